@@ -1,0 +1,102 @@
+"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar verify`.
+
+Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+DEMO_PORT = 8787
+DEMO_DATA = "redbar-demo"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; gives its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.work(arguments))
+    except ModuleNotFoundError as missing:
+        if missing.name and missing.name.split(".")[0] in ("bot", "ledger"):
+            raise
+        _say(
+            f"The library {missing.name} is missing. Install Redbar's libraries: pip install -c constraints.txt ."
+        )
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="redbar", description="A prepaid wallet for phone calls and AI tasks, in Slack."
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    demo = commands.add_parser("demo", help="the whole product on this machine, with a page to try it")
+    demo.add_argument(
+        "--port", type=int, default=DEMO_PORT, help=f"port of the page (default {DEMO_PORT}; 0 for any)"
+    )
+    demo.add_argument(
+        "--data", type=Path, default=Path(DEMO_DATA), help=f"folder of its data (default {DEMO_DATA})"
+    )
+    demo.add_argument("--no-browser", action="store_true", help="don't open the page in a browser")
+    demo.add_argument("--story", action="store_true", help="play the tale in this terminal and end")
+    demo.set_defaults(work=_demo)
+
+    run = commands.add_parser("run", help="the bot for a real workspace, set up by environment variables")
+    run.set_defaults(work=_run)
+
+    key = commands.add_parser("key", help="keys of the calling platform")
+    keys = key.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    create = keys.add_parser("create", help="make a key and print it once; also while the bot runs")
+    create.add_argument("--name", default="", help="what the key is for")
+    create.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    create.set_defaults(work=_key_create)
+
+    verify = commands.add_parser("verify", help="check that the books are whole; also while the bot runs")
+    verify.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    verify.set_defaults(work=_verify)
+    return parser
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from bot.demo import run
+    from bot.logs import configure
+
+    configure(os.environ.get("REDBAR_LOG_LEVEL", "WARNING"))
+    if not 0 <= arguments.port <= 65535:
+        _say("--port has to be a number from 0 to 65535.")
+        return 2
+    return run(
+        arguments.data, arguments.port, browser=not arguments.no_browser, story=arguments.story, say=_say
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from bot.serve import serve
+
+    return serve(os.environ, _say)
+
+
+def _key_create(arguments: argparse.Namespace) -> int:
+    from bot.operator import create_key
+
+    return create_key(_database(arguments), arguments.name, _say)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from bot.operator import verify
+
+    return verify(_database(arguments), _say)
+
+
+def _database(arguments: argparse.Namespace) -> str:
+    return str(arguments.database or os.environ.get("REDBAR_DATABASE_URL") or "sqlite:///redbar.db")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""The one place where objects are made and tied together, and where they are started and stopped."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from litestar import Litestar
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
+from slack_bolt.lazy_listener.thread_runner import ThreadLazyListenerRunner
+from slack_sdk import WebClient
+
+from bot.clockwork import Clockwork, Job
+from bot.courier import Courier
+from bot.flows.alerts import Alerts
+from bot.flows.charges import Charges
+from bot.flows.news import News
+from bot.flows.office import Office
+from bot.flows.payments import Payments
+from bot.flows.people import People
+from bot.flows.recharge import Recharge
+from bot.flows.showing import Showing
+from bot.flows.upkeep import Upkeep
+from bot.flows.usage import Usage
+from bot.flows.wallets import Wallets
+from bot.http.server import Doors, build_http
+from bot.ports import Clock
+from bot.settings import SLACK_API_URL, Settings
+from bot.slack.delivery import Delivery
+from bot.slack.homes import Homes
+from bot.slack.installations import SlackDirectory
+from bot.slack.listeners import register
+from bot.slack.listeners.guard import Front
+from bot.slack.outlet import Outlet
+from bot.stripe_gateway import StripeGateway
+from ledger import Ledger, Waiting, migrate
+
+log = logging.getLogger("redbar")
+BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+LISTENERS = 20
+"""Slow work of a few people must not keep the next command from being acknowledged."""
+
+
+@dataclass
+class Redbar:
+    """A running bot for one workspace."""
+
+    settings: Settings
+    ledger: Ledger
+    office: Office
+    gateway: StripeGateway
+    bolt: App
+    http: Litestar
+    clockwork: Clockwork
+    courier: Courier
+    delivery: Delivery
+    upkeep: Upkeep
+    wallet_id: UUID
+    executors: Sequence[ThreadPoolExecutor]
+    socket: SocketModeHandler | None = field(default=None)
+
+    def start(self) -> None:
+        """Begin to listen and to tick."""
+        if self.settings.socket_mode:
+            self.socket = SocketModeHandler(self.bolt, self.settings.slack_app_token)
+            self.socket.connect()  # type: ignore[no-untyped-call]
+        self.clockwork.start()
+
+    def stop(self) -> None:
+        """Stop taking work in, finish what runs, and let go of everything."""
+        self.clockwork.stop()
+        if self.socket is not None:
+            self.socket.close()  # type: ignore[no-untyped-call]
+        for executor in self.executors:
+            executor.shutdown(wait=True, cancel_futures=True)
+        self.ledger.close()
+        self.gateway.close()
+
+    def settle_down(self, *, rounds: int = 50) -> None:
+        """Run every job until nothing is left to do at this instant; for a clock that jumps."""
+        for _ in range(rounds):
+            self.clockwork.run_all()
+            if self.courier.run_once(self.ledger.now()) == 0:
+                return
+
+
+def open_ledger(url: str, clock: Clock) -> Ledger:
+    """Open the database with both packages' tables. Raises: StoreUnusable."""
+    ledger = Ledger(url, clock)
+    migrate(ledger.store, versions=BOT_VERSIONS, version_table="alembic_version_bot")
+    return ledger
+
+
+def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str | None = None) -> Redbar:
+    """Put a bot together: it has asked Slack who it is, and listens to nothing yet."""
+    client = WebClient(
+        settings.slack_bot_token, base_url=settings.slack_api_url, timeout=10, retry_handlers=[]
+    )
+    me = client.auth_test()
+    wallets = Wallets(ledger)
+    wallet_id = wallets.open(
+        team_id=str(me["team_id"]),
+        enterprise_id=str(me.get("enterprise_id") or ""),
+        name=str(me["team"]),
+        bot_user_id=str(me["user_id"]),
+        currency=settings.currency,
+        zone=settings.time_zone,
+    )
+    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
+    payments = Payments(
+        ledger,
+        gateway,
+        install=wallets.install_id(),
+        return_url=return_url or f"https://app.slack.com/client/{me['team_id']}",
+    )
+    directory = SlackDirectory(client)
+    people = People(ledger, wallets, directory)
+    recharge = Recharge(ledger, payments)
+    charges = Charges(ledger, payments)
+    alerts = Alerts(ledger, people, recharge, charges)
+    showing = Showing(ledger)
+    office = Office(ledger, wallets, people, payments, charges, recharge, alerts, showing)
+    news = News(ledger, gateway, payments, webhook=bool(settings.stripe_webhook_secret))
+    outlet = Outlet(client, time.sleep)
+    delivery = Delivery(ledger, outlet, people, alerts, payments, charges, recharge, showing)
+    homes = Homes(office, outlet, first_admin=settings.billing_admin)
+    upkeep = Upkeep(ledger, wallets, payments, recharge, news)
+    courier = Courier(ledger, _deliver(delivery, upkeep))
+    bolt, executors = _bolt(settings, client)
+    register(bolt, Front(office, outlet, homes, delivery, client))
+    kick = threading.Event()
+    http = build_http(
+        Doors(
+            ledger=ledger,
+            usage=Usage(ledger),
+            news=news,
+            bolt=None if settings.socket_mode else bolt,
+            stripe_webhook_secret=settings.stripe_webhook_secret,
+            beat=lambda: clockwork.beat_at,
+            kick=kick.set,
+        )
+    )
+    clockwork = Clockwork(
+        clock, _jobs(settings, upkeep, courier, delivery, homes, str(me["team_id"]), wallet_id)
+    )
+    return Redbar(
+        settings,
+        ledger,
+        office,
+        gateway,
+        bolt,
+        http,
+        clockwork,
+        courier,
+        delivery,
+        upkeep,
+        wallet_id,
+        executors,
+    )
+
+
+def _bolt(settings: Settings, client: WebClient) -> tuple[App, Sequence[ThreadPoolExecutor]]:
+    # Listeners and slow work apart, and many of them: with Bolt's five shared threads, five slow jobs make the
+    # sixth command time out (measured).
+    listeners = ThreadPoolExecutor(LISTENERS, thread_name_prefix="listener")
+    lazy = ThreadPoolExecutor(LISTENERS, thread_name_prefix="lazy")
+    bolt = App(
+        token=settings.slack_bot_token,
+        signing_secret=settings.slack_signing_secret or "unused in Socket Mode",
+        client=client,
+        token_verification_enabled=False,
+        listener_executor=listeners,
+        logger=logging.getLogger("redbar.bolt"),
+    )
+    bolt.listener_runner.lazy_listener_runner = ThreadLazyListenerRunner(bolt.logger, lazy)
+    return bolt, (listeners, lazy)
+
+
+def _deliver(delivery: Delivery, upkeep: Upkeep) -> Any:
+    def deliver(waiting: Waiting) -> None:
+        upkeep.heard(waiting)
+        delivery.deliver(waiting)
+
+    return deliver
+
+
+def _jobs(
+    settings: Settings,
+    upkeep: Upkeep,
+    courier: Courier,
+    delivery: Delivery,
+    homes: Homes,
+    team_id: str,
+    wallet_id: UUID,
+) -> Sequence[Job]:
+    def refresh(now: datetime) -> None:
+        delivery.refresh_episodes(wallet_id)
+        homes.refresh(wallet_id, team_id)
+
+    tick = settings.tick
+    return (
+        Job("time", tick, upkeep.observe),
+        Job("news", tick, upkeep.hear_news),
+        Job("recharge", tick * 5, upkeep.recharge),
+        Job("sweep", tick * 30, upkeep.sweep),
+        Job("lines", timedelta(minutes=5), upkeep.draw_lines),
+        Job("courier", tick / 4, courier.run_once),
+        Job("showing", tick * 2, refresh),
+    )
+
+
+def outside_hosts(settings: Settings) -> tuple[str, ...]:
+    """Give the outside addresses that this bot needs, for saying which one cannot be reached."""
+    return (settings.slack_api_url or SLACK_API_URL, settings.stripe_api_base)

@@ -1,0 +1,103 @@
+"""Commands of the operator to a running bot: an owner-only socket beside the database.
+
+One process writes a database file, so a command that writes asks the one that runs. One JSON line each way.
+"""
+
+import json
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("redbar.control")
+Answer = dict[str, Any]
+Handler = Callable[[Answer], Answer]
+LINE_MAX = 64_000
+
+
+class Control:
+    """Answers commands while the bot runs."""
+
+    def __init__(self, path: Path, handlers: dict[str, Handler]) -> None:
+        self._path = path
+        self._handlers = handlers
+        path.unlink(
+            missing_ok=True
+        )  # left behind by a process that was killed; the lock file says we are alone
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            self._socket.bind(str(path))
+        finally:
+            os.umask(before)
+        self._socket.listen(4)
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            log.debug("the control socket was closed already")
+        self._socket.close()
+        self._thread.join(timeout=5)
+        self._path.unlink(missing_ok=True)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(10)
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        try:
+            wish = json.loads(_line(connection))
+            handler = self._handlers.get(str(wish.get("command")))
+            answer = (
+                handler(wish) if handler is not None else {"error": "This bot does not know that command."}
+            )
+        except Exception as problem:
+            log.exception("a command failed")
+            answer = {"error": str(problem) or type(problem).__name__}
+        try:
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+        except OSError:
+            log.warning("the operator went away before the answer")
+
+
+def ask(path: Path, wish: Answer) -> Answer | None:
+    """Ask the running bot; None when none runs."""
+    if not path.exists():
+        return None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(30)
+        try:
+            connection.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return None
+        connection.sendall(json.dumps(wish).encode() + b"\n")
+        answer: Answer = json.loads(_line(connection))
+        return answer
+
+
+def _line(connection: socket.socket) -> bytes:
+    taken = b""
+    while not taken.endswith(b"\n") and len(taken) < LINE_MAX:
+        part = connection.recv(4096)
+        if not part:
+            break
+        taken += part
+    return taken
+
+
+def socket_of(database: Path) -> Path:
+    """Give the socket that belongs to a database file."""
+    return database.with_name(database.name + ".sock")

@@ -1,0 +1,188 @@
+"""Intend → call → record: the one way money POSTs leave the house.
+
+Every POST to the card side is a row first: its idempotency key and whole body are committed before anything is
+sent, and the answer is committed after. A call whose outcome is unknown is sent again by the sweep, with the same
+key and the same bytes, while Stripe still remembers the key; what is older is looked up instead (README, R-04).
+Nothing here knows what a payment means.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select, update
+
+from bot.ports import (
+    Body,
+    Declined,
+    IntentSeen,
+    LinkSeen,
+    NeedsAction,
+    Ok,
+    PaymentGateway,
+    Rejected,
+    SessionSeen,
+    Unknown,
+)
+from bot.tables import calls
+from ledger import Ledger, Tx, failpoint, new_id
+
+KEY_LIFETIME = timedelta(hours=20)
+"""Keys are kept for at least 24 hours at Stripe; older unknowns are never sent again."""
+RETRY_AFTER = timedelta(minutes=1)
+
+Answer = (
+    Ok[str] | Ok[SessionSeen] | Ok[LinkSeen] | Ok[IntentSeen] | Declined | NeedsAction | Rejected | Unknown
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One POST, as committed before it is sent."""
+
+    wallet_id: UUID
+    call_id: UUID
+    payment_id: UUID | None
+    operation: str
+    object_id: str
+    key: str
+    body: Body
+
+
+def intend(
+    tx: Tx,
+    wallet_id: UUID,
+    operation: str,
+    body: Mapping[str, object],
+    *,
+    payment_id: UUID | None,
+    object_id: str = "",
+) -> Call:
+    """Commit a POST that is about to be made."""
+    call_id = new_id()
+    call = Call(
+        wallet_id=wallet_id,
+        call_id=call_id,
+        payment_id=payment_id,
+        operation=operation,
+        object_id=object_id,
+        # No personal data; unique for good, since the id is.
+        key=f"redbar:{operation}:{call_id}",
+        body=body,
+    )
+    tx.connection.execute(
+        insert(calls).values(
+            wallet_id=wallet_id,
+            call_id=call_id,
+            payment_id=payment_id,
+            operation=operation,
+            object_id=object_id,
+            key=call.key,
+            body=json.dumps(body, sort_keys=True),
+            state="planned",
+            created_at=tx.now,
+            tries=0,
+            answer="",
+        )
+    )
+    return call
+
+
+def send(gateway: PaymentGateway, call: Call) -> Answer:
+    """Make the POST. Outside any transaction."""
+    failpoint(f"call.{call.operation}.before_send")
+    answer = _send(gateway, call)
+    failpoint(f"call.{call.operation}.after_send")
+    return answer
+
+
+def _send(gateway: PaymentGateway, call: Call) -> Answer:
+    match call.operation:
+        case "customer":
+            return gateway.create_customer(call.body, call.key)
+        case "session":
+            return gateway.create_session(call.body, call.key)
+        case "expire_session":
+            return gateway.expire_session(call.object_id, call.key)
+        case "link":
+            return gateway.create_link(call.body, call.key)
+        case "deactivate_link":
+            return gateway.deactivate_link(call.object_id, call.key)
+        case "intent":
+            return gateway.create_intent(call.body, call.key)
+        case "confirm":
+            return gateway.confirm_intent(call.object_id, call.body, call.key)
+        case "cancel_intent":
+            return gateway.cancel_intent(call.object_id, call.key)
+        case "detach":
+            return gateway.detach_card(call.object_id, call.key)
+        case other:
+            raise AssertionError(f"no such call: {other}")
+
+
+def record(tx: Tx, call: Call, answer: Answer) -> None:
+    """Commit what became of a POST; in the same transaction as what follows from it."""
+    match answer:
+        case Ok():
+            state, words = "done", "ok"
+        case Declined():
+            state, words = "done", f"declined {answer.decline_code}"
+        case NeedsAction():
+            state, words = "done", "needs action"
+        case Rejected():
+            state, words = "refused", answer.code
+        case _:
+            assert isinstance(answer, Unknown)
+            state, words = "unknown", answer.message
+    tx.connection.execute(
+        update(calls)
+        .where(calls.c.wallet_id == call.wallet_id, calls.c.call_id == call.call_id)
+        .values(state=state, answer=words, tried_at=tx.now, tries=calls.c.tries + 1)
+    )
+
+
+def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequence[tuple[Call, bool]]:
+    """Give the calls whose outcome nobody knows, oldest first, and whether each was ever tried."""
+    wanted = select(calls).where(calls.c.state.in_(("planned", "unknown"))).order_by(calls.c.created_at)
+    if wallet_id is not None:
+        wanted = wanted.where(calls.c.wallet_id == wallet_id)
+    return [(_call(row), row["tries"] > 0) for row in connection.execute(wanted).mappings()]
+
+
+def due(ledger: Ledger) -> Sequence[tuple[Call, bool]]:
+    """Give unfinished calls that are due to be sent again, and whether Stripe may have forgotten their key."""
+    now = ledger.now()
+    with ledger.reading() as connection:
+        rows = connection.execute(
+            select(calls)
+            .where(calls.c.state.in_(("planned", "unknown")))
+            .order_by(calls.c.created_at)
+            .limit(100)
+        ).mappings()
+        return [
+            (_call(row), now - row["created_at"] > KEY_LIFETIME)
+            for row in rows
+            # A fresh row may be on the wire in another thread right now.
+            if now - (row["tried_at"] or row["created_at"]) >= RETRY_AFTER
+        ]
+
+
+def _call(row: Any) -> Call:
+    body = row["body"]
+    assert isinstance(body, str)
+    wallet_id, call_id, payment_id = row["wallet_id"], row["call_id"], row["payment_id"]
+    assert isinstance(wallet_id, UUID)
+    assert isinstance(call_id, UUID)
+    assert payment_id is None or isinstance(payment_id, UUID)
+    return Call(
+        wallet_id=wallet_id,
+        call_id=call_id,
+        payment_id=payment_id,
+        operation=str(row["operation"]),
+        object_id=str(row["object_id"]),
+        key=str(row["key"]),
+        body=json.loads(body),
+    )

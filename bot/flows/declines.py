@@ -1,0 +1,82 @@
+"""What a decline means: whether to try again, and what to tell people. Pure.
+
+Order of judgement and lists: Stripe's decline codes and its own never-retry set (docs.stripe.com/declines); people
+get generic words for codes that would tip off whoever holds a stolen card.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+RETRY_AFTER = (timedelta(hours=1), timedelta(hours=3), timedelta(hours=7))
+"""When a softly declined recharge is tried again on the same card, counted from the first decline onwards."""
+
+
+class Severity(StrEnum):
+    """What a decline lets us do next."""
+
+    SOFT = "soft"  # the same card may work later
+    HARD = "hard"  # this card must not be tried again
+
+
+_HARD = frozenset(
+    "incorrect_number lost_card pickup_card stolen_card revocation_of_authorization revocation_of_all_authorizations "
+    "highest_risk_level transaction_not_allowed expired_card invalid_account new_account_information_available "
+    "restricted_card fraudulent merchant_blacklist stop_payment_order do_not_try_again card_not_supported "
+    "currency_not_supported security_violation service_not_allowed not_permitted expired_payment_method "
+    "incorrect_cvc invalid_cvc invalid_expiry_month invalid_expiry_year invalid_number incorrect_zip".split()
+)
+_WORDS = {
+    "insufficient_funds": "the bank said there isn't enough money on {card}",
+    "expired_card": "{card} has expired",
+    "card_velocity_exceeded": "{card} has reached its limit at the bank",
+    "withdrawal_count_limit_exceeded": "{card} has reached its limit at the bank",
+    "incorrect_cvc": "the security code of {card} is wrong",
+    "processing_error": "the bank could not process {card} just now",
+    "issuer_not_available": "the bank of {card} could not be reached",
+    "authentication_required": "the bank wants the cardholder to confirm the payment on {card}",
+}
+
+
+def severity_of(decline_code: str, advice_code: str) -> Severity:
+    """Judge a decline: the bank's advice first, then the code."""
+    if advice_code == "do_not_try_again":
+        return Severity.HARD
+    if advice_code == "try_again_later":
+        return Severity.SOFT
+    return Severity.HARD if decline_code in _HARD else Severity.SOFT
+
+
+def words_of(decline_code: str, card: str) -> str:
+    """Say a decline plainly, without its full stop."""
+    return _WORDS.get(decline_code, "the bank declined {card}").format(card=card)
+
+
+@dataclass(frozen=True, slots=True)
+class NextTry:
+    """When and with which card a recharge goes on; `at` None means that people have to help."""
+
+    at: datetime | None
+    card_id: str
+    tries_left: int
+
+
+def next_try(
+    severity: Severity, tried_cards: Sequence[str], *, backup_id: str, now: datetime, wont_last_until: bool
+) -> NextTry:
+    """Judge how a declined recharge goes on.
+
+    `tried_cards` are the cards of all tries so far, the declined one last. `wont_last_until` says that the wallet
+    would not outlive the wait: then the backup card goes first.
+    """
+    card = tried_cards[-1]
+    on_card = sum(1 for one in tried_cards if one == card)
+    backup_free = bool(backup_id) and backup_id not in tried_cards
+    waits_left = len(RETRY_AFTER) - (on_card - 1) if severity is Severity.SOFT and card != backup_id else 0
+    if backup_free and (waits_left <= 0 or wont_last_until):
+        return NextTry(at=now, card_id=backup_id, tries_left=1 + max(0, waits_left))
+    if waits_left > 0:
+        wait = RETRY_AFTER[on_card - 1]
+        return NextTry(at=now + wait, card_id=card, tries_left=waits_left + (1 if backup_free else 0))
+    return NextTry(at=None, card_id="", tries_left=0)

@@ -1,0 +1,430 @@
+"""What people are shown, as plain facts: flows fill them, views turn them into words and blocks."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ledger import Automatic, Level, Money, Reason, RechargeRule, Standing
+
+
+class Role(StrEnum):
+    """What somebody is to the wallet; the strongest that applies."""
+
+    OWNER = "owner"  # workspace owner
+    ADMIN = "admin"  # workspace admin
+    BILLING_ADMIN = "billing_admin"  # appointed
+    FINANCE = "finance"  # appointed
+    MEMBER = "member"  # everybody else of this workspace
+    OUTSIDER = "outsider"  # guests, people of other workspaces, bots, the deactivated, the unknown
+
+    @property
+    def sees(self) -> bool:
+        """May see balance, usage and history, and pay by link."""
+        return self not in (Role.MEMBER, Role.OUTSIDER)
+
+    @property
+    def manages(self) -> bool:
+        """May charge or change the saved card and change rules."""
+        return self in (Role.OWNER, Role.ADMIN, Role.BILLING_ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, as the request says: ids of the installation and of the person."""
+
+    team_id: str
+    user_id: str
+    user_team_id: str | None
+    """The person's own workspace, where the request says it; None denies nothing by itself."""
+    enterprise_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What may be known of a card, ever."""
+
+    card_id: str
+    brand: str
+    """As people write it: "Visa", "Mastercard"."""
+    last4: str
+    exp_month: int
+    exp_year: int
+    backup: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.brand} ••{self.last4}"
+
+
+class Basis(StrEnum):
+    """How well the runway is known."""
+
+    USUAL = "usual"  # from four weeks, or the last 24 hours, of spend
+    EARLY = "early"  # under a day of history
+    IDLE = "idle"  # nothing was spent lately
+    LONG = "long"  # more than 60 days
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceFacts:
+    """The wallet's money and what it lets start, at `now`."""
+
+    now: datetime
+    zone: str
+    balance: Money
+    held: Money
+    available: Money
+    open_holds: int
+    standing: Standing
+    lasts_until: datetime | None
+    basis: Basis
+    emptied_at: datetime | None
+    grace_ends_at: datetime | None
+    grace: timedelta
+    """The budget of grace, for saying what happens at zero."""
+    brings_back: Money | None
+    """The least amount that brings everything back; None while everything runs."""
+    funded: bool
+    after_stop_count: int
+    last_asked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticFacts:
+    """Automatic payments in words' raw material."""
+
+    state: Automatic
+    rule: RechargeRule | None
+    currency: str
+    card: CardFacts | None
+    backup: CardFacts | None
+    charges_today: int
+    pause_reason: str
+    held_sentence: str
+    """Why no charge is made now although money is below the threshold; empty otherwise."""
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class KindFacts:
+    """One kind's share of a month. `quantity` counts seconds for calls."""
+
+    kind: str
+    count: int
+    quantity: int
+    amount: Money
+    """Above zero: what it cost (usage) or brought (top-ups)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """One day's spend in the wallet's zone."""
+
+    day: str
+    """"2026-11-17"."""
+    spent: Money
+
+
+@dataclass(frozen=True, slots=True)
+class SpikeFacts:
+    """A day that cost far more than the same weekdays before it."""
+
+    day: str
+    kind: str
+    spent: Money
+    usual: Money
+    times_tenths: int
+    """31 means 3.1 times a usual day."""
+    references: tuple[tuple[str, Money], ...] = ()
+    """The references that explain it, costliest first; filled for [Why?] alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonthFacts:
+    """A month's usage."""
+
+    month: str
+    """"2026-11"."""
+    running: bool
+    """It is the present month: say "so far"."""
+    spent: Money
+    kinds: tuple[KindFacts, ...]
+    """Usage kinds, costliest first; the three known kinds are always there."""
+    credits: tuple[KindFacts, ...]
+    """Top-ups, recharges and the like that happened."""
+    last_month: str | None
+    last_spent: Money | None
+    """What the same days of the month before cost; None without such history."""
+    through_day: int
+    """The last day of the month that counts, for "1–23 October"."""
+    days: tuple[DayFacts, ...]
+    months: tuple[str, ...]
+    """Months with anything in them, newest first."""
+    spike: SpikeFacts | None
+    picture_file_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """One transaction."""
+
+    seq: int
+    kind: str
+    amount: Money
+    """Signed."""
+    balance_after: Money
+    occurred_at: datetime
+    recorded_at: datetime
+    quantity: int | None
+    reference: str
+    description: str
+    card: str
+    """ "Visa ••4242" where one paid; empty otherwise."""
+    payment_ref: str
+    """ "RB-4821" where a payment stands behind it; empty otherwise."""
+    has_receipt: bool
+    after_stop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFacts:
+    """A page of transactions, newest first."""
+
+    rows: tuple[RowFacts, ...]
+    kind: str | None
+    month: str | None
+    newer_cursor: str | None
+    """Opaque; None on the first page."""
+    older_cursor: str | None
+    """Opaque; None on the last page."""
+    zone: str
+
+
+class RequestState(StrEnum):
+    """How a request to pay or to connect a card stands, as its messages show it."""
+
+    OPEN = "open"
+    PAID = "paid"
+    CONNECTED = "connected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """A request to somebody: to pay an amount, or to connect a card (`amount` is None)."""
+
+    payment_id: str
+    ref: str
+    state: RequestState
+    amount: Money | None
+    asker_id: str
+    payer_id: str
+    note: str
+    url: str
+    host: str
+    """The host that the link opens."""
+    expires_at: datetime
+    stops_at: datetime | None
+    """When outbound calls stop at the usual pace, where known."""
+    stopped: bool
+    """Outbound calls are stopped right now."""
+    paid_with: str
+    paid_at: datetime | None
+    receipt_url: str
+    balance: Money | None
+    """The balance after payment, for people with a role alone."""
+    withdrawn_by: str
+    qr_file_id: str | None
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferFacts:
+    """A hosted page made for the person who asked."""
+
+    payment_id: str
+    ref: str
+    amount: Money | None
+    """None for connecting a card."""
+    url: str
+    host: str
+    expires_at: datetime
+    saves_card: bool
+    qr_file_id: str | None = None
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeFacts:
+    """A charge of the saved card that somebody is about to confirm."""
+
+    intent_id: str
+    amount: Money
+    card: CardFacts
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFacts:
+    """What became of a payment, for the person who made it."""
+
+    ref: str
+    amount: Money
+    outcome: str
+    """ "paid", "declined", "needs_action", "unknown" or "unreachable"."""
+    card: str
+    decline_words: str
+    balance: Money | None
+    receipt_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureFacts:
+    """A failed automatic payment."""
+
+    ref: str
+    amount: Money
+    card: str
+    decline_words: str
+    """In plain words: "the bank said there isn't enough money on it"."""
+    next_try_at: datetime | None
+    tries_left: int
+    paused: bool
+    """Automatic payments now wait for a person."""
+    needs_action: bool
+    lasts_until: datetime | None
+    pay: "RequestFacts | None"
+    zone: str
+    backup: str = ""
+    """The backup card that is still to be tried; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalFacts:
+    """What a rule would have done over the last 30 days."""
+
+    days: int
+    """How many days of history there were."""
+    charges: int
+    most_in_a_day: Money
+    zeros_with_rule: int
+    zeros_without: int
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticFormFacts:
+    """What the automatic payments form starts from."""
+
+    currency: str
+    current: AutomaticFacts
+    suggested: RechargeRule
+    cards: tuple[CardFacts, ...]
+    policy_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticConfirmFacts:
+    """What turning the rule on means, before it is done."""
+
+    intent_id: str
+    rule: RechargeRule
+    currency: str
+    card: CardFacts
+    rehearsal: RehearsalFacts
+    charges_now: Money | None
+    """What saving charges at once because the balance is already below; None otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddBalanceFacts:
+    """What the form to add balance starts from. `pay_with` is what is chosen: "card", "page" or "ask"."""
+
+    currency: str
+    presets: tuple[Money, ...]
+    amount: Money | None
+    """Prefilled from the command."""
+    amount_min: Money
+    amount_max: Money
+    card: CardFacts | None
+    pay_with: str
+    pace: tuple[tuple[Money, str], ...] = ()
+    """Presets with how long they last in words, where it is known."""
+    brings_back: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleFacts:
+    """Who looks after billing. User ids."""
+
+    owners: tuple[str, ...]
+    billing_admins: tuple[str, ...]
+    finance: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsFacts:
+    """Where alerts go."""
+
+    channels: tuple[str, ...]
+    warning: Money
+    critical: Money
+
+
+@dataclass(frozen=True, slots=True)
+class HomeFacts:
+    """Everything that Home shows somebody with a role."""
+
+    role: Role
+    balance: BalanceFacts
+    automatic: AutomaticFacts
+    month: MonthFacts
+    history: HistoryFacts
+    requests: tuple[RequestFacts, ...]
+    """Open requests."""
+    people: PeopleFacts
+    """For [People]; also whom members are told to ask."""
+    charges_stopped: bool = False
+    """The operator stopped every automatic charge."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFacts:
+    """What `/wallet` says."""
+
+    role: Role
+    balance: BalanceFacts
+    automatic: AutomaticFacts
+    requests: tuple[RequestFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFacts:
+    """One episode as it stands at `now`; the same facts for channels and people, who are shown different parts."""
+
+    level: Level
+    phase: str
+    """ "low", "counting", "paused", "restored" or "recovered"."""
+    balance: BalanceFacts
+    automatic: AutomaticFacts
+    opened_at: datetime
+    resumed_at: datetime | None
+    stopped_for: timedelta | None
+    grace_cost: Money | None
+    paid_line: str
+    """How money came back, for people: "$201.00 was paid with Visa ••1881 through the link sent to <@U1>"."""
+    charge: ChargeFacts | None
+    """What the button that charges the saved card would charge."""
+    acknowledged_by: str
+    story: tuple[tuple[datetime, str], ...] = ()
+    """Lines of the thread."""
+    episode_id: str = ""
+    """What [Acknowledge] answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class PermitFacts:
+    """One kind's permit as the platform reads it."""
+
+    kind: str
+    allowed: bool
+    reason: Reason
+    valid_until: datetime

@@ -1,0 +1,164 @@
+"""News from the card side: one inbox for webhook and polling, each piece handled by looking at the object itself.
+
+An event is only a hint. It is kept by its id, so that it is taken in once; it is marked handled in the commit after
+its effect, and the effect is safe to repeat, so a crash in between only repeats it.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import func, insert, select, update
+
+from bot.flows.payments import Payments
+from bot.payment_state import State
+from bot.ports import EventSeen, Ok, PaymentGateway
+from bot.tables import NIL_WALLET, cursors, inbox, payments
+from ledger import Ledger, Tx
+
+log = logging.getLogger("redbar.news")
+
+OVERLAP = timedelta(minutes=15)
+"""Nothing promises that events become visible in order, so the recent past is read again at start."""
+FAST_FOR = timedelta(minutes=30)
+FAST_EVERY = timedelta(seconds=20)
+WARM_FOR = timedelta(hours=2, minutes=30)
+WARM_EVERY = timedelta(minutes=2)
+IDLE_EVERY = timedelta(minutes=10)
+WEBHOOK_EVERY = timedelta(minutes=30)
+TRIES_MAX = 20
+
+
+class News:
+    """Takes events in and lets payments hear of them."""
+
+    def __init__(
+        self, ledger: Ledger, gateway: PaymentGateway, payments_flow: Payments, *, webhook: bool
+    ) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._payments = payments_flow
+        self._webhook = webhook
+
+    def take(self, events: Sequence[EventSeen], *, cursor: str | None = None) -> None:
+        """Keep events (and, from polling, how far was read) in one commit."""
+
+        def save(tx: Tx) -> None:
+            known = set(
+                tx.connection.execute(
+                    select(inbox.c.event_id).where(
+                        inbox.c.wallet_id == NIL_WALLET,
+                        inbox.c.event_id.in_([one.event_id for one in events]),
+                    )
+                ).scalars()
+            )
+            fresh = {one.event_id: one for one in events if one.event_id not in known}
+            for one in fresh.values():
+                tx.connection.execute(
+                    insert(inbox).values(
+                        wallet_id=NIL_WALLET,
+                        event_id=one.event_id,
+                        kind=one.kind,
+                        object_id=one.object_id,
+                        intent_id=one.payment_intent_id or "",
+                        created_at=one.created,
+                        taken_at=tx.now,
+                        tries=0,
+                        due_at=tx.now,
+                        error="",
+                    )
+                )
+            _set_cursor(tx, "polled_at", "")
+            if cursor is not None:
+                _set_cursor(tx, "events", cursor)
+
+        self._ledger.run(save)
+
+    def handle_waiting(self, now: datetime) -> int:
+        """Handle what waits in the inbox, oldest first; one bad piece holds up no other."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(inbox)
+                .where(inbox.c.wallet_id == NIL_WALLET, inbox.c.handled_at.is_(None), inbox.c.due_at <= now)
+                .order_by(inbox.c.created_at, inbox.c.event_id)
+                .limit(100)
+            ).all()
+        for row in rows:
+            error = ""
+            try:
+                done = self._handle(row.kind, row.object_id, row.intent_id)
+            except Exception as problem:  # one poison row must not stop the others; it is kept with its error
+                log.exception("news %s could not be handled", row.event_id)
+                done, error = False, f"{type(problem).__name__}: {problem}"[:500]
+            self._ledger.run(partial(_mark, event_id=row.event_id, tries=row.tries, done=done, error=error))
+        return len(rows)
+
+    def _handle(self, kind: str, object_id: str, intent_id: str) -> bool:
+        if kind.startswith("checkout.session."):
+            return self._payments.sync_session(object_id)
+        if kind.startswith("payment_intent."):
+            return self._payments.sync_intent(object_id)
+        return True  # known to exist, nothing to do for it yet
+
+    def poll(self, now: datetime) -> bool:
+        """Read what is new from the events list when it is time to; gives whether anything was asked."""
+        with self._ledger.reading() as connection:
+            found = dict(
+                connection.execute(
+                    select(cursors.c.name, cursors.c.value).where(
+                        cursors.c.wallet_id == NIL_WALLET, cursors.c.name.in_(("events", "polled_at"))
+                    )
+                ).all()
+            )
+            polled_at = connection.execute(
+                select(cursors.c.at).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == "polled_at")
+            ).scalar_one_or_none()
+            newest = connection.execute(
+                select(func.max(payments.c.created_at)).where(
+                    payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value])
+                )
+            ).scalar_one_or_none()
+        if polled_at is not None and now < polled_at + self._every(now, newest):
+            return False
+        answer = self._gateway.events(after_event_id=found.get("events"), created_from=now - OVERLAP)
+        if isinstance(answer, Ok):
+            self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else None)
+        else:
+            # A cursor too old to be known: what open payments became is asked directly by the sweep.
+            self._ledger.run(lambda tx: _set_cursor(tx, "polled_at", ""))
+        return True
+
+    def _every(self, now: datetime, newest_offer_at: datetime | None) -> timedelta:
+        if self._webhook:
+            return WEBHOOK_EVERY
+        if newest_offer_at is not None and now - newest_offer_at < FAST_FOR:
+            return FAST_EVERY
+        if newest_offer_at is not None and now - newest_offer_at < WARM_FOR:
+            return WARM_EVERY
+        return IDLE_EVERY
+
+
+def _mark(tx: Tx, *, event_id: str, tries: int, done: bool, error: str) -> None:
+    wait = min(timedelta(minutes=1) * 2 ** min(tries, 8), timedelta(hours=4))
+    tx.connection.execute(
+        update(inbox)
+        .where(inbox.c.wallet_id == NIL_WALLET, inbox.c.event_id == event_id)
+        .values(
+            handled_at=tx.now if done else None,
+            tries=tries + 1,
+            due_at=tx.now + wait,
+            error=error,
+        )
+    )
+
+
+def _set_cursor(tx: Tx, name: str, value: str) -> None:
+    changed = tx.connection.execute(
+        update(cursors)
+        .where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == name)
+        .values(value=value, at=tx.now)
+        .returning(cursors.c.name)
+    ).scalar_one_or_none()
+    if changed is None:
+        tx.connection.execute(insert(cursors).values(wallet_id=NIL_WALLET, name=name, value=value, at=tx.now))

@@ -1,0 +1,99 @@
+"""Facts worth telling that flows commit beside the ledger's own. Amounts in micro-units."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSent:
+    """Somebody was asked to pay, or to connect a card; link and picture go to them by DM."""
+
+    name: ClassVar[str] = "request.sent"
+    payment_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentChanged:
+    """A payment was paid, lapsed or was withdrawn: its messages say so."""
+
+    name: ClassVar[str] = "payment.changed"
+    payment_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class CardConnected:
+    """A card was saved."""
+
+    name: ClassVar[str] = "card.connected"
+    card_id: str
+    payment_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RechargeMade:
+    """An automatic payment succeeded."""
+
+    name: ClassVar[str] = "recharge.made"
+    payment_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RechargeFailed:
+    """An automatic payment was declined, or waits for a person."""
+
+    name: ClassVar[str] = "recharge.failed"
+    payment_id: UUID
+    tries_left: int
+    next_try_at: datetime | None
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CapReached:
+    """A cap keeps an automatic payment from being made, or from being made whole."""
+
+    name: ClassVar[str] = "recharge.capped"
+    held: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChanged:
+    """Somebody changed automatic payments; before and after are policy bodies as JSON."""
+
+    name: ClassVar[str] = "rule.changed"
+    actor: str
+    before_version: int
+    after_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaidTwice:
+    """One request was paid by two payments; both are credited."""
+
+    name: ClassVar[str] = "payment.twice"
+    payment_id: UUID
+    intent_id: str
+
+
+BotNotice = (
+    RequestSent
+    | PaymentChanged
+    | CardConnected
+    | RechargeMade
+    | RechargeFailed
+    | CapReached
+    | RuleChanged
+    | PaidTwice
+)
+BOT_NOTICES: tuple[type[BotNotice], ...] = (
+    RequestSent,
+    PaymentChanged,
+    CardConnected,
+    RechargeMade,
+    RechargeFailed,
+    CapReached,
+    RuleChanged,
+    PaidTwice,
+)

@@ -1,0 +1,560 @@
+"""Payments from wish to fact: pages, links, charges of the saved card, and the news about them.
+
+Sole owner of payment rows and of `sync`. The shape is always *intend → call → record* (`flows/calls.py`): a row and
+a frozen call are committed, the call is made outside any transaction, and its answer is committed together with
+what follows from it, which may be the next call. The sweep walks the same road, so a crash between any two steps
+only delays.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from bot.flows import calls, settling
+from bot.flows.calls import Call
+from bot.flows.notices import PaymentChanged, RequestSent
+from bot.flows.settling import Payment, change, find, plan
+from bot.payment_state import OPEN, News, State
+from bot.ports import (
+    Declined,
+    IntentSeen,
+    LinkSeen,
+    NeedsAction,
+    Ok,
+    PaymentGateway,
+    Rejected,
+    SessionSeen,
+    Unknown,
+)
+from bot.tables import billing, payments, workspaces
+from ledger import Currency, Ledger, Money, Refused, Tx, to_minor
+
+log = logging.getLogger("redbar.payments")
+
+PAGE_LIFETIME = timedelta(hours=23, minutes=59)
+"""Stripe takes pages of at most 24 hours, counted by its own clock."""
+LINK_LIFETIME = timedelta(days=7)
+CONFIRM_LIFETIME = timedelta(hours=24)
+
+
+class Unreachable(Refused):
+    """Stripe could not be reached, or refused; the payment is kept. `sent` says whether it may have been done."""
+
+    def __init__(self, ref: str, *, sent: bool, amount: Money | None) -> None:
+        self.ref = ref
+        self.sent = sent
+        if sent and amount is not None:
+            words = (
+                f"Stripe hasn't answered, so we don't know yet whether {amount} was charged. "
+                f"It will not be charged twice; we check every minute. Ref {ref}."
+            )
+        else:
+            words = (
+                "Nothing was charged: Stripe could not be reached. "
+                f"The payment is kept and tried again in a minute. Ref {ref}."
+            )
+        super().__init__(words)
+
+
+class NotMade(Refused):
+    """Stripe refused to make a page, a link or a charge; nothing was charged."""
+
+    def __init__(self, ref: str) -> None:
+        self.ref = ref
+        super().__init__(
+            f"Nothing was charged: Stripe did not accept the request. An operator can look it up. Ref {ref}."
+        )
+
+
+Aftermath = Callable[[Tx, Payment], None]
+"""What else is committed when a charge of the saved card ended without money."""
+
+
+class Payments:
+    """Makes payments and hears what became of them."""
+
+    def __init__(self, ledger: Ledger, gateway: PaymentGateway, *, install: str, return_url: str) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._install = install
+        self._return_url = return_url
+        self.failed: Aftermath = lambda tx, payment: None
+        """Called in the same commit when an automatic charge failed or waits for a person."""
+
+    # --- Wishes --------------------------------------------------------------------------------------------
+
+    def offer_page(self, wallet_id: UUID, amount: Money, *, asked_by: str, saves_card: bool) -> Payment:
+        """Make a hosted page for the person who asked. Refuses: Unreachable, NotMade, NotCardExact."""
+        to_minor(amount)
+        customer = self._customer(wallet_id)
+
+        def intend(tx: Tx) -> Call:
+            payment = plan(
+                tx,
+                wallet_id,
+                purpose="top_up",
+                way="page",
+                currency=amount.currency,
+                amount=amount,
+                asked_by=asked_by,
+                saves_card=saves_card,
+                expires_at=tx.now + PAGE_LIFETIME,
+            )
+            return self._intend_page(tx, payment, customer)
+
+        return self._made(self._ledger.run(intend))
+
+    def ask(
+        self, wallet_id: UUID, amount: Money, *, asked_by: str, payer: str, note: str, recharge_id: str = ""
+    ) -> Payment:
+        """Make a link and ask somebody to pay by it; they are told by DM."""
+        minor = to_minor(amount)
+
+        def intend(tx: Tx) -> Call:
+            payment = plan(
+                tx,
+                wallet_id,
+                purpose="ask",
+                way="link",
+                currency=amount.currency,
+                amount=amount,
+                asked_by=asked_by,
+                payer=payer,
+                note=note,
+                expires_at=tx.now + LINK_LIFETIME,
+                recharge_id=recharge_id,
+            )
+            metadata = self._metadata(payment)
+            body = {
+                "line_items": [_line(amount, minor)],
+                "payment_method_types": ["card"],
+                "metadata": metadata,
+                "payment_intent_data": {"metadata": metadata, "description": f"Wallet top-up {payment.ref}"},
+                "restrictions": {"completed_sessions": {"limit": 1}},
+                "inactive_message": "This request is closed: it was paid or withdrawn. Ask for a new link in Slack.",
+                "after_completion": {
+                    "type": "hosted_confirmation",
+                    "hosted_confirmation": {
+                        "custom_message": "Thank you. The wallet is topped up within a minute."
+                    },
+                },
+            }
+            return calls.intend(tx, wallet_id, "link", body, payment_id=payment.payment_id)
+
+        return self._made(self._ledger.run(intend))
+
+    def connect(self, wallet_id: UUID, currency: Currency, *, asked_by: str, payer: str = "") -> Payment:
+        """Make a page that saves a card; a payer is asked by DM, without one the asker opens it."""
+        customer = self._customer(wallet_id)
+
+        def intend(tx: Tx) -> Call:
+            payment = plan(
+                tx,
+                wallet_id,
+                purpose="connect",
+                way="page",
+                currency=currency,
+                asked_by=asked_by,
+                payer=payer,
+                saves_card=True,
+                expires_at=tx.now + PAGE_LIFETIME,
+            )
+            return self._intend_page(tx, payment, customer)
+
+        return self._made(self._ledger.run(intend))
+
+    def charge(self, tx: Tx, payment: Payment) -> Call:
+        """Plan the charge of a saved card inside the caller's commit; `carry_out` then makes it."""
+        assert payment.amount is not None
+        customer = tx.connection.execute(
+            select(billing.c.customer_id).where(billing.c.wallet_id == payment.wallet_id)
+        ).scalar_one()
+        body = {
+            "amount": to_minor(payment.amount),
+            "currency": payment.currency.code.lower(),
+            "customer": customer,
+            "payment_method": payment.card_id,
+            "allowed_payment_method_types": ["card"],
+            "metadata": self._metadata(payment),
+            "description": f"Wallet top-up {payment.ref}",
+        }
+        return calls.intend(tx, payment.wallet_id, "intent", body, payment_id=payment.payment_id)
+
+    def carry_out(self, call: Call) -> Payment:
+        """Make a planned call and all that follow from it; gives the payment as it then stands."""
+        assert call.payment_id is not None
+        self._drive(call)
+        payment = self.look(call.wallet_id, call.payment_id)
+        assert payment is not None
+        return payment
+
+    def withdraw(self, wallet_id: UUID, payment_id: UUID, *, by: str) -> Payment | None:
+        """Take a request back; None when it is not open any more."""
+
+        def take_back(tx: Tx) -> tuple[Payment, Call | None] | None:
+            payment = find(tx.connection, wallet_id, payment_id=payment_id)
+            if payment is None or payment.state not in OPEN or payment.way == "saved_card":
+                return None
+            payment = change(tx, payment, News.TAKEN_BACK, withdrawn_by=by)
+            tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
+            return payment, self._closing(tx, payment)
+
+        found = self._ledger.run(take_back)
+        if found is None:
+            return None
+        payment, call = found
+        if call is not None:
+            self._drive(call)
+        return payment
+
+    def look(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
+        """Read one payment."""
+        with self._ledger.reading() as connection:
+            return find(connection, wallet_id, payment_id=payment_id)
+
+    def receipt_of(self, payment: Payment) -> str:
+        """Give a receipt's link, read afresh since old ones die; empty when there is none to be had."""
+        if not payment.intent_id:
+            return ""
+        answer = self._gateway.intent(payment.intent_id)
+        return answer.seen.receipt_url if isinstance(answer, Ok) else ""
+
+    # --- News ----------------------------------------------------------------------------------------------
+
+    def sync_session(self, session_id: str) -> bool:
+        """Look at a hosted page and let what it says act; False when outside could not be asked."""
+        answer = self._gateway.session(session_id)
+        match answer:
+            case Unknown():
+                return False
+            case Rejected():
+                return True
+            case Ok(seen):
+                if seen.intent_id is not None and not self.sync_intent(seen.intent_id):
+                    return False
+                payment = self._ours(seen.metadata)
+                if payment is not None:
+                    self._ledger.run(lambda tx: self._heard_page(tx, payment, seen))
+                return True
+
+    def sync_intent(self, intent_id: str) -> bool:
+        """Look at an intent and let what it says act; False when outside could not be asked."""
+        answer = self._gateway.intent(intent_id)
+        match answer:
+            case Unknown():
+                return False
+            case Rejected():
+                return True
+            case Ok(seen):
+                payment = self._ours(seen.metadata)
+                if payment is not None:
+                    self._ledger.run(lambda tx: self._heard_intent(tx, payment, seen))
+                return True
+
+    def _heard_page(self, tx: Tx, payment: Payment, seen: SessionSeen) -> None:
+        payment = self._fresh(tx, payment)
+        if seen.status == "complete" and seen.mode == "setup" and seen.setup_card is not None:
+            settling.connect(tx, payment, seen.setup_card)
+        elif seen.status == "expired" and payment.state is State.OFFERED:
+            change(tx, payment, News.EXPIRED)
+            tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
+
+    def _heard_intent(self, tx: Tx, payment: Payment, seen: IntentSeen) -> None:
+        payment = self._fresh(tx, payment)
+        if seen.status == "succeeded":
+            settling.settle(tx, payment, seen)
+        elif (
+            seen.status in ("requires_payment_method", "canceled")
+            and payment.way == "saved_card"
+            and seen.decline_code
+        ):
+            self._declined(tx, payment, seen.decline_code, seen.advice_code)
+
+    def _ours(self, metadata: Mapping[str, str]) -> Payment | None:
+        """Find the payment that an outside object names; None when it is not of this installation."""
+        if metadata.get("redbar_install") != self._install:
+            return None
+        with self._ledger.reading() as connection:
+            return find(
+                connection,
+                UUID(metadata["redbar_wallet"]),
+                payment_id=UUID(metadata["redbar_payment"]),
+            )
+
+    # --- The sweep -----------------------------------------------------------------------------------------
+
+    def sweep(self, now: datetime) -> int:
+        """Finish what a crash or an outage left open; gives how much was done. Safe to run twice or never."""
+        done = 0
+        for call, forgotten in calls.due(self._ledger):
+            if forgotten:
+                self._look_up(call)
+            else:
+                self._drive(call)
+            done += 1
+        for wallet_id, payment_id in self._overdue(now):
+            self._lapse(wallet_id, payment_id)
+            done += 1
+        return done
+
+    def _look_up(self, call: Call) -> None:
+        """Decide an old unknown by what exists outside: its key may be forgotten, so it is never sent again."""
+        payment = self.look(call.wallet_id, call.payment_id) if call.payment_id else None
+        if call.operation == "confirm":
+            answer = self._gateway.intent(call.object_id)
+            if isinstance(answer, Ok):
+                seen = answer.seen
+                self._ledger.run(lambda tx: self._follow(tx, call, _as_confirmed(seen)))
+        elif payment is not None:
+            # A page, link or unconfirmed intent that may exist without our knowing its id charges nothing by itself.
+            self._ledger.run(lambda tx: self._follow(tx, call, Rejected(code="forgotten", message="")))
+        else:
+            self._ledger.run(lambda tx: calls.record(tx, call, Rejected(code="forgotten", message="")))
+
+    def _overdue(self, now: datetime) -> list[tuple[UUID, UUID]]:
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(payments.c.wallet_id, payments.c.payment_id).where(
+                    payments.c.state == State.OFFERED.value, payments.c.expires_at <= now
+                )
+            ).all()
+            return [(row.wallet_id, row.payment_id) for row in rows]
+
+    def _lapse(self, wallet_id: UUID, payment_id: UUID) -> None:
+        payment = self.look(wallet_id, payment_id)
+        assert payment is not None
+        # The last moment's payment is looked for before the request is called expired.
+        if payment.session_id and not self.sync_session(payment.session_id):
+            return
+        if payment.link_id:
+            found = self._gateway.link_intents(payment.link_id)
+            if not isinstance(found, Ok) or not all(self.sync_intent(intent_id) for intent_id in found.seen):
+                return
+
+        def lapse(tx: Tx) -> Call | None:
+            fresh = self._fresh(tx, payment)
+            if fresh.state is not State.OFFERED:
+                return None
+            fresh = change(tx, fresh, News.EXPIRED)
+            tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
+            return self._closing(tx, fresh)
+
+        call = self._ledger.run(lapse)
+        if call is not None:
+            self._drive(call)
+
+    # --- Calls and what follows from them ------------------------------------------------------------------
+
+    def _made(self, call: Call) -> Payment:
+        payment = self.carry_out(call)
+        if payment.state is State.ASKED:
+            raise Unreachable(payment.ref, sent=False, amount=None)
+        if payment.state is State.FAILED:
+            raise NotMade(payment.ref)
+        return payment
+
+    def _drive(self, call: Call | None) -> None:
+        while call is not None:
+            current = call
+            answer = calls.send(self._gateway, current)
+            call = self._ledger.run(partial(self._follow, call=current, answer=answer))
+
+    def _follow(self, tx: Tx, call: Call, answer: calls.Answer) -> Call | None:
+        """Commit an answer with what follows from it; gives the next call where there is one."""
+        calls.record(tx, call, answer)
+        if call.operation == "customer" and isinstance(answer, Ok):
+            tx.connection.execute(
+                update(billing).where(billing.c.wallet_id == call.wallet_id).values(customer_id=answer.seen)
+            )
+        payment = find(tx.connection, call.wallet_id, payment_id=call.payment_id) if call.payment_id else None
+        if payment is None:
+            return None
+        match call.operation, answer:
+            case "session" | "link", Ok(seen):
+                assert isinstance(seen, SessionSeen | LinkSeen)
+                self._offered(tx, payment, seen)
+            case "intent", Ok(seen):
+                assert isinstance(seen, IntentSeen)
+                change(tx, payment, News.STARTED, intent_id=seen.intent_id)
+                body = {"off_session": True, "payment_method": payment.card_id, "expand": ["latest_charge"]}
+                return calls.intend(
+                    tx,
+                    call.wallet_id,
+                    "confirm",
+                    body,
+                    payment_id=payment.payment_id,
+                    object_id=seen.intent_id,
+                )
+            case "confirm", Ok(seen):
+                assert isinstance(seen, IntentSeen)
+                if seen.status == "succeeded":
+                    settling.settle(tx, payment, seen)
+            case "intent" | "confirm", Declined():
+                return self._declined(tx, payment, answer.decline_code, answer.advice_code)
+            case "confirm", NeedsAction():
+                waiting = change(tx, payment, News.ACTION_NEEDED, expires_at=tx.now + CONFIRM_LIFETIME)
+                self.failed(tx, waiting)
+                return self._cancel(tx, waiting)
+            case "session" | "link" | "intent" | "confirm", Rejected():
+                self._refused(tx, payment, answer.code)
+            case _:
+                pass  # unknown: the sweep asks again with the same key; closing calls need nothing more
+        return None
+
+    def _offered(self, tx: Tx, payment: Payment, seen: SessionSeen | LinkSeen) -> None:
+        ids = {"session_id": seen.session_id} if isinstance(seen, SessionSeen) else {"link_id": seen.link_id}
+        offered = change(tx, payment, News.ACCEPTED, url=seen.url, **ids)
+        if offered.payer and offered.state is State.OFFERED:
+            tx.outbox.add(payment.wallet_id, RequestSent(payment_id=payment.payment_id))
+
+    def _declined(self, tx: Tx, payment: Payment, decline_code: str, advice_code: str) -> Call | None:
+        if payment.state not in OPEN:
+            return None
+        failed = change(tx, payment, News.DECLINED, decline_code=decline_code, advice_code=advice_code)
+        self.failed(tx, failed)
+        return self._cancel(tx, failed)
+
+    def _refused(self, tx: Tx, payment: Payment, code: str) -> None:
+        failed = change(tx, payment, News.REFUSED, decline_code=code)
+        if failed.state is State.FAILED and failed.way == "saved_card":
+            self.failed(tx, failed)
+
+    def _cancel(self, tx: Tx, payment: Payment) -> Call | None:
+        """One intent per try: after a definite failure nothing may ever charge it."""
+        if not payment.intent_id:
+            return None
+        return calls.intend(
+            tx,
+            payment.wallet_id,
+            "cancel_intent",
+            {},
+            payment_id=payment.payment_id,
+            object_id=payment.intent_id,
+        )
+
+    def _closing(self, tx: Tx, payment: Payment) -> Call | None:
+        if payment.link_id:
+            return calls.intend(
+                tx,
+                payment.wallet_id,
+                "deactivate_link",
+                {},
+                payment_id=payment.payment_id,
+                object_id=payment.link_id,
+            )
+        if payment.session_id and payment.state is State.WITHDRAWN:
+            return calls.intend(
+                tx,
+                payment.wallet_id,
+                "expire_session",
+                {},
+                payment_id=payment.payment_id,
+                object_id=payment.session_id,
+            )
+        return None
+
+    def _fresh(self, tx: Tx, payment: Payment) -> Payment:
+        fresh = find(tx.connection, payment.wallet_id, payment_id=payment.payment_id)
+        assert fresh is not None
+        return fresh
+
+    # --- Bodies --------------------------------------------------------------------------------------------
+
+    def _customer(self, wallet_id: UUID) -> str:
+        """Give the wallet's customer, made on first need."""
+
+        def intend(tx: Tx) -> str | Call:
+            known = tx.connection.execute(
+                select(billing.c.customer_id).where(billing.c.wallet_id == wallet_id)
+            ).scalar_one()
+            if known:
+                return str(known)
+            unfinished = [
+                c
+                for c, _ in calls.unfinished(tx.connection, wallet_id=wallet_id)
+                if c.operation == "customer"
+            ]
+            if unfinished:
+                return unfinished[0]
+            name = tx.connection.execute(
+                select(workspaces.c.name).where(workspaces.c.wallet_id == wallet_id)
+            ).scalar_one()
+            metadata = {"redbar_install": self._install, "redbar_wallet": str(wallet_id)}
+            return calls.intend(
+                tx, wallet_id, "customer", {"name": name, "metadata": metadata}, payment_id=None
+            )
+
+        found = self._ledger.run(intend)
+        if isinstance(found, str):
+            return found
+        answer = calls.send(self._gateway, found)
+        self._ledger.run(lambda tx: self._follow(tx, found, answer))
+        match answer:
+            case Ok(seen):
+                return str(seen)
+            case Unknown():
+                raise Unreachable("RB-0", sent=False, amount=None)
+            case _:
+                raise NotMade("RB-0")
+
+    def _metadata(self, payment: Payment) -> dict[str, str]:
+        return {
+            "redbar_install": self._install,
+            "redbar_wallet": str(payment.wallet_id),
+            "redbar_payment": str(payment.payment_id),
+            "redbar_ref": payment.ref,
+            "redbar_attempt": str(payment.try_number),
+        }
+
+    def _intend_page(self, tx: Tx, payment: Payment, customer: str) -> Call:
+        metadata = self._metadata(payment)
+        assert payment.expires_at is not None
+        body: dict[str, object] = {
+            "customer": customer,
+            "client_reference_id": str(payment.payment_id),
+            "metadata": metadata,
+            "allowed_payment_method_types": ["card"],
+            "success_url": self._return_url,
+            "cancel_url": self._return_url,
+            "expires_at": int(payment.expires_at.timestamp()),
+        }
+        if payment.amount is None:
+            body |= {
+                "mode": "setup",
+                "currency": payment.currency.code.lower(),
+                "setup_intent_data": {"metadata": metadata},
+            }
+        else:
+            data: dict[str, object] = {"metadata": metadata, "description": f"Wallet top-up {payment.ref}"}
+            if payment.saves_card:
+                data["setup_future_usage"] = "off_session"
+            body |= {
+                "mode": "payment",
+                "line_items": [_line(payment.amount, to_minor(payment.amount))],
+                "payment_intent_data": data,
+                "adaptive_pricing": {"enabled": False},
+            }
+        return calls.intend(tx, payment.wallet_id, "session", body, payment_id=payment.payment_id)
+
+
+def _line(amount: Money, minor: int) -> dict[str, object]:
+    return {
+        "quantity": 1,
+        "price_data": {
+            "currency": amount.currency.code.lower(),
+            "unit_amount": minor,
+            "product_data": {"name": "Redbar wallet top-up"},
+        },
+    }
+
+
+def _as_confirmed(seen: IntentSeen) -> Ok[IntentSeen] | Declined | Rejected:
+    if seen.status in ("succeeded", "processing"):
+        return Ok(seen)
+    if seen.decline_code:
+        return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
+    return Rejected(code="never_confirmed", message="")

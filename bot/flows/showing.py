@@ -1,0 +1,183 @@
+"""What was posted where, and who is looking: bookkeeping that lets messages be updated in place and Home be fresh."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+
+from bot.tables import NIL_WALLET, payment_messages, payments, pictures, slack_events, viewers
+from ledger import Ledger, Tx
+
+RECENT = timedelta(hours=2)
+"""Whoever looked at Home within this time gets it refreshed when money moves."""
+EVENTS_KEPT = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message about a payment."""
+
+    user_id: str
+    audience: str
+    """ "asker" or "payer"."""
+    channel: str
+    ts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Somebody with Home open lately, and what they chose to see there."""
+
+    user_id: str
+    viewed_at: datetime
+    shown: str
+    """A fingerprint of the state that was shown."""
+    kind: str
+    month: str
+    cursor: str
+
+
+class Showing:
+    """Remembers messages, viewers, pictures and Slack's event ids."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    # --- Messages about payments ---------------------------------------------------------------------------
+
+    def messages(self, wallet_id: UUID, payment_id: UUID) -> list[Shown]:
+        """Give the messages about a payment."""
+        table = payment_messages
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(table).where(table.c.wallet_id == wallet_id, table.c.payment_id == payment_id)
+            ).all()
+        return [Shown(row.user_id, row.audience, row.channel, row.ts) for row in rows]
+
+    def remember_message(self, wallet_id: UUID, payment_id: UUID, shown: Shown) -> None:
+        """Keep where a message about a payment is."""
+
+        def save(tx: Tx) -> None:
+            table = payment_messages
+            mine = (
+                (table.c.wallet_id == wallet_id)
+                & (table.c.payment_id == payment_id)
+                & (table.c.user_id == shown.user_id)
+            )
+            tx.connection.execute(delete(table).where(mine))
+            tx.connection.execute(
+                insert(table).values(
+                    wallet_id=wallet_id,
+                    payment_id=payment_id,
+                    user_id=shown.user_id,
+                    audience=shown.audience,
+                    channel=shown.channel,
+                    ts=shown.ts,
+                )
+            )
+
+        self._ledger.run(save)
+
+    def set_qr(self, wallet_id: UUID, payment_id: UUID, file_id: str) -> None:
+        """Keep which picture shows a payment's link; empty when it was removed."""
+        self._ledger.run(
+            lambda tx: tx.connection.execute(
+                update(payments)
+                .where(payments.c.wallet_id == wallet_id, payments.c.payment_id == payment_id)
+                .values(qr_file_id=file_id)
+            )
+        )
+
+    # --- Home ----------------------------------------------------------------------------------------------
+
+    def viewer(self, wallet_id: UUID, user_id: str) -> Viewer | None:
+        """Say what somebody last saw of Home."""
+        with self._ledger.reading() as connection:
+            row = connection.execute(
+                select(viewers).where(viewers.c.wallet_id == wallet_id, viewers.c.user_id == user_id)
+            ).one_or_none()
+        return _viewer(row) if row is not None else None
+
+    def viewers(self, wallet_id: UUID, now: datetime) -> list[Viewer]:
+        """Give everybody who looked at Home lately."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(viewers).where(viewers.c.wallet_id == wallet_id, viewers.c.viewed_at > now - RECENT)
+            ).all()
+        return [_viewer(row) for row in rows]
+
+    def remember_viewer(
+        self, wallet_id: UUID, user_id: str, *, shown: str, kind: str, month: str, cursor: str, opened: bool
+    ) -> None:
+        """Keep what somebody was shown; `opened` says that they came to look, rather than being refreshed."""
+
+        def save(tx: Tx) -> None:
+            mine = (viewers.c.wallet_id == wallet_id) & (viewers.c.user_id == user_id)
+            values: dict[str, object] = {"shown": shown, "kind": kind, "month": month, "cursor": cursor}
+            known = tx.connection.execute(select(viewers.c.user_id).where(mine)).scalar_one_or_none()
+            if known is None:
+                tx.connection.execute(
+                    insert(viewers).values(wallet_id=wallet_id, user_id=user_id, viewed_at=tx.now, **values)
+                )
+                return
+            if opened:
+                values["viewed_at"] = tx.now
+            tx.connection.execute(update(viewers).where(mine).values(**values))
+
+        self._ledger.run(save)
+
+    # --- Pictures and events -------------------------------------------------------------------------------
+
+    def picture(self, wallet_id: UUID, name: str) -> tuple[str, datetime] | None:
+        """Give an uploaded picture's file and when it was made."""
+        with self._ledger.reading() as connection:
+            row = connection.execute(
+                select(pictures.c.file_id, pictures.c.at).where(
+                    pictures.c.wallet_id == wallet_id, pictures.c.name == name
+                )
+            ).one_or_none()
+        return (row.file_id, row.at) if row is not None else None
+
+    def remember_picture(self, wallet_id: UUID, name: str, file_id: str) -> None:
+        """Keep an uploaded picture in place of the one before."""
+
+        def save(tx: Tx) -> None:
+            tx.connection.execute(
+                delete(pictures).where(pictures.c.wallet_id == wallet_id, pictures.c.name == name)
+            )
+            tx.connection.execute(
+                insert(pictures).values(wallet_id=wallet_id, name=name, file_id=file_id, at=tx.now)
+            )
+
+        self._ledger.run(save)
+
+    def first_sight(self, event_id: str) -> bool:
+        """Say whether an event of Slack's comes for the first time; it is remembered for two days."""
+
+        def save(tx: Tx) -> bool:
+            mine = slack_events.c.wallet_id == NIL_WALLET
+            known = tx.connection.execute(
+                select(slack_events.c.event_id).where(mine, slack_events.c.event_id == event_id)
+            ).scalar_one_or_none()
+            if known is not None:
+                return False
+            tx.connection.execute(delete(slack_events).where(mine, slack_events.c.at < tx.now - EVENTS_KEPT))
+            tx.connection.execute(
+                insert(slack_events).values(wallet_id=NIL_WALLET, event_id=event_id, at=tx.now)
+            )
+            return True
+
+        return self._ledger.run(save)
+
+
+def _viewer(row: Any) -> Viewer:
+    return Viewer(
+        user_id=row.user_id,
+        viewed_at=row.viewed_at,
+        shown=row.shown,
+        kind=row.kind,
+        month=row.month,
+        cursor=row.cursor,
+    )

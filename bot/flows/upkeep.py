@@ -1,0 +1,94 @@
+"""What is done because time passed or news came: each a plain function of now, safe to run twice or never."""
+
+import logging
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from bot.flows.news import News
+from bot.flows.payments import Payments
+from bot.flows.recharge import Recharge
+from bot.flows.wallets import Wallets
+from bot.payment_state import State
+from bot.tables import payments
+from ledger import Ledger, RechargeWanted, Waiting, burn_of, cost_ahead, due_wallets, lines_for, next_due
+
+log = logging.getLogger("redbar.upkeep")
+
+
+class Upkeep:
+    """The wallets' housekeeping."""
+
+    def __init__(
+        self, ledger: Ledger, wallets: Wallets, payments_flow: Payments, recharge: Recharge, news: News
+    ) -> None:
+        self._ledger = ledger
+        self._wallets = wallets
+        self._payments = payments_flow
+        self._recharge = recharge
+        self._news = news
+
+    def observe(self, now: datetime) -> None:
+        """Let wallets judge what time alone did."""
+        with self._ledger.reading() as connection:
+            due = due_wallets(connection, self._ledger.now())
+        for wallet_id in due:
+            self._ledger.run(lambda tx, one=wallet_id: tx.book.observe(one))  # type: ignore[misc]
+
+    def hear_news(self, now: datetime) -> None:
+        """Read what is new outside, and handle what waits."""
+        now = self._ledger.now()
+        self._news.poll(now)
+        self._news.handle_waiting(now)
+
+    def recharge(self, now: datetime) -> None:
+        """Look at every wallet whose money is below its rule's threshold."""
+        for workspace in self._wallets.all():
+            self._recharge.consider(workspace.wallet_id)
+
+    def sweep(self, now: datetime) -> None:
+        """Finish what a crash or an outage left open."""
+        self._payments.sweep(self._ledger.now())
+
+    def draw_lines(self, now: datetime) -> None:
+        """Draw the alert lines anew from the present pace."""
+        for workspace in self._wallets.all():
+            self._draw(workspace.wallet_id)
+
+    def _draw(self, wallet_id: UUID) -> None:
+        with self._ledger.reading() as connection:
+            view, policy = self._ledger.look(connection, wallet_id)
+            now = self._ledger.now()
+            burn = burn_of(connection, wallet_id, now)
+        day = cost_ahead(burn, now, view.zone, 24) if burn is not None else 0
+        hours = cost_ahead(burn, now, view.zone, 4) if burn is not None else 0
+        lines = lines_for(policy, day_ahead_micros=day, four_hours_ahead_micros=hours)
+        if (lines.warning_micros, lines.critical_micros) != (view.warning_micros, view.critical_micros):
+            self._ledger.run(lambda tx: tx.book.set_lines(wallet_id, lines))
+
+    def heard(self, waiting: Waiting) -> None:
+        """Do what a notice asks for inside the house: charge the card when the ledger says it is wanted."""
+        if waiting.name == RechargeWanted.name:
+            self._recharge.consider(waiting.wallet_id)
+
+    def next_moment(self, after: datetime, until: datetime) -> datetime:
+        """Give the next instant up to a limit at which something falls due, for a clock that skips."""
+        soonest = min(until, after + timedelta(hours=1))
+        with self._ledger.reading() as connection:
+            found = [next_due(connection, after)]
+            for column, states in (
+                (payments.c.expires_at, (State.OFFERED.value, State.WAITING.value)),
+                (payments.c.next_try_at, (State.FAILED.value,)),
+            ):
+                found.append(
+                    connection.execute(
+                        select(func.min(column)).where(column > after, payments.c.state.in_(states))
+                    ).scalar_one_or_none()
+                )
+            last = connection.execute(
+                select(func.max(payments.c.created_at)).where(payments.c.purpose == "recharge")
+            ).scalar_one_or_none()
+        if last is not None:
+            found.append(last + timedelta(minutes=15))
+        return min((at for at in (*found, soonest) if at is not None and at > after), default=soonest)

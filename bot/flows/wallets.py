@@ -1,0 +1,329 @@
+"""A workspace's wallet: opening it, its rules, where its alerts go, and the keys of its platform."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from bot.flows.notices import RuleChanged
+from bot.tables import NIL_WALLET, alert_channels, billing, cards, cursors, intents, keys, workspaces
+from ledger import (
+    Automatic,
+    Currency,
+    Ledger,
+    PolicyChanged,
+    RechargeRule,
+    Refused,
+    Tx,
+    WalletPolicy,
+    new_id,
+    new_wallet_id,
+)
+
+WISH_LIFETIME = timedelta(hours=1)
+SCOPES = ("usage", "authorize", "read")
+
+
+class NoCard(Refused):
+    """Automatic payments need a card."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no card to charge yet. Connect one first.")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A rule that somebody is about to confirm, and the policy version that it was made from."""
+
+    rule: RechargeRule
+    card_id: str
+    backup_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A Slack workspace and its wallet."""
+
+    team_id: str
+    enterprise_id: str
+    wallet_id: UUID
+    name: str
+
+
+class Wallets:
+    """Opens wallets and keeps their rules."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def install_id(self) -> str:
+        """Give the id of this installation, made once; it marks every object that we make outside."""
+
+        def make(tx: Tx) -> str:
+            found = tx.connection.execute(
+                select(cursors.c.value).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == "install")
+            ).scalar_one_or_none()
+            if found is not None:
+                return str(found)
+            value = str(new_id())
+            tx.connection.execute(
+                insert(cursors).values(wallet_id=NIL_WALLET, name="install", value=value, at=tx.now)
+            )
+            return value
+
+        return self._ledger.run(make)
+
+    def open(
+        self, *, team_id: str, enterprise_id: str, name: str, bot_user_id: str, currency: Currency, zone: str
+    ) -> UUID:
+        """Give the workspace's wallet, opened on first sight."""
+
+        def make(tx: Tx) -> UUID:
+            found = tx.connection.execute(
+                select(workspaces.c.wallet_id).where(workspaces.c.team_id == team_id)
+            ).scalar_one_or_none()
+            if found is not None:
+                assert isinstance(found, UUID)
+                tx.connection.execute(
+                    update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=None, name=name)
+                )
+                return found
+            wallet_id = new_wallet_id()
+            tx.book.create_wallet(wallet_id, currency.code, zone)
+            tx.connection.execute(insert(billing).values(wallet_id=wallet_id, customer_id="", refs_given=0))
+            tx.connection.execute(
+                insert(workspaces).values(
+                    team_id=team_id,
+                    enterprise_id=enterprise_id,
+                    wallet_id=wallet_id,
+                    name=name,
+                    bot_user_id=bot_user_id,
+                    created_at=tx.now,
+                )
+            )
+            return wallet_id
+
+        return self._ledger.run(make)
+
+    def of_team(self, team_id: str, enterprise_id: str = "") -> Workspace | None:
+        """Find a workspace by the ids of its installation."""
+        with self._ledger.reading() as connection:
+            row = connection.execute(
+                select(workspaces).where(
+                    workspaces.c.team_id == team_id,
+                    workspaces.c.enterprise_id == enterprise_id,
+                    workspaces.c.dead_at.is_(None),
+                )
+            ).one_or_none()
+        return Workspace(row.team_id, row.enterprise_id, row.wallet_id, row.name) if row is not None else None
+
+    def all(self) -> Sequence[Workspace]:
+        """Give every living workspace."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(select(workspaces).where(workspaces.c.dead_at.is_(None))).all()
+        return [Workspace(row.team_id, row.enterprise_id, row.wallet_id, row.name) for row in rows]
+
+    def forget_workspace(self, team_id: str) -> None:
+        """Mark a workspace whose app was removed: nothing is sent or charged for it until it comes back."""
+
+        def save(tx: Tx) -> None:
+            tx.connection.execute(
+                update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=tx.now)
+            )
+
+        self._ledger.run(save)
+
+    # --- Rules ---------------------------------------------------------------------------------------------
+
+    def turn_on(
+        self,
+        wallet_id: UUID,
+        rule: RechargeRule,
+        *,
+        card_id: str,
+        backup_id: str,
+        actor: str,
+        expected_version: int | None,
+    ) -> int:
+        """Turn automatic payments on with a rule. Refuses: PolicyUnfit, PolicyChanged, NoCard."""
+        rule.check()
+
+        def save(tx: Tx) -> int:
+            self._arrange_cards(tx, wallet_id, card_id=card_id, backup_id=backup_id)
+            policy, version = tx.book.policy(wallet_id)
+            turned = _with(policy, automatic=Automatic.ON, rule=rule)
+            after = tx.book.set_policy(wallet_id, turned, actor=actor, expected_version=expected_version)
+            tx.outbox.add(wallet_id, RuleChanged(actor=actor, before_version=version, after_version=after))
+            return after
+
+        return self._ledger.run(save)
+
+    def keep_wish(
+        self, wallet_id: UUID, rule: RechargeRule, *, card_id: str, backup_id: str, actor: str
+    ) -> str:
+        """Keep a rule that somebody is about to confirm; gives its id. Refuses: PolicyUnfit."""
+        rule.check()
+
+        def save(tx: Tx) -> str:
+            _, version = tx.book.policy(wallet_id)
+            wish = Wish(rule=rule, card_id=card_id, backup_id=backup_id, version=version)
+            intent_id = new_id()
+            tx.connection.execute(
+                insert(intents).values(
+                    wallet_id=wallet_id,
+                    intent_id=intent_id,
+                    purpose="automatic",
+                    body=msgspec.json.encode(wish).decode(),
+                    actor=actor,
+                    created_at=tx.now,
+                    expires_at=tx.now + WISH_LIFETIME,
+                )
+            )
+            return str(intent_id)
+
+        return self._ledger.run(save)
+
+    def turn_on_wish(self, wallet_id: UUID, intent_id: str, *, actor: str) -> int:
+        """Turn on the rule that was kept. Refuses: PolicyChanged, NoCard, as `turn_on`."""
+        with self._ledger.reading() as connection:
+            body = connection.execute(
+                select(intents.c.body).where(
+                    intents.c.wallet_id == wallet_id,
+                    intents.c.intent_id == UUID(intent_id),
+                    intents.c.purpose == "automatic",
+                    intents.c.expires_at > self._ledger.now(),
+                )
+            ).scalar_one_or_none()
+        if body is None:
+            raise PolicyChanged
+        wish = msgspec.json.decode(body, type=Wish)
+        return self.turn_on(
+            wallet_id,
+            wish.rule,
+            card_id=wish.card_id,
+            backup_id=wish.backup_id,
+            actor=actor,
+            expected_version=wish.version,
+        )
+
+    def turn_off(self, wallet_id: UUID, *, actor: str) -> bool:
+        """Turn automatic payments off; gives False when they were off already. Stopping is always safe."""
+
+        def save(tx: Tx) -> bool:
+            policy, version = tx.book.policy(wallet_id)
+            if policy.automatic is Automatic.OFF:
+                return False
+            after = tx.book.set_policy(
+                wallet_id,
+                _with(policy, automatic=Automatic.OFF, rule=policy.rule),
+                actor=actor,
+                expected_version=None,
+            )
+            tx.outbox.add(wallet_id, RuleChanged(actor=actor, before_version=version, after_version=after))
+            return True
+
+        return self._ledger.run(save)
+
+    def _arrange_cards(self, tx: Tx, wallet_id: UUID, *, card_id: str, backup_id: str) -> None:
+        slots = {
+            str(card): str(slot)
+            for card, slot in tx.connection.execute(
+                select(cards.c.card_id, cards.c.slot).where(
+                    cards.c.wallet_id == wallet_id, cards.c.slot != "removed"
+                )
+            )
+        }
+        if card_id not in slots:
+            raise NoCard
+        of_wallet = update(cards).where(cards.c.wallet_id == wallet_id)
+        if slots[card_id] != "main":
+            tx.connection.execute(of_wallet.where(cards.c.slot == "main").values(slot="backup"))
+            tx.connection.execute(of_wallet.where(cards.c.card_id == card_id).values(slot="main"))
+        if backup_id and backup_id != card_id and backup_id in slots:
+            tx.connection.execute(of_wallet.where(cards.c.card_id == backup_id).values(slot="backup"))
+
+    # --- Alert channels ------------------------------------------------------------------------------------
+
+    def set_channels(self, wallet_id: UUID, channels: Sequence[str], *, actor: str) -> None:
+        """Set the channels that are alerted."""
+
+        def save(tx: Tx) -> None:
+            before = channels_of(tx.connection, wallet_id)
+            tx.connection.execute(delete(alert_channels).where(alert_channels.c.wallet_id == wallet_id))
+            for channel in dict.fromkeys(channels):
+                tx.connection.execute(
+                    insert(alert_channels).values(
+                        wallet_id=wallet_id, channel_id=channel, added_by=actor, added_at=tx.now
+                    )
+                )
+            tx.book.audit(
+                wallet_id, actor, "alert_channels", {"channels": before}, {"channels": list(channels)}
+            )
+
+        self._ledger.run(save)
+
+    # --- Platform keys -------------------------------------------------------------------------------------
+
+    def create_key(self, wallet_id: UUID, *, name: str, scopes: Sequence[str] = SCOPES) -> str:
+        """Make a platform key and give it, once: only its digest is kept."""
+        return self._ledger.run(lambda tx: insert_key(tx, wallet_id, name=name, scopes=scopes))
+
+
+def insert_key(tx: Tx, wallet_id: UUID, *, name: str, scopes: Sequence[str] = SCOPES) -> str:
+    """Insert a new key's digest and give the key itself."""
+    key = f"rbk_{secrets.token_urlsafe(30)}"
+    tx.connection.execute(
+        insert(keys).values(
+            wallet_id=wallet_id,
+            key_id=new_id(),
+            digest=digest_of(key),
+            scopes=" ".join(scopes),
+            name=name,
+            created_at=tx.now,
+        )
+    )
+    tx.book.audit(wallet_id, "operator", "key_created", {}, {"name": name, "scopes": list(scopes)})
+    return key
+
+
+def digest_of(key: str) -> str:
+    """Give what is kept of a key. It has 240 random bits, so a plain digest cannot be guessed back."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def key_wallet(connection: Connection, key: str) -> tuple[UUID, frozenset[str]] | None:
+    """Find the wallet and scopes of a living key."""
+    row = connection.execute(
+        select(keys.c.wallet_id, keys.c.scopes).where(
+            keys.c.digest == digest_of(key), keys.c.revoked_at.is_(None)
+        )
+    ).one_or_none()
+    return (row.wallet_id, frozenset(row.scopes.split())) if row is not None else None
+
+
+def channels_of(connection: Connection, wallet_id: UUID) -> list[str]:
+    """Give the channels that are alerted."""
+    rows = connection.execute(
+        select(alert_channels.c.channel_id)
+        .where(alert_channels.c.wallet_id == wallet_id)
+        .order_by(alert_channels.c.added_at, alert_channels.c.channel_id)
+    )
+    return [str(channel) for channel in rows.scalars()]
+
+
+def _with(policy: WalletPolicy, *, automatic: Automatic, rule: RechargeRule | None) -> WalletPolicy:
+    return replace(policy, automatic=automatic, rule=rule, pause_reason="")
+
+
+def day_bounds(now: datetime, zone: str) -> tuple[datetime, datetime, datetime]:
+    """Give the begin of the day, its end, and the begin of the month in a wallet's zone, all in UTC."""
+    local = now.astimezone(ZoneInfo(zone))
+    day = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return day.astimezone(UTC), (day + timedelta(days=1)).astimezone(UTC), day.replace(day=1).astimezone(UTC)

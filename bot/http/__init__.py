@@ -1,0 +1,1 @@
+"""The HTTP edge: platform API, Stripe's webhook, Slack's endpoint, health."""

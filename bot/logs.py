@@ -1,0 +1,29 @@
+"""What is logged, and what never is: secrets, links that pay, card data."""
+
+import logging
+import re
+import sys
+
+_SECRET = re.compile(
+    r"(xox[abp]-|xapp-|sk_(?:test|live)_|rk_(?:test|live)_|whsec_|rbk_)[A-Za-z0-9_-]+"
+    r"|https?://[^\s'\"]*(?:/stripe/pay/|/stripe/checkout/|buy\.stripe\.com/|checkout\.stripe\.com/)[^\s'\"]*"
+)
+# Libraries that write whole requests, links included, at INFO or DEBUG.
+_TALKATIVE = ("stripe", "httpx", "httpcore", "slack_sdk", "slack_bolt", "urllib3", "apscheduler", "alembic")
+
+
+class Redacting(logging.Formatter):
+    """Formats lines and blanks what must not be kept, in exceptions too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        return _SECRET.sub("[redacted]", super().format(record))
+
+
+def configure(level: str) -> None:
+    """Log to standard error from a level on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Redacting("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,194 @@
+"""Borders to the outside as Protocols and plain facts; no library of the outside is named here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+Seen = TypeVar("Seen")
+
+
+class Clock(Protocol):
+    """The one source of time."""
+
+    def now(self) -> datetime:
+        """Give the present instant, aware, in UTC."""
+        ...
+
+
+# --- Money from outside ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CardSeen:
+    """A card as the payment side describes it."""
+
+    card_id: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.brand} ••{self.last4}"
+
+
+@dataclass(frozen=True, slots=True)
+class IntentSeen:
+    """A PaymentIntent: one wish of ours to move money, as it stands outside. Amounts in minor units."""
+
+    intent_id: str
+    status: str
+    amount_minor: int
+    received_minor: int
+    currency: str
+    live: bool
+    metadata: Mapping[str, str]
+    card: CardSeen | None
+    receipt_url: str
+    decline_code: str
+    advice_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSeen:
+    """A hosted page as it stands outside."""
+
+    session_id: str
+    status: str
+    """"open", "complete" or "expired"."""
+    mode: str
+    """"payment" or "setup"."""
+    url: str
+    intent_id: str | None
+    setup_card: CardSeen | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSeen:
+    """A durable payment link."""
+
+    link_id: str
+    url: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen:
+    """News in its smallest form: something happened to that object."""
+
+    event_id: str
+    kind: str
+    object_id: str
+    created: datetime
+    live: bool
+    payment_intent_id: str | None = None
+    """Where the object itself is not one but points to one (sessions, refunds)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ok(Generic[Seen]):
+    """The outside did it."""
+
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A definite no about money; nothing was charged."""
+
+    code: str
+    decline_code: str
+    advice_code: str
+    intent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsAction:
+    """The bank wants the cardholder to confirm; nothing was charged."""
+
+    intent_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The request itself was wrong or the object is gone; nothing was done. `code` is Stripe's."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No answer that settles it. `sent` is False when the connection was refused, so nothing was done."""
+
+    sent: bool
+    message: str
+
+
+Body = Mapping[str, object]
+"""A request body as it was frozen before the call: JSON values only."""
+
+
+class PaymentGateway(Protocol):
+    """The card side. Every POST carries a key and a body that were committed before; nothing is retried here.
+
+    The caller is outside any transaction: a guard raises otherwise.
+    """
+
+    def create_customer(self, body: Body, key: str) -> "Ok[str] | Rejected | Unknown": ...
+    def create_session(self, body: Body, key: str) -> "Ok[SessionSeen] | Rejected | Unknown": ...
+    def expire_session(self, session_id: str, key: str) -> "Ok[SessionSeen] | Rejected | Unknown": ...
+    def create_link(self, body: Body, key: str) -> "Ok[LinkSeen] | Rejected | Unknown": ...
+    def deactivate_link(self, link_id: str, key: str) -> "Ok[LinkSeen] | Rejected | Unknown": ...
+    def create_intent(self, body: Body, key: str) -> "Ok[IntentSeen] | Declined | Rejected | Unknown": ...
+    def confirm_intent(
+        self, intent_id: str, body: Body, key: str
+    ) -> "Ok[IntentSeen] | Declined | NeedsAction | Rejected | Unknown": ...
+    def cancel_intent(self, intent_id: str, key: str) -> "Ok[IntentSeen] | Rejected | Unknown": ...
+    def detach_card(self, card_id: str, key: str) -> "Ok[str] | Rejected | Unknown": ...
+    def session(self, session_id: str) -> "Ok[SessionSeen] | Rejected | Unknown": ...
+    def intent(self, intent_id: str) -> "Ok[IntentSeen] | Rejected | Unknown": ...
+    def link_intents(self, link_id: str) -> "Ok[Sequence[str]] | Rejected | Unknown":
+        """Give the ids of the PaymentIntents that a link's completed pages made."""
+        ...
+
+    def customer_intents(
+        self, customer_id: str, created_from: datetime
+    ) -> "Ok[Sequence[IntentSeen]] | Rejected | Unknown": ...
+    def events(
+        self, *, after_event_id: str | None, created_from: datetime
+    ) -> "Ok[Sequence[EventSeen]] | Rejected | Unknown":
+        """Give what happened after an event, or since an instant where there is none, oldest first."""
+        ...
+
+
+# --- People ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSeen:
+    """A person as the workspace describes them; every flag is False where the workspace doesn't say."""
+
+    user_id: str
+    team_id: str
+    handle: str
+    zone: str
+    is_admin: bool
+    is_owner: bool
+    is_outside: bool
+    """Guest, bot, deactivated, or of another workspace."""
+
+
+class Directory(Protocol):
+    """Who people are."""
+
+    def person(self, user_id: str, *, fresh: bool = False) -> PersonSeen | None:
+        """Look a person up; None when the workspace doesn't know them or can't be asked (then deny)."""
+        ...
+
+    def owners(self) -> Sequence[str]:
+        """Give the user ids of the workspace's owners."""
+        ...

@@ -1,0 +1,340 @@
+"""From a committed notice to what people see: who hears it, which message is posted or changed.
+
+Called by the courier, at least once per notice and in order per wallet, so everything here may be done twice: posted
+messages are remembered and changed in place; what was posted but not remembered before a crash may repeat as text,
+never as an action.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+import msgspec
+
+from bot.flows import notices as told
+from bot.flows.alerts import CHANNEL, Alerts, Posted
+from bot.flows.changes import rule_before_and_after
+from bot.flows.charges import Charges
+from bot.flows.declines import words_of
+from bot.flows.facts import AlertFacts, FailureFacts, RequestFacts
+from bot.flows.pages import balance_facts, card_facts, desk, request_facts
+from bot.flows.payments import Payments
+from bot.flows.people import People
+from bot.flows.recharge import Recharge, card_words
+from bot.flows.settling import Payment
+from bot.flows.showing import Showing, Shown
+from bot.payment_state import State
+from bot.slack.outlet import FileNotReady, Outlet, Sent, qr_png
+from bot.slack.views import alerts as alert_views
+from bot.slack.views import automatic as automatic_views
+from bot.slack.views import money_in
+from bot.slack.views.blocks import Message
+from ledger import (
+    Ledger,
+    Level,
+    StartedAfterStop,
+    Waiting,
+    WalletEmptied,
+    WalletLow,
+    WalletPaused,
+    WalletRecovered,
+    WalletResumed,
+)
+
+log = logging.getLogger("redbar.delivery")
+
+
+class Delivery:
+    """Delivers notices of one workspace's wallet."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        outlet: Outlet,
+        people: People,
+        alerts: Alerts,
+        payments: Payments,
+        charges: Charges,
+        recharge: Recharge,
+        showing: Showing,
+    ) -> None:
+        self._ledger = ledger
+        self._outlet = outlet
+        self._people = people
+        self._alerts = alerts
+        self._payments = payments
+        self._charges = charges
+        self._recharge = recharge
+        self._showing = showing
+        self._by_name: dict[str, Callable[[Waiting], None]] = {
+            WalletLow.name: lambda one: self._episode(one, one.read(WalletLow).episode_id),
+            WalletEmptied.name: lambda one: self._episode(one, one.read(WalletEmptied).episode_id),
+            WalletPaused.name: lambda one: self._episode(one, one.read(WalletPaused).episode_id),
+            WalletRecovered.name: lambda one: self._episode(one, one.read(WalletRecovered).episode_id),
+            WalletResumed.name: self._resumed,
+            StartedAfterStop.name: self._after_stop,
+            told.RequestSent.name: lambda one: self._request(
+                one.wallet_id, one.read(told.RequestSent).payment_id
+            ),
+            told.PaymentChanged.name: self._payment_changed,
+            told.CardConnected.name: self._card_connected,
+            told.RechargeMade.name: self._recharge_made,
+            told.RechargeFailed.name: self._recharge_failed,
+            told.CapReached.name: self._capped,
+            told.RuleChanged.name: self._rule_changed,
+            told.PaidTwice.name: self._paid_twice,
+        }
+
+    def deliver(self, waiting: Waiting) -> None:
+        """Deliver one notice; those that nobody in Slack needs to hear of are done at once."""
+        handler = self._by_name.get(waiting.name)
+        if handler is not None:
+            handler(waiting)
+
+    # --- Episodes ------------------------------------------------------------------------------------------
+
+    def refresh_episodes(self, wallet_id: UUID) -> None:
+        """Bring the messages of the running episode up to date: the countdown moves, nobody is notified."""
+        found = self._alerts.open_episode(wallet_id)
+        if found is not None and found.level is Level.ZERO:
+            self.refresh_episode(wallet_id, found.episode_id)
+
+    def refresh_episode(self, wallet_id: UUID, episode_id: UUID) -> None:
+        """Bring the messages of one episode up to date."""
+        facts = self._alerts.facts(wallet_id, episode_id)
+        for message in self._alerts.posted(wallet_id, episode_id):
+            self._show(wallet_id, message, facts)
+
+    def _resumed(self, waiting: Waiting) -> None:
+        resumed = waiting.read(WalletResumed)
+        if resumed.episode_id is not None:
+            self._episode(waiting, resumed.episode_id, resumed=resumed)
+
+    def _episode(self, waiting: Waiting, episode_id: UUID, *, resumed: WalletResumed | None = None) -> None:
+        wallet_id = waiting.wallet_id
+        facts = self._alerts.facts(wallet_id, episode_id, resumed=resumed)
+        known = {one.audience: one for one in self._alerts.posted(wallet_id, episode_id)}
+        over = facts.phase in ("restored", "recovered")
+        for audience in self._alerts.audiences(wallet_id):
+            message = known.pop(audience, None)
+            if message is not None:
+                self._show(wallet_id, message, facts)
+                self._thread(message, facts)
+            elif not over:
+                self._post(wallet_id, episode_id, audience, facts)
+        for (
+            message
+        ) in known.values():  # somebody who lost the role, a channel that was taken off: told how it ended
+            if over:
+                self._show(wallet_id, message, facts)
+
+    def _post(self, wallet_id: UUID, episode_id: UUID, audience: str, facts: AlertFacts) -> None:
+        kind, _, target = audience.partition(":")
+        shown = _alert_message(f"{kind}:", facts)
+        sent = self._outlet.post(target, shown)
+        self._alerts.remember(
+            wallet_id,
+            Posted(
+                episode_id, audience, sent.channel, sent.ts, facts.level, facts.phase, _print_of(shown), ""
+            ),
+        )
+
+    def _show(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> None:
+        kind, _, _ = message.audience.partition(":")
+        silenced = message.acknowledged_by if facts.level <= message.level else ""
+        shown = _alert_message(f"{kind}:", replace(facts, acknowledged_by=silenced))
+        if _print_of(shown) == message.shown:
+            return
+        self._outlet.update(Sent(message.channel, message.ts), shown)
+        self._alerts.remember(
+            wallet_id,
+            Posted(
+                message.episode_id,
+                message.audience,
+                message.channel,
+                message.ts,
+                max(facts.level, message.level),
+                facts.phase,
+                _print_of(shown),
+                silenced,
+            ),
+        )
+
+    def _thread(self, message: Posted, facts: AlertFacts) -> None:
+        """Tell the story in the thread; a higher level is shown in a DM's conversation too, as edits notify nobody."""
+        if facts.phase == message.phase and facts.level <= message.level:
+            return
+        line = alert_views.story_line(facts, channel=message.audience.startswith(CHANNEL))
+        loud = not message.audience.startswith(CHANNEL) and facts.level > message.level
+        self._outlet.post(message.channel, line, thread_ts=message.ts, loud=loud)
+
+    def _after_stop(self, waiting: Waiting) -> None:
+        notice = waiting.read(StartedAfterStop)
+        with self._ledger.reading() as connection:
+            balance = balance_facts(desk(self._ledger, connection, waiting.wallet_id))
+        if balance.after_stop_count:
+            message = alert_views.after_stop(notice.kind, balance.after_stop_count)
+            for user_id in self._people.to_tell(waiting.wallet_id, finance=False):
+                self._outlet.post(user_id, message)
+
+    # --- Requests and payments -----------------------------------------------------------------------------
+
+    def _request(self, wallet_id: UUID, payment_id: UUID) -> None:
+        payment = self._with_qr(self._look(wallet_id, payment_id))
+        facts = self._facts(payment)
+        known = {one.user_id for one in self._showing.messages(wallet_id, payment_id)}
+        for user_id, audience in ((payment.payer, "payer"), (payment.asked_by, "asker")):
+            if user_id and user_id not in known:
+                self._post_request(payment, facts, user_id, audience)
+
+    def _post_request(self, payment: Payment, facts: RequestFacts, user_id: str, audience: str) -> None:
+        try:
+            sent = self._outlet.post(user_id, _request_message(audience, facts))
+        except FileNotReady:
+            # The link works without its picture.
+            sent = self._outlet.post(user_id, _request_message(audience, replace(facts, qr_file_id=None)))
+        shown = Shown(user_id, audience, sent.channel, sent.ts)
+        self._showing.remember_message(payment.wallet_id, payment.payment_id, shown)
+
+    def _with_qr(self, payment: Payment) -> Payment:
+        """Upload the picture of a request's link, once; the message works without it."""
+        if payment.qr_file_id or payment.state is not State.OFFERED:
+            return payment
+        file_id = self.upload_qr(payment)
+        if file_id is None:
+            return payment
+        self._showing.set_qr(payment.wallet_id, payment.payment_id, file_id)
+        return self._look(payment.wallet_id, payment.payment_id)
+
+    def upload_qr(self, payment: Payment) -> str | None:
+        """Draw and upload the picture of a payment's link."""
+        what = "paying" if payment.amount is not None else "connecting a card"
+        return self._outlet.upload(
+            qr_png(payment.url, dense=payment.way == "page"),
+            filename=f"{payment.ref.lower()}.png",
+            title=f"{payment.ref}",
+            alt=f"QR code for {what}, {payment.ref}",
+        )
+
+    def _payment_changed(self, waiting: Waiting) -> None:
+        payment_id = waiting.read(told.PaymentChanged).payment_id
+        payment = self._look(waiting.wallet_id, payment_id)
+        facts = self._facts(payment)
+        messages = self._showing.messages(waiting.wallet_id, payment_id)
+        people = self._people.facts(waiting.wallet_id)
+        may_see = {*people.owners, *people.billing_admins, *people.finance}
+        for one in messages:
+            if one.audience == "self":
+                continue  # it already says what became of the payment
+            shown = facts if one.user_id in may_see else replace(facts, balance=None)
+            self._outlet.update(Sent(one.channel, one.ts), _request_message(one.audience, shown))
+        told_already = {one.user_id for one in messages}
+        self_paid = payment.state is State.PAID and payment.way == "page" and not payment.payer
+        if self_paid and payment.amount is not None and payment.asked_by not in told_already:
+            # Who paid on a page of their own has no message yet that could say it worked.
+            message = money_in.payment_result_message(self._charges.result(payment))
+            sent = self._outlet.post(payment.asked_by, message)
+            shown = Shown(payment.asked_by, "self", sent.channel, sent.ts)
+            self._showing.remember_message(waiting.wallet_id, payment_id, shown)
+        if payment.qr_file_id:
+            self._outlet.remove(payment.qr_file_id)
+            self._showing.set_qr(payment.wallet_id, payment_id, "")
+
+    def _card_connected(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.CardConnected)
+        payment = self._look(waiting.wallet_id, notice.payment_id)
+        with self._ledger.reading() as connection:
+            cards = card_facts(connection, waiting.wallet_id)
+        card = next((one for one in cards.values() if one.card_id == notice.card_id), None)
+        if card is not None and payment.asked_by:
+            facts = self._facts(payment) if payment.purpose == "connect" else None
+            self._outlet.post(payment.asked_by, money_in.connected(card, facts))
+
+    def _paid_twice(self, waiting: Waiting) -> None:
+        payment = self._look(waiting.wallet_id, waiting.read(told.PaidTwice).payment_id)
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            self._outlet.post(user_id, money_in.paid_twice(self._facts(payment)))
+
+    # --- Automatic payments --------------------------------------------------------------------------------
+
+    def _recharge_made(self, waiting: Waiting) -> None:
+        payment = self._look(waiting.wallet_id, waiting.read(told.RechargeMade).payment_id)
+        message = automatic_views.recharged(self._charges.result(payment))
+        for user_id in self._people.to_tell(waiting.wallet_id, finance=False):
+            self._outlet.post(user_id, message)
+
+    def _recharge_failed(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.RechargeFailed)
+        payment = self._look(waiting.wallet_id, notice.payment_id)
+        rescue = self._recharge.rescue(waiting.wallet_id, notice.payment_id)
+        facts = self._failure(notice, payment, self._with_qr(rescue) if rescue is not None else None)
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            sent = self._outlet.post(user_id, automatic_views.charge_failed(facts))
+            if rescue is not None:
+                self._showing.remember_message(
+                    waiting.wallet_id, rescue.payment_id, Shown(user_id, "payer", sent.channel, sent.ts)
+                )
+
+    def _failure(self, notice: told.RechargeFailed, payment: Payment, rescue: Payment | None) -> FailureFacts:
+        with self._ledger.reading() as connection:
+            at = desk(self._ledger, connection, payment.wallet_id)
+            card = card_words(connection, payment.wallet_id, payment.card_id)
+            lasts_until = balance_facts(at).lasts_until
+        assert payment.amount is not None
+        needs_action = payment.state is State.WAITING
+        return FailureFacts(
+            ref=payment.ref,
+            amount=payment.amount,
+            card=card,
+            decline_words=words_of("authentication_required" if needs_action else payment.decline_code, card),
+            next_try_at=notice.next_try_at,
+            tries_left=notice.tries_left,
+            paused=notice.paused,
+            needs_action=needs_action,
+            lasts_until=lasts_until,
+            pay=self._facts(rescue) if rescue is not None else None,
+            zone=at.view.zone,
+        )
+
+    def _capped(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.CapReached)
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            self._outlet.post(user_id, automatic_views.capped(notice.held))
+
+    def _rule_changed(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.RuleChanged)
+        before, after = rule_before_and_after(
+            self._ledger, self._recharge, waiting.wallet_id, notice.before_version, notice.after_version
+        )
+        message = automatic_views.rule_changed(notice.actor, before, after)
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            if user_id != notice.actor:
+                self._outlet.post(user_id, message)
+
+    # --- Facts ---------------------------------------------------------------------------------------------
+
+    def _look(self, wallet_id: UUID, payment_id: UUID) -> Payment:
+        payment = self._payments.look(wallet_id, payment_id)
+        assert payment is not None, "a notice and its payment are committed together"
+        return payment
+
+    def _facts(self, payment: Payment) -> RequestFacts:
+        with self._ledger.reading() as connection:
+            return request_facts(desk(self._ledger, connection, payment.wallet_id), payment)
+
+
+def _alert_message(kind: str, facts: AlertFacts) -> Message:
+    return alert_views.alert_channel(facts) if kind == CHANNEL else alert_views.alert_person(facts)
+
+
+def _request_message(audience: str, facts: RequestFacts) -> Message:
+    return money_in.request_to_payer(facts) if audience == "payer" else money_in.request_to_asker(facts)
+
+
+def _print_of(message: Message) -> str:
+    """Give a fingerprint of what a message shows."""
+    return hashlib.sha256(
+        msgspec.json.encode((message.text, message.blocks, message.attachments))
+    ).hexdigest()[:16]

@@ -1,0 +1,121 @@
+"""Publishing Home: on open, after each action, and for recent viewers when something moved."""
+
+import logging
+from uuid import UUID
+
+from bot.flows.facts import Actor, MonthFacts, Role
+from bot.flows.office import Office
+from bot.flows.people import Standpoint
+from bot.slack.outlet import Outlet
+from bot.slack.pictures import spend_by_day
+from bot.slack.views import home as home_views
+
+log = logging.getLogger("redbar.homes")
+
+
+class Homes:
+    """Shows people their Home."""
+
+    def __init__(self, office: Office, outlet: Outlet, *, first_admin: str) -> None:
+        self._office = office
+        self._outlet = outlet
+        self._first_admin = first_admin
+        self._drawn: dict[tuple[UUID, str], int] = {}
+
+    def open(self, actor: Actor) -> None:
+        """Publish Home for somebody who came to look."""
+        who = self._office.people.standpoint(actor, fresh=True)
+        if who is None:
+            self._outlet.publish_home(actor.user_id, home_views.home_elsewhere())
+            return
+        self._appoint_first(who)
+        self.show(who, opened=True)
+
+    def _appoint_first(self, who: Standpoint) -> None:
+        """Appoint the first billing admin: the setting's person, else the first owner who opens Home."""
+        if self._first_admin:
+            self._office.people.first_admin(who.wallet_id, self._first_admin)
+        elif who.role is Role.OWNER:
+            self._office.people.first_admin(who.wallet_id, who.actor.user_id)
+
+    def show(
+        self,
+        who: Standpoint,
+        *,
+        opened: bool = True,
+        kind: str | None = None,
+        month: str | None = None,
+        cursor: str | None = None,
+    ) -> None:
+        """Publish Home with what somebody chose to see there; what isn't named stays as it was."""
+        user_id = who.actor.user_id
+        if who.role is Role.OUTSIDER:
+            self._outlet.publish_home(user_id, home_views.home_elsewhere())
+            return
+        if not who.role.sees:
+            self._outlet.publish_home(
+                user_id, home_views.home_for_member(self._office.people.facts(who.wallet_id))
+            )
+            return
+        showing = self._office.showing
+        before = showing.viewer(who.wallet_id, user_id)
+        chosen = (
+            (before.kind if before else "") if kind is None else kind,
+            (before.month if before else "") if month is None else month,
+            (before.cursor if before else "") if cursor is None else cursor,
+        )
+        if before is None or chosen != (before.kind, before.month, before.cursor):
+            self._remember(who, before.shown if before else "", chosen, opened=opened)
+            before = showing.viewer(who.wallet_id, user_id)
+        facts, shown = self._office.home(who, before)
+        self._outlet.publish_home(user_id, home_views.home(facts))
+        self._remember(who, shown, chosen, opened=opened)
+
+    def _remember(self, who: Standpoint, shown: str, chosen: tuple[str, str, str], *, opened: bool) -> None:
+        kind, month, cursor = chosen
+        self._office.showing.remember_viewer(
+            who.wallet_id,
+            who.actor.user_id,
+            shown=shown,
+            kind=kind,
+            month=month,
+            cursor=cursor,
+            opened=opened,
+        )
+
+    def refresh(self, wallet_id: UUID, team_id: str) -> int:
+        """Publish Home again for recent viewers whose Home no longer tells the truth; gives how many."""
+        refreshed = 0
+        for viewer in self._office.showing.viewers(wallet_id, self._office.ledger.now()):
+            who = self._office.people.standpoint(Actor(team_id, viewer.user_id, None))
+            if who is None or not who.role.sees:
+                if who is not None and viewer.shown:
+                    self.show(who, opened=False)  # a role was lost: nothing of money stays to be seen
+                    self._remember(who, "", ("", "", ""), opened=False)
+                continue
+            facts, shown = self._office.home(who, viewer)
+            self._draw(wallet_id, facts.month)
+            if shown != viewer.shown:
+                self.show(who, opened=False)
+                refreshed += 1
+        return refreshed
+
+    def _draw(self, wallet_id: UUID, month: MonthFacts) -> None:
+        """Draw the month's picture anew when its days changed; Home shows it with the next refresh."""
+        spent = tuple(day.spent.micros // 1_000_000 for day in month.days)
+        name = f"spend:{month.month}"
+        if not any(spent) or (month.picture_file_id and self._drawn.get((wallet_id, name)) == hash(spent)):
+            return
+        old = self._office.showing.picture(wallet_id, name)
+        now = self._office.ledger.now()
+        if old is not None and (now - old[1]).total_seconds() < 60 and month.picture_file_id:
+            return
+        file_id = self._outlet.upload(
+            spend_by_day(month), filename=f"spend-{month.month}.png", title="Spend by day", alt="Spend by day"
+        )
+        if file_id is None:
+            return
+        self._office.showing.remember_picture(wallet_id, name, file_id)
+        self._drawn[wallet_id, name] = hash(spent)
+        if old is not None:
+            self._outlet.remove(old[0])

@@ -1,0 +1,67 @@
+"""Names that travel to Slack and back: actions, forms, blocks. Renaming one orphans buttons already posted."""
+
+from enum import StrEnum
+
+
+class Act(StrEnum):
+    """Action ids of buttons and menus. Those that need one carry their target in `value`."""
+
+    ADD_BALANCE = "add_balance"  # opens the form; value: amount in major units or ""
+    ASK_TO_PAY = "ask_to_pay"  # opens the form with "ask" chosen
+    CONNECT_CARD = "connect_card"  # opens the connect form
+    AUTOMATIC = "automatic"  # opens the automatic payments form ("Not Active", [Change])
+    AUTOMATIC_OFF = "automatic_off"  # turns them off (has a confirm dialog)
+    CHARGE = "charge"  # charges the saved card; value: intent id (has a confirm dialog)
+    USAGE = "usage"  # shows the month; value: month or ""
+    HISTORY = "history"  # shows transactions
+    MONTH = "month"  # Home's month menu (static_select; option value: month)
+    KIND = "kind"  # Home's kind menu (static_select; option value: kind or "all")
+    NEWER = "tx_newer"  # pager; value: opaque cursor
+    OLDER = "tx_older"
+    HISTORY_NEWER = "history_newer"  # pager of /wallet history messages; value: opaque cursor
+    HISTORY_OLDER = "history_older"
+    ROW = "tx_row"  # overflow menu of a row; option value: "receipt:SEQ" or "details:SEQ"
+    WHY = "why"  # explains a spike; value: "DAY:KIND"
+    PEOPLE = "people"  # opens the people form
+    ALERTS = "alerts"  # opens the alerts form
+    FIX = "fix_this"  # channel's one button
+    ACKNOWLEDGE = "acknowledge"  # value: episode id
+    WITHDRAW = "withdraw"  # withdraws a request; value: payment id (has a confirm dialog)
+    OPEN_PAGE = "open_page"  # a url button; the press only needs an answer
+    NEW_LINK = "new_link"  # renews a request to connect a card; value: payment id
+    COPY_LINK = "copy_link"  # shows the bare link to its asker; value: payment id
+    ASK_FOR_ACCESS = "ask_for_access"
+    PAY_WITH = "pay_with"  # radio in the add-balance form (dispatches)
+    AMOUNT = "amount_choice"
+    OTHER_AMOUNT = "other_amount"
+    SAVE_CARD = "save_card"
+    PERSON = "person"  # users_select
+    NOTE = "note"
+    THRESHOLD = "threshold"
+    TARGET = "target"
+    CARD = "card"
+    BACKUP = "backup"
+    PER_DAY = "per_day"
+    DAY_CAP = "day_cap"
+    MONTH_CAP = "month_cap"
+    FINANCE = "finance"  # multi_users_select
+    BILLING_ADMINS = "billing_admins"  # multi_users_select
+    CHANNELS = "channels"  # multi_conversations_select
+    SEND_TO = "send_to"  # button in the connect form that sends link and QR
+
+
+class Form(StrEnum):
+    """Callback ids of modals; the number changes when an old open form could no longer be understood."""
+
+    ADD_BALANCE = "add_balance_1"
+    CONFIRM_CHARGE = "confirm_charge_1"
+    CONNECT_CARD = "connect_card_1"
+    AUTOMATIC = "automatic_1"
+    CONFIRM_AUTOMATIC = "confirm_automatic_1"
+    PEOPLE = "people_1"
+    ALERTS = "alerts_1"
+    NOTHING = "nothing_1"  # shows something; has no submit
+
+
+SHORTCUT_TOP_UP = "wallet_topup"
+"""Callback id of the global shortcut."""

@@ -1,0 +1,43 @@
+"""What Slack tells by itself: Home was opened, somebody changed, the app was removed."""
+
+import logging
+from typing import Any
+
+from slack_bolt import App
+
+from bot.slack.installations import SlackDirectory
+from bot.slack.listeners.guard import Desk, Front, actor_of, guarded
+
+Body = dict[str, Any]
+log = logging.getLogger("redbar.slack")
+
+
+def register(bolt: App, front: Front) -> None:
+    """Register the events. Slack may deliver one again, so each is taken in once by its id."""
+    home_work = guarded(front, open_home)
+
+    @bolt.event("app_home_opened")
+    def hear_home(body: Body, event: Body) -> None:
+        # Also fires for the Messages tab.
+        if event.get("tab") == "home" and front.office.showing.first_sight(str(body.get("event_id"))):
+            home_work(body)()
+
+    @bolt.event("user_change")
+    def hear_change(event: Body) -> None:
+        directory = front.office.people.directory
+        if isinstance(directory, SlackDirectory):
+            directory.forget(str((event.get("user") or {}).get("id")))
+
+    @bolt.event("app_uninstalled")
+    def hear_uninstalled(body: Body) -> None:
+        front.office.wallets.forget_workspace(actor_of(body).team_id)
+
+    @bolt.event("tokens_revoked")
+    def hear_revoked(body: Body, event: Body) -> None:
+        if (event.get("tokens") or {}).get("bot"):
+            front.office.wallets.forget_workspace(actor_of(body).team_id)
+
+
+def open_home(desk: Desk) -> None:
+    """Publish Home for whoever opened it."""
+    desk.front.homes.open(desk.actor)

@@ -1,0 +1,267 @@
+"""Forms sent in. What is wrong with a field is said under it; what charges is confirmed in a second view."""
+
+from collections.abc import Callable
+from typing import Any
+
+from slack_bolt import Ack, App
+
+from bot.flows.charges import AmountNotTaken, check_amount
+from bot.flows.people import NotEntitled
+from bot.slack.ids import Act, Form
+from bot.slack.listeners import acts
+from bot.slack.listeners.guard import Body, Desk, Front, guarded, not_entitled
+from bot.slack.views import automatic as automatic_views
+from bot.slack.views import errors, money_in
+from bot.slack.views.blocks import View
+from ledger import (
+    AmountUnreadable,
+    Currency,
+    Money,
+    PolicyUnfit,
+    RechargeRule,
+    Refused,
+    parse_amount,
+)
+
+Values = dict[str, dict[str, dict[str, Any]]]
+OTHER = "other"
+NO_BACKUP = automatic_views.NO_BACKUP
+
+
+class FieldsWrong(Refused):
+    """Fields of a form cannot be used; each sentence is shown under its field."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems.values()))
+
+
+def register(bolt: App, front: Front) -> None:
+    """Register the submissions. Slack is answered with the next view, or with what is wrong."""
+    for form, work in (
+        (Form.ADD_BALANCE, add_balance),
+        (Form.CONFIRM_CHARGE, confirm_charge),
+        (Form.AUTOMATIC, automatic),
+        (Form.CONFIRM_AUTOMATIC, confirm_automatic),
+        (Form.PEOPLE, people),
+        (Form.ALERTS, alerts),
+    ):
+        bolt.view(str(form))(_listener(front, work))
+
+
+Work = Callable[[Desk, Values], "Answer"]
+Answer = tuple[dict[str, Any], Callable[[Desk], None] | None]
+"""How the form goes on, and the work that follows once Slack has been answered."""
+
+
+def _listener(front: Front, work: Work) -> Callable[..., None]:
+    def hear(ack: Ack, body: Body) -> None:
+        at = Desk(front, body)
+        later: Callable[[Desk], None] | None = None
+        try:
+            answer, later = work(at, body["view"]["state"]["values"])
+            ack(**answer)
+        except FieldsWrong as refusal:
+            ack(response_action="errors", errors=refusal.problems)
+        except NotEntitled as refusal:
+            ack(response_action="update", view=_said(not_entitled(front, at.actor, refusal.role).text))
+        except Refused as refusal:
+            ack(
+                response_action="update",
+                view=_said(errors.refused(str(refusal), getattr(refusal, "ref", "")).text),
+            )
+        if later is not None:
+            guarded(front, lambda desk: later(desk))(body)()
+
+    return hear
+
+
+def _said(text: str) -> View:
+    view = money_in.working("Redbar")
+    view["blocks"] = [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]
+    return view
+
+
+def _update(view: View) -> dict[str, Any]:
+    return {"response_action": "update", "view": view}
+
+
+def _chosen(values: Values, name: Act) -> str:
+    element = values.get(str(name), {}).get(str(name), {})
+    option = element.get("selected_option") or {}
+    return str(option.get("value") or element.get("value") or element.get("selected_user") or "")
+
+
+def _money(values: Values, name: Act, currency: Currency) -> Money:
+    text = _chosen(values, name)
+    try:
+        return parse_amount(text, currency)
+    except (AmountUnreadable, Refused) as refusal:
+        raise FieldsWrong({str(name): str(refusal)}) from None
+
+
+# --- Add balance -------------------------------------------------------------------------------------------
+
+
+def add_balance(at: Desk, values: Values) -> Answer:
+    """Go on by the way of paying that was chosen."""
+    who = at.require()
+    currency = at.office.currency(who.wallet_id)
+    other = _chosen(values, Act.AMOUNT) == OTHER
+    amount = _money(values, Act.OTHER_AMOUNT if other else Act.AMOUNT, currency)
+    try:
+        check_amount(amount)
+    except AmountNotTaken as refusal:
+        raise FieldsWrong({str(Act.OTHER_AMOUNT if other else Act.AMOUNT): str(refusal)}) from None
+    match _chosen(values, Act.PAY_WITH):
+        case "card":
+            charge = acts.prepare_charge(at, amount)
+            return {"response_action": "push", "view": money_in.confirm_charge(charge)}, None
+        case "ask":
+            return _ask(at, values, amount)
+        case _:
+            saved = values.get(str(Act.SAVE_CARD), {}).get(str(Act.SAVE_CARD), {}).get("selected_options")
+            saves_card = bool(saved) and who.role.manages
+            return _update(money_in.working("Add balance")), lambda desk: _make_page(desk, amount, saves_card)
+
+
+def _ask(at: Desk, values: Values, amount: Money) -> Answer:
+    person = _chosen(values, Act.PERSON)
+    note = _chosen(values, Act.NOTE)
+    if not person:
+        raise FieldsWrong({str(Act.PERSON): "Pick who should pay."})
+    try:
+        acts.check_person(at.office, person)
+    except Refused as refusal:
+        raise FieldsWrong({str(Act.PERSON): str(refusal)}) from None
+
+    def send(desk: Desk) -> None:
+        facts = acts.ask(desk, amount, person, note)
+        desk.change(str(desk.body["view"]["id"]), money_in.request_sent(facts))
+        desk.refresh_home()
+
+    return _update(money_in.working("Ask someone to pay")), send
+
+
+def _make_page(at: Desk, amount: Money, saves_card: bool) -> None:
+    who = at.require()
+    payment = at.office.payments.offer_page(
+        who.wallet_id, amount, asked_by=at.actor.user_id, saves_card=saves_card
+    )
+    at.change(str(at.body["view"]["id"]), money_in.offer_page(at.office.offer(payment)))
+
+
+def confirm_charge(at: Desk, values: Values) -> Answer:
+    """Charge the saved card, once."""
+    at.require(manage=True)
+    intent_id = str(at.body["view"]["private_metadata"])
+
+    def charge(desk: Desk) -> None:
+        view_id = str(desk.body["view"]["id"])
+        who = desk.require(manage=True)
+        try:
+            payment = desk.office.charges.charge(who.wallet_id, intent_id, actor=desk.actor.user_id)
+        except Refused as refusal:
+            desk.change(view_id, _said(str(refusal)))
+            return
+        desk.change(view_id, money_in.payment_result(desk.office.charges.result(payment)))
+        desk.refresh_home()
+
+    return _update(money_in.working("Charging the card")), charge
+
+
+# --- Automatic payments ------------------------------------------------------------------------------------
+
+_FIELD_OF = {
+    "threshold": Act.THRESHOLD,
+    "target": Act.TARGET,
+    "fixed": Act.TARGET,
+    "per_day": Act.PER_DAY,
+    "day_cap": Act.DAY_CAP,
+    "month_cap": Act.MONTH_CAP,
+}
+
+
+def automatic(at: Desk, values: Values) -> Answer:
+    """Check the rule and ask to confirm what it means."""
+    who = at.require(manage=True)
+    currency = at.office.currency(who.wallet_id)
+    rule = _rule(values, currency)
+    card_id, backup_id = _chosen(values, Act.CARD), _chosen(values, Act.BACKUP)
+    if backup_id == card_id:
+        raise FieldsWrong({str(Act.BACKUP): "The backup has to be another card."})
+    try:
+        wish = at.office.wallets.keep_wish(
+            who.wallet_id,
+            rule,
+            card_id=card_id,
+            backup_id="" if backup_id == NO_BACKUP else backup_id,
+            actor=at.actor.user_id,
+        )
+        facts = at.office.automatic_confirm(who.wallet_id, rule, card_id, wish)
+    except PolicyUnfit as refusal:
+        raise FieldsWrong({str(_FIELD_OF.get(refusal.field, Act.THRESHOLD)): str(refusal)}) from None
+    return {"response_action": "push", "view": automatic_views.confirm_automatic(facts)}, None
+
+
+def _rule(values: Values, currency: Currency) -> RechargeRule:
+    per_day = _chosen(values, Act.PER_DAY)
+    if not (per_day.isascii() and per_day.isdigit()) or not 1 <= int(per_day) <= 24:
+        raise FieldsWrong({str(Act.PER_DAY): "Write a whole number from 1 to 24."})
+    return RechargeRule(
+        threshold_micros=_money(values, Act.THRESHOLD, currency).micros,
+        target_micros=_money(values, Act.TARGET, currency).micros,
+        per_day_max=int(per_day),
+        day_cap_micros=_money(values, Act.DAY_CAP, currency).micros,
+        month_cap_micros=_money(values, Act.MONTH_CAP, currency).micros,
+    )
+
+
+def confirm_automatic(at: Desk, values: Values) -> Answer:
+    """Turn the rule on; what it charges at once follows from the ledger."""
+    who = at.require(manage=True)
+    intent_id = str(at.body["view"]["private_metadata"])
+    at.office.wallets.turn_on_wish(who.wallet_id, intent_id, actor=at.actor.user_id)
+
+    def charge_now(desk: Desk) -> None:
+        standpoint = desk.require(manage=True)
+        desk.office.recharge.consider(standpoint.wallet_id)
+        desk.refresh_home()
+
+    return {"response_action": "clear"}, charge_now
+
+
+# --- People and alerts -------------------------------------------------------------------------------------
+
+
+def people(at: Desk, values: Values) -> Answer:
+    """Set who is appointed."""
+    who = at.require(manage=True)
+    admins = _list(values, Act.BILLING_ADMINS, "selected_users")
+    finance = _list(values, Act.FINANCE, "selected_users")
+    if not admins:
+        raise FieldsWrong({str(Act.BILLING_ADMINS): "At least one person has to hear of the wallet."})
+    try:
+        at.office.people.appoint(
+            who.wallet_id, billing_admins=admins, finance=finance, actor=at.actor.user_id
+        )
+    except Refused as refusal:
+        raise FieldsWrong({str(Act.FINANCE): str(refusal)}) from None
+    return {}, lambda desk: _then_home(desk)
+
+
+def alerts(at: Desk, values: Values) -> Answer:
+    """Set where alerts go."""
+    who = at.require(manage=True)
+    channels = _list(values, Act.CHANNELS, "selected_conversations")
+    at.office.wallets.set_channels(who.wallet_id, channels, actor=at.actor.user_id)
+    return {}, lambda desk: _then_home(desk)
+
+
+def _then_home(at: Desk) -> None:
+    at.require()
+    at.refresh_home()
+
+
+def _list(values: Values, name: Act, key: str) -> list[str]:
+    return [str(one) for one in values.get(str(name), {}).get(str(name), {}).get(key) or []]

@@ -1,0 +1,1 @@
+"""Facts into words and blocks. Pure: no client, no clock, no database."""

@@ -1,0 +1,241 @@
+"""An episode in words: what channels may know, and what the people who look after billing are told. Pure."""
+
+from datetime import timedelta
+
+from bot.flows.facts import AlertFacts
+from bot.slack.ids import Act
+from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, confirm, section
+from bot.slack.views.text import counted, minutes, moment
+from bot.slack.views.words import automatic_sentence, brings_back, kind_inline, roughly, short, stopped
+from ledger import Automatic, Level, format_money
+
+LIVE_CALLS = "Live inbound calls may finish. A payment brings everything back at once."
+
+
+def alert_channel(f: AlertFacts) -> Message:
+    """Tell a channel: what stops, when, and what keeps running; no amounts, no cards, no payers."""
+    fix = [button("Fix this", Act.FIX, label="Fix this: see how to top up the calling wallet")]
+    match f.phase:
+        case "low":
+            very = "very low" if f.level >= Level.CRITICAL else "low"
+            return barred(
+                RED, f"*The calling wallet is {very}*", [f"Nothing has stopped. {_stops(f)}"], buttons=fix
+            )
+        case "counting" | "paused":
+            return barred(RED, f"*{stopped(f.balance)}*", [LIVE_CALLS], buttons=fix)
+        case "restored":
+            return barred(GREEN, _runs_again(f), [_were_stopped(f)])
+        case _:
+            return barred(GREEN, "*The calling wallet is fine again*", ["Nothing has stopped."])
+
+
+def alert_person(f: AlertFacts) -> Message:
+    """Tell somebody with a role: the money, what it means, and buttons that act."""
+    match f.phase:
+        case "low":
+            return _low_person(f)
+        case "counting" | "paused":
+            lines = [
+                LIVE_CALLS,
+                " ".join(filter(None, [f"The balance is {f.balance.balance}.", brings_back(f.balance)])),
+                _automatic(f),
+                _after_stop_line(f),
+            ]
+            return barred(
+                RED, f"*{stopped(f.balance)}*", lines, buttons=_ways_out(f), small=[_acknowledged(f)]
+            )
+        case "restored":
+            return barred(
+                GREEN,
+                "*Everything runs again.*",
+                [_money_back(f), _stopped_and_cost(f), _never_again(f)],
+                buttons=_turn_on(f),
+            )
+        case _:
+            return barred(
+                GREEN,
+                f"*The wallet is fine again:* {f.balance.balance}{_enough(f)}",
+                [f"{f.paid_line}." if f.paid_line else "", "Nothing had stopped.", _never_again(f)],
+                buttons=_turn_on(f),
+            )
+
+
+def _low_person(f: AlertFacts) -> Message:
+    very = "very low" if f.level >= Level.CRITICAL else "low"
+    held = ""
+    if f.balance.held.micros:
+        calls = counted(f.balance.open_holds, "running call", "running calls")
+        held = f"{f.balance.held} is held for {calls}: {f.balance.available} available."
+    zero = (
+        f"At zero, outbound calls and AI tasks stop at once; inbound calls {_grace_words(f.balance.grace)}."
+    )
+    return barred(
+        RED,
+        f"*The wallet is {very}: {f.balance.balance}{_enough(f)}*",
+        [" ".join(filter(None, ["Nothing has stopped.", _automatic(f), zero])), held],
+        buttons=_ways_out(f),
+        small=[_acknowledged(f)],
+    )
+
+
+def story_line(f: AlertFacts, *, channel: bool) -> Message:
+    """Give the line that a change adds to the thread of an episode's message."""
+    zone, now = f.balance.zone, f.balance.now
+    match f.phase:
+        case "counting":
+            at = f.balance.emptied_at or now
+            line = "the wallet reached zero; outbound calls and AI tasks stopped"
+        case "paused":
+            at = min(f.balance.grace_ends_at or now, now)
+            line = "inbound calls stopped too; live ones may finish"
+        case "restored":
+            at = f.resumed_at or now
+            line = "everything runs again"
+        case "recovered":
+            at = f.resumed_at or now
+            line = "the wallet is fine again"
+        case _:
+            at = now
+            line = "the wallet is very low" if f.level >= Level.CRITICAL else "the wallet is low"
+    money = "" if channel else _story_money(f)
+    text = f"{moment(at, zone, day=False)} {line}{money}"
+    return Message(text=text, blocks=[section(text)])
+
+
+def after_stop(kind: str, count: int) -> Message:
+    """Tell billing admins that work began although its kind was refused."""
+    who = "the dialler isn't asking" if kind.endswith("_call") else "whatever starts them isn't asking"
+    return barred(
+        RED,
+        f"*{kind_inline(kind, count)} began after the stop: {who}.*",
+        [
+            "What happens is charged all the same, and the balance falls further below zero.",
+            "Redbar cannot hang up. Let the platform ask before each start, or stop it by hand.",
+        ],
+        buttons=[button("Add balance", Act.ADD_BALANCE, style="primary"), button("History", Act.HISTORY)],
+    )
+
+
+# --- What stops, and when ----------------------------------------------------------------------------------
+
+
+def _stops(f: AlertFacts) -> str:
+    balance = f.balance
+    if balance.lasts_until is not None:
+        when = f"at {roughly(balance.lasts_until, balance.now, balance.zone)}"
+    else:
+        when = "when it is empty"
+    inbound = _grace_words(balance.grace)
+    return f"If nobody tops up, outbound calls and AI tasks stop {when}, inbound calls {inbound}."
+
+
+def _grace_words(grace: timedelta) -> str:
+    whole = int(grace.total_seconds()) // 60
+    return f"{minutes(whole)} later" if whole else "with them"
+
+
+def _runs_again(f: AlertFacts) -> str:
+    at = moment(f.resumed_at or f.balance.now, f.balance.zone, day=False)
+    return f"*Everything runs again* since {at}."
+
+
+def _were_stopped(f: AlertFacts) -> str:
+    if f.stopped_for is None:
+        return "Calls and AI tasks start as usual."
+    return f"Outbound calls were stopped for {_length(f.stopped_for)}."
+
+
+def _length(length: timedelta) -> str:
+    whole = max(1, round(length.total_seconds() / 60))
+    if whole < 120:
+        return minutes(whole)
+    hours = counted(whole // 60, "hour", "hours")
+    return f"{hours} and {minutes(whole % 60)}" if whole % 60 else hours
+
+
+# --- What people with a role are told besides --------------------------------------------------------------
+
+
+def _enough(f: AlertFacts) -> str:
+    balance = f.balance
+    if balance.lasts_until is None:
+        return ""
+    return f", enough until {roughly(balance.lasts_until, balance.now, balance.zone)}"
+
+
+def _automatic(f: AlertFacts) -> str:
+    sentence = automatic_sentence(f.automatic)
+    if f.automatic.state is Automatic.ON:
+        return f"{sentence} {f.automatic.held_sentence}".strip()
+    return sentence
+
+
+def _money_back(f: AlertFacts) -> str:
+    if f.paid_line:
+        return f"{f.paid_line}; the balance is {f.balance.balance}."
+    return f"The balance is {f.balance.balance}."
+
+
+def _stopped_and_cost(f: AlertFacts) -> str:
+    if f.stopped_for is None:
+        return ""
+    cost = f"; grace cost {f.grace_cost}" if f.grace_cost is not None and f.grace_cost.micros else ""
+    return f"Stopped for {_length(f.stopped_for)}{cost}."
+
+
+def _never_again(f: AlertFacts) -> str:
+    if f.automatic.state is not Automatic.OFF:
+        return ""
+    return "Automatic payments are off: with them on, the wallet refills before it runs dry."
+
+
+def _turn_on(f: AlertFacts) -> list[Block]:
+    if f.automatic.state is not Automatic.OFF:
+        return []
+    return [button("Turn on automatic payments", Act.AUTOMATIC), button("Usage", Act.USAGE)]
+
+
+def _after_stop_line(f: AlertFacts) -> str:
+    count = f.balance.after_stop_count
+    return f"{counted(count, 'call or task', 'calls or tasks')} began after the stop." if count else ""
+
+
+def _ways_out(f: AlertFacts) -> list[Block]:
+    buttons: list[Block] = []
+    if f.charge is not None:
+        amount, card = f.charge.amount, f.charge.card
+        sure = confirm(
+            "Charge the card?",
+            f"{format_money(amount)} is charged to {card} now.",
+            f"Charge {format_money(amount)}",
+        )
+        text = f"Charge {card} {short(amount)}"
+        buttons.append(button(text, Act.CHARGE, value=f.charge.intent_id, style="primary", confirm=sure))
+    else:
+        buttons.append(button("Add balance", Act.ADD_BALANCE, style="primary"))
+    buttons.append(button("Ask someone to pay", Act.ASK_TO_PAY))
+    if f.automatic.state is not Automatic.ON:
+        buttons.append(button("Automatic payments", Act.AUTOMATIC))
+    if not f.acknowledged_by:
+        value = f.episode_id or "open"
+        buttons.append(
+            button(
+                "Acknowledge", Act.ACKNOWLEDGE, value=value, label="Acknowledge: quiet until it gets worse"
+            )
+        )
+    return buttons
+
+
+def _acknowledged(f: AlertFacts) -> str:
+    by = f"<@{f.acknowledged_by}>"
+    return f"Acknowledged by {by}: quiet until it gets worse." if f.acknowledged_by else ""
+
+
+def _story_money(f: AlertFacts) -> str:
+    match f.phase:
+        case "counting" | "paused":
+            return f". The balance is {f.balance.balance}. {brings_back(f.balance)}".rstrip()
+        case "restored" | "recovered":
+            return f". {_money_back(f)}"
+        case _:
+            return f": {f.balance.balance}{_enough(f)}"

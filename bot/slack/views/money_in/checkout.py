@@ -1,0 +1,280 @@
+"""Adding balance and connecting a card: forms, hosted pages, and what became of a payment. Pure."""
+
+from collections.abc import Sequence
+
+from bot.flows.facts import AddBalanceFacts, ChargeFacts, OfferFacts, PaymentFacts
+from bot.slack.ids import Act, Form
+from bot.slack.views.blocks import (
+    GREEN,
+    RED,
+    Block,
+    Message,
+    View,
+    actions,
+    barred,
+    button,
+    checkbox,
+    context,
+    divider,
+    field_of,
+    modal,
+    number,
+    option,
+    person,
+    picture,
+    radio,
+    section,
+    text_field,
+)
+from bot.slack.views.money_in.sentences import NOTE_MAX, qr_alt
+from bot.slack.views.text import moment, spoken
+from bot.slack.views.words import short
+from ledger import Money, decimal_text, format_money
+
+OTHER = "other"
+SAVE = "save"
+SUBMIT_MAX = 24
+
+# --- Add balance -------------------------------------------------------------------------------------------
+
+
+def add_balance_form(f: AddBalanceFacts) -> View:
+    """Give the form to add balance; choosing how to pay shows the fields that belong to it."""
+    choices = [_preset(one, f) for one in f.presets]
+    other = option("Other amount", OTHER)
+    typed = f.amount is not None and f.amount not in f.presets
+    chosen = other if typed else choices[f.presets.index(f.amount or _usual(f.presets))]
+    blocks: list[Block] = [
+        field_of("How much?", radio(Act.AMOUNT, [*choices, other], chosen), block_id=Act.AMOUNT),
+        field_of(
+            f"Other amount ({f.currency})",
+            number(
+                Act.OTHER_AMOUNT,
+                initial=decimal_text(f.amount) if typed and f.amount is not None else None,
+                least=decimal_text(f.amount_min),
+            ),
+            block_id=Act.OTHER_AMOUNT,
+            optional=True,
+            hint=f"Between {short(f.amount_min)} and {short(f.amount_max)}.",
+        ),
+        field_of("Pay with", radio(Act.PAY_WITH, *_ways(f)), block_id=Act.PAY_WITH, dispatch=True),
+    ]
+    if f.pay_with == "ask":
+        blocks += _ask_fields()
+    elif f.pay_with == "page":
+        blocks.append(_save_field())
+    if f.brings_back is not None:
+        blocks.append(context(f"{f.brings_back} or more brings everything back."))
+    return modal(Form.ADD_BALANCE, "Add balance", blocks, submit="Continue", close="Not now")
+
+
+def _preset(amount: Money, f: AddBalanceFacts) -> Block:
+    pace = dict(f.pace).get(amount, "")
+    # "$100.00 lasts about 22 hours at the present pace." says the amount twice beside its own choice.
+    words = pace.removeprefix(f"{format_money(amount)} ").removesuffix(".")[:75]
+    return option(short(amount), decimal_text(amount), words or None)
+
+
+def _usual(presets: Sequence[Money]) -> Money:
+    return presets[min(2, len(presets) - 1)]
+
+
+def _ways(f: AddBalanceFacts) -> tuple[list[Block], Block]:
+    ways = []
+    if f.card is not None:
+        ways.append(option(str(f.card), "card"))
+    ways.append(
+        option("Another card, on Stripe's page" if f.card is not None else "A card, on Stripe's page", "page")
+    )
+    ways.append(option("Ask someone to pay", "ask"))
+    return ways, next((one for one in ways if one["value"] == f.pay_with), ways[0])
+
+
+def _ask_fields() -> list[Block]:
+    return [
+        field_of(
+            "Who pays?",
+            person(Act.PERSON, "Pick a person"),
+            block_id=Act.PERSON,
+            hint="They get a link and a QR code by direct message. They need no account anywhere.",
+        ),
+        field_of(
+            "Why?",
+            text_field(Act.NOTE, "we're nearly out before the Friday campaign", longest=NOTE_MAX),
+            block_id=Act.NOTE,
+            optional=True,
+        ),
+    ]
+
+
+def _save_field() -> Block:
+    saved = option(
+        "Save this card",
+        SAVE,
+        "Next time it is charged from here, once you confirm it.",
+    )
+    return field_of("The card", checkbox(Act.SAVE_CARD, saved), block_id=Act.SAVE_CARD, optional=True)
+
+
+def confirm_charge(f: ChargeFacts) -> View:
+    """Give the second view, which names amount and card before anything is charged."""
+    amount = format_money(f.amount)
+    return modal(
+        Form.CONFIRM_CHARGE,
+        "Charge the card?",
+        [
+            section(f"*Charge {amount} to {f.card}?*"),
+            context(
+                "The money is in the wallet as soon as the bank agrees. It is charged once, however often you press."
+            ),
+        ],
+        submit=_fitting(f"Charge {amount}", "Charge the card"),
+        close="Not now",
+        private=f.intent_id,
+    )
+
+
+def _fitting(text: str, shorter: str) -> str:
+    return text if len(text) <= SUBMIT_MAX else shorter
+
+
+# --- Hosted pages ------------------------------------------------------------------------------------------
+
+
+def offer_page(f: OfferFacts) -> View:
+    """Give the way to a hosted page, by button or by phone."""
+    title = "Connect a card" if f.amount is None else _fitting(f"Pay {f.amount}", "Pay by card")
+    blocks = [section(_offer_words(f)), actions(_page_button(f))]
+    if f.qr_file_id is not None:
+        blocks.append(picture(f.qr_file_id, qr_alt(f.host, f.amount)))
+    blocks.append(context(_offer_small(f)))
+    return modal(Form.NOTHING, title, blocks)
+
+
+def offer_message(f: OfferFacts) -> Message:
+    """Give the way to a hosted page as an answer in a conversation."""
+    headline = "*Connect a card*" if f.amount is None else f"*Pay {f.amount} for the calling wallet*"
+    blocks = [section(f"{headline}\n{_offer_words(f)}")]
+    if f.qr_file_id is not None:
+        blocks.append(picture(f.qr_file_id, qr_alt(f.host, f.amount)))
+    blocks += [actions(_page_button(f)), context(_offer_small(f))]
+    return Message(text=spoken(f"{headline}:", _offer_words(f)), blocks=blocks)
+
+
+def _offer_words(f: OfferFacts) -> str:
+    if f.amount is None:
+        return (
+            "The card is entered on Stripe's page, never here. It can then be charged for top-ups once you confirm "
+            "each one; automatic payments stay off until you turn them on."
+        )
+    saved = " The card is saved for the next time." if f.saves_card else ""
+    return (
+        "You pay on Stripe's page; no card number is ever typed in Slack. "
+        f"The wallet has the money as soon as it is paid.{saved}"
+    )
+
+
+def _page_button(f: OfferFacts) -> Block:
+    text = "Connect a card" if f.amount is None else f"Pay {f.amount}"
+    return button(text, Act.OPEN_PAGE, url=f.url, style="primary")
+
+
+def _offer_small(f: OfferFacts) -> str:
+    return f"Opens {f.host} · works once · until {moment(f.expires_at, f.zone)} · Ref {f.ref}"
+
+
+def connect_form(offer: OfferFacts | None) -> View:
+    """Give the ways to connect a card: the page, its QR code, or sending both to somebody."""
+    blocks: list[Block] = []
+    if offer is not None:
+        blocks += [section(f"*Enter it yourself*\n{_offer_words(offer)}"), actions(_page_button(offer))]
+        if offer.qr_file_id is not None:
+            blocks.append(picture(offer.qr_file_id, qr_alt(offer.host, None)))
+        blocks.append(context(_offer_small(offer)))
+        blocks.append(divider())
+    blocks += [
+        section(
+            "*Or let somebody else do it*\nThey get a link and a QR code by direct message and need no account "
+            "anywhere. You are told when it is done."
+        ),
+        actions(
+            person(Act.PERSON, "Pick a person"),
+            button("Send", Act.SEND_TO, label="Send the link and the QR code to this person"),
+            block_id=Act.PERSON,
+        ),
+    ]
+    private = offer.payment_id if offer is not None else ""
+    return modal(Form.CONNECT_CARD, "Connect a card", blocks, private=private)
+
+
+def working(title: str) -> View:
+    """Give the view that holds the place while something outside answers."""
+    return modal(Form.NOTHING, title[:SUBMIT_MAX], [section("Working… this takes a moment.")])
+
+
+# --- What became of a payment ------------------------------------------------------------------------------
+
+
+def payment_result(f: PaymentFacts) -> View:
+    """Say in a view what became of a payment."""
+    titles = {
+        "paid": "Paid",
+        "declined": "Nothing was charged",
+        "unreachable": "Nothing was charged",
+        "needs_action": "Not charged yet",
+    }
+    blocks = [section("\n".join(_result_lines(f)))]
+    buttons = _result_buttons(f)
+    if buttons:
+        blocks.append(actions(*buttons))
+    blocks.append(context(f"Ref {f.ref}"))
+    return modal(Form.NOTHING, titles.get(f.outcome, "Not known yet"), blocks)
+
+
+def payment_result_message(f: PaymentFacts) -> Message:
+    """Say in a message what became of a payment."""
+    headline, *rest = _result_lines(f)
+    colour = GREEN if f.outcome == "paid" else RED
+    small = [f"Ref {f.ref}"]
+    if not rest:
+        rest = ["The wallet is as it was."]
+    return barred(colour, headline, rest, buttons=_result_buttons(f), small=small)
+
+
+def _result_lines(f: PaymentFacts) -> list[str]:
+    match f.outcome:
+        case "paid":
+            card = f" with {f.card}" if f.card else ""
+            balance = f"The balance is {f.balance}." if f.balance is not None else "It is in the wallet."
+            receipt = f" <{f.receipt_url}|Receipt>" if f.receipt_url else ""
+            return [f"*{f.amount} was paid*{card}.", f"{balance}{receipt}"]
+        case "declined":
+            why = f.decline_words or "the bank declined the card"
+            return [
+                f"*Nothing was charged: {why}.*",
+                f"Try another card for {f.amount}, or ask someone to pay.",
+            ]
+        case "needs_action":
+            return [
+                f"*The bank wants the cardholder to confirm this payment of {f.amount}.*",
+                "Nothing was charged yet. Paying on Stripe's page lets the bank ask.",
+            ]
+        case "unreachable":
+            return [
+                "*Nothing was charged: Stripe could not be reached.*",
+                "The payment is kept and tried again in a minute.",
+            ]
+        case _:
+            return [
+                f"*Stripe hasn't answered, so we don't know yet whether {f.amount} was charged.*",
+                "It will not be charged twice; we check every minute.",
+            ]
+
+
+def _result_buttons(f: PaymentFacts) -> list[Block]:
+    if f.outcome not in ("declined", "needs_action"):
+        return []
+    return [
+        button("Try another way", Act.ADD_BALANCE, value=decimal_text(f.amount), style="primary"),
+        button("Ask someone to pay", Act.ASK_TO_PAY, value=decimal_text(f.amount)),
+    ]

@@ -1,0 +1,132 @@
+"""What `/wallet` answers: money first, then time, then what to do. Pure."""
+
+from collections.abc import Sequence
+
+from bot.flows.facts import BalanceFacts, PeopleFacts, StatusFacts
+from bot.slack.ids import Act
+from bot.slack.views.blocks import RED, Block, Message, actions, barred, button, context, section
+from bot.slack.views.money_in import request_rows
+from bot.slack.views.money_in.sentences import request_line
+from bot.slack.views.text import counted, spoken
+from bot.slack.views.words import at_zero, automatic_sentence, brings_back, lasts, running, stopped
+from ledger import Automatic, Standing
+
+NAMED_MAX = 3
+REQUESTS_MAX = 10
+NOT_HERE = "Redbar isn't available here."
+START = "Calls and AI tasks can't start until there is money in it. It takes about a minute."
+
+
+def status(f: StatusFacts) -> Message:
+    """Say balance, standing, how long it lasts, what happens at zero, and the open requests."""
+    if f.balance.standing is Standing.NOT_CONNECTED:
+        return _with_requests(_not_connected(f), f)
+    if f.balance.standing is not Standing.OPEN:
+        return _with_requests(_stopped(f), f)
+    headline = f"*{f.balance.balance}*{_lasts(f.balance)}"
+    lines = [
+        held_words(f.balance),
+        f"{running(f.balance)} {automatic_sentence(f.automatic)} {f.automatic.held_sentence}".strip(),
+        at_zero(f.balance),
+    ]
+    kept = [line for line in lines if line]
+    message = Message(
+        text=spoken(f"{headline}.", *kept),
+        blocks=[section("\n".join([headline, *kept])), actions(*_buttons(f))],
+    )
+    return _with_requests(message, f)
+
+
+def held_words(balance: BalanceFacts) -> str:
+    """Say what is held and what is available; empty while nothing is held."""
+    if balance.held.micros == 0:
+        return ""
+    calls = counted(balance.open_holds, "running call", "running calls")
+    return f"{balance.held} is held for {calls}: {balance.available} available."
+
+
+def _lasts(balance: BalanceFacts) -> str:
+    words = lasts(balance)
+    return f" · {words}" if words else ""
+
+
+def _not_connected(f: StatusFacts) -> Message:
+    card = f.automatic.card is not None
+    headline = "*Card connected. Add money to start.*" if card else "*Connect your wallet*"
+    buttons = [] if card else [button("Connect a card", Act.CONNECT_CARD, style="primary")]
+    buttons += [
+        button("Add balance", Act.ADD_BALANCE, style="primary" if card else None),
+        button("Ask someone to pay", Act.ASK_TO_PAY),
+    ]
+    return barred(RED, headline, [START, f"The balance is {f.balance.balance}."], buttons=buttons)
+
+
+def _stopped(f: StatusFacts) -> Message:
+    return barred(
+        RED,
+        f"*{stopped(f.balance)}*",
+        [
+            "Live inbound calls may finish. A payment brings everything back at once.",
+            f"The balance is {f.balance.balance}. {brings_back(f.balance)}".strip(),
+            f"{automatic_sentence(f.automatic)} {f.automatic.held_sentence}".strip(),
+        ],
+        buttons=_buttons(f),
+    )
+
+
+def _buttons(f: StatusFacts) -> list[Block]:
+    return [
+        button("Add balance", Act.ADD_BALANCE, style="primary"),
+        button("Usage", Act.USAGE),
+        button("History", Act.HISTORY),
+        button(
+            "Turn on automatic payments" if f.automatic.state is Automatic.OFF else "Automatic payments",
+            Act.AUTOMATIC,
+        ),
+    ]
+
+
+def _with_requests(message: Message, f: StatusFacts) -> Message:
+    """Add every open request, so that a real one can be told from a forged one."""
+    if not f.requests:
+        return message
+    shown = f.requests[:REQUESTS_MAX]
+    headline = counted(len(f.requests), "open request", "open requests")
+    rows = [section(f"*{headline}*"), *request_rows(shown, f.role)]
+    if len(f.requests) > len(shown):
+        rows.append(context(f"{len(f.requests) - len(shown):,} more are not shown."))
+    text = spoken(message.text, f"{headline}:", "; ".join(map(request_line, shown)) + ".")
+    if not message.attachments:
+        return Message(text=text, blocks=[*message.blocks, *rows])
+    # Blocks stand above every bar; the requests belong below what has stopped.
+    red = message.attachments[0]
+    return Message(text=text, blocks=message.blocks, attachments=[{**red, "blocks": [*red["blocks"], *rows]}])
+
+
+def whom_to_ask(people: PeopleFacts) -> Message:
+    """Tell somebody without a role whom to ask; the same whatever the wallet's state."""
+    sentence = asked_sentence(people)
+    return Message(text=sentence, blocks=[section(sentence), actions(access_button())])
+
+
+def asked_sentence(people: PeopleFacts) -> str:
+    """Name who looks after billing."""
+    named = list(dict.fromkeys(people.billing_admins or people.owners))[:NAMED_MAX]
+    if not named:
+        return "Nobody looks after billing here yet."
+    return f"Billing is looked after by {_listed([f'<@{one}>' for one in named])}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def access_button() -> Block:
+    """Give the button that asks for access."""
+    return button("Ask for access", Act.ASK_FOR_ACCESS)
+
+
+def not_here() -> Message:
+    """Tell guests, people of other workspaces and bots that there is nothing for them."""
+    return Message(text=NOT_HERE, blocks=[section(NOT_HERE)])

@@ -1,0 +1,239 @@
+"""The bot's own rows: who is who, payments and the calls made for them, news taken in, messages posted.
+
+Only flows write them. Rules as in the ledger's tables: `wallet_id` leads every key of a wallet's rows; ids are
+made by us; instants come from the clock, never from the database. Rows known before their wallet (outside news,
+cursors, Slack's event ids) live under the nil wallet.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, Table, Text, text
+
+from ledger.tables import NAMING, BigInt, UtcInstant, UuidText
+
+NIL_WALLET = UUID(int=0)
+
+metadata = MetaData(naming_convention=NAMING)
+
+
+def _table(name: str, *columns: Column[Any] | CheckConstraint | Index) -> Table:
+    return Table(name, metadata, *columns, sqlite_strict=True)
+
+
+def _wallet() -> Column[UUID]:
+    return Column("wallet_id", UuidText, primary_key=True)
+
+
+def _text(name: str, *, key: bool = False, empty: bool = True) -> Column[str]:
+    return Column(
+        name, Text, primary_key=key, nullable=False, server_default=text("''") if empty and not key else None
+    )
+
+
+def _instant(name: str, *, optional: bool = False) -> Column[Any]:
+    return Column(name, UtcInstant, nullable=optional)
+
+
+workspaces = _table(
+    "workspaces",  # found by Slack's ids before the wallet is known: the one table not led by wallet_id
+    _text("team_id", key=True),
+    _text("enterprise_id"),
+    Column("wallet_id", UuidText, nullable=False),
+    _text("name"),
+    _text("bot_user_id"),
+    _instant("created_at"),
+    _instant("dead_at", optional=True),
+)
+
+billing = _table(
+    "billing",
+    _wallet(),
+    _text("customer_id"),
+    Column("refs_given", Integer, nullable=False),
+)
+
+people = _table(
+    "people",
+    _wallet(),
+    _text("user_id", key=True),
+    _text("role", empty=False),
+    _text("appointed_by"),
+    _instant("appointed_at"),
+    CheckConstraint("role IN ('billing_admin', 'finance')", name="role_known"),
+)
+
+cards = _table(
+    "cards",
+    _wallet(),
+    _text("card_id", key=True),
+    _text("brand"),
+    _text("last4"),
+    Column("exp_month", Integer, nullable=False),
+    Column("exp_year", Integer, nullable=False),
+    _text("fingerprint"),
+    _text("slot", empty=False),
+    _text("connected_by"),
+    _instant("connected_at"),
+    CheckConstraint("slot IN ('main', 'backup', 'removed')", name="slot_known"),
+    Index(
+        "uq_cards_main",
+        "wallet_id",
+        unique=True,
+        sqlite_where=text("slot = 'main'"),
+        postgresql_where=text("slot = 'main'"),
+    ),
+)
+
+_IN_FLIGHT = text("purpose = 'recharge' AND state IN ('asked', 'collecting')")
+
+payments = _table(
+    "payments",
+    _wallet(),
+    Column("payment_id", UuidText, primary_key=True),
+    _text("ref", empty=False),
+    _text("purpose", empty=False),
+    _text("way", empty=False),
+    _text("state", empty=False),
+    Column("amount_micros", BigInt, nullable=True),
+    _text("currency", empty=False),
+    _text("asked_by"),
+    _text("payer"),
+    _text("note"),
+    _text("card_id"),
+    Column("saves_card", Integer, nullable=False),
+    _text("session_id"),
+    _text("link_id"),
+    _text("intent_id"),
+    _text("url"),
+    _instant("created_at"),
+    _instant("expires_at", optional=True),
+    _instant("settled_at", optional=True),
+    _text("paid_with"),
+    _text("receipt_url"),
+    _text("decline_code"),
+    _text("advice_code"),
+    _text("withdrawn_by"),
+    _text("qr_file_id"),
+    Column("try_number", Integer, nullable=False),
+    _text("recharge_id"),
+    _instant("next_try_at", optional=True),
+    _text("next_card_id"),
+    CheckConstraint("amount_micros IS NULL OR amount_micros > 0", name="amount_positive"),
+    CheckConstraint("purpose IN ('top_up', 'ask', 'recharge', 'connect')", name="purpose_known"),
+    CheckConstraint("way IN ('page', 'link', 'saved_card')", name="way_known"),
+    Index("uq_payments_ref", "wallet_id", "ref", unique=True),
+    # At most one automatic charge may be happening at once, whatever crashed (I10).
+    Index(
+        "uq_payments_in_flight",
+        "wallet_id",
+        unique=True,
+        sqlite_where=_IN_FLIGHT,
+        postgresql_where=_IN_FLIGHT,
+    ),
+    Index("ix_payments_state", "wallet_id", "state"),
+)
+
+calls = _table(
+    "calls",
+    _wallet(),
+    Column("call_id", UuidText, primary_key=True),
+    Column("payment_id", UuidText, nullable=True),
+    _text("operation", empty=False),
+    _text("object_id"),
+    _text("key", empty=False),
+    _text("body", empty=False),
+    _text("state", empty=False),
+    _instant("created_at"),
+    _instant("tried_at", optional=True),
+    Column("tries", Integer, nullable=False),
+    _text("answer"),
+    CheckConstraint("state IN ('planned', 'unknown', 'done', 'refused')", name="state_known"),
+    Index("uq_calls_key", "wallet_id", "key", unique=True),
+    Index("ix_calls_state", "wallet_id", "state"),
+)
+
+payment_messages = _table(
+    "payment_messages",
+    _wallet(),
+    Column("payment_id", UuidText, primary_key=True),
+    _text("user_id", key=True),
+    _text("audience", empty=False),
+    _text("channel", empty=False),
+    _text("ts", empty=False),
+)
+
+inbox = _table(
+    "inbox",
+    _wallet(),
+    _text("event_id", key=True),
+    _text("kind", empty=False),
+    _text("object_id", empty=False),
+    _text("intent_id"),
+    _instant("created_at"),
+    _instant("taken_at"),
+    _instant("handled_at", optional=True),
+    Column("tries", Integer, nullable=False),
+    _instant("due_at"),
+    _text("error"),
+)
+
+cursors = _table("cursors", _wallet(), _text("name", key=True), _text("value"), _instant("at"))
+
+intents = _table(
+    "intents",
+    _wallet(),
+    Column("intent_id", UuidText, primary_key=True),
+    _text("purpose", empty=False),
+    _text("body", empty=False),
+    _text("actor"),
+    _instant("created_at"),
+    _instant("expires_at"),
+    _instant("consumed_at", optional=True),
+)
+
+alert_channels = _table(
+    "alert_channels", _wallet(), _text("channel_id", key=True), _text("added_by"), _instant("added_at")
+)
+
+alert_messages = _table(
+    "alert_messages",
+    _wallet(),
+    Column("episode_id", UuidText, primary_key=True),
+    _text("audience", key=True),
+    _text("channel", empty=False),
+    _text("ts", empty=False),
+    Column("level", Integer, nullable=False),
+    _text("phase", empty=False),
+    _text("shown"),
+    _text("acknowledged_by"),
+)
+
+viewers = _table(
+    "viewers",
+    _wallet(),
+    _text("user_id", key=True),
+    _instant("viewed_at"),
+    _text("shown"),
+    _text("kind"),
+    _text("month"),
+    _text("cursor"),
+)
+
+keys = _table(
+    "keys",
+    _wallet(),
+    Column("key_id", UuidText, primary_key=True),
+    _text("digest", empty=False),
+    _text("scopes", empty=False),
+    _text("name"),
+    _instant("created_at"),
+    _instant("revoked_at", optional=True),
+    Index("ix_keys_digest", "digest"),
+)
+
+slack_events = _table("slack_events", _wallet(), _text("event_id", key=True), _instant("at"))
+
+pictures = _table(
+    "pictures", _wallet(), _text("name", key=True), _text("file_id", empty=False), _instant("at")
+)

@@ -1,0 +1,166 @@
+"""Money and its consequences: a double-entry ledger of prepaid wallets that can be embedded in any program."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from ledger import reading
+from ledger.book import policy_of
+from ledger.chart import CORRECTION, CREDITS, Account
+from ledger.commands import (
+    AI_TASK,
+    INBOUND_CALL,
+    OUTBOUND_CALL,
+    Answer,
+    CaptureHold,
+    Command,
+    Correct,
+    CreditKind,
+    ExtendHold,
+    HistoryRow,
+    HoldAnswer,
+    HoldReleased,
+    KindSum,
+    OpenHold,
+    Outcome,
+    PostMoney,
+    PostUsage,
+    Receipt,
+    ReleaseHold,
+    WalletView,
+    funds_of,
+)
+from ledger.errors import (
+    AmountOutOfRange,
+    AmountUnreadable,
+    Busy,
+    CorrectionTooLarge,
+    CurrencyMismatch,
+    CurrencyUnknown,
+    HoldEnded,
+    HoldUnknown,
+    KeyReused,
+    KindUnknown,
+    NotCardExact,
+    PolicyChanged,
+    PolicyUnfit,
+    Refused,
+    TextUnfit,
+    TimeUnfit,
+    TransferUnknown,
+    WalletUnknown,
+)
+from ledger.failpoints import failpoint
+from ledger.ids import new_id, new_wallet_id
+from ledger.migrations import migrate
+from ledger.money import (
+    MICROS,
+    USD,
+    Currency,
+    Money,
+    decimal_text,
+    format_money,
+    from_minor,
+    parse_amount,
+    rounded_up_to_major,
+    to_minor,
+)
+from ledger.notices import (
+    Level,
+    RechargeWanted,
+    StartedAfterStop,
+    WalletCredited,
+    WalletEmptied,
+    WalletLow,
+    WalletPaused,
+    WalletRecovered,
+    WalletResumed,
+)
+from ledger.outbox import Outbox, Waiting
+from ledger.pace import Burn, burn_of, cost_ahead, runway
+from ledger.policy import (
+    Automatic,
+    Held,
+    Lines,
+    RechargeDecision,
+    RechargePast,
+    RechargeRule,
+    WalletPolicy,
+    default_caps,
+    lines_for,
+    recharge_decision,
+    recharge_wanted,
+)
+from ledger.reading import (
+    Episode,
+    Spike,
+    daily,
+    due_wallets,
+    episode,
+    history,
+    hours_of,
+    last_episode,
+    month_summary,
+    months_of,
+    next_due,
+    references_of,
+    spikes_of,
+    transfer_by_key,
+)
+from ledger.standing import Funds, Permit, Reason, Standing, permit_at
+from ledger.store import StoreBusy, StoreUnusable, assert_outside_transaction, open_store
+from ledger.verification import Finding, verify_books
+from ledger.writer import Clock, Tx, Writer
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """An open ledger: one writer, many readers."""
+
+    def __init__(self, url: str, clock: Clock, *, write: bool = True) -> None:
+        """Open a database and bring it to the newest schema; `write=False` only looks, beside the one who writes.
+
+        Raises: StoreBusy, StoreUnusable.
+        """
+        self.store = open_store(url, write=write)
+        try:
+            if write:
+                migrate(self.store)
+        except BaseException:
+            self.store.close()
+            raise
+        self.writer = Writer(self.store, clock)
+
+    def now(self) -> datetime:
+        """Give the present instant; never runs back."""
+        return self.writer.now()
+
+    def run(self, function: Callable[[Tx], T]) -> T:
+        """Run a function alone in its own write transaction; what it raises rolls back and reaches the caller."""
+        return self.writer.run(function)
+
+    def carry_out(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
+        """Carry out commands; one durable outcome each. Refuses: Busy, WalletUnknown."""
+        return self.writer.carry_out(wallet_id, commands)
+
+    async def carry_out_async(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
+        """Carry out commands without blocking the event loop; as `carry_out`."""
+        return await self.writer.carry_out_async(wallet_id, commands)
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection that sees one instant."""
+        return self.store.reading()
+
+    def look(self, connection: Connection, wallet_id: UUID) -> tuple[WalletView, WalletPolicy]:
+        """Give a wallet as it is now, with its policy. Refuses: WalletUnknown."""
+        return reading.look(connection, wallet_id, self.now())
+
+    def close(self) -> None:
+        """Write what was taken in, and let go of the database. May be called twice."""
+        self.writer.close()
+        self.store.close()

@@ -1,0 +1,165 @@
+"""What a batch will write: the wallet as it changes, the rows to add, and what must be told of them. Pure.
+
+Everything here is below the line: nothing refuses. Whoever calls has checked.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from ledger.chain import digest_of_text, link
+from ledger.chart import Recipe
+from ledger.commands import Correct, PostMoney, PostUsage
+from ledger.ids import new_id
+from ledger.instants import to_stamp
+from ledger.notices import Level, Notice, WalletEmptied, WalletLow, WalletRecovered, WalletResumed
+from ledger.policy import WalletPolicy, consequences
+from ledger.rows import Hold, Transfer, Wallet
+
+_QUARTER = 15 * 60 * 1_000_000
+"""Microseconds in a quarter of an hour: no zone's offset changes inside one."""
+
+
+class Draft:
+    """Gathers what one batch changes in one wallet, at one instant."""
+
+    def __init__(
+        self, wallet: Wallet, policy: WalletPolicy, now: datetime, ceiling: Callable[[], int]
+    ) -> None:
+        self.wallet = wallet
+        self.policy = policy
+        self.now = now
+        self.stamp = to_stamp(now)
+        self.wallet_id = str(wallet.wallet_id)
+        self.transfers: list[Transfer] = []
+        self.holds: dict[str, Hold] = {}
+        """Holds opened or changed."""
+        self.hourly: dict[tuple[str, int, str], list[int]] = {}
+        """Count, quantity and effect on the balance, to be added per local day, hour and kind."""
+        self.notices: list[Notice] = []
+        self.episodes: list[tuple[UUID, Level]] = []
+        """Episodes that opened or rose, or closed (`Level.FINE`)."""
+        self._ceiling = ceiling
+        self._zone = ZoneInfo(wallet.zone)
+        self._quarters: dict[int, tuple[str, int]] = {}
+        threshold = policy.rule.threshold_micros if policy.rule is not None else 0
+        # Nothing is ever told of available money that stays above the highest line.
+        self._floor = max(wallet.lines.warning_micros, wallet.lines.critical_micros, threshold)
+        self._judged = wallet.moment()
+        self._was_calm = self._calm()
+
+    def move(
+        self,
+        recipe: Recipe,
+        kind: str,
+        command: PostUsage | PostMoney | Correct,
+        *,
+        reference: str = "",
+        quantity: int | None = None,
+        hold_id: str | None = None,
+        parent: str | None = None,
+        corrects_seq: int | None = None,
+        after_stop: bool = False,
+        refills_grace: bool = False,
+    ) -> Transfer:
+        """Move money: one transfer, linked to the one before."""
+        wallet = self.wallet
+        effect = recipe.sign * command.amount_micros
+        wallet.seq += 1
+        wallet.balance += effect
+        occurred_at = self.stamp if command.occurred_at is None else to_stamp(command.occurred_at)
+        columns = (
+            self.wallet_id,
+            wallet.seq,
+            kind,
+            recipe.debit,
+            recipe.credit,
+            command.amount_micros,
+            wallet.balance,
+            occurred_at,
+            self.stamp,
+            quantity,
+            command.source,
+            command.source_id,
+            hold_id,
+            parent,
+            corrects_seq,
+            int(after_stop),
+            int(command.occurred_at is not None),
+        )
+        salt = os.urandom(16)
+        digest = digest_of_text(salt, reference, command.description)
+        wallet.chain_head = link(wallet.chain_head, columns, digest)
+        transfer = Transfer(*columns, digest, wallet.chain_head, salt, reference, command.description)
+        self.transfers.append(transfer)
+        day, hour = self._local(occurred_at)
+        sums = self.hourly.setdefault((day, hour, kind), [0, 0, 0])
+        sums[0] += 1
+        sums[1] += quantity or 0
+        sums[2] += effect
+        wallet.cross_zero(self.now, self.policy, self._ceiling, refills_grace=refills_grace)
+        return transfer
+
+    def keep(self, hold: Hold) -> None:
+        """Write a hold as it is now."""
+        self.holds[hold.hold_id] = hold
+
+    def set_aside(self, amount: int, *, until: datetime) -> None:
+        """Hold more money, until an instant."""
+        self.wallet.held += amount
+        due = self.wallet.next_hold_expires_at
+        self.wallet.next_hold_expires_at = until if due is None else min(due, until)
+
+    def end_hold(self, hold: Hold, ending: str) -> Hold:
+        """End a live hold: it holds nothing from now on."""
+        assert hold.live(self.stamp), "a hold ends once"
+        self.wallet.held -= hold.amount
+        ended = hold._replace(state=ending, ended_at=self.stamp)
+        self.keep(ended)
+        return ended
+
+    def follow(self, cause: tuple[str, str]) -> None:
+        """Let the policy say what must be told of the change since the wallet was last judged."""
+        calm = self._calm()
+        if calm and self._was_calm:
+            return
+        before, after = self._judged, self.wallet.moment()
+        told, self.wallet.watch = consequences(
+            before, after, self.policy, self.wallet.watch, self.now, new_episode_id=new_id(), cause=cause
+        )
+        self._judged, self._was_calm = after, self._calm()
+        for notice in told:
+            self.notices.append(notice)
+            match notice:
+                case WalletLow():
+                    self.episodes.append((notice.episode_id, notice.level))
+                case WalletEmptied():
+                    self.episodes.append((notice.episode_id, Level.ZERO))
+                case WalletResumed(episode_id=UUID() as episode_id) | WalletRecovered(episode_id=episode_id):
+                    self.episodes.append((episode_id, Level.FINE))
+                case _:
+                    pass
+
+    def _calm(self) -> bool:
+        """Say cheaply that nothing can follow: above every line, and nothing told that would have to be taken back."""
+        wallet = self.wallet
+        watch = wallet.watch
+        return (
+            wallet.balance > 0
+            and wallet.balance - wallet.held > self._floor
+            and wallet.funded
+            and watch.announced is Level.FINE
+            and watch.episode_id is None
+            and not watch.recharge_said
+        )
+
+    def _local(self, stamp: int) -> tuple[str, int]:
+        """Give the local day and hour of an instant."""
+        quarter = stamp // _QUARTER
+        found = self._quarters.get(quarter)
+        if found is None:
+            local = datetime.fromtimestamp(quarter * (_QUARTER // 1_000_000), self._zone)
+            found = self._quarters[quarter] = (local.date().isoformat(), local.hour)
+        return found

@@ -1,0 +1,182 @@
+"""The tree of refusals. A refusal is an expected "no" with words fit for the person who asked; a bug is a crash.
+
+Refused
+├── AmountUnreadable        the text is not an amount of that currency
+├── AmountOutOfRange        zero, negative, or more than the books can hold
+├── NotCardExact            the amount has no exact form in the card network's minor units
+├── CurrencyUnknown         no such currency here
+├── CurrencyMismatch        money of one currency offered to a wallet of another
+├── TextUnfit               NUL, lone surrogates, or too long
+├── TimeUnfit               an instant too far from now
+├── KindUnknown             not a kind of transfer or usage
+├── WalletUnknown           no such wallet
+├── KeyReused               the same key with other contents
+├── WouldOverdraw           a hold asks for more than is available
+├── StartRefused            the wallet's standing does not let this kind start
+├── HoldUnknown             no such hold in this wallet
+├── HoldEnded               the hold was captured, released, or has expired
+├── TransferUnknown         the transfer to correct does not exist
+├── CorrectionTooLarge      more than what is left of the transfer it corrects
+├── PolicyUnfit             a rule whose numbers contradict each other
+├── PolicyChanged           somebody else changed the policy in the meantime
+└── Busy                    too much is waiting; try again in a moment (the one refusal worth repeating)
+"""
+
+from datetime import timedelta
+
+
+class Refused(Exception):
+    """A well-formed request was answered no; nothing was changed."""
+
+
+class AmountUnreadable(Refused):
+    """A text is not an amount of the currency; the message says why and what would be."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text = text
+        self.reason = reason
+        super().__init__(reason)
+
+
+class AmountOutOfRange(Refused):
+    """An amount is zero, negative or larger than the books can hold."""
+
+
+class NotCardExact(Refused):
+    """An amount has no exact form in the minor units that card networks count in."""
+
+
+class CurrencyUnknown(Refused):
+    """A currency code is not in the table."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(f'"{code}" is not a currency that a wallet can have.')
+
+
+class CurrencyMismatch(Refused):
+    """Money of one currency meets money or a wallet of another."""
+
+    def __init__(self, *, given: str, expected: str) -> None:
+        self.given = given
+        self.expected = expected
+        super().__init__(f"The amount is in {given}; this wallet is in {expected}.")
+
+
+class TextUnfit(Refused):
+    """A text has characters that no database keeps alike, or is too long."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        super().__init__(f"{field} {reason}.")
+
+
+class TimeUnfit(Refused):
+    """An instant lies too far from now to be true."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        super().__init__(f"{field} {reason}.")
+
+
+class KindUnknown(Refused):
+    """A word is not the name of a kind."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(
+            f'"{kind[:60]}" cannot be a kind. Use outbound_call, inbound_call, ai_task, '
+            "or a name of your own in lower case letters, digits and underscores."
+        )
+
+
+class WalletUnknown(Refused):
+    """There is no such wallet."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such wallet.")
+
+
+class KeyReused(Refused):
+    """The same key came before with other contents; the first stands."""
+
+    def __init__(self, *, key: str, field: str) -> None:
+        self.key = key
+        self.field = field
+        super().__init__(
+            f'"{key}" was posted before with another {field}. The first one stands; use a new id for a new event.'
+        )
+
+
+class WouldOverdraw(Refused):
+    """A hold asks for more than is available. Amounts in micro-units."""
+
+    def __init__(self, *, asked_micros: int, available_micros: int) -> None:
+        self.asked_micros = asked_micros
+        self.available_micros = available_micros
+        super().__init__("The wallet does not hold enough for this to start.")
+
+
+class StartRefused(Refused):
+    """The standing does not let this kind of work start; `reason` is a word from `standing.Reason`."""
+
+    def __init__(self, *, reason: str, standing: str) -> None:
+        self.reason = reason
+        self.standing = standing
+        super().__init__(f"This may not start now: {reason}.")
+
+
+class HoldUnknown(Refused):
+    """There is no such hold in this wallet."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such hold.")
+
+
+class HoldEnded(Refused):
+    """A hold ends once; what comes later is told how it ended."""
+
+    def __init__(self, *, ending: str) -> None:
+        self.ending = ending
+        super().__init__(f"This hold has ended: it was {ending}.")
+
+
+class TransferUnknown(Refused):
+    """The transfer that a correction names does not exist in this wallet."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such transaction to correct.")
+
+
+class CorrectionTooLarge(Refused):
+    """A correction asks for more than is left of what it corrects. Amounts in micro-units."""
+
+    def __init__(self, *, asked_micros: int, left_micros: int) -> None:
+        self.asked_micros = asked_micros
+        self.left_micros = left_micros
+        super().__init__("A correction cannot be larger than what is left of the transaction it corrects.")
+
+
+class PolicyUnfit(Refused):
+    """The numbers of a rule contradict each other; `field` says which one to change."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        super().__init__(reason)
+
+
+class PolicyChanged(Refused):
+    """The policy was changed by somebody else after the form was opened."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Somebody else changed these settings in the meantime. Open them again to see what they are now."
+        )
+
+
+class Busy(Refused):
+    """Too much is waiting to be written; nothing was done and the same request may be repeated."""
+
+    def __init__(self, retry_after: timedelta = timedelta(seconds=1)) -> None:
+        self.retry_after = retry_after
+        super().__init__("Too many requests are waiting. Try again in a moment.")

@@ -1,0 +1,210 @@
+"""Currency and Money in integer micro-units: parse, format, and the card network's minor units, exact or refused.
+
+Knows nothing of wallets. No float is ever made here; `Decimal` lives in the parser alone.
+"""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import Self
+
+from babel.core import Locale
+from babel.numbers import get_currency_symbol
+
+from ledger.errors import AmountOutOfRange, AmountUnreadable, CurrencyMismatch, CurrencyUnknown, NotCardExact
+
+MICROS = 1_000_000
+"""Micro-units in one major unit (a dollar)."""
+MICROS_MAX = 10**17
+"""The largest amount a single transfer may have: a hundred billion; sums of ninety stay inside 64 bits."""
+
+# Minor-unit digits as Stripe counts them, which differ from ISO 4217 for a few (docs.stripe.com/currencies).
+# UGX and ISK are left out: Stripe's rules for them contradict each other between pages.
+_ZERO = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()
+_THREE = "BHD JOD KWD OMR TND".split()
+_TWO = (
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CNY COP CRC "
+    "CVE CZK DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR JMD KES KGS KHR KYD "
+    "KZT LAK LBP LKR LRD LSL MAD MDL MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP "
+    "PKR PLN QAR RON RSD RUB SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SZL THB TJS TOP TRY TTD TWD TZS UAH USD UYU UZS "
+    "WST XCD YER ZAR ZMW"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A currency: ISO code in capitals and the digits of Stripe's minor unit (0, 2 or 3)."""
+
+    code: str
+    digits: int
+
+    @classmethod
+    def of(cls, code: str) -> "Currency":
+        """Find a currency by its code in any case. Refuses: CurrencyUnknown."""
+        try:
+            return _TABLE[code.upper()]
+        except KeyError:
+            raise CurrencyUnknown(code) from None
+
+    @property
+    def minor_micros(self) -> int:
+        """Micro-units in one minor unit."""
+        return int(MICROS // 10**self.digits)
+
+
+_TABLE = {
+    code: Currency(code, digits) for digits, codes in ((0, _ZERO), (2, _TWO), (3, _THREE)) for code in codes
+}
+USD = _TABLE["USD"]
+
+
+@dataclass(frozen=True, slots=True, order=False)
+class Money:
+    """An amount of one currency in micro-units (10⁻⁶ of the major unit); may be negative."""
+
+    micros: int
+    currency: Currency
+
+    def __add__(self, other: Self) -> "Money":
+        return Money(self.micros + self._same(other), self.currency)
+
+    def __sub__(self, other: Self) -> "Money":
+        return Money(self.micros - self._same(other), self.currency)
+
+    def __neg__(self) -> "Money":
+        return Money(-self.micros, self.currency)
+
+    def __lt__(self, other: Self) -> bool:
+        return self.micros < self._same(other)
+
+    def __le__(self, other: Self) -> bool:
+        return self.micros <= self._same(other)
+
+    def __gt__(self, other: Self) -> bool:
+        return self.micros > self._same(other)
+
+    def __ge__(self, other: Self) -> bool:
+        return self.micros >= self._same(other)
+
+    def _same(self, other: "Money") -> int:
+        if other.currency != self.currency:
+            raise CurrencyMismatch(given=other.currency.code, expected=self.currency.code)
+        return other.micros
+
+    def __str__(self) -> str:
+        return format_money(self)
+
+
+# One grammar for people and machines alike: ASCII digits, an optional point, thousands commas only where they
+# group by three. "1.000,00", "1e3", "1_000" and digits of other scripts are refused rather than guessed at.
+_PLAIN = re.compile(r"\d{1,18}(\.\d+)?|\d{1,3}(,\d{3}){1,5}(\.\d+)?", re.ASCII)
+
+
+def parse_amount(text: str, currency: Currency, *, decimals_max: int | None = None) -> Money:
+    """Read an amount greater than zero as people write it: "25", "25.00", "$1,234.50", " 25 ".
+
+    `decimals_max` is how many decimals are let through: the currency's own when None (what a card can pay),
+    up to six for prices. Refuses: AmountUnreadable, AmountOutOfRange.
+    """
+    decimals = currency.digits if decimals_max is None else decimals_max
+    shown = text.strip()[:40]
+    bare = _without_currency(text.strip(), currency)
+    example = f"{10:.{decimals}f}" if decimals <= 3 else "0.42"
+    if not bare:
+        raise AmountUnreadable(text, f"There is no amount. Try {example}.")
+    if bare.startswith(("-", "\N{MINUS SIGN}")):
+        raise AmountUnreadable(text, f'An amount has to be more than zero: "{shown}". Try {example}.')
+    if _PLAIN.fullmatch(bare) is None:
+        raise AmountUnreadable(
+            text, f'"{shown}" isn\'t an amount I can read. Write it like 1,234.50 or {example}.'
+        )
+    digits = bare.replace(",", "")
+    fraction = digits.partition(".")[2]
+    if len(fraction) > decimals:
+        have, may = _decimals(len(fraction)), _decimals(decimals, short=True)
+        cut = Decimal(digits[: len(digits) - len(fraction) + decimals].rstrip("."))
+        hint = f"{cut:.{decimals}f}" if cut else example
+        raise AmountUnreadable(
+            text, f'That amount has {have}: "{shown}". {_plural_name(currency)} have {may}. Try {hint}.'
+        )
+    micros = int(Decimal(digits).scaleb(6))
+    if micros == 0:
+        raise AmountOutOfRange(f'An amount has to be more than zero: "{shown}". Try {example}.')
+    if micros > MICROS_MAX:
+        raise AmountOutOfRange(f'"{shown}" is more than a wallet can hold.')
+    return Money(micros, currency)
+
+
+def _without_currency(text: str, currency: Currency) -> str:
+    for mark in (_symbol(currency), currency.code, currency.code.lower()):
+        if text.startswith(mark):
+            return text[len(mark) :].lstrip()
+        if text.endswith(mark):
+            return text[: -len(mark)].rstrip()
+    return text
+
+
+def _decimals(count: int, *, short: bool = False) -> str:
+    words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    word = words[count] if count < len(words) else str(count)
+    if short:
+        return word
+    return f"{word} decimal" if count == 1 else f"{word} decimals"
+
+
+def _plural_name(currency: Currency) -> str:
+    return {"USD": "Dollars", "EUR": "Euros", "GBP": "Pounds"}.get(
+        currency.code, f"Amounts in {currency.code}"
+    )
+
+
+def decimal_text(money: Money) -> str:
+    """Write an amount as machines exchange it: at least the currency's digits, no symbol, no grouping: "0.42"."""
+    return _digits(money, grouped=False)
+
+
+def format_money(money: Money, *, plus: bool = False) -> str:
+    """Write an amount as people read it: "$1,234.50", "−$0.42", "CA$20.00"; four decimals where cents would hide it.
+
+    `plus` puts a plus sign before what is above zero.
+    """
+    sign = "\N{MINUS SIGN}" if money.micros < 0 else "+" if plus and money.micros > 0 else ""
+    return f"{sign}{_symbol(money.currency)}{_digits(money, grouped=True)}"
+
+
+def _digits(money: Money, *, grouped: bool) -> str:
+    major, rest = divmod(abs(money.micros), MICROS)
+    fraction = f"{rest:06d}"
+    # What the minor unit cannot show is shown, up to all six digits for machines and four for people.
+    keep = len(fraction.rstrip("0"))
+    shown = max(money.currency.digits, min(keep, 4) if grouped else keep)
+    head = f"{major:,}" if grouped else str(major)
+    sign = "" if grouped or money.micros >= 0 else "-"
+    return f"{sign}{head}.{fraction[:shown]}" if shown else f"{sign}{head}"
+
+
+@cache
+def _symbol(currency: Currency) -> str:
+    return str(get_currency_symbol(currency.code, locale=Locale("en", "US")))
+
+
+def to_minor(money: Money) -> int:
+    """Give the amount in the card network's minor units (cents), exactly. Refuses: NotCardExact.
+
+    Three-decimal currencies must end in 0 (docs.stripe.com/currencies).
+    """
+    minor, rest = divmod(money.micros, money.currency.minor_micros)
+    if rest or (money.currency.digits == 3 and minor % 10):
+        raise NotCardExact(f"{format_money(money)} can't be paid exactly by card.")
+    return minor
+
+
+def from_minor(minor: int, currency: Currency) -> Money:
+    """Give the money that an amount in minor units stands for."""
+    return Money(minor * currency.minor_micros, currency)
+
+
+def rounded_up_to_major(money: Money) -> Money:
+    """Give the smallest whole number of major units that is not less."""
+    return Money(-(-money.micros // MICROS) * MICROS, money.currency)

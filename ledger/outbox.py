@@ -1,0 +1,149 @@
+"""Where committed facts wait to be told, and in what order they are handed out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select, update
+
+from ledger.ids import new_id
+from ledger.instants import EPOCH
+from ledger.tables import notices, wallets
+
+NoticeT = TypeVar("NoticeT")
+
+
+class Named(Protocol):
+    """A frozen dataclass with the name under which it waits."""
+
+    name: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A notice handed out for delivery."""
+
+    wallet_id: UUID
+    notice_id: UUID
+    seq: int
+    name: str
+    body: str
+    created_at: datetime
+    attempts: int
+    lease_until: datetime
+    """Until when it is out; also the claim's token."""
+
+    def read(self, kind: type[NoticeT]) -> NoticeT:
+        """Give the notice back as it was written."""
+        return msgspec.json.decode(self.body, type=kind)
+
+
+class Outbox:
+    """The outbox inside one write transaction."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def add(self, wallet_id: UUID, *facts: Named) -> None:
+        """Commit facts with their cause, in order."""
+        if not facts:
+            return
+        last = self._connection.execute(
+            update(wallets)
+            .where(wallets.c.wallet_id == wallet_id)
+            .values(notice_seq=wallets.c.notice_seq + len(facts))
+            .returning(wallets.c.notice_seq)
+        ).scalar_one()
+        first = last - len(facts) + 1
+        self._connection.execute(
+            insert(notices),
+            [
+                {
+                    "wallet_id": wallet_id,
+                    "notice_id": new_id(),
+                    "seq": first + index,
+                    "name": fact.name,
+                    "body": encode(fact),
+                    "created_at": self._now,
+                    "due_at": self._now,
+                    "attempts": 0,
+                    "state": "waiting",
+                    "lease_until": EPOCH,
+                    "error": "",
+                }
+                for index, fact in enumerate(facts)
+            ],
+        )
+
+    def claim(self, *, limit: int, lease: timedelta) -> Sequence[Waiting]:
+        """Hand out what is due: of each wallet its oldest notice, none while that one is out or waits for a try."""
+        oldest = (
+            select(notices.c.wallet_id, func.min(notices.c.seq).label("seq"))
+            .where(notices.c.state == "waiting")
+            .group_by(notices.c.wallet_id)
+            .subquery()
+        )
+        rows = self._connection.execute(
+            select(notices)
+            .join(oldest, (oldest.c.wallet_id == notices.c.wallet_id) & (oldest.c.seq == notices.c.seq))
+            .where(notices.c.due_at <= self._now, notices.c.lease_until <= self._now)
+            .order_by(notices.c.due_at, notices.c.wallet_id)
+            .limit(limit)
+            .execution_options(cross_shard=True)
+        ).all()
+        until = self._now + lease
+        claimed = []
+        for row in rows:
+            self._connection.execute(
+                update(notices)
+                .where(notices.c.wallet_id == row.wallet_id, notices.c.notice_id == row.notice_id)
+                .values(lease_until=until)
+            )
+            claimed.append(
+                Waiting(
+                    wallet_id=row.wallet_id,
+                    notice_id=row.notice_id,
+                    seq=row.seq,
+                    name=row.name,
+                    body=row.body,
+                    created_at=row.created_at,
+                    attempts=row.attempts,
+                    lease_until=until,
+                )
+            )
+        return claimed
+
+    def done(self, waiting: Waiting) -> bool:
+        """Remember that a notice was delivered; says whether it was still this claim's to end."""
+        return self._end(waiting, state="done")
+
+    def again(self, waiting: Waiting, due_at: datetime, error: str) -> bool:
+        """Let a notice wait for another try; says whether it was still this claim's to end."""
+        return self._end(waiting, due_at=due_at, attempts=waiting.attempts + 1, error=error)
+
+    def dead(self, waiting: Waiting, error: str) -> bool:
+        """Set a notice aside for good; says whether it was still this claim's to end."""
+        return self._end(waiting, state="dead", attempts=waiting.attempts + 1, error=error)
+
+    def _end(self, waiting: Waiting, **values: Any) -> bool:
+        # The lease is the fencing token: a courier that slept past it must not undo what the next one did.
+        changed = self._connection.execute(
+            update(notices)
+            .where(
+                notices.c.wallet_id == waiting.wallet_id,
+                notices.c.notice_id == waiting.notice_id,
+                notices.c.state == "waiting",
+                notices.c.lease_until == waiting.lease_until,
+            )
+            .values(lease_until=EPOCH, **values)
+        )
+        return bool(changed.rowcount)
+
+
+def encode(fact: Named) -> str:
+    """Write a notice's body."""
+    return msgspec.json.encode(fact).decode()

@@ -1,0 +1,243 @@
+"""The rows that a batch is decided on: the wallet, its transfers and holds. Pure.
+
+Transfers and holds are tuples of exactly what is stored (ids as text, instants as integer microseconds, truth as 0 and
+1), because a thousand of them are made, hashed and written in one commit. The wallet is unfolded into the facts that
+rules speak of.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from ledger.chart import Account
+from ledger.commands import HoldAnswer, Receipt
+from ledger.instants import from_stamp, to_stamp
+from ledger.notices import Level
+from ledger.policy import Lines, Moment, WalletPolicy, Watch
+from ledger.standing import Funds, Permit, Reason, Standing, Stretch, grace_end, grace_spent
+
+ALLOWING = (Reason.ALLOWED.value, Reason.FREE_OF_CHARGE.value)
+
+
+class Transfer(NamedTuple):
+    """One row of the books, followed by its row of text."""
+
+    wallet_id: str
+    seq: int
+    kind: str
+    debit: str
+    credit: str
+    amount: int
+    balance_after: int
+    occurred_at: int
+    recorded_at: int
+    quantity: int | None
+    source: str
+    source_id: str
+    hold_id: str | None
+    parent: str | None
+    corrects_seq: int | None
+    after_stop: int
+    dated: int
+    """Whether its sender said when it happened; a replay then has to say the same."""
+    text_digest: bytes
+    hash: bytes
+    salt: bytes
+    reference: str
+    description: str
+
+    @property
+    def effect(self) -> int:
+        """What it did to the balance, signed."""
+        return self.amount if self.credit == Account.BALANCE else -self.amount
+
+    @property
+    def erased(self) -> bool:
+        """Whether its text was erased; the chain keeps the digest."""
+        return not self.salt
+
+    def receipt(self, *, duplicate: bool) -> Receipt:
+        """Give what its sender is told."""
+        return Receipt(
+            seq=self.seq,
+            source_id=self.source_id,
+            amount_micros=self.amount,
+            balance_after_micros=self.balance_after,
+            recorded_at=from_stamp(self.recorded_at),
+            duplicate=duplicate,
+            after_stop=bool(self.after_stop),
+        )
+
+
+CHAINED = Transfer._fields.index("text_digest")
+"""How many of a transfer's columns the chain covers one by one; their text follows as its digest."""
+IN_TRANSFERS = Transfer._fields.index("salt")
+"""How many of them are columns of `transfers`; the rest are of `texts`."""
+
+
+class Hold(NamedTuple):
+    """Money set aside, or a remembered refusal: one row of `holds`."""
+
+    wallet_id: str
+    hold_id: str
+    kind: str
+    inbound: int
+    asked: int | None
+    amount: int
+    state: str
+    reference: str
+    parent: str | None
+    opened_at: int
+    expires_at: int
+    ended_at: int | None
+    reason: str
+    standing: str
+    valid_until: int
+
+    def live(self, now: int) -> bool:
+        """Say whether it holds anything; judged by time, never by whether a sweep came by."""
+        return self.state == "open" and now < self.expires_at
+
+    def answer(self, *, duplicate: bool) -> HoldAnswer:
+        """Give what its sender was told when it was opened or last extended."""
+        permit = Permit(
+            allowed=self.reason in ALLOWING,
+            reason=Reason(self.reason),
+            standing=Standing(self.standing),
+            valid_until=from_stamp(self.valid_until),
+        )
+        return HoldAnswer(
+            hold_id=self.hold_id,
+            permit=permit,
+            amount_micros=self.amount,
+            expires_at=from_stamp(self.expires_at) if permit.allowed else None,
+            duplicate=duplicate,
+        )
+
+
+@dataclass(slots=True)
+class Wallet:
+    """The wallet's row, as it changes while a batch is decided."""
+
+    wallet_id: UUID
+    currency: str
+    zone: str
+    balance: int
+    held: int
+    next_hold_expires_at: datetime | None
+    seq: int
+    chain_head: bytes
+    funded: bool
+    emptied_at: datetime | None
+    grace_ends_at: datetime | None
+    grace_spent: tuple[Stretch, ...]
+    ceiling: int
+    grace_cost: int
+    after_stop_count: int
+    last_asked_at: datetime | None
+    trouble: str
+    lines: Lines
+    watch: Watch
+
+    def funds(self) -> Funds:
+        """Give the facts that standing is judged by."""
+        return Funds(
+            balance_micros=self.balance,
+            held_micros=self.held,
+            funded=self.funded,
+            emptied_at=self.emptied_at,
+            grace_ends_at=self.grace_ends_at,
+            ceiling_micros=self.ceiling,
+        )
+
+    def moment(self) -> Moment:
+        """Give the wallet at this instant."""
+        return Moment(
+            funds=self.funds(),
+            lines=self.lines,
+            trouble=bool(self.trouble),
+            grace_cost_micros=self.grace_cost,
+        )
+
+    def cross_zero(
+        self, now: datetime, policy: WalletPolicy, ceiling: Callable[[], int], *, refills_grace: bool
+    ) -> None:
+        """Keep the books of standing after a move: when it emptied, until when grace lasts, what of it was spent."""
+        if self.balance <= 0 and self.emptied_at is None and self.funded:
+            self.emptied_at = now
+            self.ceiling = ceiling()
+            self.grace_ends_at = grace_end(now, self.grace_spent, policy.grace)
+            self.grace_cost = 0
+            self.after_stop_count = 0
+        elif self.balance > 0 and self.emptied_at is not None:
+            assert self.grace_ends_at is not None, "an empty wallet always carries the end of its grace"
+            spent = grace_spent(
+                self.grace_spent,
+                emptied_at=self.emptied_at,
+                grace_ends_at=self.grace_ends_at,
+                refilled_at=now,
+            )
+            self.grace_spent = () if refills_grace else spent
+            self.emptied_at = self.grace_ends_at = None
+
+
+def wallet_of(row: Mapping[Any, Any]) -> Wallet:
+    """Unfold a wallet's row."""
+    return Wallet(
+        wallet_id=row["wallet_id"],
+        currency=row["currency"],
+        zone=row["zone"],
+        balance=row["balance"],
+        held=row["held"],
+        next_hold_expires_at=row["next_hold_expires_at"],
+        seq=row["seq"],
+        chain_head=row["chain_head"],
+        funded=bool(row["funded"]),
+        emptied_at=row["emptied_at"],
+        grace_ends_at=row["grace_ends_at"],
+        grace_spent=tuple(
+            Stretch(from_stamp(began), from_stamp(ended)) for began, ended in json.loads(row["grace_spent"])
+        ),
+        ceiling=row["ceiling"],
+        grace_cost=row["grace_cost"],
+        after_stop_count=row["after_stop_count"],
+        last_asked_at=row["last_asked_at"],
+        trouble=row["trouble"],
+        lines=Lines(row["warning_line"], row["critical_line"]),
+        watch=Watch(
+            announced=Level(row["announced"]),
+            episode_id=row["episode_id"],
+            episode_level=Level(row["episode_level"]),
+            paused_said=bool(row["paused_said"]),
+            recharge_said=bool(row["recharge_said"]),
+        ),
+    )
+
+
+def values_of(wallet: Wallet) -> dict[str, Any]:
+    """Fold a wallet into the columns that a batch may change."""
+    return {
+        "balance": wallet.balance,
+        "held": wallet.held,
+        "next_hold_expires_at": wallet.next_hold_expires_at,
+        "seq": wallet.seq,
+        "chain_head": wallet.chain_head,
+        "funded": int(wallet.funded),
+        "emptied_at": wallet.emptied_at,
+        "grace_ends_at": wallet.grace_ends_at,
+        "grace_spent": json.dumps(
+            [[to_stamp(one.began_at), to_stamp(one.ended_at)] for one in wallet.grace_spent]
+        ),
+        "ceiling": wallet.ceiling,
+        "grace_cost": wallet.grace_cost,
+        "after_stop_count": wallet.after_stop_count,
+        "last_asked_at": wallet.last_asked_at,
+        "announced": int(wallet.watch.announced),
+        "episode_id": wallet.watch.episode_id,
+        "episode_level": int(wallet.watch.episode_level),
+        "paused_said": int(wallet.watch.paused_said),
+        "recharge_said": int(wallet.watch.recharge_said),
+    }

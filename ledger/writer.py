@@ -1,0 +1,258 @@
+"""The one lane of writing. Two kinds of turn: batches of commands, committed for all who wait, and flows' functions.
+
+Theory. There is one turn, and whoever holds it writes. A caller leaves its batch where all can see it and then asks
+for the turn; the first to get it commits everything that waits, for everybody, so that the cost of a commit is shared
+and a lone caller pays for no hand-over. Those who come to the turn later find their answer there. Callers on an event
+loop never block it: a thread of ours takes the turn for them. No timer lingers.
+
+A batch that meets the unexpected is cut in halves until the one to blame stands alone: a poisonous command hurts only
+its sender.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from ledger.book import Book
+from ledger.commands import Command, Outcome
+from ledger.errors import Busy
+from ledger.outbox import Outbox
+from ledger.store import Store
+
+T = TypeVar("T")
+
+WAITING_MAX = 50_000
+"""Commands that may wait before callers are told to come back."""
+TOGETHER_MAX = 4_000
+"""Commands after which a commit takes no further batch."""
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> datetime:
+        """Give the present instant, aware, in UTC."""
+        ...
+
+
+class Closed(RuntimeError):
+    """The ledger was closed; nothing more is taken in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """What a flow's function may use inside its transaction. It may be run twice, so it keeps nothing outside."""
+
+    connection: Connection
+    book: Book
+    outbox: Outbox
+    now: datetime
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """Commands that wait, and what became of them."""
+
+    wallet_id: UUID
+    commands: Sequence[Command]
+    asker: "asyncio.Future[list[Outcome]] | None" = None
+    """Set when an event loop waits for the answer."""
+    outcomes: list[Outcome] | None = None
+    problem: BaseException | None = None
+
+    @property
+    def answered(self) -> bool:
+        return self.outcomes is not None or self.problem is not None
+
+    def answer(self) -> list[Outcome]:
+        if self.problem is not None:
+            raise self.problem
+        assert self.outcomes is not None, "nobody looks before the commit"
+        return self.outcomes
+
+
+class Writer:
+    """Writes for everybody, one transaction at a time."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._last = clock.now()
+        self._turn = threading.Lock()
+        self._writing_thread: int | None = None
+        self._gate = threading.Lock()
+        """Guards what waits, the clock's last word, and the closing."""
+        self._waiting: deque[_Batch] = deque()
+        self._waiting_commands = 0
+        self._closed = False
+        self._asked = threading.Event()
+        self._for_loops: threading.Thread | None = None
+
+    def now(self) -> datetime:
+        """Give the present instant, never before one that was given earlier: a clock set back is waited out."""
+        with self._gate:
+            self._last = max(self._clock.now(), self._last)
+            return self._last
+
+    def run(self, function: Callable[[Tx], T]) -> T:
+        """Run a flow's function alone in its transaction, after the batches that wait.
+
+        What it raises rolls back only itself and reaches the caller.
+        """
+        with self._my_turn():
+            if self._closed:
+                raise Closed("the ledger is closed")
+            self._commit_waiting()
+            with self._store.writing() as connection:
+                now = self.now()
+                return function(Tx(connection, Book(connection, now), Outbox(connection, now), now))
+
+    def carry_out(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
+        """Carry out commands; gives one outcome each once they are durable. Refuses: Busy, WalletUnknown."""
+        batch = _Batch(wallet_id, commands)
+        self._put(batch)
+        while not batch.answered:
+            with self._my_turn():
+                if not batch.answered:
+                    self._commit_waiting()
+        return batch.answer()
+
+    async def carry_out_async(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
+        """Carry out commands without blocking the event loop; as `carry_out`."""
+        asker: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._put(_Batch(wallet_id, commands, asker))
+        self._asked.set()
+        return await asker
+
+    def close(self) -> None:
+        """Write what was taken in, then stop. May be called twice."""
+        with self._gate:
+            self._closed = True
+        with self._my_turn():
+            while self._waiting:
+                self._commit_waiting()
+        self._asked.set()
+        if self._for_loops is not None:
+            self._for_loops.join()
+
+    def _put(self, batch: _Batch) -> None:
+        with self._gate:
+            if self._closed:
+                raise Closed("the ledger is closed")
+            if self._waiting_commands + len(batch.commands) > WAITING_MAX:
+                raise Busy
+            self._waiting.append(batch)
+            self._waiting_commands += len(batch.commands)
+            if batch.asker is not None and self._for_loops is None:
+                self._for_loops = threading.Thread(
+                    target=self._serve_loops, name="ledger-writer", daemon=True
+                )
+                self._for_loops.start()
+
+    def _serve_loops(self) -> None:
+        while not self._closed:
+            self._asked.wait()
+            # Cleared before looking: who asks from now on is either seen below or wakes us again.
+            self._asked.clear()
+            while self._waiting:
+                with self._my_turn():
+                    self._commit_waiting()
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        me = threading.get_ident()
+        assert self._writing_thread != me, (
+            "a function that runs in its transaction cannot ask for another turn"
+        )
+        with self._turn:
+            self._writing_thread = me
+            try:
+                yield
+            finally:
+                self._writing_thread = None
+
+    def _commit_waiting(self) -> None:
+        """Commit what waits, as much as belongs into one transaction, and answer everybody."""
+        with self._gate:
+            taken: list[_Batch] = []
+            commands = 0
+            while self._waiting and commands < TOGETHER_MAX:
+                taken.append(self._waiting.popleft())
+                commands += len(taken[-1].commands)
+            self._waiting_commands -= commands
+        if not taken:
+            return
+        try:
+            self._commit(taken)
+        except BaseException as problem:
+            # The thread that writes was told to stop: nobody may be left waiting for it.
+            for batch in taken:
+                if not batch.answered:
+                    batch.problem = problem
+            raise
+        finally:
+            _wake(taken)
+
+    def _commit(self, batches: Sequence[_Batch]) -> None:
+        try:
+            outcomes = self._write(batches)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, only its sender hears of it
+            if len(batches) == 1:
+                batches[0].problem = problem
+                return
+            middle = len(batches) // 2
+            self._commit(batches[:middle])
+            self._commit(batches[middle:])
+            return
+        for batch, outcome in zip(batches, outcomes, strict=True):
+            batch.outcomes = outcome
+
+    def _write(self, batches: Sequence[_Batch]) -> list[list[Outcome]]:
+        by_wallet: dict[UUID, list[int]] = {}
+        for index, batch in enumerate(batches):
+            by_wallet.setdefault(batch.wallet_id, []).append(index)
+        outcomes: list[list[Outcome]] = [[] for _ in batches]
+        with self._store.writing() as connection:
+            now = self.now()
+            # In one order for all: two writers that lock the same wallets never wait for each other in a ring.
+            for wallet_id in sorted(by_wallet):
+                mine = by_wallet[wallet_id]
+                answers = iter(
+                    Book(connection, now).carry_out(
+                        wallet_id, [command for index in mine for command in batches[index].commands]
+                    )
+                )
+                for index in mine:
+                    outcomes[index] = [next(answers) for _ in batches[index].commands]
+        return outcomes
+
+
+def _wake(batches: Sequence[_Batch]) -> None:
+    """Answer those who wait on event loops: one call a loop, however many they are."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Batch]] = {}
+    for batch in batches:
+        if batch.asker is not None:
+            by_loop.setdefault(batch.asker.get_loop(), []).append(batch)
+    for loop, asked in by_loop.items():
+        # A loop that was closed in the meantime has nobody left to tell; what was written stays written.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_resolve, asked)
+
+
+def _resolve(batches: Sequence[_Batch]) -> None:
+    for batch in batches:
+        assert batch.asker is not None
+        if batch.asker.done():  # its caller was cancelled
+            continue
+        if batch.problem is not None:
+            batch.asker.set_exception(batch.problem)
+        else:
+            batch.asker.set_result(batch.answer())

@@ -1,0 +1,186 @@
+"""Every view in every state is accepted by Slack, and every text stands alone."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.flows.facts import AlertsFacts, RequestState, Role, StatusFacts
+from bot.slack.views import alerts, automatic, errors, forms, help, history, home, money_in, status, usage
+from bot.slack.views.blocks import Message
+from ledger import USD, Automatic, Level, Money, Standing
+from tests.bot import view_facts as v
+
+Shown = Message | dict[str, Any]
+
+
+def _homes() -> Iterator[tuple[str, Shown]]:
+    yield "home open", home.home(v.home())
+    yield "home off", home.home(v.home(automatic=v.automatic(Automatic.OFF)))
+    yield "home paused rule", home.home(v.home(automatic=v.automatic(Automatic.PAUSED, backup=v.BACKUP)))
+    yield "home finance", home.home(v.home(role=Role.FINANCE, automatic=v.automatic(Automatic.OFF)))
+    yield "home requests", home.home(v.home(requests=(v.request(), v.request(amount=None)) * 4))
+    yield "home no card", home.home(v.home(automatic=v.automatic(Automatic.OFF, card=None)))
+    new = v.home(balance=v.new_balance(), automatic=v.automatic(Automatic.OFF, card=None))
+    nothing = v.history(rows=(), older_cursor=None)
+    new = replace(new, history=nothing, month=replace(v.month(), spent=v.usd("0"), spike=None))
+    yield "home new", home.home(new)
+    yield "home new with card", home.home(replace(new, automatic=v.automatic(Automatic.OFF)))
+    for standing in (Standing.GRACE, Standing.PAUSED):
+        yield (
+            f"home {standing}",
+            home.home(v.home(balance=v.empty_balance(standing=standing, after_stop_count=14))),
+        )
+    yield "home other kind", home.home(v.home(history=v.history(kind="sms", newer_cursor="newer:9")))
+    yield "home stopped by operator", home.home(v.home(charges_stopped=True))
+    yield "home member", home.home_for_member(v.people())
+    yield "home elsewhere", home.home_elsewhere()
+
+
+def _statuses() -> Iterator[tuple[str, Shown]]:
+    for balance in (v.balance(), v.new_balance(), v.empty_balance()):
+        for state in Automatic:
+            facts = StatusFacts(
+                Role.FINANCE, balance, v.automatic(state), (v.request(), v.request(amount=None))
+            )
+            yield f"status {balance.standing} {state}", status.status(facts)
+    many = StatusFacts(Role.OWNER, v.balance(), v.automatic(), (v.request(),) * 30)
+    yield "status many requests", status.status(many)
+    yield "whom to ask", status.whom_to_ask(v.people())
+    yield "nobody to ask", status.whom_to_ask(v.people(owners=(), billing_admins=()))
+    yield "not here", status.not_here()
+
+
+def _money_in() -> Iterator[tuple[str, Shown]]:
+    for way in ("card", "page", "ask"):
+        yield f"add {way}", money_in.add_balance_form(v.add_balance(pay_with=way, brings_back=v.usd("10")))
+    yield "add without card", money_in.add_balance_form(v.add_balance(card=None, pay_with="page"))
+    yield "add typed amount", money_in.add_balance_form(v.add_balance(amount=v.usd("37.50")))
+    charge = v.alert().charge
+    assert charge is not None
+    yield "confirm charge", money_in.confirm_charge(charge)
+    yield "confirm large", money_in.confirm_charge(replace(charge, amount=v.usd("9999999999.99")))
+    for amount in (v.usd("50"), None):
+        facts = v.offer(amount=amount, saves_card=True)
+        yield f"offer page {amount}", money_in.offer_page(facts)
+        yield f"offer message {amount}", money_in.offer_message(replace(facts, qr_file_id=None))
+    yield "connect", money_in.connect_form(v.offer(amount=None))
+    yield "connect without page", money_in.connect_form(None)
+    yield "working", money_in.working("Connecting a card to the wallet")
+    for outcome in ("paid", "declined", "needs_action", "unknown", "unreachable"):
+        yield f"result {outcome}", money_in.payment_result(v.payment(outcome))
+        yield f"result message {outcome}", money_in.payment_result_message(v.payment(outcome))
+    for state in RequestState:
+        amounts: dict[RequestState, list[Money | None]] = {
+            RequestState.PAID: [v.usd("159")],
+            RequestState.CONNECTED: [None],
+        }
+        for asked in amounts.get(state, [v.usd("159"), None]):
+            facts_of = v.request(state=state, amount=asked, withdrawn_by="UADMIN", balance=v.usd("3"))
+            yield f"to payer {state} {asked}", money_in.request_to_payer(facts_of)
+            yield f"to asker {state} {asked}", money_in.request_to_asker(facts_of)
+    yield "nobody named", money_in.request_to_asker(v.request(payer_id="", asker_id="", note=""))
+    yield "requests", money_in.request_list([v.request(), v.request(amount=None)], Role.FINANCE)
+    yield "no requests", money_in.request_list([], Role.OWNER)
+    yield "connected", money_in.connected(v.VISA, v.request(amount=None))
+    yield "connected by oneself", money_in.connected(v.VISA, None)
+    yield "copy", money_in.copy_link(v.request())
+    yield "twice", money_in.paid_twice(v.paid_request())
+
+
+def _automatic() -> Iterator[tuple[str, Shown]]:
+    yield "form", automatic.automatic_form(v.automatic_form())
+    yield (
+        "form on",
+        automatic.automatic_form(v.automatic_form(current=v.automatic(backup=v.BACKUP), cards=(v.VISA,))),
+    )
+    yield "form no card", automatic.automatic_form(v.automatic_form(cards=()))
+    yield "confirm", automatic.confirm_automatic(v.automatic_confirm())
+    yield "confirm later", automatic.confirm_automatic(v.automatic_confirm(charges_now=None))
+    for state in Automatic:
+        yield f"state {state}", automatic.automatic_state(v.automatic(state))
+        for after in Automatic:
+            changed = automatic.rule_changed("UADMIN", v.automatic(state), v.automatic(after))
+            yield f"changed {state} {after}", changed
+    yield "failed", automatic.charge_failed(v.failure())
+    yield "failed, paused", automatic.charge_failed(v.failure(next_try_at=None, paused=True, pay=None))
+    yield "needs person", automatic.charge_failed(v.failure(needs_action=True))
+    yield "recharged", automatic.recharged(v.payment())
+    for held in ("day_count", "day_cap", "month_cap", "cut"):
+        yield f"capped {held}", automatic.capped(held)
+
+
+def _alerts() -> Iterator[tuple[str, Shown]]:
+    stages = {
+        "warning": v.alert(),
+        "critical": v.alert(level=Level.CRITICAL, charge=None, acknowledged_by="UADMIN"),
+        "counting": v.zero_alert(),
+        "paused": v.zero_alert(phase="paused"),
+        "restored": v.clear_alert(),
+        "recovered": v.clear_alert(phase="recovered", level=Level.WARNING, stopped_for=None),
+    }
+    for name, facts in stages.items():
+        yield f"channel {name}", alerts.alert_channel(facts)
+        yield f"person {name}", alerts.alert_person(facts)
+        yield f"story {name}", alerts.story_line(facts, channel=False)
+        yield f"channel story {name}", alerts.story_line(facts, channel=True)
+    yield "after stop", alerts.after_stop("outbound_call", 14)
+
+
+def _others() -> Iterator[tuple[str, Shown]]:
+    yield "usage", usage.usage(v.month(), v.balance())
+    yield (
+        "usage of a whole month",
+        usage.usage(v.month(running=False, months=("2026-12", "2026-11")), v.balance()),
+    )
+    yield "usage of nothing", usage.usage(v.month(spent=v.usd("0"), spike=None, days=()), v.new_balance())
+    spike = v.month().spike
+    assert spike is not None
+    yield "why", usage.why(replace(spike, references=(("camp-118", v.usd("61.20")), ("", v.usd("9")))))
+    yield "why without references", usage.why(spike)
+    yield "history", history.history(v.history(kind="outbound_call", month="2026-11"), USD)
+    yield "history of nothing", history.history(v.history(rows=(), older_cursor=None), USD)
+    yield "row", history.row_details(v.row(), "")
+    yield "row with receipt", history.row_details(v.recharge_row(), "https://pay.stripe.com/receipts/1")
+    yield "people", forms.people_form(v.people())
+    yield "people, nobody", forms.people_form(v.people(owners=(), billing_admins=(), finance=()))
+    yield "alerts", forms.alerts_form(AlertsFacts(("C1",), v.usd("50"), v.usd("12.50")))
+    yield "alerts, no channel", forms.alerts_form(AlertsFacts((), v.usd("50"), v.usd("12.50")))
+    yield "access", forms.access_asked("UMEMBER")
+    yield "help", help.help_message()
+    yield "help with a reason", help.help_message('"/wallet topp" isn\'t something I know.')
+    yield "refused", errors.refused("Nothing was charged.", "RB-1")
+    yield "incident", errors.incident("RB-2")
+
+
+EVERYTHING = dict(
+    one for group in (_homes, _statuses, _money_in, _automatic, _alerts, _others) for one in group()
+)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_slack_accepts_every_view(name: str) -> None:
+    """No limit, no rule of a surface and no shape is broken."""
+    assert v.refused_by_slack(EVERYTHING[name]) == []
+
+
+@pytest.mark.parametrize("name", [name for name, shown in EVERYTHING.items() if isinstance(shown, Message)])
+def test_every_text_stands_alone(name: str) -> None:
+    """A screen reader reads the text and not the blocks: it is a sentence without marks."""
+    shown = EVERYTHING[name]
+    assert isinstance(shown, Message)
+    assert "*" not in shown.text
+    assert "\n" not in shown.text.strip()
+    assert "  " not in shown.text
+    assert len(shown.text.split()) >= 3
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_every_view_goes_over_the_wire(name: str) -> None:
+    """What is sent is plain JSON, and nothing in it is empty where Slack wants a value."""
+    shown = EVERYTHING[name]
+    text = json.dumps(v.blocks_of(shown))
+    assert "None" not in text
+    assert "!" not in v.words_of(shown).replace("<!date", "")

@@ -1,0 +1,25 @@
+"""Worlds to tell stories in."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot import demo
+from tests.journeys.world import World
+
+TICK = timedelta(milliseconds=200)
+
+
+@pytest.fixture
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A fresh company in front of a fresh bot; `request.param` chooses how Slack delivers."""
+    delivery = getattr(request, "param", "socket")
+    running = demo.start(tmp_path / "demo", 0, delivery=delivery, tick=TICK)
+    try:
+        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+            yield World(client, running.info["api_key"])
+    finally:
+        running.stop()
