@@ -1,12 +1,11 @@
 """The one place where objects are made and tied together, and where they are started and stopped."""
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,7 +31,7 @@ from bot.flows.usage import Usage
 from bot.flows.wallets import Wallets
 from bot.http.server import Doors, build_http
 from bot.ports import Clock
-from bot.settings import SLACK_API_URL, Settings
+from bot.settings import Settings
 from bot.slack.delivery import Delivery
 from bot.slack.homes import Homes
 from bot.slack.installations import SlackDirectory
@@ -46,6 +45,14 @@ log = logging.getLogger("redbar")
 BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 LISTENERS = 20
 """Slow work of a few people must not keep the next command from being acknowledged."""
+
+
+class SystemClock:
+    """Real time."""
+
+    def now(self) -> datetime:
+        """Give the present instant."""
+        return datetime.now(UTC)
 
 
 @dataclass
@@ -73,8 +80,14 @@ class Redbar:
             self.socket.connect()  # type: ignore[no-untyped-call]
         self.clockwork.start()
 
+    def hang_up(self) -> None:
+        """Don't come back when Slack's socket closes."""
+        if self.socket is not None:
+            self.socket.client.auto_reconnect_enabled = False
+
     def stop(self) -> None:
         """Stop taking work in, finish what runs, and let go of everything."""
+        self.hang_up()
         self.clockwork.stop()
         if self.socket is not None:
             self.socket.close()  # type: ignore[no-untyped-call]
@@ -104,38 +117,26 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
         settings.slack_bot_token, base_url=settings.slack_api_url, timeout=10, retry_handlers=[]
     )
     me = client.auth_test()
-    wallets = Wallets(ledger)
-    wallet_id = wallets.open(
-        team_id=str(me["team_id"]),
+    team_id = str(me["team_id"])
+    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
+    office = _office(ledger, gateway, client, return_url or f"https://app.slack.com/client/{team_id}")
+    wallet_id = office.wallets.open(
+        team_id=team_id,
         enterprise_id=str(me.get("enterprise_id") or ""),
         name=str(me["team"]),
         bot_user_id=str(me["user_id"]),
         currency=settings.currency,
         zone=settings.time_zone,
     )
-    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
-    payments = Payments(
-        ledger,
-        gateway,
-        install=wallets.install_id(),
-        return_url=return_url or f"https://app.slack.com/client/{me['team_id']}",
-    )
-    directory = SlackDirectory(client)
-    people = People(ledger, wallets, directory)
-    recharge = Recharge(ledger, payments)
-    charges = Charges(ledger, payments)
-    alerts = Alerts(ledger, people, recharge, charges)
-    showing = Showing(ledger)
-    office = Office(ledger, wallets, people, payments, charges, recharge, alerts, showing)
-    news = News(ledger, gateway, payments, webhook=bool(settings.stripe_webhook_secret))
+    news = News(ledger, gateway, office.payments, webhook=bool(settings.stripe_webhook_secret))
+    upkeep = Upkeep(ledger, office.wallets, office.payments, office.recharge, news)
     outlet = Outlet(client, time.sleep)
-    delivery = Delivery(ledger, outlet, people, alerts, payments, charges, recharge, showing)
+    delivery = Delivery(office, outlet)
     homes = Homes(office, outlet, first_admin=settings.billing_admin)
-    upkeep = Upkeep(ledger, wallets, payments, recharge, news)
     courier = Courier(ledger, _deliver(delivery, upkeep))
     bolt, executors = _bolt(settings, client)
     register(bolt, Front(office, outlet, homes, delivery, client))
-    kick = threading.Event()
+    clockwork = Clockwork(clock, _jobs(settings, upkeep, courier, delivery, homes, team_id, wallet_id))
     http = build_http(
         Doors(
             ledger=ledger,
@@ -144,11 +145,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
             bolt=None if settings.socket_mode else bolt,
             stripe_webhook_secret=settings.stripe_webhook_secret,
             beat=lambda: clockwork.beat_at,
-            kick=kick.set,
         )
-    )
-    clockwork = Clockwork(
-        clock, _jobs(settings, upkeep, courier, delivery, homes, str(me["team_id"]), wallet_id)
     )
     return Redbar(
         settings,
@@ -166,13 +163,22 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     )
 
 
+def _office(ledger: Ledger, gateway: StripeGateway, client: WebClient, return_url: str) -> Office:
+    wallets = Wallets(ledger)
+    payments = Payments(ledger, gateway, install=wallets.install_id(), return_url=return_url)
+    people = People(ledger, wallets, SlackDirectory(client))
+    recharge = Recharge(ledger, payments)
+    charges = Charges(ledger, payments)
+    alerts = Alerts(ledger, people, recharge, charges)
+    return Office(ledger, wallets, people, payments, charges, recharge, alerts, Showing(ledger))
+
+
 def _bolt(settings: Settings, client: WebClient) -> tuple[App, Sequence[ThreadPoolExecutor]]:
     # Listeners and slow work apart, and many of them: with Bolt's five shared threads, five slow jobs make the
     # sixth command time out (measured).
     listeners = ThreadPoolExecutor(LISTENERS, thread_name_prefix="listener")
     lazy = ThreadPoolExecutor(LISTENERS, thread_name_prefix="lazy")
     bolt = App(
-        token=settings.slack_bot_token,
         signing_secret=settings.slack_signing_secret or "unused in Socket Mode",
         client=client,
         token_verification_enabled=False,
@@ -214,8 +220,3 @@ def _jobs(
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh),
     )
-
-
-def outside_hosts(settings: Settings) -> tuple[str, ...]:
-    """Give the outside addresses that this bot needs, for saying which one cannot be reached."""
-    return (settings.slack_api_url or SLACK_API_URL, settings.stripe_api_base)

@@ -27,3 +27,5 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A tick that comes while the one before still runs is skipped by design; that is no news.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -1,23 +1,14 @@
 """What the operator does from the command line, beside a running bot or without one."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
-from bot.app import open_ledger
+from bot.app import SystemClock, open_ledger
 from bot.control import ask, socket_of
 from bot.flows.wallets import Wallets
 from bot.settings import database_file
 from ledger import StoreUnusable, open_store, verify_books
 
 Say = Callable[[str], None]
-
-
-class SystemClock:
-    """Real time."""
-
-    def now(self) -> datetime:
-        """Give the present instant."""
-        return datetime.now(UTC)
 
 
 def create_key(database_url: str, name: str, say: Say) -> int:

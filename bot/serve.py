@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 import uvicorn
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.app import Redbar, build, open_ledger
+from bot.app import Redbar, SystemClock, build, open_ledger
 from bot.control import Control, socket_of
 from bot.logs import configure
-from bot.operator import SystemClock
 from bot.settings import Settings, SettingsWrong, database_file
 from ledger import Ledger, StoreUnusable
 

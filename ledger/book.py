@@ -7,13 +7,13 @@ what decides is read under it and written before it is given back.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, Executable, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.chain import GENESIS
@@ -35,6 +35,18 @@ from ledger.standing import standing_at
 from ledger.statements import many, statements_for
 from ledger.tables import audit_log, episodes, holds, hourly, policies, transfers, wallets
 
+# Built once: putting an expression together costs more than running it.
+_LOCKED = (
+    select(wallets, policies.c.body.label("policy"))
+    .join(
+        policies,
+        (policies.c.wallet_id == wallets.c.wallet_id) & (policies.c.version == wallets.c.policy_version),
+    )
+    .where(wallets.c.wallet_id == bindparam("wallet"))
+    .with_for_update(of=wallets)
+)
+_SAVED = update(wallets).where(wallets.c.wallet_id == bindparam("wallet"))
+_SUMS = ("count", "quantity", "amount")
 _TIME = ("time", "")
 """The cause of what no command caused."""
 
@@ -198,20 +210,7 @@ class Book:
     def _lock(self, wallet_id: UUID) -> Mapping[Any, Any]:
         # Locked before anything is looked up: two deliveries of one usage would both find its key unseen, and the
         # unique index would turn the loser into a crash.
-        row = (
-            self._connection.execute(
-                select(wallets, policies.c.body.label("policy"))
-                .join(
-                    policies,
-                    (policies.c.wallet_id == wallets.c.wallet_id)
-                    & (policies.c.version == wallets.c.policy_version),
-                )
-                .where(wallets.c.wallet_id == wallet_id)
-                .with_for_update(of=wallets)
-            )
-            .mappings()
-            .one_or_none()
-        )
+        row = self._connection.execute(_LOCKED, {"wallet": wallet_id}).mappings().one_or_none()
         if row is None:
             raise WalletUnknown
         # A clock that was set back is waited out: what is recorded of a wallet never runs back.
@@ -252,15 +251,17 @@ class Book:
         for source, ids in keys.items():
             if not storable(source):
                 continue
-            for row in run(said.posted, (wallet, source, many(one for one in ids if storable(one)))):
+            for row in run(
+                said.posted, {"wallet_id": wallet, "source": source, "list": many(filter(storable, ids))}
+            ):
                 posted = Transfer._make(row)
                 loaded.transfers[posted.source, posted.source_id] = posted
         if hold_ids:
-            for row in run(said.holds, (wallet, many(one for one in hold_ids if storable(one)))):
+            for row in run(said.holds, {"wallet_id": wallet, "list": many(filter(storable, hold_ids))}):
                 hold = Hold._make(row)
                 loaded.holds[hold.hold_id] = hold
         if seqs:
-            found = map(Transfer._make, run(said.numbered, (wallet, many(seqs))))
+            found = map(Transfer._make, run(said.numbered, {"wallet_id": wallet, "list": many(seqs)}))
             loaded.by_seq = {transfer.seq: transfer for transfer in found}
             loaded.corrected = self._corrected(wallet_id, seqs)
         return loaded
@@ -313,21 +314,18 @@ class Book:
         if draft.holds:
             run(said.keep_holds, list(draft.holds.values()))
         self._write_episodes(wallet_id, draft)
-        self._update(wallet_id, touched_at=draft.now, **values_of(draft.wallet))
+        self._connection.execute(
+            _SAVED, {"wallet": wallet_id, "touched_at": draft.now, **values_of(draft.wallet)}
+        )
         Outbox(self._connection, draft.now).add(wallet_id, *draft.notices)
         failpoint("book.before_commit")
 
     def _write_hourly(self, wallet_id: UUID, draft: Draft) -> None:
-        statement = _upsert(self._connection, hourly)
-        sums = ("count", "quantity", "amount")
         self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["wallet_id", "day", "hour", "kind"],
-                set_={name: hourly.c[name] + statement.excluded[name] for name in sums},
-            ),
+            _adding_to_hourly(self._connection.dialect.name),
             [
                 {"wallet_id": wallet_id, "day": day, "hour": hour, "kind": kind}
-                | dict(zip(sums, added, strict=True))
+                | dict(zip(_SUMS, added, strict=True))
                 for (day, hour, kind), added in draft.hourly.items()
             ],
         )
@@ -348,9 +346,12 @@ class Book:
         self._connection.execute(update(wallets).where(wallets.c.wallet_id == wallet_id).values(**values))
 
 
-def _upsert(connection: Connection, table: Table) -> Any:
-    """Give the insert that knows ON CONFLICT, which each database has in a dialect of its own."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+@cache
+def _adding_to_hourly(dialect: str) -> Executable:
+    # ON CONFLICT is the one thing that each database's dialect has to say itself.
+    adding = postgresql.insert(hourly) if dialect == "postgresql" else sqlite.insert(hourly)
+    sums: dict[str, Any] = {name: hourly.c[name] + adding.excluded[name] for name in _SUMS}
+    return adding.on_conflict_do_update(index_elements=["wallet_id", "day", "hour", "kind"], set_=sums)
 
 
 @lru_cache(maxsize=1024)

@@ -11,8 +11,6 @@ Refused
 ├── KindUnknown             not a kind of transfer or usage
 ├── WalletUnknown           no such wallet
 ├── KeyReused               the same key with other contents
-├── WouldOverdraw           a hold asks for more than is available
-├── StartRefused            the wallet's standing does not let this kind start
 ├── HoldUnknown             no such hold in this wallet
 ├── HoldEnded               the hold was captured, released, or has expired
 ├── TransferUnknown         the transfer to correct does not exist
@@ -106,24 +104,6 @@ class KeyReused(Refused):
         super().__init__(
             f'"{key}" was posted before with another {field}. The first one stands; use a new id for a new event.'
         )
-
-
-class WouldOverdraw(Refused):
-    """A hold asks for more than is available. Amounts in micro-units."""
-
-    def __init__(self, *, asked_micros: int, available_micros: int) -> None:
-        self.asked_micros = asked_micros
-        self.available_micros = available_micros
-        super().__init__("The wallet does not hold enough for this to start.")
-
-
-class StartRefused(Refused):
-    """The standing does not let this kind of work start; `reason` is a word from `standing.Reason`."""
-
-    def __init__(self, *, reason: str, standing: str) -> None:
-        self.reason = reason
-        self.standing = standing
-        super().__init__(f"This may not start now: {reason}.")
 
 
 class HoldUnknown(Refused):

@@ -1,33 +1,47 @@
-"""Places where a test may kill, delay or fail the process. Costs a dictionary look-up when nothing is armed.
+"""Places where a test may kill, delay or fail the process. Costs two dictionary look-ups when nothing is armed.
 
 `REDBAR_FAILPOINTS="recharge.after_send=kill"` arms one; several are separated by commas. Actions: `kill` (SIGKILL to
 this process), `raise`, `delay:MS`.
 """
 
 import os
+import re
 import signal
 import time
+from collections import Counter
+
+_ACTION = re.compile(r"kill|raise|delay:\d+")
+
+passed: Counter[str] = Counter()
+"""How often each place was passed in this process: a test that means to break one can prove that it was there."""
+
+_armed: dict[str, str] = {}
 
 
 class FailpointHit(Exception):
     """An armed failpoint was told to raise."""
 
 
-def _armed(text: str) -> dict[str, str]:
-    return dict(part.split("=", 1) for part in text.split(",") if "=" in part)
-
-
-_ARMED = _armed(os.environ.get("REDBAR_FAILPOINTS", ""))
+def arm(text: str) -> None:
+    """Arm failpoints as the environment would, in place of those that were armed before."""
+    wanted = dict(part.partition("=")[::2] for part in text.split(",") if part)
+    for name, action in wanted.items():
+        assert _ACTION.fullmatch(action), f"{name}: {action!r} is no action"
+    _armed.clear()
+    _armed.update(wanted)
 
 
 def failpoint(name: str) -> None:
     """Do what was armed for this place; nothing otherwise."""
-    action = _ARMED.get(name)
+    passed[name] += 1
+    action = _armed.get(name)
     if action is None:
         return
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if action == "raise":
         raise FailpointHit(name)
-    if action.startswith("delay:"):
-        time.sleep(int(action.removeprefix("delay:")) / 1000)
+    time.sleep(int(action.removeprefix("delay:")) / 1000)
+
+
+arm(os.environ.get("REDBAR_FAILPOINTS", ""))

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, literal_column, select
 
 from ledger.book import policy_of, view_of
 from ledger.chart import CREDITS, Account
@@ -64,7 +64,8 @@ def history(
         first, after = (_first_seq(connection, wallet_id, at) for at in (began_at, ended_at))
         wanted = wanted.where(transfers.c.seq >= first, transfers.c.seq < after)
     if reference is not None:
-        wanted = wanted.where(texts.c.reference == reference)
+        # Said twice, since only rows with a reference are in its index.
+        wanted = wanted.where(texts.c.reference == reference, texts.c.reference != literal_column("''"))
     order = transfers.c.seq.asc() if after_seq is not None else transfers.c.seq.desc()
     rows = [_row(row) for row in connection.execute(wanted.order_by(order).limit(limit))]
     return rows[::-1] if after_seq is not None else rows

@@ -181,6 +181,13 @@ transfers = Table(
     CheckConstraint("debit <> credit", name="sides"),
     CheckConstraint("debit = 'balance' OR credit = 'balance'", name="touches_balance"),
     CheckConstraint("seq > 0", name="seq"),
+    Index(
+        "ix_transfers_corrects",
+        "wallet_id",
+        "corrects_seq",
+        sqlite_where=text("corrects_seq IS NOT NULL"),
+        postgresql_where=text("corrects_seq IS NOT NULL"),
+    ),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -193,7 +200,13 @@ texts = Table(
     Column("salt", LargeBinary, nullable=False),
     _text("reference"),
     _text("description"),
-    Index("ix_texts_reference", "wallet_id", "reference"),
+    Index(
+        "ix_texts_reference",
+        "wallet_id",
+        "reference",
+        sqlite_where=text("reference <> ''"),
+        postgresql_where=text("reference <> ''"),
+    ),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

@@ -70,7 +70,7 @@ class _Check:
         wallet = self._wallet
         head, balance, seq, recorded_at = GENESIS, 0, 0, 0
         walk = self._connection.execution_options(yield_per=1_000).exec_driver_sql(
-            statements_for(self._connection).all_of_wallet, (str(self._wallet_id),)
+            statements_for(self._connection).all_of_wallet, {"wallet_id": str(self._wallet_id)}
         )
         with walk:
             for row in walk:

@@ -1,9 +1,10 @@
 """The one lane of writing. Two kinds of turn: batches of commands, committed for all who wait, and flows' functions.
 
-Theory. There is one turn, and whoever holds it writes. A caller leaves its batch where all can see it and then asks
-for the turn; the first to get it commits everything that waits, for everybody, so that the cost of a commit is shared
-and a lone caller pays for no hand-over. Those who come to the turn later find their answer there. Callers on an event
-loop never block it: a thread of ours takes the turn for them. No timer lingers.
+Theory. There is one turn, and whoever holds it writes. A caller leaves its batch where all can see it. If nobody leads,
+it leads: it takes the turn and commits everything that waits, for everybody, so that the cost of a commit is shared and
+a lone caller pays for no hand-over. The others sleep, each on a lock of its own, until their answer is there or until
+the lead is theirs; whoever led hands it to the oldest that still waits. Callers on an event loop never block it: a
+thread of ours leads for them. A flow's function takes the turn without leading. No timer lingers.
 
 A batch that meets the unexpected is cut in halves until the one to blame stands alone: a poisonous command hurts only
 its sender.
@@ -33,6 +34,7 @@ WAITING_MAX = 50_000
 """Commands that may wait before callers are told to come back."""
 TOGETHER_MAX = 4_000
 """Commands after which a commit takes no further batch."""
+_ANOTHER_TURN = "a function that runs in its transaction cannot ask for another turn"
 
 
 class Clock(Protocol):
@@ -65,6 +67,9 @@ class _Batch:
     commands: Sequence[Command]
     asker: "asyncio.Future[list[Outcome]] | None" = None
     """Set when an event loop waits for the answer."""
+    sleeper: "threading.Lock | None" = None
+    """Set when a thread waits; held until it is answered or has to lead."""
+    leads: bool = False
     outcomes: list[Outcome] | None = None
     problem: BaseException | None = None
 
@@ -89,11 +94,12 @@ class Writer:
         self._turn = threading.Lock()
         self._writing_thread: int | None = None
         self._gate = threading.Lock()
-        """Guards what waits, the clock's last word, and the closing."""
+        """Guards what waits, who leads, the clock's last word, and the closing; held for moments only."""
         self._waiting: deque[_Batch] = deque()
         self._waiting_commands = 0
+        self._led = False
         self._closed = False
-        self._asked = threading.Event()
+        self._lead_for_loops = threading.Event()
         self._for_loops: threading.Thread | None = None
 
     def now(self) -> datetime:
@@ -117,19 +123,20 @@ class Writer:
 
     def carry_out(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
         """Carry out commands; gives one outcome each once they are durable. Refuses: Busy, WalletUnknown."""
-        batch = _Batch(wallet_id, commands)
+        assert self._writing_thread != threading.get_ident(), _ANOTHER_TURN
+        batch = _Batch(wallet_id, commands, sleeper=threading.Lock())
         self._put(batch)
-        while not batch.answered:
-            with self._my_turn():
-                if not batch.answered:
-                    self._commit_waiting()
-        return batch.answer()
+        while True:
+            if batch.leads:
+                self._lead(batch)
+            if batch.answered:
+                return batch.answer()
+            self._sleep(batch)
 
     async def carry_out_async(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
         """Carry out commands without blocking the event loop; as `carry_out`."""
         asker: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._put(_Batch(wallet_id, commands, asker))
-        self._asked.set()
         return await asker
 
     def close(self) -> None:
@@ -139,7 +146,7 @@ class Writer:
         with self._my_turn():
             while self._waiting:
                 self._commit_waiting()
-        self._asked.set()
+        self._lead_for_loops.set()
         if self._for_loops is not None:
             self._for_loops.join()
 
@@ -151,33 +158,74 @@ class Writer:
                 raise Busy
             self._waiting.append(batch)
             self._waiting_commands += len(batch.commands)
-            if batch.asker is not None and self._for_loops is None:
-                self._for_loops = threading.Thread(
-                    target=self._serve_loops, name="ledger-writer", daemon=True
-                )
-                self._for_loops.start()
+            if batch.sleeper is not None:
+                batch.sleeper.acquire()
+            if not self._led:
+                self._led = True
+                self._give_lead(batch)
+
+    # --- Who leads -----------------------------------------------------------------------------------------
+
+    def _lead(self, batch: _Batch | None) -> None:
+        """Commit for everybody that waits, then hand the lead on."""
+        try:
+            with self._my_turn():
+                self._commit_waiting()
+        finally:
+            with self._gate:
+                self._hand_on(batch)
+
+    def _sleep(self, batch: _Batch) -> None:
+        """Sleep until the batch is answered or has to lead."""
+        assert batch.sleeper is not None
+        try:
+            batch.sleeper.acquire()
+        except BaseException:
+            # Interrupted, it will not come back: the lead must not be given to it, nor end with it.
+            with self._gate:
+                batch.sleeper = None
+                if batch.leads:
+                    self._hand_on(batch)
+            raise
+
+    def _hand_on(self, batch: _Batch | None) -> None:
+        if batch is not None:
+            batch.leads = False
+        if self._waiting:
+            self._give_lead(self._waiting[0])
+        else:
+            self._led = False
+
+    def _give_lead(self, batch: _Batch) -> None:
+        if batch.sleeper is not None:
+            batch.leads = True
+            batch.sleeper.release()
+            return
+        if self._for_loops is None:
+            self._for_loops = threading.Thread(target=self._serve_loops, name="ledger-writer", daemon=True)
+            self._for_loops.start()
+        self._lead_for_loops.set()
 
     def _serve_loops(self) -> None:
-        while not self._closed:
-            self._asked.wait()
-            # Cleared before looking: who asks from now on is either seen below or wakes us again.
-            self._asked.clear()
-            while self._waiting:
-                with self._my_turn():
-                    self._commit_waiting()
+        while True:
+            self._lead_for_loops.wait()
+            self._lead_for_loops.clear()
+            if self._closed:
+                return
+            self._lead(None)
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
         me = threading.get_ident()
-        assert self._writing_thread != me, (
-            "a function that runs in its transaction cannot ask for another turn"
-        )
+        assert self._writing_thread != me, _ANOTHER_TURN
         with self._turn:
             self._writing_thread = me
             try:
                 yield
             finally:
                 self._writing_thread = None
+
+    # --- What is written -----------------------------------------------------------------------------------
 
     def _commit_waiting(self) -> None:
         """Commit what waits, as much as belongs into one transaction, and answer everybody."""
@@ -199,7 +247,21 @@ class Writer:
                     batch.problem = problem
             raise
         finally:
-            _wake(taken)
+            self._wake(taken)
+
+    def _wake(self, batches: Sequence[_Batch]) -> None:
+        """Tell everybody that the answer is there: threads one by one, event loops once each."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Batch]] = {}
+        with self._gate:
+            for batch in batches:
+                if batch.asker is not None:
+                    by_loop.setdefault(batch.asker.get_loop(), []).append(batch)
+                elif batch.sleeper is not None and not batch.leads:  # who leads is awake
+                    batch.sleeper.release()
+        for loop, asked in by_loop.items():
+            # A loop that was closed in the meantime has nobody left to tell; what was written stays written.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_resolve, asked)
 
     def _commit(self, batches: Sequence[_Batch]) -> None:
         try:
@@ -233,18 +295,6 @@ class Writer:
                 for index in mine:
                     outcomes[index] = [next(answers) for _ in batches[index].commands]
         return outcomes
-
-
-def _wake(batches: Sequence[_Batch]) -> None:
-    """Answer those who wait on event loops: one call a loop, however many they are."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Batch]] = {}
-    for batch in batches:
-        if batch.asker is not None:
-            by_loop.setdefault(batch.asker.get_loop(), []).append(batch)
-    for loop, asked in by_loop.items():
-        # A loop that was closed in the meantime has nobody left to tell; what was written stays written.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_resolve, asked)
 
 
 def _resolve(batches: Sequence[_Batch]) -> None:

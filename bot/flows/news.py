@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Lock
 
 from sqlalchemy import func, insert, select, update
 
@@ -40,6 +41,7 @@ class News:
         self._gateway = gateway
         self._payments = payments_flow
         self._webhook = webhook
+        self._handling = Lock()
 
     def take(self, events: Sequence[EventSeen], *, cursor: str | None = None) -> None:
         """Keep events (and, from polling, how far was read) in one commit."""
@@ -77,6 +79,11 @@ class News:
 
     def handle_waiting(self, now: datetime) -> int:
         """Handle what waits in the inbox, oldest first; one bad piece holds up no other."""
+        # Two hands on one piece would do no harm, only twice the reads.
+        with self._handling:
+            return self._handle_waiting(now)
+
+    def _handle_waiting(self, now: datetime) -> int:
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(inbox)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from bot.flows import calls, settling
+from bot.flows import bodies, calls, settling
 from bot.flows.calls import Call
 from bot.flows.notices import PaymentChanged, RequestSent
 from bot.flows.settling import Payment, change, find, plan
@@ -112,7 +112,7 @@ class Payments:
         self, wallet_id: UUID, amount: Money, *, asked_by: str, payer: str, note: str, recharge_id: str = ""
     ) -> Payment:
         """Make a link and ask somebody to pay by it; they are told by DM."""
-        minor = to_minor(amount)
+        to_minor(amount)
 
         def intend(tx: Tx) -> Call:
             payment = plan(
@@ -128,21 +128,7 @@ class Payments:
                 expires_at=tx.now + LINK_LIFETIME,
                 recharge_id=recharge_id,
             )
-            metadata = self._metadata(payment)
-            body = {
-                "line_items": [_line(amount, minor)],
-                "payment_method_types": ["card"],
-                "metadata": metadata,
-                "payment_intent_data": {"metadata": metadata, "description": f"Wallet top-up {payment.ref}"},
-                "restrictions": {"completed_sessions": {"limit": 1}},
-                "inactive_message": "This request is closed: it was paid or withdrawn. Ask for a new link in Slack.",
-                "after_completion": {
-                    "type": "hosted_confirmation",
-                    "hosted_confirmation": {
-                        "custom_message": "Thank you. The wallet is topped up within a minute."
-                    },
-                },
-            }
+            body = bodies.link(payment, install=self._install)
             return calls.intend(tx, wallet_id, "link", body, payment_id=payment.payment_id)
 
         return self._made(self._ledger.run(intend))
@@ -169,19 +155,10 @@ class Payments:
 
     def charge(self, tx: Tx, payment: Payment) -> Call:
         """Plan the charge of a saved card inside the caller's commit; `carry_out` then makes it."""
-        assert payment.amount is not None
         customer = tx.connection.execute(
             select(billing.c.customer_id).where(billing.c.wallet_id == payment.wallet_id)
         ).scalar_one()
-        body = {
-            "amount": to_minor(payment.amount),
-            "currency": payment.currency.code.lower(),
-            "customer": customer,
-            "payment_method": payment.card_id,
-            "allowed_payment_method_types": ["card"],
-            "metadata": self._metadata(payment),
-            "description": f"Wallet top-up {payment.ref}",
-        }
+        body = bodies.intent(payment, customer=customer, install=self._install)
         return calls.intend(tx, payment.wallet_id, "intent", body, payment_id=payment.payment_id)
 
     def carry_out(self, call: Call) -> Payment:
@@ -380,7 +357,7 @@ class Payments:
             case "intent", Ok(seen):
                 assert isinstance(seen, IntentSeen)
                 change(tx, payment, News.STARTED, intent_id=seen.intent_id)
-                body = {"off_session": True, "payment_method": payment.card_id, "expand": ["latest_charge"]}
+                body = bodies.confirm(payment)
                 return calls.intend(
                     tx,
                     call.wallet_id,
@@ -501,55 +478,9 @@ class Payments:
             case _:
                 raise NotMade("RB-0")
 
-    def _metadata(self, payment: Payment) -> dict[str, str]:
-        return {
-            "redbar_install": self._install,
-            "redbar_wallet": str(payment.wallet_id),
-            "redbar_payment": str(payment.payment_id),
-            "redbar_ref": payment.ref,
-            "redbar_attempt": str(payment.try_number),
-        }
-
     def _intend_page(self, tx: Tx, payment: Payment, customer: str) -> Call:
-        metadata = self._metadata(payment)
-        assert payment.expires_at is not None
-        body: dict[str, object] = {
-            "customer": customer,
-            "client_reference_id": str(payment.payment_id),
-            "metadata": metadata,
-            "allowed_payment_method_types": ["card"],
-            "success_url": self._return_url,
-            "cancel_url": self._return_url,
-            "expires_at": int(payment.expires_at.timestamp()),
-        }
-        if payment.amount is None:
-            body |= {
-                "mode": "setup",
-                "currency": payment.currency.code.lower(),
-                "setup_intent_data": {"metadata": metadata},
-            }
-        else:
-            data: dict[str, object] = {"metadata": metadata, "description": f"Wallet top-up {payment.ref}"}
-            if payment.saves_card:
-                data["setup_future_usage"] = "off_session"
-            body |= {
-                "mode": "payment",
-                "line_items": [_line(payment.amount, to_minor(payment.amount))],
-                "payment_intent_data": data,
-                "adaptive_pricing": {"enabled": False},
-            }
+        body = bodies.page(payment, customer=customer, install=self._install, return_url=self._return_url)
         return calls.intend(tx, payment.wallet_id, "session", body, payment_id=payment.payment_id)
-
-
-def _line(amount: Money, minor: int) -> dict[str, object]:
-    return {
-        "quantity": 1,
-        "price_data": {
-            "currency": amount.currency.code.lower(),
-            "unit_amount": minor,
-            "product_data": {"name": "Redbar wallet top-up"},
-        },
-    }
 
 
 def _as_confirmed(seen: IntentSeen) -> Ok[IntentSeen] | Declined | Rejected:

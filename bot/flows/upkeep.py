@@ -16,6 +16,9 @@ from ledger import Ledger, RechargeWanted, Waiting, burn_of, cost_ahead, due_wal
 
 log = logging.getLogger("redbar.upkeep")
 
+STRIDE_MAX = timedelta(hours=12)
+"""A clock that skips looks around at least this often, since the pace and its lines change with the hour."""
+
 
 class Upkeep:
     """The wallets' housekeeping."""
@@ -74,7 +77,7 @@ class Upkeep:
 
     def next_moment(self, after: datetime, until: datetime) -> datetime:
         """Give the next instant up to a limit at which something falls due, for a clock that skips."""
-        soonest = min(until, after + timedelta(hours=1))
+        soonest = min(until, after + STRIDE_MAX)
         with self._ledger.reading() as connection:
             found = [next_due(connection, after)]
             for column, states in (

@@ -35,7 +35,6 @@ class Doors:
     """Only in HTTP mode; in Socket Mode Slack never calls us."""
     stripe_webhook_secret: str
     beat: Callable[[], datetime | None]
-    kick: Callable[[], None]
 
 
 def build_http(doors: Doors) -> Litestar:
@@ -99,7 +98,8 @@ def _stripe_webhook(doors: Doors) -> Any:
             log.warning("a webhook was refused: %s", problem)
             return Response({"detail": "The signature is not right."}, status_code=400)
         await asyncio.to_thread(doors.news.take, [event])
-        doors.kick()
+        # Answered now, handled at once on a thread of its own; what a crash leaves waiting, the heartbeat takes up.
+        asyncio.get_running_loop().run_in_executor(None, doors.news.handle_waiting, doors.ledger.now())
         return Response({"received": True})
 
     return webhook

@@ -44,11 +44,15 @@ class Live:
                 self._ears.remove(ear)
 
     async def subscribe(self) -> AsyncIterator[str]:
-        """Give events as JSON text for as long as somebody listens; an empty one keeps the line alive."""
+        """Give events as JSON text for as long as somebody listens.
+
+        The first one, "hello", says that nothing is missed from now on; "still_here" keeps the line alive.
+        """
         queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_MAX)
         with self._lock:
             self._listeners[queue] = asyncio.get_running_loop()
         try:
+            yield json.dumps({"topic": "hello"})
             while not self._closed:
                 try:
                     yield await asyncio.wait_for(queue.get(), SILENCE_SECONDS)

@@ -8,6 +8,7 @@ import asyncio
 import json
 import mimetypes
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from bot.sandbox.stripe_standin import StripeStandIn, build_stripe
 from bot.sandbox.wire import Wire
 
 PAGE = Path(__file__).parent / "page"
+THREADS = 32
 SKIP_MINUTES_MAX = 60 * 24 * 60
 INSIDE = ("/v1", "/healthz", "/slack/events", "/stripe/webhook")
 """Paths that belong to the product; everything else is the sandbox's."""
@@ -165,6 +167,10 @@ class OneAddress:
         """Hand a request to where it belongs."""
         kind = str(scope["type"])
         if kind == "lifespan":
+            # The loop's own few threads would be used up by handlers that wait for the bot, which calls back in.
+            asyncio.get_running_loop().set_default_executor(
+                ThreadPoolExecutor(THREADS, thread_name_prefix="sandbox")
+            )
             await self._outside(scope, receive, send)
             return
         headers = {

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 WEEKS = 6
 CALLS = 20_000
-STEP = timedelta(hours=3)
+STEP = timedelta(hours=12)
 REFERENCES = ("camp-118", "camp-121", "support", "renewals", "winback")
 _HOURS = (0, 0, 0, 0, 0, 1, 2, 5, 9, 11, 12, 11, 8, 10, 12, 11, 9, 6, 4, 3, 2, 1, 0, 0)
 _DAYS = (11, 12, 12, 11, 10, 3, 2)
@@ -43,6 +43,7 @@ def six_weeks(began_at: datetime, run: str) -> Iterator[Step]:
             for _ in range(times if kind == "outbound_call" else 1):
                 number += 1
                 usage.append(_one(dice, f"{run}-{number}", kind, begins_at, spike=times > 1))
+        usage.sort(key=lambda one: str(one["occurred_at"]))  # as a dialler would post them
         yield Step(begins_at + STEP, tuple(usage))
 
 

@@ -171,7 +171,6 @@ def _watching(state: SlackState, wire: Wire, live: Live) -> list[Any]:
         """What changes, as it changes: server-sent events."""
 
         async def lines() -> AsyncIterator[str]:
-            yield ": hello\n\n"
             async for line in live.subscribe():
                 yield f"data: {line}\n\n"
 

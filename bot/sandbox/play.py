@@ -3,8 +3,11 @@
 Everything here is what people and a dialler could do themselves: `/sandbox/api/` for hands, `/v1/` for the platform.
 """
 
+import asyncio
+import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,10 +18,12 @@ import httpx
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.pace import WEEKS, six_weeks
 from bot.sandbox.shelf import Doc
+from bot.sandbox.slack_seed import BY_ID
 
 CARD = {"card": "4242 4242 4242 4242", "exp": "12/34", "cvc": "123"}
 FINANCE_CARD = {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"}
 PAYMENTS = 30
+LOOKS = 300
 BATCH = 1_000
 
 
@@ -42,6 +47,8 @@ class Player:
         self._skip = skip
         self._clock = clock
         self._done: set[int] = set()
+        self._stage = asyncio.Lock()
+        self._http: httpx.AsyncClient
         self._steps = (
             Step("Is there money?", "Olivia types /wallet in #calls.", self._step_status),
             Step("Connect and pay", "She pays $100 on Stripe's page and saves the card.", self._step_pay),
@@ -66,56 +73,60 @@ class Player:
         """Play one step; gives what happened and where to look."""
         if not 1 <= number <= len(self._steps):
             return {"n": number, "done": False, "text": "The story has eight steps."}
-        answer = await self._steps[number - 1].play()
+        async with self._on_stage():
+            answer = await self._steps[number - 1].play()
         self._done.add(number)
         return {"n": number, "done": True, **answer}
 
+    @asynccontextmanager
+    async def _on_stage(self) -> AsyncIterator[None]:
+        """Play one tale at a time, through one client: making one costs more than a hundred requests."""
+        async with (
+            self._stage,
+            httpx.AsyncClient(base_url=self._url, timeout=60, trust_env=False) as self._http,
+        ):
+            yield
+
     # --- Hands ---------------------------------------------------------------------------------------------
 
-    def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self._url, timeout=60, trust_env=False)
-
     async def _post(self, path: str, **body: Any) -> Doc:
-        async with self._client() as client:
-            answer: Doc = (await client.post(path, json=body)).json()
-            return answer
+        answer: Doc = (await self._http.post(path, json=body)).json()
+        return answer
 
     async def _hand(self, action: str, who: str, **body: Any) -> Doc:
         return await self._post(f"/sandbox/api/{action}", **{"as": who, **body})
 
-    async def _modal(self, who: str) -> Doc:
-        async with self._client() as client:
-            views = (await client.get("/sandbox/api/modals", params={"as": who})).json()["views"]
-            return dict(views[-1]) if views else {}
+    async def _modal(self, who: str, *callbacks: str, has: str = "") -> Doc:
+        """Wait for a form of somebody's; empty when none came."""
+        for _ in range(LOOKS):
+            views = (await self._http.get("/sandbox/api/modals", params={"as": who})).json()["views"]
+            top = views[-1] if views else {}
+            if top and top["callback_id"].startswith(callbacks or ("",)) and has in str(top["blocks"]):
+                return dict(top)
+            await anyio.sleep(0.01)
+        return {}
 
     async def _last(self, who: str, channel: str) -> Doc:
-        async with self._client() as client:
-            found = (await client.get("/sandbox/api/messages", params={"as": who, "channel": channel})).json()
-            rows: list[Doc] = [one for one in found["messages"] if one["bot"] and not one["thread_ts"]]
-            return rows[-1] if rows else {}
+        found = (await self._http.get("/sandbox/api/messages", params={"as": who, "channel": channel})).json()
+        rows: list[Doc] = [one for one in found["messages"] if one["bot"] and not one["thread_ts"]]
+        return {**rows[-1], "text": as_read(rows[-1]["text"])} if rows else {}
 
-    async def _usage(self, items: list[Doc]) -> Doc:
-        async with self._client() as client:
-            client.headers["Authorization"] = f"Bearer {self._key}"
-            answer: Doc = {}
-            for at in range(0, len(items), BATCH):
-                answer = (await client.post("/v1/usage", json=items[at : at + BATCH])).json()
-            return answer
+    async def _platform(self, method: str, path: str, body: Any = None) -> Doc:
+        headers = {"Authorization": f"Bearer {self._key}"}
+        answer: Doc = (await self._http.request(method, path, json=body, headers=headers)).json()
+        return answer
 
-    async def _ask(self, kind: str, estimate: str | None = None) -> Doc:
-        async with self._client() as client:
-            client.headers["Authorization"] = f"Bearer {self._key}"
-            body = {"id": f"ask-{secrets.token_hex(4)}", "kind": kind}
-            if estimate is not None:
-                body["estimate"] = estimate
-            answer: Doc = (await client.post("/v1/authorizations", json=body)).json()
-            return answer
+    async def _usage(self, items: list[Doc]) -> None:
+        for at in range(0, len(items), BATCH):
+            await self._platform("POST", "/v1/usage", items[at : at + BATCH])
+
+    async def _ask(self, kind: str) -> Doc:
+        return await self._platform(
+            "POST", "/v1/authorizations", {"id": f"ask-{secrets.token_hex(4)}", "kind": kind}
+        )
 
     async def _wallet(self) -> Doc:
-        async with self._client() as client:
-            client.headers["Authorization"] = f"Bearer {self._key}"
-            answer: Doc = (await client.get("/v1/wallet")).json()
-            return answer
+        return await self._platform("GET", "/v1/wallet")
 
     async def _spend_to(self, left: str, kind: str = "outbound_call") -> None:
         """Post one charge that leaves a given amount, in cents."""
@@ -148,23 +159,18 @@ class Player:
     async def _pay_by_page(self, who: str, dollars: int) -> str:
         """Fill in the form to add balance, choose the hosted page, and pay there."""
         await self._hand("command", who, channel="dm", text="/wallet topup")
-        view = await self._modal(who)
+        view = await self._modal(who, "add_balance")
         if not view:
             return ""
         values = {"amount_choice": str_amount(view, dollars), "pay_with": "page", "save_card": ["save"]}
         if any(block.get("block_id") == "save_card" for block in view["blocks"]) is False:
             await self._hand("press", who, view_id=view["id"], action_id="pay_with", value="page")
-            view = await self._modal(who)
+            view = await self._modal(who, "add_balance", has="save_card")
         await self._hand("submit", who, view_id=view["id"], values=values)
         return await self._pay_open_page(who, CARD)
 
     async def _pay_open_page(self, who: str, card: Doc) -> str:
-        url = ""
-        for _ in range(100):
-            url = url_in(await self._modal(who))
-            if url:
-                break
-            await anyio.sleep(0.03)
+        url = url_in(await self._modal(who, "nothing", has="'url'"))
         await self._hand("close", who)
         return await self._pay_at(url, card)
 
@@ -175,7 +181,12 @@ class Player:
             if "/checkout/" in path
             else ("link", path.rpartition("/")[2])
         )
+        before = (await self._wallet())["balance"]
         answer = await self._post(f"/sandbox/api/{kind}/{name}/pay", **card)
+        for _ in range(100 if answer.get("ok") else 0):
+            if (await self._wallet())["balance"] != before:
+                break
+            await anyio.sleep(0.03)
         await self._settle()
         return (
             "The money is in the wallet."
@@ -231,10 +242,9 @@ class Player:
         return {"text": "\n".join(said), "show": {"as": "member", "where": "#calls"}}
 
     async def _step_rescue(self) -> Doc:
-        async with self._client() as client:
-            found = (
-                await client.get("/sandbox/api/messages", params={"as": "finance", "channel": "dm"})
-            ).json()
+        found = (
+            await self._http.get("/sandbox/api/messages", params={"as": "finance", "channel": "dm"})
+        ).json()
         urls = [url for one in found["messages"] if (url := url_in(one)) and "/stripe/pay/" in url]
         if urls:
             await self._pay_at(urls[-1], FINANCE_CARD)
@@ -245,11 +255,12 @@ class Player:
 
     async def _step_automatic(self) -> Doc:
         await self._hand("command", "owner", channel="dm", text="/wallet auto")
-        view = await self._modal("owner")
+        view = await self._modal("owner", "automatic")
         await self._hand(
             "submit", "owner", view_id=view.get("id"), values={"threshold": "50", "target": "200"}
         )
-        await self._hand("submit", "owner")
+        view = await self._modal("owner", "confirm_automatic")
+        await self._hand("submit", "owner", view_id=view.get("id"))
         await self._settle()
         await anyio.to_thread.run_sync(self._skip, timedelta(minutes=20))
         await self._spend_to("30.00")
@@ -264,6 +275,10 @@ class Player:
 
     async def six_weeks(self) -> Doc:
         """Live six weeks: 20,000 calls and 30 payments through the real doors, time passing as they happen."""
+        async with self._on_stage():
+            return await self._six_weeks()
+
+    async def _six_weeks(self) -> Doc:
         run = secrets.token_hex(3)
         began_at = self._clock.now()
         posted = paid = 0
@@ -271,7 +286,7 @@ class Player:
         every = max(1, len(steps) // PAYMENTS)
         for index, step in enumerate(steps):
             if index % every == 0 and paid < PAYMENTS:
-                await self._top_up(75 if paid else 100)
+                await (self._top_up(75) if paid else self._pay_by_page("admin", 100))
                 paid += 1
             await anyio.to_thread.run_sync(self._skip, step.ends_at - self._clock.now())
             if step.usage:
@@ -282,19 +297,24 @@ class Player:
     async def _top_up(self, dollars: int) -> None:
         """Pay with the saved card, as an admin does; by the page where there is none yet."""
         await self._hand("command", "admin", channel="dm", text=f"/wallet topup {dollars}")
-        view = await self._modal("admin")
-        if view.get("callback_id", "").startswith("confirm_charge"):
-            await self._hand("submit", "admin", view_id=view["id"])
-            await self._hand("close", "admin")
-            return
+        view = await self._modal("admin", "confirm_charge")
+        await self._hand("submit", "admin", view_id=view.get("id"))
+        await self._modal("admin", "nothing", has="Ref RB-")
         await self._hand("close", "admin")
-        await self._pay_by_page("admin", dollars)
 
 
 def _cents(amount: str) -> int:
     sign = -1 if amount.startswith("-") else 1
     whole, _, part = amount.lstrip("-").partition(".")
     return sign * (int(whole) * 100 + int((part + "00")[:2]))
+
+
+def as_read(text: str) -> str:
+    """Give a text as people read it: dates and mentions as words."""
+    dated = re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", text)
+    return re.sub(
+        r"<@(\w+)>", lambda found: f"@{BY_ID[found[1]].handle}" if found[1] in BY_ID else "@someone", dated
+    )
 
 
 def str_amount(view: Doc, dollars: int) -> str:

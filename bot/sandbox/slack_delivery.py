@@ -6,7 +6,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +25,8 @@ from bot.sandbox.wire import Wire
 
 ACK_SECONDS = 3.0
 SOCKETS_MAX = 10
+GOODBYE_SECONDS = 0.2
+"""Between asking the bot to come back with a new socket and closing the old one; Slack waits longer."""
 EVENT_RETRY_SECONDS = (0.0, 1.0)
 """Waits before an event that wasn't taken is sent again: at once, then Slack's minute, scaled down."""
 Socket = WebSocket[Any, Any, Any]
@@ -84,7 +86,7 @@ class Delivery:
     def close(self) -> None:
         """Let threads and connections go, so that the bot needs not wait for its sockets to fall silent."""
         if self._loop is not None and self._loop.is_running():
-            asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop)
+            asyncio.run_coroutine_threadsafe(self._hang_up(list(self._sockets)), self._loop)
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._client is not None:
             self._client.close()
@@ -155,12 +157,15 @@ class Delivery:
 
     async def disconnect(self, reason: str) -> None:
         """Ask the bot to come back with new sockets, as Slack does every few hours."""
-        for socket in list(self._sockets):
-            self._sockets.remove(socket)
+        leaving = list(self._sockets)
+        self._sockets.clear()
+        for socket in leaving:
             await self._goodbye(socket, reason)
+        await asyncio.sleep(GOODBYE_SECONDS)
+        await self._hang_up(leaving)
 
-    async def _hang_up(self) -> None:
-        for socket in list(self._sockets):
+    async def _hang_up(self, sockets: Sequence[Socket]) -> None:
+        for socket in sockets:
             with suppress(WebSocketDisconnect, RuntimeError):
                 await socket.close(code=1001)
 

@@ -1,14 +1,15 @@
 """What people see in the Slack stand-in: who and what there is, their sidebar, their conversations, their Home."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.shelf import Doc
 from bot.sandbox.slack_delivery import Trouble
+from bot.sandbox.slack_finding import NotThere
 from bot.sandbox.slack_people import Hands
 from bot.sandbox.slack_seed import (
     APP,
@@ -72,13 +73,13 @@ class Desk:
             "commands": list(COMMANDS),
             "shortcuts": list(SHORTCUTS),
         }
-        offset = now - datetime.now(UTC)
+        offset_seconds = round(now.timestamp() - time.time())
         return {
             "people": people,
             "channels": channels,
             "workspace": {"id": TEAM, "name": TEAM_NAME},
             "app": app,
-            "clock": {"now": now.isoformat(), "offset_seconds": round(offset.total_seconds())},
+            "clock": {"now": now.isoformat(), "offset_seconds": offset_seconds},
             "urls": {"base": self._settings.base_url, "wire": "/sandbox/log.jsonl"},
             **self._extra(),
         }
@@ -129,6 +130,8 @@ class Desk:
 
     async def open_home(self, person: Person, tab: str) -> Doc:
         """Open the app and, for its Home tab, wait until the bot has published it; three seconds at the most."""
+        if person.team != TEAM:
+            raise NotThere("People from outside have no tab of the app.")
         if tab != "home":
             got = await self._hands.open_app(person, tab)
             return {"ok": got.ok, "acked_ms": got.acked_ms, **self.home(person)}

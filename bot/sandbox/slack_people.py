@@ -347,7 +347,10 @@ class Hands:
     async def close(self, person: Person, view_id: str | None, *, everything: bool = False) -> Doc:
         """Close the top form, or a named one with all above it; tells the bot where it asked to be told."""
         user = person.user_id
-        view = self.form(person, view_id)
+        try:
+            view = self.form(person, view_id)
+        except NotThere:
+            return {"ok": True}  # what is gone already is closed all the same
         cleared = everything or view["clear_on_close"]
         closed = self._close_all(user) if cleared else self._views.close(user, view["id"])
         for one in closed:

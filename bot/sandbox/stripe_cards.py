@@ -1,6 +1,7 @@
 """The test cards: what each number does, as Stripe's testing page describes them. Pure."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -153,4 +154,4 @@ def message_of(decline: str) -> str:
 
 def by_number(text: str) -> Kind | None:
     """Find a card by its number as typed."""
-    return BY_NUMBER.get("".join(character for character in text if character.isdigit()))
+    return BY_NUMBER.get(re.sub(r"[ -]", "", text))

@@ -1,10 +1,14 @@
 """People on the hosted pages: what a page shows, and what happens when somebody pays or saves a card there."""
 
+import html
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.sandbox.shelf import Doc
-from bot.sandbox.stripe_cards import Asks, Kind, by_number, message_of
+from bot.sandbox.stripe_amounts import amount_text
+from bot.sandbox.stripe_cards import Asks, Kind, advice_of, by_number, code_of, message_of
+from bot.sandbox.stripe_money import AUTHENTICATION, charge, create_intent, not_confirmed, turned
 from bot.sandbox.stripe_state import StripeState
 
 
@@ -16,13 +20,15 @@ class Pages:
 
     def session(self, name: str) -> Doc | None:
         """Say what a Checkout page shows; None when there is no such page."""
-        session = self._state.shelf.get("session", name)
-        if session is None:
-            return None
-        self._lapse(session)
+        with self._state.shelf.transaction():
+            session = self._state.shelf.get("session", name)
+            if session is None:
+                return None
+            self._state.lapse(session)
         return {
             "kind": "checkout",
             "id": name,
+            "wire": name,
             "mode": session["mode"],
             "state": session["status"],
             "amount": session["amount_total"],
@@ -32,6 +38,7 @@ class Pages:
             "description": session["sandbox"]["product"] or "Save a card for later payments",
             "save_card": session["mode"] == "setup"
             or bool(session["sandbox"]["intent_data"].get("setup_future_usage")),
+            "custom_text": ((session["custom_text"] or {}).get("submit") or {}).get("message"),
             "success_url": session["success_url"],
             "inactive_message": None,
             "receipt_url": self._receipt(session),
@@ -49,6 +56,7 @@ class Pages:
         return {
             "kind": "link",
             "id": code,
+            "wire": found["id"],
             "mode": "payment",
             "state": "open" if found["active"] else "complete" if last is not None else "inactive",
             "amount": amount,
@@ -57,6 +65,7 @@ class Pages:
             "merchant": "Redbar",
             "description": price.get("product_data", {}).get("name", ""),
             "save_card": False,
+            "custom_text": None,
             "success_url": None,
             "inactive_message": found["inactive_message"],
             "receipt_url": self._receipt(last) if last is not None else None,
@@ -68,15 +77,15 @@ class Pages:
             session = self._state.shelf.get("session", name)
             if session is None:
                 return _problem("There is no such page.")
-            self._lapse(session)
+            self._state.lapse(session)
             if session["status"] == "complete":
                 return {"ok": True, "state": "complete", "receipt_url": self._receipt(session)}
             if session["status"] != "open":
                 return {**_problem("This page has expired. Ask for a new one."), "state": session["status"]}
-            card = _card(form)
+            card = _card(form, self._state.now())
             if isinstance(card, str):
                 return _problem(card)
-            kind, month, year = card
+            kind, month, year = turned(self._state, card[0]), *card[1:]
             if session["mode"] == "setup":
                 return self._save(session, kind, month, year, form)
             return self._pay(session, kind, month, year, form)
@@ -92,29 +101,31 @@ class Pages:
                     **_problem(link["inactive_message"] or "This link is no longer active."),
                     "state": "inactive",
                 }
-            card = _card(form)
+            card = _card(form, self._state.now())
             if isinstance(card, str):
                 return _problem(card)
-            params = {**link["sandbox"]["params"], "mode": "payment"}
+            params = {**link["sandbox"]["params"], "mode": "payment", "metadata": link["metadata"]}
             session = self._waiting_session(link) or self._state.create_session(params, link=link)
-            answer = self._pay(session, *card, form)
-            limit = ((link.get("restrictions") or {}).get("completed_sessions") or {}).get("limit")
+            answer = self._pay(session, turned(self._state, card[0]), *card[1:], form)
             if answer["ok"]:
-                link["sandbox"]["completed"] += 1
-                if limit is not None and link["sandbox"]["completed"] >= int(limit):
-                    link["active"] = False
-                self._state.keep("link", link)
+                self._count(link)
             return answer
+
+    def _count(self, link: Doc) -> None:
+        """Count a finished page of a link; the last one that is allowed closes it."""
+        limited = (link["restrictions"] or {}).get("completed_sessions")
+        if limited is None:
+            return
+        limited["count"] += 1
+        if limited["count"] >= limited["limit"]:
+            link["active"] = False
+        self._state.keep("link", link)
 
     def sweep(self) -> None:
         """Close the pages whose time is over, and say so."""
         with self._state.shelf.transaction():
             for session in self._state.shelf.all("session"):
-                self._lapse(session)
-
-    def _lapse(self, session: Doc) -> None:
-        if session["status"] == "open" and session["expires_at"] <= self._state.now():
-            self._state.expire_session(session)
+                self._state.lapse(session)
 
     def _pay(self, session: Doc, kind: Kind, month: int, year: int, form: Doc) -> Doc:
         state = self._state
@@ -123,26 +134,29 @@ class Pages:
         intent = state.shelf.get("intent", session["payment_intent"] or "")
         if intent is None:
             data = session["sandbox"]["intent_data"]
-            intent = state.create_intent(
+            intent = create_intent(
+                state,
                 {
                     "amount": session["amount_total"],
                     "currency": session["currency"],
                     "customer": session["customer"],
                     "metadata": data.get("metadata", {}),
                     "description": data.get("description"),
+                    "receipt_email": data.get("receipt_email"),
                     "setup_future_usage": data.get("setup_future_usage"),
-                }
+                },
             )
             session["payment_intent"] = intent["id"]
             state.keep("session", session)
         method = state.create_method(kind, month, year)
-        outcome = state.charge(
-            intent, method, kind, on_session=True, confirmed=form.get("authenticate") is True
+        outcome = charge(
+            state, intent, method, kind, on_session=True, confirmed=form.get("authenticate") is True
         )
-        if outcome == "authentication_required":
+        if outcome == AUTHENTICATION:
+            not_confirmed(state, intent)
             return _problem("We could not confirm this payment. Try again, or use another card.")
         if outcome != "succeeded":
-            return {**_problem(message_of(outcome)), "decline_code": outcome}
+            return _declined(outcome)
         if session["customer"] and intent["setup_future_usage"]:
             state.attach(method, session["customer"], set_up=True)
         return self._finish(session, payment_status="paid")
@@ -150,7 +164,7 @@ class Pages:
     def _save(self, session: Doc, kind: Kind, month: int, year: int, form: Doc) -> Doc:
         state = self._state
         if kind.decline and kind.at_attach:
-            return {**_problem(message_of(kind.decline)), "decline_code": kind.decline}
+            return self._not_saved(session, kind)
         if _asks(kind) and form.get("authenticate") is None:
             return {"ok": False, "state": "open", "needs_authentication": True}
         if form.get("authenticate") is False:
@@ -159,10 +173,22 @@ class Pages:
         if session["customer"]:
             state.attach(method, session["customer"], set_up=True)
         setup = state.need("setup", session["setup_intent"])
-        setup.update(status="succeeded", payment_method=method["id"])
+        setup.update(status="succeeded", payment_method=method["id"], last_setup_error=None)
         state.keep("setup", setup)
         state.emit("setup_intent.succeeded", setup)
         return self._finish(session, payment_status="no_payment_required")
+
+    def _not_saved(self, session: Doc, kind: Kind) -> Doc:
+        setup = self._state.need("setup", session["setup_intent"])
+        setup["last_setup_error"] = {
+            "type": "card_error",
+            "code": code_of(kind.decline),
+            "decline_code": kind.decline,
+            "message": message_of(kind.decline),
+        }
+        self._state.keep("setup", setup)
+        self._state.emit("setup_intent.setup_failed", setup)
+        return _declined(kind.decline)
 
     def _finish(self, session: Doc, *, payment_status: str) -> Doc:
         session.update(status="complete", payment_status=payment_status, url=None)
@@ -177,10 +203,10 @@ class Pages:
 
     def _receipt(self, session: Doc) -> str | None:
         intent = self._state.shelf.get("intent", session["payment_intent"] or "")
-        charge = (
-            self._state.shelf.get("charge", intent["latest_charge"] or "") if intent is not None else None
-        )
-        return charge["receipt_url"] if charge is not None else None
+        if intent is None:
+            return None
+        paid = self._state.shelf.get("charge", intent["latest_charge"] or "")
+        return paid["receipt_url"] if paid is not None else None
 
     def _link_of(self, code: str) -> Doc | None:
         found = self._state.shelf.get("code", code)
@@ -188,7 +214,7 @@ class Pages:
 
     def _waiting_session(self, link: Doc) -> Doc | None:
         found = [one for one in self._state.shelf.all("session") if one["payment_link"] == link["id"]]
-        return next((one for one in found if one["status"] == "open"), None)
+        return next((one for one in found if self._state.lapse(one)["status"] == "open"), None)
 
     def _last_session(self, link: Doc) -> Doc | None:
         found = [one for one in self._state.shelf.all("session") if one["payment_link"] == link["id"]]
@@ -199,7 +225,7 @@ def _asks(kind: Kind) -> bool:
     return kind.asks is not Asks.NEVER and not kind.decline
 
 
-def _card(form: Doc) -> tuple[Kind, int, int] | str:
+def _card(form: Doc, now: int) -> tuple[Kind, int, int] | str:
     """Read what was entered; a sentence when it cannot be a card."""
     kind = by_number(str(form.get("card", "")))
     if kind is None:
@@ -209,34 +235,37 @@ def _card(form: Doc) -> tuple[Kind, int, int] | str:
     )
     if expiry is None:
         return "Your card's expiration date is not valid. Write it like 12/34."
-    return kind, int(expiry[1]), 2000 + int(expiry[2]) % 100
+    month, year = int(expiry[1]), 2000 + int(expiry[2]) % 100
+    today = datetime.fromtimestamp(now, UTC)
+    if (year, month) < (today.year, today.month):
+        return "Your card's expiration date is in the past."
+    return kind, month, year
 
 
 def _problem(message: str) -> Doc:
     return {"ok": False, "state": "open", "error": {"message": message}}
 
 
-def amount_text(minor: int | None, currency: str | None) -> str:
-    """Write an amount as the hosted page shows it."""
-    if minor is None or currency is None:
-        return ""
-    sign = {"usd": "$", "eur": "€", "gbp": "£"}.get(currency, f"{currency.upper()} ")
-    return f"{sign}{minor // 100:,}.{minor % 100:02d}"
+def _declined(decline: str) -> Doc:
+    answer = _problem(message_of(decline))
+    answer["error"] |= {"code": code_of(decline), "decline_code": decline, "advice_code": advice_of(decline)}
+    return {**answer, "decline_code": decline}
 
 
 def receipt_page(state: StripeState, name: str) -> str | None:
     """Give a receipt as a small page; None when there is no such charge."""
-    charge: Any = state.shelf.get("charge", name)
-    if charge is None or not charge["paid"]:
+    paid: Any = state.shelf.get("charge", name)
+    if paid is None or not paid["paid"]:
         return None
-    card = charge["payment_method_details"]["card"]
-    amount = amount_text(charge["amount"], charge["currency"])
+    card = paid["payment_method_details"]["card"]
+    amount = amount_text(paid["amount"], paid["currency"])
+    what = html.escape(paid["description"] or "")
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         "<title>Receipt</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:420px;margin:60px auto;"
         "padding:0 20px;color:#1a1f36}h1{font-size:28px;margin:0}small{color:#697386}hr{border:0;border-top:1px solid "
         "#e3e8ee;margin:20px 0}</style>"
         f"<small>Receipt from Redbar · sandbox, no real money</small><h1>{amount}</h1>"
-        f"<hr><p>Paid with {card['brand'].capitalize()} ••{card['last4']}<br>{charge['description'] or ''}</p>"
-        f"<small>{charge['id']}</small></html>"
+        f"<hr><p>Paid with {card['brand'].capitalize()} ••{card['last4']}<br>{what}</p>"
+        f"<small>{paid['id']}</small></html>"
     )

@@ -1,33 +1,58 @@
-"""The Stripe stand-in as a web application: the API under /stripe, hosted pages, webhooks out, scripted faults."""
+"""The Stripe stand-in as a web application: the API under /stripe, hosted pages, webhooks out, faults on order."""
 
 import asyncio
-import fnmatch
-import json
-import logging
+import html
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import httpx
-import stripe
 from litestar import Request, Response, Router, get, post
 from litestar.handlers import route
 from litestar.params import FromPath, JSONBody
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
 
 from bot.ports import Clock
 from bot.sandbox import stripe_api
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.shelf import Doc, Shelf
+from bot.sandbox.stripe_faults import Fault, Faults, Mode
 from bot.sandbox.stripe_pages import Pages, receipt_page
-from bot.sandbox.stripe_state import StripeState
+from bot.sandbox.stripe_params import Params, parse_form
+from bot.sandbox.stripe_problem import StripeProblem
+from bot.sandbox.stripe_state import StripeState, without_notes
+from bot.sandbox.stripe_webhooks import Webhooks
 from bot.sandbox.wire import Wire
 
-log = logging.getLogger("redbar.sandbox.stripe")
 PAGE = Path(__file__).parent / "page"
-RETRY_SECONDS_MAX = 30
+HOST = "api.stripe.com"
+THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One API request as it came."""
+
+    method: str
+    path: str
+    body: str
+    key: str | None
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What is sent back, after how long; `drops` breaks the line instead."""
+
+    status: int
+    body: Doc
+    headers: dict[str, str] = field(default_factory=dict)
+    delay_ms: int = 0
+    drops: bool = False
 
 
 class StripeStandIn:
@@ -37,117 +62,99 @@ class StripeStandIn:
         self.state = StripeState(shelf, live, clock, settings.base_url)
         self.state.webhooks = settings.stripe_webhook_url is not None
         self.pages = Pages(self.state)
-        self._shelf = shelf
+        self.faults = Faults()
         self._wire = wire
-        self._settings = settings
-        self._scripts: list[Doc] = []
+        self._key = settings.stripe_key
         self._lock = threading.Lock()
+        self._in_flight: set[str] = set()
+        # Threads of its own: the product asks from within requests that hold the server's threads.
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="stripe")
         self.webhooks = Webhooks(self.state, wire, settings) if self.state.webhooks else None
-        self.router = Router("/", route_handlers=_routes(self))
+        self.router = Router(
+            "/", route_handlers=[*_api_routes(self), *_page_routes(self), *_control_routes(self)]
+        )
 
     def close(self) -> None:
-        """Stop sending webhooks."""
+        """Stop sending webhooks; what waits is kept."""
         if self.webhooks is not None:
             self.webhooks.close()
+        self._pool.shutdown()
 
     def sweep(self) -> None:
-        """Close the pages whose time is over by the sandbox's clock."""
+        """Do what time brings by the sandbox's clock: pages lapse, old keys are forgotten."""
         self.pages.sweep()
+        with self.state.shelf.transaction():
+            stripe_api.forget_old_keys(self.state)
+        self.tell()
 
-    def script(self, wish: Doc) -> None:
-        """Arm a fault for requests to come."""
-        with self._lock:
-            self._scripts.append({"times": 1, **wish})
-
-    def answer(
-        self, method: str, path: str, body: str, key: str | None, token: str
-    ) -> tuple[int, Doc, dict[str, str], float]:
-        """Answer one API request; the last part is how long to keep the caller waiting, in seconds."""
-        if token != self._settings.stripe_key:
-            problem = {"error": {"type": "invalid_request_error", "message": "Invalid API Key provided."}}
-            return 401, problem, {}, 0.0
-        params = stripe_api.parse_form(parse_qsl(body, keep_blank_values=True))
-        script = self._armed(f"{method} {path}")
-        wait = 0.0
-        if script is not None:
-            wait = int(script.get("delay_ms", 0)) / 1000
-            if script.get("mode") == "status":
-                failed = {"error": {"type": "api_error", "message": "scripted"}}
-                return int(script["status"]), script.get("body", failed), {}, wait
-            if script.get("mode") == "hang_not_do":
-                return 504, {"error": {"type": "api_error", "message": "no answer"}}, {}, wait
-        status, answer, headers = stripe_api.answer(self.state, method, path, params, key)
-        self._wire.record("api.stripe.com", method, path, key, params, status, answer)
+    def tell(self) -> None:
+        """Have new events sent, where an endpoint is known."""
         if self.webhooks is not None:
             self.webhooks.wake()
-        if script is not None and script.get("mode") == "hang_then_do":
-            return 504, {"error": {"type": "api_error", "message": "no answer"}}, {}, wait
-        return status, answer, headers, wait
 
-    def _armed(self, request: str) -> Doc | None:
+    async def handle(self, asked: Asked) -> Answered:
+        """Answer one API request, in its time; a second one with its key meanwhile is sent away."""
+        key = asked.key if asked.method == "POST" else None
         with self._lock:
-            for one in self._scripts:
-                if one["times"] > 0 and fnmatch.fnmatchcase(request, one["match"]):
-                    one["times"] -= 1
-                    return one
-        return None
-
-
-class Webhooks:
-    """Posts events to the bot's endpoint, signed, until each was taken; what is not taken survives a restart."""
-
-    def __init__(self, state: StripeState, wire: Wire, settings: SandboxSettings) -> None:
-        self._state = state
-        self._wire = wire
-        self._settings = settings
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self.deliver = True
-        self._thread = threading.Thread(target=self._work, name="stripe-webhooks", daemon=True)
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look for events at once."""
-        self._wake.set()
-
-    def close(self) -> None:
-        """Stop; what waits is kept."""
-        self._closing.set()
-        self._wake.set()
-        self._thread.join(timeout=5)
-
-    def _work(self) -> None:
-        pause = 1.0
-        with httpx.Client(timeout=5, trust_env=False) as client:
-            while not self._closing.is_set():
-                self._wake.wait(pause if self._state.shelf.all("undelivered") else RETRY_SECONDS_MAX)
-                self._wake.clear()
-                if self.deliver and not self._closing.is_set():
-                    pause = 1.0 if self._send_all(client) else min(pause * 2, RETRY_SECONDS_MAX)
-
-    def _send_all(self, client: httpx.Client) -> bool:
-        for waiting in self._state.shelf.all("undelivered"):
-            event = self._state.shelf.get("event", waiting["id"])
-            if event is None or self._closing.is_set() or not self._send(client, event):
-                return False
-            self._state.shelf.delete("undelivered", waiting["id"])
-        return True
-
-    def _send(self, client: httpx.Client, event: Doc) -> bool:
-        url, secret = self._settings.stripe_webhook_url, self._settings.stripe_webhook_secret
-        assert url is not None
-        assert secret is not None
-        body = json.dumps(event)
-        # Signatures keep real time, whatever the sandbox's clock says.
-        signature = stripe.WebhookSignature.generate_signature_header(
-            body, secret, timestamp=int(time.time())
-        )
+            busy = key is not None and key in self._in_flight
+            if key is not None and not busy:
+                self._in_flight.add(key)
+        if busy:
+            assert key is not None
+            answered = Answered(*stripe_api.in_flight(key))
+            self._record(asked, {}, answered)
+            return answered
         try:
-            answer = client.post(url, content=body, headers={"Stripe-Signature": signature})
-        except httpx.HTTPError:
-            return False
-        self._wire.record("webhook", "POST", httpx.URL(url).path, None, event, answer.status_code, {})
-        return answer.status_code < 300
+            answered = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, asked)
+            await asyncio.sleep(answered.delay_ms / 1000)
+            return answered
+        finally:
+            if key is not None:
+                with self._lock:
+                    self._in_flight.discard(key)
+
+    def _answer(self, asked: Asked) -> Answered:
+        params: Params = {}
+        try:
+            params = self._read(asked)
+            answered = self._faulty(asked, params, self.faults.take(f"{asked.method} {asked.path}"))
+        except StripeProblem as problem:
+            answered = Answered(problem.status, problem.body)
+        self._record(asked, params, answered)
+        self.tell()
+        return answered
+
+    def _read(self, asked: Asked) -> Params:
+        if asked.token != self._key:
+            raise StripeProblem(401, "invalid_request_error", "Invalid API Key provided.")
+        if asked.key is not None and len(asked.key) > stripe_api.KEY_LENGTH_MAX:
+            raise StripeProblem(400, "invalid_request_error", "Idempotency keys take up to 255 characters.")
+        return parse_form(parse_qsl(asked.body, keep_blank_values=True))
+
+    def _faulty(self, asked: Asked, params: Params, fault: Fault | None) -> Answered:
+        """Answer as an armed fault has it; without one, truly."""
+        real: Answered | None = None
+        if fault is None or fault.does:
+            real = Answered(*stripe_api.answer(self.state, asked.method, asked.path, params, asked.key))
+        if fault is None:
+            assert real is not None
+            return real
+        if fault.stored and asked.key:
+            digest = stripe_api.digest_of(asked.method, asked.path, params)
+            with self.state.shelf.transaction():
+                stripe_api.remember(self.state, asked.key, digest, fault.status, fault.body)
+        if fault.mode is Mode.STATUS:
+            return Answered(fault.status, fault.body, delay_ms=fault.delay_ms)
+        if fault.mode is Mode.SLOW:
+            assert real is not None
+            return Answered(real.status, real.body, real.headers, delay_ms=fault.delay_ms)
+        gone = {"error": {"type": "api_error", "message": "No answer came in time."}}
+        return Answered(504, gone, delay_ms=fault.delay_ms, drops=fault.drops)
+
+    def _record(self, asked: Asked, params: Params, answered: Answered) -> None:
+        # Status 0 says that no answer was sent.
+        status, body = (0, {}) if answered.drops else (answered.status, answered.body)
+        self._wire.record(HOST, asked.method, asked.path, asked.key, params, status, body)
 
 
 def build_stripe(
@@ -157,26 +164,43 @@ def build_stripe(
     return StripeStandIn(shelf, wire, live, clock, settings)
 
 
-def _routes(stand_in: StripeStandIn) -> list[Any]:
-    @route("/stripe/v1/{path:path}", http_method=["GET", "POST", "DELETE"])
+class _BrokenLine(ASGIResponse):
+    """Promises more than it sends, so that the server breaks the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+class _Broken(Response[Doc]):
+    def to_asgi_response(self, *args: Any, **more: Any) -> ASGIResponse:
+        return _BrokenLine(body=b"")
+
+
+def _api_routes(stand_in: StripeStandIn) -> list[Any]:
+    @route("/stripe/v1/{path:path}", http_method=["GET", "POST", "DELETE"], status_code=200)
     async def api(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[Doc]:
         """The API as the library speaks it."""
-        raw = request.scope["query_string"] if request.method == "GET" else await request.body()
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        status, body, headers, wait = await asyncio.to_thread(
-            stand_in.answer,
-            request.method,
-            f"/v1{path}",
-            raw.decode(),
-            request.headers.get("idempotency-key"),
-            token,
+        raw = await request.body() if request.method == "POST" else request.scope["query_string"]
+        asked = Asked(
+            method=request.method,
+            path=f"/v1{path}",
+            body=raw.decode("utf-8", "replace"),
+            key=request.headers.get("idempotency-key"),
+            token=request.headers.get("authorization", "").removeprefix("Bearer "),
         )
-        if wait:
-            await asyncio.sleep(wait)
-        return Response(
-            body, status_code=status, headers={"Request-Id": stand_in.state.new("req", 14), **headers}
-        )
+        answered = await stand_in.handle(asked)
+        if answered.drops:
+            return _Broken({})
+        headers = {"Request-Id": stand_in.state.new("req", 14), **answered.headers}
+        if asked.key is not None:
+            headers["Idempotency-Key"] = asked.key
+        return Response(answered.body, status_code=answered.status, headers=headers)
 
+    return [api]
+
+
+def _page_routes(stand_in: StripeStandIn) -> list[Any]:
     @get("/sandbox/api/checkout/{name:str}", sync_to_thread=True)
     def see_session(name: FromPath[str]) -> Response[Doc]:
         """What a Checkout page shows."""
@@ -193,16 +217,14 @@ def _routes(stand_in: StripeStandIn) -> list[Any]:
     def pay_session(name: FromPath[str], data: JSONBody[Doc]) -> Doc:
         """Pay on a Checkout page, or save a card there."""
         answer = stand_in.pages.pay_session(name, data)
-        if stand_in.webhooks is not None:
-            stand_in.webhooks.wake()
+        stand_in.tell()
         return answer
 
     @post("/sandbox/api/link/{code:str}/pay", status_code=200, sync_to_thread=True)
     def pay_link(code: FromPath[str], data: JSONBody[Doc]) -> Doc:
         """Pay by a payment link."""
         answer = stand_in.pages.pay_link(code, data)
-        if stand_in.webhooks is not None:
-            stand_in.webhooks.wake()
+        stand_in.tell()
         return answer
 
     @get(
@@ -218,44 +240,43 @@ def _routes(stand_in: StripeStandIn) -> list[Any]:
     def receipt(name: FromPath[str]) -> Response[str]:
         """A receipt."""
         found = receipt_page(stand_in.state, name)
-        return Response(found or "There is no such receipt.", status_code=200 if found else 404)
+        gone = f"<!doctype html><title>No receipt</title>There is no receipt {html.escape(name)}."
+        return Response(found or gone, status_code=200 if found else 404)
 
+    return [see_session, see_link, pay_session, pay_link, hosted_page, receipt]
+
+
+def _control_routes(stand_in: StripeStandIn) -> list[Any]:
     @post("/sandbox/api/stripe/script", status_code=200, sync_to_thread=False)
-    def script(data: JSONBody[Doc]) -> Doc:
+    def script(data: JSONBody[Doc]) -> Response[Doc]:
         """Arm a fault, or (with `last4` and `decline`) make a saved card be declined from now on."""
         if "last4" in data:
-            if data.get("decline"):
-                stand_in.state.shelf.put(
-                    "card_script", data["last4"], {"id": data["last4"], "decline": data["decline"]}
-                )
-            else:
-                stand_in.state.shelf.delete("card_script", data["last4"])
-        else:
-            stand_in.script(data)
-        return {"ok": True}
+            stand_in.state.turn_card(str(data["last4"]), str(data.get("decline") or ""))
+            return Response({"ok": True})
+        if data.get("clear"):
+            stand_in.faults.clear()
+            return Response({"ok": True})
+        try:
+            stand_in.faults.arm(data)
+        except (KeyError, ValueError, TypeError) as problem:
+            return Response({"ok": False, "error": f"This cannot be armed: {problem}"}, status_code=400)
+        return Response({"ok": True})
 
     @post("/sandbox/api/stripe/webhooks", status_code=200, sync_to_thread=False)
     def webhooks(data: JSONBody[Doc]) -> Doc:
-        """Let webhooks through, or hold them back."""
-        if stand_in.webhooks is not None:
-            stand_in.webhooks.deliver = bool(data.get("deliver", True))
-            stand_in.webhooks.wake()
+        """Let webhooks through, hold them back, or send one once more."""
+        if stand_in.webhooks is None:
+            return {"ok": False, "error": "No webhook endpoint is set."}
+        if "deliver" in data:
+            stand_in.webhooks.deliver(bool(data["deliver"]))
+        if "again" in data and not stand_in.webhooks.again(str(data["again"])):
+            return {"ok": False, "error": "There is no such event."}
         return {"ok": True}
 
     @get("/sandbox/api/stripe/charges", sync_to_thread=False)
     def charges() -> list[Doc]:
         """Every succeeded charge: the truth that a ledger is held against."""
-        return [one for one in stand_in.state.shelf.all("charge") if one["paid"]]
+        with stand_in.state.shelf.transaction():
+            return [without_notes(one) for one in stand_in.state.shelf.all("charge") if one["paid"]]
 
-    return [
-        api,
-        see_session,
-        see_link,
-        pay_session,
-        pay_link,
-        hosted_page,
-        receipt,
-        script,
-        webhooks,
-        charges,
-    ]
+    return [script, webhooks, charges]

@@ -1,17 +1,20 @@
-"""What the Stripe stand-in remembers and how it changes: customers, pages, links, intents, cards, charges, events.
+"""What the Stripe stand-in remembers and how it changes: customers, pages, links, cards, events.
 
 Objects have the shapes that the library reads (docs.stripe.com/api, API 2026-10-28.endive). Everything that one
 request changes, its events included, is one commit on the shelf before the answer leaves.
 """
 
+import copy
 import secrets
 import string
+from collections.abc import Mapping
 from typing import Any
 
 from bot.ports import Clock
 from bot.sandbox.live import Live
 from bot.sandbox.shelf import Doc, Shelf
-from bot.sandbox.stripe_cards import Asks, Kind, advice_of, code_of, message_of
+from bot.sandbox.stripe_cards import Kind
+from bot.sandbox.stripe_problem import missing
 
 API_VERSION = "2026-10-28.endive"
 LINK_HOST_PATH = "/stripe/pay/"
@@ -26,24 +29,22 @@ KIND_OF_PREFIX = {
     "pm": "method",
     "ch": "charge",
     "evt": "event",
+    "re": "refund",
     "txn": "transaction",
 }
 
 
-class StripeProblem(Exception):
-    """An error answer in Stripe's shape."""
-
-    def __init__(self, status: int, kind: str, message: str, *, code: str = "", **more: Any) -> None:
-        self.status = status
-        self.body = {"error": {"type": kind, "message": message, **({"code": code} if code else {}), **more}}
-        super().__init__(message)
+def without_notes(doc: Mapping[str, Any]) -> Doc:
+    """Give a copy of an object as the outside may see it: without our own notes."""
+    return {name: copy.deepcopy(value) for name, value in doc.items() if name != "sandbox"}
 
 
-def missing(kind: str, name: str) -> StripeProblem:
-    """Give the answer for an object that isn't there."""
-    return StripeProblem(
-        404, "invalid_request_error", f"No such {kind}: '{name}'", code="resource_missing", param="id"
-    )
+def merged(before: Mapping[str, str], change: object) -> dict[str, str]:
+    """Give metadata after a change: named keys are set, empty values remove theirs, an empty text removes all."""
+    if not isinstance(change, dict):
+        return {}
+    after = {**before, **{str(key): str(value) for key, value in change.items()}}
+    return {key: value for key, value in after.items() if value != ""}
 
 
 class StripeState:
@@ -65,7 +66,15 @@ class StripeState:
 
     def new(self, prefix: str, length: int = 24) -> str:
         """Make an id."""
-        return f"{prefix}_{''.join(secrets.choice(_LETTERS) for _ in range(length))}"
+        return f"{prefix}_{self.letters(length)}"
+
+    def letters(self, length: int) -> str:
+        """Give letters that nobody can guess."""
+        return "".join(secrets.choice(_LETTERS) for _ in range(length))
+
+    def receipt_url(self, charge: str) -> str:
+        """Give where a charge's receipt is shown."""
+        return f"{self._base_url}/stripe/receipts/{charge}"
 
     def need(self, kind: str, name: str) -> Doc:
         """Give an object. Raises: StripeProblem."""
@@ -80,12 +89,12 @@ class StripeState:
 
     def emit(self, name: str, doc: Doc) -> None:
         """Say that something happened to an object, as it is now."""
-        event = {
+        event: Doc = {
             "id": self.new("evt"),
             "object": "event",
             "api_version": API_VERSION,
             "created": self.now(),
-            "data": {"object": dict(doc)},
+            "data": {"object": without_notes(doc)},
             "livemode": False,
             "pending_webhooks": 1 if self.webhooks else 0,
             "request": {"id": self.new("req", 14), "idempotency_key": self.idempotency_key or None},
@@ -93,14 +102,19 @@ class StripeState:
         }
         self.keep("event", event)
         if self.webhooks:
-            self.shelf.put("undelivered", event["id"], {"id": event["id"], "tries": 0})
+            self.queue(event["id"])
         self._live.publish("payment", {"id": doc["id"], "event": name})
+
+    def queue(self, event: str) -> None:
+        """Have an event sent to the webhook endpoint, in its turn."""
+        name = self.new("wh")
+        self.shelf.put("undelivered", name, {"id": name, "event": event})
 
     # --- Customers, pages, links ---------------------------------------------------------------------------
 
     def create_customer(self, params: Doc) -> Doc:
         """Make a customer."""
-        return self.keep(
+        customer = self.keep(
             "customer",
             {
                 "id": self.new("cus", 14),
@@ -109,10 +123,26 @@ class StripeState:
                 "livemode": False,
                 "name": params.get("name"),
                 "email": params.get("email"),
-                "metadata": params.get("metadata", {}),
+                "metadata": merged({}, params.get("metadata")),
                 "invoice_settings": {"default_payment_method": None},
             },
         )
+        self.emit("customer.created", customer)
+        return customer
+
+    def update_customer(self, customer: Doc, params: Doc) -> Doc:
+        """Change what is known of a customer."""
+        if "metadata" in params:
+            customer["metadata"] = merged(customer["metadata"], params["metadata"])
+        for name in ("name", "email"):
+            if name in params:
+                customer[name] = params[name] or None
+        card = params.get("invoice_settings", {}).get("default_payment_method")
+        if card is not None:
+            customer["invoice_settings"] = {"default_payment_method": card or None}
+        self.keep("customer", customer)
+        self.emit("customer.updated", customer)
+        return customer
 
     def create_session(self, params: Doc, *, link: Doc | None = None) -> Doc:
         """Make a hosted page."""
@@ -127,11 +157,13 @@ class StripeState:
             "created": self.now(),
             "livemode": False,
             "mode": mode,
+            "payment_method_types": ["card"],
+            "ui_mode": "hosted_page",
             "status": "open",
             "payment_status": "unpaid" if mode == "payment" else "no_payment_required",
             "customer": params.get("customer"),
             "client_reference_id": params.get("client_reference_id"),
-            "metadata": params.get("metadata", {}),
+            "metadata": merged({}, params.get("metadata")),
             "amount_total": amount,
             "amount_subtotal": amount,
             "currency": price.get("currency") or params.get("currency"),
@@ -139,10 +171,11 @@ class StripeState:
             "success_url": params.get("success_url"),
             "cancel_url": params.get("cancel_url"),
             # The fragment is part of a real page's address and must survive being copied or scanned.
-            "url": f"{self._base_url}{PAGE_PATH}{name}#fid{''.join(secrets.choice(_LETTERS) for _ in range(380))}",
+            "url": f"{self._base_url}{PAGE_PATH}{name}#fid{self.letters(380)}",
             "payment_intent": None,
             "setup_intent": None,
             "payment_link": link["id"] if link is not None else None,
+            "custom_text": params.get("custom_text"),
             "sandbox": {
                 "intent_data": params.get("payment_intent_data", {}),
                 "setup_data": params.get("setup_intent_data", {}),
@@ -154,7 +187,7 @@ class StripeState:
         return self.keep("session", session)
 
     def _create_setup(self, session: Doc) -> Doc:
-        return self.keep(
+        setup = self.keep(
             "setup",
             {
                 "id": self.new("seti"),
@@ -165,26 +198,48 @@ class StripeState:
                 "customer": session["customer"],
                 "payment_method": None,
                 "usage": "off_session",
-                "metadata": session["sandbox"]["setup_data"].get("metadata", {}),
+                "metadata": merged({}, session["sandbox"]["setup_data"].get("metadata")),
+                "payment_method_types": ["card"],
+                "last_setup_error": None,
+                "sandbox": {},
             },
         )
+        self.emit("setup_intent.created", setup)
+        return setup
 
     def create_link(self, params: Doc) -> Doc:
         """Make a durable link."""
-        code = "".join(secrets.choice(_LETTERS) for _ in range(18))
+        code = self.letters(18)
+        limit = params.get("restrictions", {}).get("completed_sessions", {}).get("limit")
+        price = params["line_items"][0]["price_data"]
         link: Doc = {
             "id": self.new("plink"),
             "object": "payment_link",
             "active": True,
             "livemode": False,
-            "metadata": params.get("metadata", {}),
+            "metadata": merged({}, params.get("metadata")),
             "url": f"{self._base_url}{LINK_HOST_PATH}{code}",
             "inactive_message": params.get("inactive_message"),
-            "restrictions": params.get("restrictions"),
-            "sandbox": {"code": code, "params": params, "completed": 0},
+            "currency": price["currency"],
+            "payment_method_types": params.get("payment_method_types"),
+            "after_completion": params.get("after_completion"),
+            "restrictions": {"completed_sessions": {"count": 0, "limit": int(limit)}} if limit else None,
+            "sandbox": {"code": code, "params": params},
         }
         self.shelf.put("code", code, {"link": link["id"]})
-        return self.keep("link", link)
+        self.keep("link", link)
+        self.emit("payment_link.created", link)
+        return link
+
+    def update_link(self, link: Doc, params: Doc) -> Doc:
+        """Open or close a link, or change its metadata."""
+        if "metadata" in params:
+            link["metadata"] = merged(link["metadata"], params["metadata"])
+        if "active" in params:
+            link["active"] = params["active"] == "true"
+        self.keep("link", link)
+        self.emit("payment_link.updated", link)
+        return link
 
     def expire_session(self, session: Doc) -> Doc:
         """Close a page that nobody finished."""
@@ -192,6 +247,12 @@ class StripeState:
         session["url"] = None
         self.keep("session", session)
         self.emit("checkout.session.expired", session)
+        return session
+
+    def lapse(self, session: Doc) -> Doc:
+        """Close a page whose time is over; gives it as it then is."""
+        if session["status"] == "open" and session["expires_at"] <= self.now():
+            self.expire_session(session)
         return session
 
     # --- Cards ---------------------------------------------------------------------------------------------
@@ -228,127 +289,21 @@ class StripeState:
         self.keep("method", method)
         self.emit("payment_method.attached", method)
 
+    def turn_card(self, last4: str, decline: str) -> None:
+        """Have every charge of a card be declined from now on; an empty code lets it be as it was."""
+        if decline:
+            self.shelf.put("card_script", last4, {"id": last4, "decline": decline})
+        else:
+            self.shelf.delete("card_script", last4)
+
     def detach(self, method: Doc) -> Doc:
-        """Make a card unusable for good."""
+        """Make a card unusable for good, and nobody's default."""
+        owner = self.shelf.get("customer", method["customer"] or "")
+        if owner is not None and owner["invoice_settings"]["default_payment_method"] == method["id"]:
+            owner["invoice_settings"] = {"default_payment_method": None}
+            self.keep("customer", owner)
         method["customer"] = None
         method["sandbox"]["detached"] = True
         self.keep("method", method)
         self.emit("payment_method.detached", method)
         return method
-
-    # --- Intents and charges -------------------------------------------------------------------------------
-
-    def create_intent(self, params: Doc) -> Doc:
-        """Make a PaymentIntent that charges nothing yet."""
-        intent: Doc = {
-            "id": self.new("pi"),
-            "object": "payment_intent",
-            "created": self.now(),
-            "livemode": False,
-            "amount": int(params["amount"]),
-            "amount_received": 0,
-            "currency": params["currency"],
-            "customer": params.get("customer"),
-            "description": params.get("description"),
-            "metadata": params.get("metadata", {}),
-            "payment_method": params.get("payment_method"),
-            "payment_method_types": ["card"],
-            "setup_future_usage": params.get("setup_future_usage"),
-            "status": "requires_confirmation" if params.get("payment_method") else "requires_payment_method",
-            "latest_charge": None,
-            "last_payment_error": None,
-            "cancellation_reason": None,
-            "capture_method": "automatic_async",
-            "confirmation_method": "automatic",
-        }
-        self.keep("intent", intent)
-        self.emit("payment_intent.created", intent)
-        return intent
-
-    def cancel(self, intent: Doc, reason: str | None) -> Doc:
-        """Make sure that an intent never charges anything."""
-        if intent["status"] in ("succeeded", "canceled", "processing"):
-            raise StripeProblem(
-                400,
-                "invalid_request_error",
-                f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}.",
-                code="payment_intent_unexpected_state",
-            )
-        intent.update(status="canceled", cancellation_reason=reason)
-        self.keep("intent", intent)
-        self.emit("payment_intent.canceled", intent)
-        return intent
-
-    def charge(self, intent: Doc, method: Doc, kind: Kind, *, on_session: bool, confirmed: bool) -> str:
-        """Try to charge a card; gives "succeeded", "authentication_required" or a decline code."""
-        scripted = self.shelf.get("card_script", method["card"]["last4"])
-        decline = scripted["decline"] if scripted is not None else kind.decline
-        asks = kind.asks is Asks.ALWAYS or (
-            kind.asks is Asks.UNLESS_SET_UP and not method["sandbox"]["set_up"]
-        )
-        if method["sandbox"].get("detached"):
-            decline = "invalid_account"
-        if not decline and asks and not (on_session and confirmed):
-            decline = "authentication_required"
-        if decline == "authentication_required" and on_session:
-            return decline
-        charge = self._make_charge(intent, method, decline)
-        intent.update(latest_charge=charge["id"], payment_method=method["id"])
-        if decline:
-            intent["status"] = "requires_payment_method"
-            intent["last_payment_error"] = self.error_of(intent, method, charge, decline)
-            self.keep("intent", intent)
-            self.emit("charge.failed", charge)
-            self.emit("payment_intent.payment_failed", intent)
-            return decline
-        intent.update(status="succeeded", amount_received=intent["amount"], last_payment_error=None)
-        self.keep("intent", intent)
-        self.emit("charge.succeeded", charge)
-        self.emit("payment_intent.succeeded", intent)
-        return "succeeded"
-
-    def error_of(self, intent: Doc, method: Doc, charge: Doc | None, decline: str) -> Doc:
-        """Give a decline in the shape of an error."""
-        error: Doc = {
-            "type": "card_error",
-            "code": code_of(decline),
-            "decline_code": decline,
-            "message": message_of(decline),
-            "payment_method": {key: value for key, value in method.items() if key != "sandbox"},
-        }
-        if charge is not None:
-            error["charge"] = charge["id"]
-        if advice := advice_of(decline):
-            error["advice_code"] = advice
-        return error
-
-    def _make_charge(self, intent: Doc, method: Doc, decline: str) -> Doc:
-        name = self.new("ch")
-        card = {
-            key: method["card"][key] for key in ("brand", "last4", "exp_month", "exp_year", "fingerprint")
-        }
-        return self.keep(
-            "charge",
-            {
-                "id": name,
-                "object": "charge",
-                "created": self.now(),
-                "livemode": False,
-                "amount": intent["amount"],
-                "amount_captured": 0 if decline else intent["amount"],
-                "amount_refunded": 0,
-                "refunded": False,
-                "currency": intent["currency"],
-                "customer": intent["customer"],
-                "description": intent["description"],
-                "metadata": intent["metadata"],
-                "paid": not decline,
-                "status": "failed" if decline else "succeeded",
-                "failure_code": code_of(decline) if decline else None,
-                "payment_intent": intent["id"],
-                "payment_method": method["id"],
-                "payment_method_details": {"type": "card", "card": card},
-                "receipt_url": None if decline else f"{self._base_url}/stripe/receipts/{name}",
-                "balance_transaction": None if decline else self.new("txn"),
-            },
-        )

@@ -14,17 +14,15 @@ from uuid import UUID
 import msgspec
 
 from bot.flows import notices as told
-from bot.flows.alerts import CHANNEL, Alerts, Posted
+from bot.flows.alerts import CHANNEL, Posted
 from bot.flows.changes import rule_before_and_after
-from bot.flows.charges import Charges
 from bot.flows.declines import words_of
 from bot.flows.facts import AlertFacts, FailureFacts, RequestFacts
+from bot.flows.office import Office
 from bot.flows.pages import balance_facts, card_facts, desk, request_facts
-from bot.flows.payments import Payments
-from bot.flows.people import People
-from bot.flows.recharge import Recharge, card_words
+from bot.flows.recharge import card_words
 from bot.flows.settling import Payment
-from bot.flows.showing import Showing, Shown
+from bot.flows.showing import Shown
 from bot.payment_state import State
 from bot.slack.outlet import FileNotReady, Outlet, Sent, qr_png
 from bot.slack.views import alerts as alert_views
@@ -32,7 +30,6 @@ from bot.slack.views import automatic as automatic_views
 from bot.slack.views import money_in
 from bot.slack.views.blocks import Message
 from ledger import (
-    Ledger,
     Level,
     StartedAfterStop,
     Waiting,
@@ -49,25 +46,15 @@ log = logging.getLogger("redbar.delivery")
 class Delivery:
     """Delivers notices of one workspace's wallet."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        outlet: Outlet,
-        people: People,
-        alerts: Alerts,
-        payments: Payments,
-        charges: Charges,
-        recharge: Recharge,
-        showing: Showing,
-    ) -> None:
-        self._ledger = ledger
+    def __init__(self, office: Office, outlet: Outlet) -> None:
+        self._ledger = office.ledger
         self._outlet = outlet
-        self._people = people
-        self._alerts = alerts
-        self._payments = payments
-        self._charges = charges
-        self._recharge = recharge
-        self._showing = showing
+        self._people = office.people
+        self._alerts = office.alerts
+        self._payments = office.payments
+        self._charges = office.charges
+        self._recharge = office.recharge
+        self._showing = office.showing
         self._by_name: dict[str, Callable[[Waiting], None]] = {
             WalletLow.name: lambda one: self._episode(one, one.read(WalletLow).episode_id),
             WalletEmptied.name: lambda one: self._episode(one, one.read(WalletEmptied).episode_id),
@@ -221,6 +208,8 @@ class Delivery:
     def _payment_changed(self, waiting: Waiting) -> None:
         payment_id = waiting.read(told.PaymentChanged).payment_id
         payment = self._look(waiting.wallet_id, payment_id)
+        if payment.way == "saved_card":
+            return  # whoever pressed was answered there and then
         facts = self._facts(payment)
         messages = self._showing.messages(waiting.wallet_id, payment_id)
         people = self._people.facts(waiting.wallet_id)
@@ -236,8 +225,8 @@ class Delivery:
             # Who paid on a page of their own has no message yet that could say it worked.
             message = money_in.payment_result_message(self._charges.result(payment))
             sent = self._outlet.post(payment.asked_by, message)
-            shown = Shown(payment.asked_by, "self", sent.channel, sent.ts)
-            self._showing.remember_message(waiting.wallet_id, payment_id, shown)
+            kept = Shown(payment.asked_by, "self", sent.channel, sent.ts)
+            self._showing.remember_message(waiting.wallet_id, payment_id, kept)
         if payment.qr_file_id:
             self._outlet.remove(payment.qr_file_id)
             self._showing.set_qr(payment.wallet_id, payment_id, "")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ TICK = timedelta(milliseconds=200)
 @pytest.fixture
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     """A fresh company in front of a fresh bot; `request.param` chooses how Slack delivers."""
-    delivery = getattr(request, "param", "socket")
+    delivery: Literal["socket", "http"] = getattr(request, "param", "socket")
     running = demo.start(tmp_path / "demo", 0, delivery=delivery, tick=TICK)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:

@@ -4,7 +4,7 @@ import { api, listen } from "./api.js";
 import { AppHome, aboutPage } from "./apphome.js";
 import { ClockPanel } from "./clock.js";
 import { Conversation } from "./conversation.js";
-import { fill, h } from "./dom.js";
+import { fill, h, throttled } from "./dom.js";
 import { appMark, avatar, icon } from "./icons.js";
 import { Modals } from "./modals.js";
 import { Platform } from "./platform.js";
@@ -28,6 +28,12 @@ class Page {
     this.story = new Story((show) => this.show(show));
     this.main = h("div", { class: "pane-main" });
     this.threadHost = h("div", { class: "thread-host", hidden: true });
+    this.soon = {
+      messages: throttled(150, () => this.conversation?.refresh()),
+      sidebar: throttled(300, () => this.sidebar.refresh()),
+      home: throttled(250, () => this.home?.refresh()),
+      clock: throttled(250, () => this.readClock()),
+    };
     this.drawFrame();
   }
 
@@ -175,21 +181,23 @@ class Page {
 
   /** Take in one piece of news and fetch only what it is about. */
   hear(news) {
+    // Six weeks bring thousands of news; the panels show how far they are, and the window looks when they are over.
+    if (this.clock.living) return;
     wireMoved();
     switch (news.topic) {
       case "message":
-        if (!news.channel || news.channel === this.conversation?.channel || (this.conversation && !this.conversation.channel)) this.conversation?.refresh();
-        this.sidebar.refresh();
+        if (!news.channel || news.channel === this.conversation?.channel || (this.conversation && !this.conversation.channel)) this.soon.messages();
+        this.soon.sidebar();
         this.switcher.refresh();
         break;
       case "home":
-        if (this.isMine(news.user) && this.place?.kind === "app" && this.place.tab === "home") this.home?.refresh();
+        if (this.isMine(news.user) && this.place?.kind === "app" && this.place.tab === "home") this.soon.home();
         break;
       case "modal":
         if (this.isMine(news.user)) this.modals.refresh();
         break;
       case "clock":
-        this.readClock();
+        this.soon.clock();
         break;
       case "six_weeks":
         this.clock.showProgress(news);
@@ -235,6 +243,7 @@ class Page {
 
   /** Go where a step of the story can be seen: "home", "messages", "#calls", an id, or an address. */
   async show({ as, where }) {
+    this.soon.clock();
     const person = [...session.people.values()].find((one) => one.id === as || one.handle === as);
     if (person && person.id !== session.me.id) await this.become(person);
     if (!where) return;

@@ -8,13 +8,14 @@ import { icon } from "./icons.js";
 import { session } from "./session.js";
 
 const STEPS = [[1, "1 min", "skip-1m"], [15, "15 min", "skip-15m"], [60, "1 hour", "skip-1h"], [1440, "1 day", "skip-1d"], [10_080, "7 days", "skip-7d"]];
-const POLL_MS = 400;
+const POLL_MS = 1000;
 const SIX_WEEKS_DAYS = 42;
 
 /** The clock panel; `onSkip()` is called after time has moved. */
 export class ClockPanel {
   constructor(onSkip) {
     this.onSkip = onSkip;
+    this.living = false;
     this.time = h("span", { class: "clock-time", "data-testid": "clock-now" });
     this.day = h("span", { class: "clock-day" });
     this.offset = h("span", { class: "clock-offset", "data-testid": "clock-offset" });
@@ -37,9 +38,9 @@ export class ClockPanel {
 
   tick() {
     const now = session.now();
-    fill(this.time, timeText(now, session.zone), h("span", { class: "clock-seconds" }, `:${String(now.getUTCSeconds()).padStart(2, "0")}`));
+    fill(this.time, timeText(now, session.deskZone), h("span", { class: "clock-seconds" }, `:${String(now.getUTCSeconds()).padStart(2, "0")}`));
     this.time.setAttribute("data-now", now.toISOString());
-    fill(this.day, new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "long", year: "numeric", timeZone: session.zone }).format(now));
+    fill(this.day, new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "long", year: "numeric", timeZone: session.deskZone }).format(now));
     fill(this.offset, offsetText(session.clock.offset_seconds));
   }
 
@@ -60,6 +61,7 @@ export class ClockPanel {
   async liveSixWeeks() {
     const began_seconds = session.clock.offset_seconds ?? 0;
     this.working(true);
+    this.living = true;
     this.showProgress({ done: 0, total: SIX_WEEKS_DAYS, text: "Living six weeks…" });
     const watch = setInterval(() => this.watchDays(began_seconds), POLL_MS);
     try {
@@ -72,6 +74,7 @@ export class ClockPanel {
       this.showProgress({ text: refusal.message, failed: true });
     } finally {
       clearInterval(watch);
+      this.living = false;
       this.working(false);
       this.tick();
     }
@@ -86,7 +89,7 @@ export class ClockPanel {
     }
     this.tick();
     const days = Math.floor((session.clock.offset_seconds - began_seconds) / 86_400);
-    if (this.sixWeeks.disabled) this.showProgress({ done: days, total: SIX_WEEKS_DAYS, text: `Day ${Math.min(days + 1, SIX_WEEKS_DAYS)} of ${SIX_WEEKS_DAYS}` });
+    if (this.living) this.showProgress({ done: days, total: SIX_WEEKS_DAYS, text: `Day ${Math.min(days + 1, SIX_WEEKS_DAYS)} of ${SIX_WEEKS_DAYS}` });
   }
 
   /** Show how far the six weeks are: `{done, total, text}`. */

@@ -44,6 +44,28 @@ export function debounced(wait_ms, action) {
   };
 }
 
+/** Call at once, then at most once a gap; a call during the gap is made when it ends. `gap_ms` may be a function. */
+export function throttled(gap_ms, action) {
+  let resting = false;
+  let wanted = false;
+  const gap = () => (typeof gap_ms === "function" ? gap_ms() : gap_ms);
+  return function run() {
+    if (resting) {
+      wanted = true;
+      return;
+    }
+    resting = true;
+    action();
+    setTimeout(() => {
+      resting = false;
+      if (wanted) {
+        wanted = false;
+        run();
+      }
+    }, gap());
+  };
+}
+
 /** Run one at a time: calls during a run lead to exactly one further run. */
 export function oneAtATime(action) {
   let running = null;

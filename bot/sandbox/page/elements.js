@@ -16,7 +16,7 @@ export function renderElement(element, block, surface) {
 }
 
 /** Give what an element holds before anybody touched it, in the simple form that a submission carries. */
-export function initialValue(element) {
+function initialValue(element) {
   return (
     element.initial_value ?? element.initial_option?.value ?? element.initial_user ?? element.initial_conversation ?? element.initial_channel ??
     element.initial_date ?? element.initial_time ?? element.initial_options?.map((option) => option.value) ?? element.initial_users ?? element.initial_conversations ?? null

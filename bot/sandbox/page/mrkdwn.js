@@ -9,6 +9,8 @@ const STYLES = { "*": "strong", _: "em", "~": "s" };
 const BEFORE = /[\s([{"'“‘—–\-/|·,.:;!?*_~>•]/u;
 const WORD = /[\p{L}\p{N}]/u;
 const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">" };
+// Ends before an escaped bracket, a bar, and the punctuation of the sentence around it.
+const BARE_LINK = /^https?:\/\/(?:(?!&[lg]t;)[^\s<>|])*(?:(?!&[lg]t;)[^\s<>|.,;:!?)'"])/;
 const SAFE_LINK = /^(https?:\/\/|mailto:|tel:)/i;
 
 /** Render a text object or a bare mrkdwn string. */
@@ -117,7 +119,7 @@ function tokenAt(text, at) {
     case "<": return found(/^<([^<>\n]+)>/, rest(), ([, inside]) => entity(inside, at === 0 || text[at - 1] === "\n"));
     case "`": return found(/^`([^`\n]+)`/, rest(), ([, code]) => h("code", { class: "mrk-code" }, decode(code)));
     case ":": return found(/^:([a-z0-9_+-]+(?:::skin-tone-\d)?):/, rest(), ([, name]) => shortcode(name));
-    case "h": return WORD.test(text[at - 1] ?? "") ? null : found(/^https?:\/\/[^\s<>]+[^\s<>.,;:!?)'"]/, rest(), ([url]) => link(decode(url), decode(url)));
+    case "h": return WORD.test(text[at - 1] ?? "") ? null : found(BARE_LINK, rest(), ([url]) => link(decode(url), decode(url)));
     case "*": case "_": case "~": return styled(text, at);
     default: return null;
   }

@@ -2,7 +2,7 @@
 
 import { call, Refusal } from "./api.js";
 import { timeText } from "./dates.js";
-import { debounced, fill, h, oneAtATime } from "./dom.js";
+import { fill, h, oneAtATime, throttled } from "./dom.js";
 import { icon } from "./icons.js";
 import { session } from "./session.js";
 import { postThousand } from "./thousand.js";
@@ -42,7 +42,7 @@ export class Platform {
       this.result,
     );
     this.refresh = oneAtATime(() => this.fetch());
-    this.soon = debounced(150, () => this.refresh());
+    this.soon = throttled(400, () => this.refresh());
     setInterval(() => document.hidden || this.refresh(), POLL_MS);
     this.draw(null);
   }
@@ -80,7 +80,7 @@ export class Platform {
   light(kind, name, permit) {
     const state = permit === undefined ? "unknown" : permit.allowed ? "on" : "off";
     const grace_ends_at = permit?.allowed && this.wallet?.standing === "grace" ? this.wallet.grace_ends_at : null;
-    const reason = !permit ? "unknown" : grace_ends_at ? `grace until ${timeText(new Date(grace_ends_at), session.zone)}` : reasonText(permit.reason);
+    const reason = !permit ? "unknown" : grace_ends_at ? `grace until ${timeText(new Date(grace_ends_at), session.deskZone)}` : reasonText(permit.reason);
     return h(
       "div",
       { class: `light light-${state}`, "data-testid": `light-${kind}`, "data-allowed": permit === undefined ? null : String(permit.allowed), title: permit?.valid_until ? `Valid until ${permit.valid_until}` : null },

@@ -48,6 +48,11 @@ class Session {
     return this.me?.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   }
 
+  /** The zone of what stands outside Slack: the workspace's, whoever looks. */
+  get deskZone() {
+    return this.people.values().next().value?.tz ?? this.zone;
+  }
+
   /** Take the sandbox's time; it runs on from here by itself. */
   takeClock(clock) {
     if (!clock?.now) return;

@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { toast } from "./dialogs.js";
 import { fill, h, oneAtATime } from "./dom.js";
 import { icon } from "./icons.js";
+import { mrkdwn } from "./mrkdwn.js";
 
 /** The story strip; `onShow({as, where})` goes to what a step is about. */
 export class Story {
@@ -57,7 +58,7 @@ export class Story {
         );
       }),
     );
-    fill(this.text, this.said ?? (upcoming ? upcoming.text : "That was the whole tale. Everything in it can be done by hand as well."));
+    fill(this.text, this.said !== null ? mrkdwn(this.said) : (upcoming ? upcoming.text : "That was the whole tale. Everything in it can be done by hand as well."));
     fill(this.next, upcoming ? [icon("forward", 16), `Play step ${upcoming.n}`] : "Done");
     this.next.disabled = !upcoming || this.playing !== null;
   }

@@ -79,6 +79,7 @@ def _wallets(metadata: sa.MetaData) -> None:
 
 
 def _transfers(metadata: sa.MetaData) -> None:
+    named, linked = sa.text("reference <> ''"), sa.text("corrects_seq IS NOT NULL")
     sa.Table(
         "transfers",
         metadata,
@@ -101,6 +102,9 @@ def _transfers(metadata: sa.MetaData) -> None:
         sa.CheckConstraint("debit <> credit", name="sides"),
         sa.CheckConstraint("debit = 'balance' OR credit = 'balance'", name="touches_balance"),
         sa.CheckConstraint("seq > 0", name="seq"),
+        sa.Index(
+            "ix_transfers_corrects", "wallet_id", "corrects_seq", sqlite_where=linked, postgresql_where=linked
+        ),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
@@ -111,7 +115,7 @@ def _transfers(metadata: sa.MetaData) -> None:
         sa.Column("seq", BigInt, primary_key=True, autoincrement=False),
         sa.Column("salt", sa.LargeBinary, nullable=False),
         *_text("reference", "description"),
-        sa.Index("ix_texts_reference", "wallet_id", "reference"),
+        sa.Index("ix_texts_reference", "wallet_id", "reference", sqlite_where=named, postgresql_where=named),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )

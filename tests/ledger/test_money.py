@@ -1,0 +1,180 @@
+"""Amounts as people write them, as machines exchange them, and as cards count them."""
+
+import pytest
+
+from ledger import (
+    USD,
+    AmountOutOfRange,
+    AmountUnreadable,
+    Currency,
+    CurrencyMismatch,
+    CurrencyUnknown,
+    Money,
+    NotCardExact,
+    Refused,
+    decimal_text,
+    format_money,
+    from_minor,
+    parse_amount,
+    rounded_up_to_major,
+    to_minor,
+)
+from ledger.money import MICROS_MAX
+
+EUR, JPY, KWD, CAD = (Currency.of(code) for code in ("EUR", "jpy", "KWD", "CAD"))
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "micros"),
+    [
+        ("25", USD, 25_000_000),
+        ("25.5", USD, 25_500_000),
+        ("25.50", USD, 25_500_000),
+        (" $1,234.50 ", USD, 1_234_500_000),
+        ("1,234,567", USD, 1_234_567_000_000),
+        ("USD 20", USD, 20_000_000),
+        ("20 usd", USD, 20_000_000),
+        ("€20", EUR, 20_000_000),
+        ("20€", EUR, 20_000_000),
+        ("CA$20", CAD, 20_000_000),
+        ("¥500", JPY, 500_000_000),
+        ("1.234", KWD, 1_234_000),
+        ("0.01", USD, 10_000),
+        ("00025", USD, 25_000_000),
+        ("100000000000", USD, MICROS_MAX),
+    ],
+)
+def test_an_amount_is_read_as_people_write_it(text: str, currency: Currency, micros: int) -> None:
+    """One grammar, with or without the currency's mark."""
+    assert parse_amount(text, currency) == Money(micros, currency)
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("", AmountUnreadable),
+        ("   ", AmountUnreadable),
+        ("$", AmountUnreadable),
+        ("1e3", AmountUnreadable),
+        ("-5", AmountUnreadable),
+        ("\N{MINUS SIGN}5", AmountUnreadable),
+        ("+5", AmountUnreadable),
+        ("10.001", AmountUnreadable),
+        ("1.000,00", AmountUnreadable),
+        ("1_000", AmountUnreadable),
+        ("1 000", AmountUnreadable),
+        ("1,00", AmountUnreadable),
+        ("12,34,567", AmountUnreadable),
+        (",5", AmountUnreadable),
+        (".5", AmountUnreadable),
+        ("5.", AmountUnreadable),
+        ("0x10", AmountUnreadable),
+        ("NaN", AmountUnreadable),
+        ("inf", AmountUnreadable),
+        ("١٢٣", AmountUnreadable),
+        ("１２", AmountUnreadable),
+        ("€5", AmountUnreadable),
+        ("5 dollars", AmountUnreadable),
+        ("1" * 19, AmountUnreadable),
+        ("0", AmountOutOfRange),
+        ("0.00", AmountOutOfRange),
+        ("100000000000.01", AmountOutOfRange),
+        ("9" * 18, AmountOutOfRange),
+    ],
+)
+def test_what_is_no_amount_is_refused_with_words(text: str, refusal: type[Refused]) -> None:
+    """Nothing is guessed, and the words say what would be right."""
+    with pytest.raises(refusal) as caught:
+        parse_amount(text, USD)
+
+    assert len(str(caught.value)) > 20
+
+
+def test_a_refusal_says_what_to_write_instead() -> None:
+    """The nearest amount, in the currency's own decimals."""
+    with pytest.raises(AmountUnreadable, match=r"three decimals.*Dollars have two\. Try 10\.00"):
+        parse_amount("10.001", USD)
+    with pytest.raises(AmountUnreadable, match=r"Amounts in JPY have no. Try 500"):
+        parse_amount("500.5", JPY)
+
+
+def test_prices_may_have_six_decimals() -> None:
+    """A call costs fractions of a cent."""
+    assert parse_amount("0.000001", USD, decimals_max=6).micros == 1
+    with pytest.raises(AmountUnreadable):
+        parse_amount("0.0000001", USD, decimals_max=6)
+
+
+@pytest.mark.parametrize(
+    ("micros", "currency", "people", "machines"),
+    [
+        (0, USD, "$0.00", "0.00"),
+        (420_000, USD, "$0.42", "0.42"),
+        (-420_000, USD, "−$0.42", "-0.42"),
+        (1_234_500_000, USD, "$1,234.50", "1234.50"),
+        (1_234_560_000_000, CAD, "CA$1,234,560.00", "1234560.00"),
+        (4_200, USD, "$0.0042", "0.0042"),
+        (425_000, USD, "$0.425", "0.425"),
+        (1, USD, "$0.0000", "0.000001"),
+        (500_000_000, JPY, "¥500", "500"),
+        (1_234_000, KWD, "KWD1.234", "1.234"),
+    ],
+)
+def test_an_amount_reads_like_money(micros: int, currency: Currency, people: str, machines: str) -> None:
+    """Four decimals for people where cents would hide it; all of them for machines."""
+    assert format_money(Money(micros, currency)) == people
+    assert decimal_text(Money(micros, currency)) == machines
+
+
+def test_a_plus_sign_stands_before_what_came_in() -> None:
+    """On request, and never before nothing."""
+    assert format_money(Money(5_000_000, USD), plus=True) == "+$5.00"
+    assert format_money(Money(0, USD), plus=True) == "$0.00"
+    assert format_money(Money(-5_000_000, USD), plus=True) == "−$5.00"
+
+
+@pytest.mark.parametrize(
+    ("micros", "currency", "minor"),
+    [(25_000_000, USD, 2500), (500_000_000, JPY, 500), (1_230_000, KWD, 1230), (10_000, USD, 1)],
+)
+def test_card_units_are_exact_both_ways(micros: int, currency: Currency, minor: int) -> None:
+    """Two, none or three decimals."""
+    assert to_minor(Money(micros, currency)) == minor
+    assert from_minor(minor, currency) == Money(micros, currency)
+
+
+@pytest.mark.parametrize(("micros", "currency"), [(1, USD), (425_000, USD), (500_000, JPY), (1_234_000, KWD)])
+def test_what_a_card_cannot_pay_exactly_is_refused(micros: int, currency: Currency) -> None:
+    """Never rounded; three-decimal currencies pay in tens."""
+    with pytest.raises(NotCardExact):
+        to_minor(Money(micros, currency))
+
+
+def test_money_of_two_currencies_never_meets() -> None:
+    """Not added, not compared; equality is simply false."""
+    with pytest.raises(CurrencyMismatch):
+        Money(1, USD) + Money(1, EUR)
+    with pytest.raises(CurrencyMismatch):
+        _ = Money(1, USD) < Money(1, EUR)
+    assert Money(1, USD) != Money(1, EUR)
+
+
+def test_money_adds_and_compares_within_a_currency() -> None:
+    """Integers, signed."""
+    assert Money(5, USD) - Money(7, USD) == -Money(2, USD)
+    assert Money(5, USD) + Money(7, USD) == Money(12, USD)
+    assert Money(5, USD) <= Money(5, USD) < Money(6, USD) >= Money(6, USD) > Money(5, USD)
+
+
+def test_rounding_up_to_whole_units_never_takes_away() -> None:
+    """A gap of 12.01 is charged as 13."""
+    assert rounded_up_to_major(Money(12_010_000, USD)) == Money(13_000_000, USD)
+    assert rounded_up_to_major(Money(12_000_000, USD)) == Money(12_000_000, USD)
+    assert rounded_up_to_major(Money(-1, USD)) == Money(0, USD)
+
+
+@pytest.mark.parametrize("code", ["", "XXX", "US", "ISK", "dollar"])
+def test_a_currency_that_is_not_in_the_table_is_refused(code: str) -> None:
+    """Also those whose rules contradict each other."""
+    with pytest.raises(CurrencyUnknown):
+        Currency.of(code)

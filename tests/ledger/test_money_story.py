@@ -1,0 +1,340 @@
+"""Money in, usage out: keys, duplicates, conflicts, corrections, and what people read afterwards."""
+
+from datetime import timedelta
+
+import pytest
+
+from ledger import (
+    AI_TASK,
+    INBOUND_CALL,
+    OUTBOUND_CALL,
+    AmountOutOfRange,
+    Command,
+    Correct,
+    CorrectionTooLarge,
+    CreditKind,
+    KeyReused,
+    KindUnknown,
+    PostMoney,
+    PostUsage,
+    Receipt,
+    Refused,
+    Standing,
+    TextUnfit,
+    TimeUnfit,
+    TransferUnknown,
+    WalletUnknown,
+    new_wallet_id,
+    transfer_by_key,
+)
+from ledger.checks import TEXT_MAX
+from ledger.money import MICROS_MAX
+from tests.ledger.desk import MORNING, Desk, usd
+
+CALL = PostUsage("platform", "call-118", OUTBOUND_CALL, usd("0.42"), None, 60, "camp-7", "Ann to Bob")
+
+
+def test_a_wallet_starts_empty_and_not_connected(desk: Desk) -> None:
+    """Nothing starts before the first money."""
+    view = desk.view()
+
+    assert (view.balance_micros, view.held_micros, view.seq) == (0, 0, 0)
+    assert view.standing is Standing.NOT_CONNECTED
+    assert desk.told() == []
+
+
+def test_money_in_and_usage_out_make_the_balance(desk: Desk) -> None:
+    """Each is a transaction of its own, and says the balance after it."""
+    desk.top_up("50")
+    desk.use("0.42", quantity=60, reference="camp-7")
+
+    newest, oldest = desk.history()
+    assert (newest.kind, newest.amount_micros, newest.balance_after_micros) == (
+        OUTBOUND_CALL,
+        usd("-0.42"),
+        usd("49.58"),
+    )
+    assert (oldest.kind, oldest.amount_micros) == ("top_up", usd("50"))
+    assert desk.view().balance_micros == usd("49.58")
+
+
+def test_the_same_usage_twice_is_posted_once(desk: Desk) -> None:
+    """A retry gets the first receipt, marked as a duplicate."""
+    desk.top_up("10")
+
+    (first,) = desk.do(CALL)
+    (again,) = desk.do(CALL)
+
+    assert isinstance(first, Receipt)
+    assert isinstance(again, Receipt)
+    assert not first.duplicate
+    assert again.duplicate
+    assert (again.seq, again.balance_after_micros) == (first.seq, first.balance_after_micros)
+    assert desk.view().seq == 2
+
+
+def test_the_same_usage_twice_in_one_batch_is_posted_once(desk: Desk) -> None:
+    """Inside a batch the second is a duplicate as well."""
+    desk.top_up("10")
+
+    first, second = desk.do(CALL, CALL)
+
+    assert isinstance(first, Receipt)
+    assert isinstance(second, Receipt)
+    assert (first.duplicate, second.duplicate) == (False, True)
+    assert desk.view().balance_micros == usd("9.58")
+
+
+@pytest.mark.parametrize(
+    ("other", "field"),
+    [
+        (PostUsage("platform", "call-118", INBOUND_CALL, usd("0.42"), None, 60, "camp-7", "Ann to Bob"), "kind"),
+        (PostUsage("platform", "call-118", OUTBOUND_CALL, usd("0.43"), None, 60, "camp-7", "Ann to Bob"), "amount"),
+        (PostUsage("platform", "call-118", OUTBOUND_CALL, usd("0.42"), None, 61, "camp-7", "Ann to Bob"), "quantity"),
+        (PostUsage("platform", "call-118", OUTBOUND_CALL, usd("0.42"), None, 60, "camp-8", "Ann to Bob"), "reference"),
+        (PostUsage("platform", "call-118", OUTBOUND_CALL, usd("0.42"), None, 60, "camp-7", "Bob"), "description"),
+        (
+            PostUsage("platform", "call-118", OUTBOUND_CALL, usd("0.42"), None, 60, "camp-7", "Ann to Bob", "h1"),
+            "hold",
+        ),
+        (
+            PostUsage(
+                "platform", "call-118", OUTBOUND_CALL, usd("0.42"), None, 60, "camp-7", "Ann to Bob", None, "h0"
+            ),
+            "parent",
+        ),
+        (PostMoney("platform", "call-118", CreditKind.PROMO, usd("0.42"), None, "camp-7", "Ann to Bob"), "kind"),
+    ],
+)  # fmt: skip
+def test_the_same_key_with_other_contents_names_what_differs(desk: Desk, other: Command, field: str) -> None:
+    """The first one stands; nothing is posted."""
+    desk.top_up("10")
+    desk.do(CALL)
+
+    refusal = desk.refusal(other)
+
+    assert isinstance(refusal, KeyReused)
+    assert refusal.field == field
+    assert field in str(refusal)
+    assert desk.view().seq == 2
+
+
+def test_a_replay_is_held_to_the_time_only_when_both_say_one(desk: Desk) -> None:
+    """A time that was left out is filled in by us, so it is no contradiction."""
+    desk.top_up("10")
+    at = MORNING - timedelta(hours=1)
+
+    desk.use("1", key="a", at=at)
+    desk.use("1", key="b")
+    desk.clock.skip(minutes=5)
+
+    assert desk.use("1", key="a").duplicate
+    assert desk.use("1", key="b", at=at).duplicate
+    refusal = desk.refusal(PostUsage("platform", "a", OUTBOUND_CALL, usd("1"), at + timedelta(seconds=1)))
+    assert isinstance(refusal, KeyReused)
+    assert refusal.field == "occurred_at"
+
+
+def test_the_same_key_in_two_wallets_is_two_transfers(desk: Desk) -> None:
+    """Keys belong to a wallet."""
+    desk.top_up("10", key="x")
+    other = desk.open_wallet()
+
+    (receipt,) = desk.ledger.carry_out(other, [PostMoney("stripe", "x", CreditKind.TOP_UP, usd("20"), None)])
+
+    assert isinstance(receipt, Receipt)
+    assert not receipt.duplicate
+    assert receipt.balance_after_micros == usd("20")
+
+
+def test_usage_is_never_refused_for_lack_of_money(desk: Desk) -> None:
+    """It happened; the balance goes below zero and says so."""
+    desk.top_up("1")
+
+    desk.use("3.50")
+
+    assert desk.view().balance_micros == usd("-2.50")
+
+
+def test_work_without_a_price_is_a_transaction_and_counted(desk: Desk) -> None:
+    """Free calls appear in the history and replay like others."""
+    desk.top_up("1")
+
+    first = desk.use("0", key="free", quantity=30)
+
+    assert desk.use("0", key="free", quantity=30).duplicate
+    assert (first.amount_micros, desk.history()[0].quantity) == (0, 30)
+    refusal = desk.refusal(PostUsage("platform", "free", OUTBOUND_CALL, usd("5"), None, 30))
+    assert isinstance(refusal, KeyReused)
+
+
+def test_a_correction_gives_back_part_of_what_was_charged(desk: Desk) -> None:
+    """It is linked, and its money is back."""
+    desk.top_up("10")
+    charged = desk.use("4")
+
+    receipt = desk.one(Correct("operator", "fix-1", charged.seq, usd("1.50"), None, "wrong rate"), Receipt)
+
+    assert receipt.balance_after_micros == usd("7.50")
+    assert desk.history()[0].corrects_seq == charged.seq
+
+
+def test_corrections_never_exceed_what_they_correct(desk: Desk) -> None:
+    """Also not together, nor inside one batch; the refusal says what is left."""
+    desk.top_up("10")
+    charged = desk.use("4")
+
+    first, second = desk.do(
+        Correct("operator", "fix-1", charged.seq, usd("3"), None),
+        Correct("operator", "fix-2", charged.seq, usd("1.01"), None),
+    )
+
+    assert isinstance(first, Receipt)
+    assert isinstance(second, CorrectionTooLarge)
+    assert second.left_micros == usd("1")
+    assert isinstance(
+        desk.refusal(Correct("operator", "fix-3", charged.seq, usd("2"), None)), CorrectionTooLarge
+    )
+
+
+def test_a_correction_of_nothing_or_of_a_correction_is_refused(desk: Desk) -> None:
+    """There has to be a transaction to correct."""
+    desk.top_up("10")
+    charged = desk.use("4")
+    fixed = desk.one(Correct("operator", "fix-1", charged.seq, usd("1"), None), Receipt)
+
+    assert isinstance(desk.refusal(Correct("operator", "x", 99, usd("1"), None)), TransferUnknown)
+    assert isinstance(desk.refusal(Correct("operator", "y", fixed.seq, usd("1"), None)), TransferUnknown)
+
+
+@pytest.mark.parametrize(
+    ("kind", "effect"),
+    [
+        (CreditKind.TOP_UP, 1),
+        (CreditKind.RECHARGE, 1),
+        (CreditKind.REFUND, -1),
+        (CreditKind.REFUND_REVERSAL, 1),
+        (CreditKind.DISPUTE_WITHDRAWN, -1),
+        (CreditKind.DISPUTE_REINSTATED, 1),
+        (CreditKind.PROMO, 1),
+        (CreditKind.ADJUSTMENT_UP, 1),
+        (CreditKind.ADJUSTMENT_DOWN, -1),
+    ],
+)
+def test_each_kind_of_money_moves_the_balance_its_way(desk: Desk, kind: CreditKind, effect: int) -> None:
+    """Money in says so in a notice; money back does not."""
+    desk.top_up("100")
+
+    receipt = desk.one(PostMoney("operator", "m", kind, usd("7"), None), Receipt)
+
+    assert receipt.balance_after_micros == usd("100") + effect * usd("7")
+    assert desk.told().count("wallet.credited") == (2 if effect > 0 else 1)
+
+
+_LATE = MORNING - timedelta(days=401)
+_EARLY = MORNING + timedelta(minutes=11)
+
+
+@pytest.mark.parametrize(
+    ("command", "refusal"),
+    [
+        (PostUsage("p", "a", OUTBOUND_CALL, -1, None), AmountOutOfRange),
+        (PostUsage("p", "a", OUTBOUND_CALL, MICROS_MAX + 1, None), AmountOutOfRange),
+        (PostUsage("p", "a", OUTBOUND_CALL, 2**63, None), AmountOutOfRange),
+        (PostUsage("p", "a", OUTBOUND_CALL, True, None), AmountOutOfRange),
+        (PostUsage("p", "a", OUTBOUND_CALL, 1, None, -1), AmountOutOfRange),
+        (PostUsage("p", "a", OUTBOUND_CALL, 1, None, 2**63), AmountOutOfRange),
+        (PostUsage("p", "a", "Outbound", 1, None), KindUnknown),
+        (PostUsage("p", "a", "", 1, None), KindUnknown),
+        (PostUsage("p", "a", "top_up", 1, None), KindUnknown),
+        (PostUsage("p", "a", "correction", 1, None), KindUnknown),
+        (PostUsage("p", "a", "x" * 41, 1, None), KindUnknown),
+        (PostUsage("p", "", AI_TASK, 1, None), TextUnfit),
+        (PostUsage("p", "a" * 256, AI_TASK, 1, None), TextUnfit),
+        (PostUsage("p", "a\0", AI_TASK, 1, None), TextUnfit),
+        (PostUsage("p\ud800", "a", AI_TASK, 1, None), TextUnfit),
+        (PostUsage("p", "a\udfff", AI_TASK, 1, None), TextUnfit),
+        (PostUsage("p", "a", AI_TASK, 1, None, None, "r\0"), TextUnfit),
+        (PostUsage("p", "a", AI_TASK, 1, None, None, "", "d" * (TEXT_MAX + 1)), TextUnfit),
+        (PostUsage("p", "a", AI_TASK, 1, None, None, "", "d" * 1_000_000), TextUnfit),
+        (PostUsage("p", "a", AI_TASK, 1, None, None, "", "", "h\0"), TextUnfit),
+        (PostUsage("p", "a", AI_TASK, 1, None, None, "", "", None, "\ud800"), TextUnfit),
+        (PostUsage("p", "a", AI_TASK, 1, _LATE), TimeUnfit),
+        (PostUsage("p", "a", AI_TASK, 1, _EARLY), TimeUnfit),
+        (PostUsage("p", "a", AI_TASK, 1, MORNING.replace(tzinfo=None)), TimeUnfit),
+        (PostMoney("p", "a", CreditKind.PROMO, 0, None), AmountOutOfRange),
+        (Correct("p", "a", 1, 0, None), AmountOutOfRange),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name_and_changes_nothing(
+    desk: Desk, command: Command, refusal: type[Refused]
+) -> None:
+    """Each has its own class and words; its neighbours in the batch go on."""
+    desk.top_up("5")
+
+    before, refused, after = desk.do(
+        PostUsage("ok", "1", AI_TASK, 1, None), command, PostUsage("ok", "2", AI_TASK, 1, None)
+    )
+
+    assert isinstance(refused, refusal), refused
+    assert str(refused)
+    assert isinstance(before, Receipt)
+    assert isinstance(after, Receipt)
+    assert desk.view().seq == 3
+
+
+def test_sums_beyond_what_can_be_counted_are_refused(desk: Desk) -> None:
+    """The balance never comes near the end of 64 bits."""
+    outcomes = desk.do(
+        *(PostMoney("p", str(number), CreditKind.PROMO, MICROS_MAX, None) for number in range(60))
+    )
+
+    assert isinstance(outcomes[-1], AmountOutOfRange)
+    assert desk.view().balance_micros < 2**62
+    assert desk.view().balance_micros == sum(
+        one.amount_micros for one in outcomes if isinstance(one, Receipt)
+    )
+
+
+def test_an_unknown_wallet_is_refused(desk: Desk) -> None:
+    """Nothing is made up for it."""
+    with pytest.raises(WalletUnknown):
+        desk.ledger.carry_out(new_wallet_id(), [CALL])
+
+
+def test_text_of_any_script_is_kept(desk: Desk) -> None:
+    """Composed or not, with and without emoji; the chain holds."""
+    desk.top_up("5")
+
+    desk.use("1", reference="Zoe\u0308 📞", description="日本語 \u200f שלום é")
+
+    assert desk.history()[0].reference == "Zoe\u0308 📞"
+    assert desk.history()[0].description == "日本語 \u200f שלום é"
+
+
+def test_a_transaction_is_found_by_its_key(desk: Desk) -> None:
+    """And nothing by another."""
+    desk.top_up("5", key="credit:pi_1")
+
+    with desk.ledger.reading() as connection:
+        found = transfer_by_key(connection, desk.wallet_id, "stripe", "credit:pi_1")
+        missing = transfer_by_key(connection, desk.wallet_id, "stripe", "credit:pi_2")
+
+    assert found is not None
+    assert found.amount_micros == usd("5")
+    assert missing is None
+
+
+def test_recorded_time_never_runs_back(desk: Desk) -> None:
+    """A clock that is set back is waited out, also across a restart."""
+    desk.top_up("5")
+    desk.clock.skip(hours=1)
+    desk.use("1")
+
+    desk.clock.skip(hours=-3)
+    desk.reopen()
+    desk.use("1")
+
+    recorded = [row.recorded_at for row in reversed(desk.history())]
+    assert recorded == sorted(recorded)
+    assert recorded[-1] == MORNING + timedelta(hours=1)

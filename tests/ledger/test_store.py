@@ -1,0 +1,247 @@
+"""Opening the database: what is refused with words, what is proved, and what two connections see."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+import ledger
+from ledger import Ledger, StoreBusy, StoreUnusable, failpoints, open_store
+from ledger.statements import statements_for
+from ledger.store import sqlite_module, wal_is_safe
+from ledger.tables import metadata, wallets
+from tests.ledger.desk import Desk, HandClock
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sqlite:///{here}", "cannot be read and written"),
+        ("sqlite:///{here}/words.db", "is not a database of Redbar"),
+        ("sqlite:///{here}/words.db/below.db", "cannot be used for the database"),
+        ("postgresql://localhost/redbar", "use sqlite:///FILE"),
+        ("no address", "Write it like sqlite:///redbar.db"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_refused_with_words(tmp_path: Path, url: str, words: str) -> None:
+    """One sentence, no traceback, and nothing is left locked."""
+    (tmp_path / "words.db").write_text("These are words. " * 100)
+
+    with pytest.raises(StoreUnusable, match=words):
+        open_store(url.format(here=tmp_path))
+
+
+def test_a_second_writer_is_refused_and_told_so(desk: Desk) -> None:
+    """One process writes a file."""
+    with pytest.raises(StoreBusy, match="Another Redbar is using"):
+        open_store(desk.url)
+
+
+def test_those_who_only_look_come_in_beside_the_writer(desk: Desk) -> None:
+    """And cannot write."""
+    desk.top_up("5")
+
+    looker = Ledger(desk.url, desk.clock, write=False)
+    with looker.reading() as connection:
+        assert looker.look(connection, desk.wallet_id)[0].balance_micros == 5_000_000
+    with pytest.raises(StoreUnusable, match="looking only"):
+        looker.run(lambda tx: tx.book.view(desk.wallet_id))
+    looker.close()
+
+
+def test_looking_at_a_database_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    """It says so instead."""
+    with pytest.raises(StoreUnusable, match="There is no database"):
+        open_store(f"sqlite:///{tmp_path}/none.db", write=False)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_of_a_newer_version_is_refused(desk: Desk) -> None:
+    """Older code does not touch it, and the lock is given back."""
+    with desk.ledger.store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version_ledger SET version_num = 'ledger_9999'"))
+    desk.ledger.close()
+
+    for _ in range(2):
+        with pytest.raises(StoreUnusable, match="newer Redbar"):
+            Ledger(desk.url, desk.clock)
+
+    store = open_store(desk.url)
+    with store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version_ledger SET version_num = 'ledger_0001'"))
+    store.close()
+    desk.reopen()
+
+
+def test_what_was_written_is_there_after_opening_again(desk: Desk) -> None:
+    """Balance, history, notices."""
+    desk.top_up("60")
+    before = (desk.view(), desk.history(), desk.told())
+
+    desk.reopen()
+
+    assert (desk.view(), desk.history(), desk.told()) == before
+
+
+def test_closing_twice_is_closing_once(desk: Desk) -> None:
+    """Whoever cleans up need not ask."""
+    desk.ledger.close()
+    desk.ledger.close()
+    desk.reopen()
+
+
+def test_a_ledger_in_memory_works_alike(tmp_path: Path) -> None:
+    """One connection does everything."""
+    memory = Ledger("sqlite://", HandClock())
+    wallet_id = ledger.new_wallet_id()
+    memory.run(lambda tx: tx.book.create_wallet(wallet_id, "EUR", "Europe/Berlin"))
+
+    with memory.reading() as connection:
+        assert memory.look(connection, wallet_id)[0].currency == "EUR"
+    memory.close()
+
+
+def test_readers_see_one_instant_while_others_write(desk: Desk) -> None:
+    """A read transaction does not change under its reader, and blocks nobody."""
+    desk.top_up("5")
+    with desk.ledger.reading() as connection:
+        before = connection.execute(select(wallets.c.balance)).scalar_one()
+
+        desk.use("1")
+
+        assert connection.execute(select(wallets.c.balance)).scalar_one() == before
+    assert desk.view().balance_micros == 4_000_000
+
+
+def test_readers_cannot_write(desk: Desk) -> None:
+    """There is one door for that."""
+    with pytest.raises(Exception, match="readonly"), desk.ledger.reading() as connection:
+        connection.execute(text("UPDATE wallets SET balance = 1"))
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 1), False),
+        ((3, 51, 3), True),
+        ((3, 53, 4), True),
+    ],
+)
+def test_libraries_with_the_log_bug_are_known(version: tuple[int, ...], safe: bool) -> None:
+    """They get one connection for everything instead."""
+    assert wal_is_safe(version) is safe
+
+
+def test_the_library_in_use_is_durable_and_strict(desk: Desk) -> None:
+    """Write-ahead log, full sync, foreign keys, strict tables, rows without hidden ids where they are hot."""
+    with desk.ledger.store.writing() as connection:
+        said = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+        tables = {
+            row.name: row
+            for row in connection.execute(text("PRAGMA table_list"))
+            if row.name in metadata.tables
+        }
+
+    assert said == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    assert set(tables) == set(metadata.tables)
+    assert all(table.strict for table in tables.values())
+    assert {name for name, table in tables.items() if table.wr} == {"transfers", "texts", "holds", "hourly"}
+    assert sqlite_module().sqlite_version_info >= (3, 37)
+
+
+def test_the_migrated_schema_is_the_one_the_code_speaks_of(desk: Desk) -> None:
+    """Same tables, columns, constraints and indexes, by name."""
+    with desk.ledger.reading() as connection:
+        built: dict[str, str] = {
+            row.name: row.sql
+            for row in connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+        }
+        indexes = set(
+            connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'index'")).scalars()
+        )
+
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            assert f"{column.name} " in built[table.name].replace('"', ""), (table.name, column.name)
+        for constraint in table.constraints:
+            assert str(constraint.name) in built[table.name]
+        assert {str(index.name) for index in table.indexes} <= indexes
+
+
+def test_every_key_begins_with_the_wallet() -> None:
+    """So that a wallet's rows lie together, and one day on one shard."""
+    for table in metadata.sorted_tables:
+        assert next(iter(table.primary_key.columns)).name == "wallet_id"
+        for index in table.indexes:
+            assert next(iter(index.columns)).name == "wallet_id"
+
+
+def test_every_constraint_has_a_name() -> None:
+    """Migrations of later years need it."""
+    assert all(one.name for table in metadata.sorted_tables for one in table.constraints)
+
+
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        (
+            "posted",
+            "SEARCH t USING INDEX sqlite_autoindex_transfers_2 (wallet_id=? AND source=? AND source_id=?)",
+        ),
+        ("numbered", "SEARCH t USING PRIMARY KEY (wallet_id=? AND seq=?)"),
+        ("holds", "SEARCH h USING PRIMARY KEY (wallet_id=? AND hold_id=?)"),
+    ],
+)
+def test_a_batch_looks_up_only_what_it_names(desk: Desk, name: str, search: str) -> None:
+    """However long the history is: no statement of the hot path reads a wallet from end to end."""
+    with desk.ledger.reading() as connection:
+        statement = getattr(statements_for(connection), name)
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {statement}", {"wallet_id": "w", "source": "s", "list": "[]"}
+        )
+        steps = [step for *_, step in plan]
+
+    assert search in steps
+    assert all("SCAN t" not in step and "(wallet_id=?)" not in step for step in steps)
+
+
+def test_failpoints_do_what_they_are_armed_for() -> None:
+    """Raise, wait, or nothing at all; and count who passes."""
+    failpoints.arm("here=raise,there=delay:0")
+    try:
+        with pytest.raises(failpoints.FailpointHit):
+            failpoints.failpoint("here")
+        failpoints.failpoint("there")
+        failpoints.failpoint("elsewhere")
+    finally:
+        failpoints.arm("")
+
+    failpoints.failpoint("here")
+    assert failpoints.passed["here"] == 2
+    with pytest.raises(AssertionError, match="no action"):
+        failpoints.arm("here=explode")
+
+
+def test_no_float_comes_near_the_ledger() -> None:
+    """No literal, no call, no true division, in any of its files."""
+    for path in sorted(Path(ledger.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            place = f"{path.name}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Constant):
+                assert not isinstance(node.value, float), place
+            if isinstance(node, ast.Name):
+                assert node.id not in ("float", "round"), place
+            # Sleeping is the one thing that is counted in fractions of a second.
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+                joins_paths = isinstance(node.right, ast.Constant) and isinstance(node.right.value, str)
+                assert joins_paths or path.name == "failpoints.py", place

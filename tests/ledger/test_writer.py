@@ -1,0 +1,248 @@
+"""The lane of writing: many callers, shared commits, and each its own answer."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import pytest
+
+from ledger import (
+    OUTBOUND_CALL,
+    Busy,
+    Command,
+    HoldAnswer,
+    KeyReused,
+    OpenHold,
+    Outcome,
+    PostUsage,
+    Receipt,
+    Tx,
+    WalletUnknown,
+    new_wallet_id,
+)
+from ledger import writer as lane
+from ledger.writer import Closed
+from tests.ledger.desk import Desk, usd
+
+
+def call(number: int, dollars: str = "0.01") -> PostUsage:
+    return PostUsage("platform", f"call-{number:05}", OUTBOUND_CALL, usd(dollars), None)
+
+
+def test_sixty_four_threads_at_zero_get_exactly_what_there_is(desk: Desk) -> None:
+    """Never one hold more, never a wrong refusal."""
+    desk.top_up("20")
+
+    def ask(number: int) -> bool:
+        (answer,) = desk.do(OpenHold(f"h{number}", OUTBOUND_CALL, usd("0.10")))
+        assert isinstance(answer, HoldAnswer)
+        return answer.permit.allowed
+
+    with ThreadPoolExecutor(64) as pool:
+        allowed = list(pool.map(ask, range(640)))
+
+    assert allowed.count(True) == 200
+    assert desk.view().available_micros == 0
+
+
+def test_threads_that_post_the_same_usage_post_it_once(desk: Desk) -> None:
+    """One is the first, the others are duplicates of it."""
+    desk.top_up("20")
+
+    with ThreadPoolExecutor(32) as pool:
+        outcomes = [one for (one,) in pool.map(lambda _: desk.do(call(1)), range(64))]
+
+    receipts = [one for one in outcomes if isinstance(one, Receipt)]
+    assert len(receipts) == 64
+    assert [one.duplicate for one in receipts].count(False) == 1
+    assert desk.view().seq == 2
+
+
+def test_callers_on_an_event_loop_share_commits(desk: Desk) -> None:
+    """A thousand at once, each with its own receipt, in numbers without a gap."""
+    desk.top_up("20")
+
+    async def post_all() -> list[list[Outcome]]:
+        return await asyncio.gather(
+            *(desk.ledger.carry_out_async(desk.wallet_id, [call(number)]) for number in range(1_000))
+        )
+
+    outcomes = asyncio.run(post_all())
+
+    seqs = [receipt.seq for (receipt,) in outcomes if isinstance(receipt, Receipt)]
+    assert sorted(seqs) == list(range(2, 1_002))
+    assert desk.view().balance_micros == usd("10")
+
+
+def test_each_caller_gets_its_own_refusal(desk: Desk) -> None:
+    """An unknown wallet, a conflict and a receipt in one commit."""
+    desk.top_up("20")
+    desk.do(call(1))
+
+    async def post_all() -> Sequence[object]:
+        return await asyncio.gather(
+            desk.ledger.carry_out_async(desk.wallet_id, [call(1, "0.02"), call(2)]),
+            desk.ledger.carry_out_async(new_wallet_id(), [call(3)]),
+            desk.ledger.carry_out_async(desk.wallet_id, [call(4)]),
+            return_exceptions=True,
+        )
+
+    first, second, third = asyncio.run(post_all())
+
+    assert isinstance(first, list)
+    assert isinstance(first[0], KeyReused)
+    assert isinstance(first[1], Receipt)
+    assert isinstance(second, WalletUnknown)
+    assert isinstance(third, list)
+    assert isinstance(third[0], Receipt)
+
+
+class Poison:
+    """No command at all: whoever looks at it stumbles."""
+
+    def __getattr__(self, name: str) -> object:
+        raise ArithmeticError(name)
+
+
+def test_a_poisonous_command_hurts_only_its_sender(desk: Desk) -> None:
+    """Its neighbours in the same commit are written."""
+    desk.top_up("20")
+
+    async def post_all() -> list[list[Outcome] | BaseException]:
+        batches: list[Sequence[Command]] = [[call(number)] for number in range(40)]
+        batches[17] = [Poison()]  # type: ignore[list-item]
+        return await asyncio.gather(
+            *(desk.ledger.carry_out_async(desk.wallet_id, batch) for batch in batches),
+            return_exceptions=True,
+        )
+
+    outcomes = asyncio.run(post_all())
+
+    assert isinstance(outcomes[17], ArithmeticError)
+    assert all(isinstance(one, list) for number, one in enumerate(outcomes) if number != 17)
+    assert desk.view().seq == 40
+
+
+def test_a_function_that_raises_rolls_back_only_itself(desk: Desk) -> None:
+    """The caller hears it; the lane goes on."""
+    desk.top_up("20")
+
+    def fail(tx: Tx) -> None:
+        tx.book.carry_out(desk.wallet_id, [call(1)])
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        desk.ledger.run(fail)
+
+    assert desk.view().seq == 1
+    assert not desk.use("1").duplicate
+
+
+def test_batches_that_wait_land_before_a_function(desk: Desk) -> None:
+    """What was posted first is seen by what runs next."""
+    desk.top_up("20")
+    entered, posted = threading.Event(), threading.Event()
+
+    def hold_the_lane(tx: Tx) -> None:
+        entered.set()
+        assert posted.wait(30)
+
+    async def post_behind() -> list[Outcome]:
+        waiting = asyncio.ensure_future(desk.ledger.carry_out_async(desk.wallet_id, [call(1)]))
+        await asyncio.sleep(0)
+        posted.set()
+        return await waiting
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(desk.ledger.run, hold_the_lane)
+        assert entered.wait(30)
+        seen = pool.submit(desk.ledger.run, lambda tx: tx.book.view(desk.wallet_id).seq)
+        outcomes = asyncio.run(post_behind())
+        first.result()
+
+    assert isinstance(outcomes[0], Receipt)
+    assert seen.result() == 2
+
+
+def test_a_function_cannot_ask_for_another_turn(desk: Desk) -> None:
+    """It would wait for itself for ever; it is told instead."""
+    with pytest.raises(AssertionError, match="another turn"):
+        desk.ledger.run(lambda tx: desk.ledger.run(lambda inner: None))
+
+    assert desk.top_up("1").seq == 1
+
+
+def test_too_much_waiting_is_refused_at_the_door(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it was done, and the same request may come again."""
+    monkeypatch.setattr(lane, "WAITING_MAX", 10)
+    desk.top_up("20")
+
+    with pytest.raises(Busy) as caught:
+        desk.do(*(call(number) for number in range(11)))
+
+    assert caught.value.retry_after.total_seconds() > 0
+    assert desk.view().seq == 1
+    assert len(desk.do(*(call(number) for number in range(10)))) == 10
+
+
+def test_closing_writes_what_was_taken_in(desk: Desk) -> None:
+    """And takes nothing more."""
+    desk.top_up("20")
+
+    async def post_and_close() -> list[list[Outcome]]:
+        waiting = [
+            asyncio.ensure_future(desk.ledger.carry_out_async(desk.wallet_id, [call(number)]))
+            for number in range(200)
+        ]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(desk.ledger.close)
+        return await asyncio.gather(*waiting)
+
+    outcomes = asyncio.run(post_and_close())
+    assert all(isinstance(one, Receipt) for (one,) in outcomes)
+    with pytest.raises(Closed):
+        desk.do(call(999))
+    with pytest.raises(Closed):
+        desk.ledger.run(lambda tx: None)
+
+    desk.reopen()
+    assert desk.view().seq == 201
+
+
+def test_a_caller_who_went_away_changes_nothing_for_the_others(desk: Desk) -> None:
+    """Its usage is posted all the same."""
+    desk.top_up("20")
+
+    async def post_all() -> list[Outcome]:
+        left = asyncio.ensure_future(desk.ledger.carry_out_async(desk.wallet_id, [call(1)]))
+        stayed = asyncio.ensure_future(desk.ledger.carry_out_async(desk.wallet_id, [call(2)]))
+        await asyncio.sleep(0)
+        left.cancel()
+        return await stayed
+
+    (outcome,) = asyncio.run(post_all())
+
+    assert isinstance(outcome, Receipt)
+    assert desk.use("0.01", key="call-00001").duplicate
+
+
+def test_many_wallets_share_a_commit_and_nothing_else(desk: Desk) -> None:
+    """Each has its own numbers and its own balance."""
+    wallets: list[UUID] = [desk.open_wallet() for _ in range(5)]
+
+    async def post_all() -> None:
+        await asyncio.gather(
+            *(
+                desk.ledger.carry_out_async(wallet_id, [call(number)])
+                for number in range(20)
+                for wallet_id in wallets
+            )
+        )
+
+    asyncio.run(post_all())
+
+    with desk.ledger.reading() as connection:
+        views = [desk.ledger.look(connection, wallet_id)[0] for wallet_id in wallets]
+    assert {(view.seq, view.balance_micros) for view in views} == {(20, usd("-0.20"))}
