@@ -55,7 +55,10 @@ def test_below_the_threshold_the_card_is_charged_and_everybody_knows(world: Worl
     assert history.count("/v1/payment_intents/pi_") >= 1
     world.use("call-2", "160.00")
     until(lambda: world.wallet()["balance"] == "40.00" or None, lambda: "usage was not booked")
-    assert "one charge per 15 minutes" in shown(world.home("owner"))
+    until(
+        lambda: "one charge per 15 minutes" in shown(world.home("owner")) or None,
+        lambda: f"Home doesn't say why nothing is charged: {shown(world.home('owner'))}",
+    )
     world.skip(16)
     world.balance_is("200.00")
 
