@@ -60,6 +60,7 @@ class Demo:
             self.clock.skip_to(self.bot.upkeep.next_moment(now, target))
             self.outside.stripe.sweep()
             self.bot.settle_down()
+        self.outside.tell_time()
 
     def stop(self) -> None:
         """End cleanly: nothing that was answered is lost."""

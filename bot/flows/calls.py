@@ -28,7 +28,7 @@ from bot.ports import (
     Unknown,
 )
 from bot.tables import calls
-from ledger import Ledger, Tx, failpoint, new_id
+from ledger import Ledger, Money, Refused, Tx, failpoint, new_id
 
 KEY_LIFETIME = timedelta(hours=20)
 """Keys are kept for at least 24 hours at Stripe; older unknowns are never sent again."""
@@ -37,6 +37,35 @@ RETRY_AFTER = timedelta(minutes=1)
 Answer = (
     Ok[str] | Ok[SessionSeen] | Ok[LinkSeen] | Ok[IntentSeen] | Declined | NeedsAction | Rejected | Unknown
 )
+
+
+class Unreachable(Refused):
+    """Stripe could not be reached, or refused; the payment is kept. `sent` says whether it may have been done."""
+
+    def __init__(self, ref: str, *, sent: bool, amount: Money | None) -> None:
+        self.ref = ref
+        self.sent = sent
+        if sent and amount is not None:
+            words = (
+                f"Stripe hasn't answered, so we don't know yet whether {amount} was charged. "
+                f"It will not be charged twice; we check every minute. Ref {ref}."
+            )
+        else:
+            words = (
+                "Nothing was charged: Stripe could not be reached. "
+                f"The payment is kept and tried again in a minute. Ref {ref}."
+            )
+        super().__init__(words)
+
+
+class NotMade(Refused):
+    """Stripe refused to make a page, a link or a charge; nothing was charged."""
+
+    def __init__(self, ref: str) -> None:
+        self.ref = ref
+        super().__init__(
+            f"Nothing was charged: Stripe did not accept the request. An operator can look it up. Ref {ref}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

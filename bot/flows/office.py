@@ -172,8 +172,8 @@ class Office:
             at = desk(self.ledger, connection, wallet_id)
             return AlertsFacts(
                 channels=tuple(channels_of(connection, wallet_id)),
-                warning=at.money(at.view.warning_micros),
-                critical=at.money(at.view.critical_micros),
+                warning=rounded_up_to_major(at.money(at.view.warning_micros)),
+                critical=rounded_up_to_major(at.money(at.view.critical_micros)),
             )
 
     def offer(self, payment: Payment, *, qr_file_id: str | None = None) -> OfferFacts:

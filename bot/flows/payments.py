@@ -7,7 +7,8 @@ only delays.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -15,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from bot.flows import bodies, calls, settling
-from bot.flows.calls import Call
+from bot.flows.calls import Call, NotMade, Unreachable
 from bot.flows.notices import PaymentChanged, RequestSent
 from bot.flows.settling import Payment, change, find, plan
 from bot.payment_state import OPEN, News, State
@@ -31,7 +32,7 @@ from bot.ports import (
     Unknown,
 )
 from bot.tables import billing, payments, workspaces
-from ledger import Currency, Ledger, Money, Refused, Tx, to_minor
+from ledger import Currency, Ledger, Money, Tx, to_minor
 
 log = logging.getLogger("redbar.payments")
 
@@ -39,35 +40,6 @@ PAGE_LIFETIME = timedelta(hours=23, minutes=59)
 """Stripe takes pages of at most 24 hours, counted by its own clock."""
 LINK_LIFETIME = timedelta(days=7)
 CONFIRM_LIFETIME = timedelta(hours=24)
-
-
-class Unreachable(Refused):
-    """Stripe could not be reached, or refused; the payment is kept. `sent` says whether it may have been done."""
-
-    def __init__(self, ref: str, *, sent: bool, amount: Money | None) -> None:
-        self.ref = ref
-        self.sent = sent
-        if sent and amount is not None:
-            words = (
-                f"Stripe hasn't answered, so we don't know yet whether {amount} was charged. "
-                f"It will not be charged twice; we check every minute. Ref {ref}."
-            )
-        else:
-            words = (
-                "Nothing was charged: Stripe could not be reached. "
-                f"The payment is kept and tried again in a minute. Ref {ref}."
-            )
-        super().__init__(words)
-
-
-class NotMade(Refused):
-    """Stripe refused to make a page, a link or a charge; nothing was charged."""
-
-    def __init__(self, ref: str) -> None:
-        self.ref = ref
-        super().__init__(
-            f"Nothing was charged: Stripe did not accept the request. An operator can look it up. Ref {ref}."
-        )
 
 
 Aftermath = Callable[[Tx, Payment], None]
@@ -82,6 +54,7 @@ class Payments:
         self._gateway = gateway
         self._install = install
         self._return_url = return_url
+        self._sending: set[UUID] = set()
         self.failed: Aftermath = lambda tx, payment: None
         """Called in the same commit when an automatic charge failed or waits for a person."""
 
@@ -268,6 +241,8 @@ class Payments:
         """Finish what a crash or an outage left open; gives how much was done. Safe to run twice or never."""
         done = 0
         for call, forgotten in calls.due(self._ledger):
+            if call.call_id in self._sending:
+                continue
             if forgotten:
                 self._look_up(call)
             else:
@@ -337,8 +312,18 @@ class Payments:
     def _drive(self, call: Call | None) -> None:
         while call is not None:
             current = call
-            answer = calls.send(self._gateway, current)
-            call = self._ledger.run(partial(self._follow, call=current, answer=answer))
+            with self._on_the_wire(current):
+                answer = calls.send(self._gateway, current)
+                call = self._ledger.run(partial(self._follow, call=current, answer=answer))
+
+    @contextmanager
+    def _on_the_wire(self, call: Call) -> Iterator[None]:
+        """Keep the sweep away from a call that another thread is making right now, however the clock jumps."""
+        self._sending.add(call.call_id)
+        try:
+            yield
+        finally:
+            self._sending.discard(call.call_id)
 
     def _follow(self, tx: Tx, call: Call, answer: calls.Answer) -> Call | None:
         """Commit an answer with what follows from it; gives the next call where there is one."""

@@ -56,6 +56,11 @@ class Outside:
     live: Live
     wire: Wire
     shelves: tuple[Shelf, ...]
+    clock: SandboxClock
+
+    def tell_time(self) -> None:
+        """Tell open pages that time has passed."""
+        self.live.publish("clock", _clock(self.clock))
 
     def close(self) -> None:
         """Let go of everything; what was written stays."""
@@ -79,9 +84,9 @@ def build_outside(
 
     slack = build_slack(slack_shelf, wire, live, clock, settings, extra)
     stripe = build_stripe(stripe_shelf, wire, live, clock, settings)
-    handlers = [slack.router, stripe.router, *_page_routes(), *_time_routes(clock, live, inside)]
+    handlers = [slack.router, stripe.router, *_page_routes(), *_time_routes(clock, inside)]
     app = Litestar(handlers, openapi_config=None, logging_config=None)
-    return Outside(app, slack, stripe, live, wire, (slack_shelf, stripe_shelf))
+    return Outside(app, slack, stripe, live, wire, (slack_shelf, stripe_shelf), clock)
 
 
 def _clock(clock: SandboxClock) -> Doc:
@@ -117,7 +122,7 @@ def _file(name: str) -> Response[str]:
     return Response(path.read_text(encoding="utf-8"), media_type=f"{kind}; charset=utf-8", headers=headers)
 
 
-def _time_routes(clock: SandboxClock, live: Live, inside: Callable[[], Inside]) -> list[Any]:
+def _time_routes(clock: SandboxClock, inside: Callable[[], Inside]) -> list[Any]:
     @get("/sandbox/api/clock", sync_to_thread=False)
     def see_clock() -> Doc:
         """What time it is here."""
@@ -132,15 +137,12 @@ def _time_routes(clock: SandboxClock, live: Live, inside: Callable[[], Inside]) 
                 {"ok": False, "error": "Say how many minutes, up to sixty days."}, status_code=400
             )
         await asyncio.to_thread(inside().skip, timedelta(minutes=minutes))
-        live.publish("clock", _clock(clock))
         return Response({"ok": True, **_clock(clock)})
 
     @post("/sandbox/api/six-weeks", status_code=200)
     async def six_weeks() -> Doc:
         """Play six weeks of a busy company through the real doors."""
-        answer = await inside().six_weeks()
-        live.publish("clock", _clock(clock))
-        return answer
+        return await inside().six_weeks()
 
     @get("/sandbox/api/story", sync_to_thread=False)
     def story() -> Doc:

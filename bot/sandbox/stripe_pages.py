@@ -260,12 +260,14 @@ def receipt_page(state: StripeState, name: str) -> str | None:
     card = paid["payment_method_details"]["card"]
     amount = amount_text(paid["amount"], paid["currency"])
     what = html.escape(paid["description"] or "")
+    back = paid["amount_refunded"]
+    refunded = f"<p>{amount_text(back, paid['currency'])} refunded</p>" if back else ""
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         "<title>Receipt</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:420px;margin:60px auto;"
         "padding:0 20px;color:#1a1f36}h1{font-size:28px;margin:0}small{color:#697386}hr{border:0;border-top:1px solid "
         "#e3e8ee;margin:20px 0}</style>"
         f"<small>Receipt from Redbar · sandbox, no real money</small><h1>{amount}</h1>"
-        f"<hr><p>Paid with {card['brand'].capitalize()} ••{card['last4']}<br>{what}</p>"
+        f"<hr><p>Paid with {card['brand'].capitalize()} ••{card['last4']}<br>{what}</p>{refunded}"
         f"<small>{paid['id']}</small></html>"
     )

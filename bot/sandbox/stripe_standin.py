@@ -31,6 +31,12 @@ from bot.sandbox.wire import Wire
 PAGE = Path(__file__).parent / "page"
 HOST = "api.stripe.com"
 THREADS = 4
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'",
+}
+"""A page asks nobody but its own server for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +236,16 @@ def _page_routes(stand_in: StripeStandIn) -> list[Any]:
     @get(
         ["/stripe/checkout/{name:str}", "/stripe/pay/{name:str}"],
         media_type="text/html",
+        response_headers=HEADERS,
         sync_to_thread=False,
     )
     def hosted_page(name: FromPath[str]) -> str:
         """The hosted page itself; it fetches what it shows."""
         return (PAGE / "checkout.html").read_text(encoding="utf-8")
 
-    @get("/stripe/receipts/{name:str}", media_type="text/html", sync_to_thread=False)
+    @get(
+        "/stripe/receipts/{name:str}", media_type="text/html", response_headers=HEADERS, sync_to_thread=False
+    )
     def receipt(name: FromPath[str]) -> Response[str]:
         """A receipt."""
         found = receipt_page(stand_in.state, name)

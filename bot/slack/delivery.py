@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from bot.flows import notices as told
-from bot.flows.alerts import CHANNEL, Posted
+from bot.flows.alerts import CHANNEL, PERSON, Posted
 from bot.flows.changes import rule_before_and_after
 from bot.flows.declines import words_of
 from bot.flows.facts import AlertFacts, FailureFacts, RequestFacts
@@ -118,8 +118,8 @@ class Delivery:
                 self._show(wallet_id, message, facts)
 
     def _post(self, wallet_id: UUID, episode_id: UUID, audience: str, facts: AlertFacts) -> None:
-        kind, _, target = audience.partition(":")
-        shown = _alert_message(f"{kind}:", facts)
+        target = audience.partition(":")[2]
+        shown = self._alert_message(wallet_id, audience, facts)
         sent = self._outlet.post(target, shown)
         self._alerts.remember(
             wallet_id,
@@ -129,9 +129,8 @@ class Delivery:
         )
 
     def _show(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> None:
-        kind, _, _ = message.audience.partition(":")
         silenced = message.acknowledged_by if facts.level <= message.level else ""
-        shown = _alert_message(f"{kind}:", replace(facts, acknowledged_by=silenced))
+        shown = self._alert_message(wallet_id, message.audience, replace(facts, acknowledged_by=silenced))
         if _print_of(shown) == message.shown:
             return
         self._outlet.update(Sent(message.channel, message.ts), shown)
@@ -148,6 +147,14 @@ class Delivery:
                 silenced,
             ),
         )
+
+    def _alert_message(self, wallet_id: UUID, audience: str, facts: AlertFacts) -> Message:
+        """Say an episode to one audience: channels read no amounts, finance is offered no charge of the saved card."""
+        if audience.startswith(CHANNEL):
+            return alert_views.alert_channel(facts)
+        if audience.removeprefix(PERSON) in self._people.facts(wallet_id).finance:
+            facts = replace(facts, charge=None)
+        return alert_views.alert_person(facts)
 
     def _thread(self, message: Posted, facts: AlertFacts) -> None:
         """Tell the story in the thread; a higher level is shown in a DM's conversation too, as edits notify nobody."""
@@ -271,6 +278,7 @@ class Delivery:
             at = desk(self._ledger, connection, payment.wallet_id)
             card = card_words(connection, payment.wallet_id, payment.card_id)
             lasts_until = balance_facts(at).lasts_until
+            backup = card_facts(connection, payment.wallet_id).get("backup")
         assert payment.amount is not None
         needs_action = payment.state is State.WAITING
         return FailureFacts(
@@ -284,6 +292,7 @@ class Delivery:
             needs_action=needs_action,
             lasts_until=lasts_until,
             pay=self._facts(rescue) if rescue is not None else None,
+            backup=str(backup) if backup is not None and backup.card_id != payment.card_id else "",
             zone=at.view.zone,
         )
 
@@ -312,10 +321,6 @@ class Delivery:
     def _facts(self, payment: Payment) -> RequestFacts:
         with self._ledger.reading() as connection:
             return request_facts(desk(self._ledger, connection, payment.wallet_id), payment)
-
-
-def _alert_message(kind: str, facts: AlertFacts) -> Message:
-    return alert_views.alert_channel(facts) if kind == CHANNEL else alert_views.alert_person(facts)
 
 
 def _request_message(audience: str, facts: RequestFacts) -> Message:

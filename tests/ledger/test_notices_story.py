@@ -140,6 +140,18 @@ def test_a_pause_is_told_when_somebody_looks_and_only_once(desk: Desk) -> None:
     assert paused["paused_at"] == "2026-11-23T09:15:00Z"
 
 
+def test_the_next_pause_is_told_again(desk: Desk) -> None:
+    """Each emptiness has its own."""
+    for _ in range(2):
+        desk.top_up("10")
+        desk.use("10")
+        desk.clock.skip(minutes=20)
+        desk.observe()
+
+    assert desk.told().count("wallet.grace_started") == 2
+    assert desk.told().count("wallet.paused") == 2
+
+
 def test_a_payment_after_an_unseen_pause_tells_both(desk: Desk) -> None:
     """What time did comes before what the money does."""
     desk.top_up("10")
