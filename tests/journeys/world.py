@@ -167,6 +167,12 @@ def until(look: Callable[[], T | None], why: Callable[[], str]) -> T:
     raise AssertionError(why())
 
 
+def cents(amount: str) -> int:
+    """Read an amount of the platform API in cents."""
+    whole, _, part = amount.lstrip("-").partition(".")
+    return (-1 if amount.startswith("-") else 1) * (int(whole) * 100 + int((part + "00")[:2]))
+
+
 def shown(thing: Doc) -> str:
     """Give everything that a message or form says."""
     blocks = [

@@ -1,0 +1,91 @@
+"""`redbar demo` as a process of its own, for stories in which it is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.journeys.world import World
+
+
+class Process:
+    """A running demo that can be killed and started again on the same data."""
+
+    def __init__(self, data: Path, *, failpoints: str = "", port: int = 0) -> None:
+        environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environ.pop("REDBAR_FAILPOINTS", None)
+        if failpoints:
+            environ["REDBAR_FAILPOINTS"] = failpoints
+        command = [
+            sys.executable,
+            "-m",
+            "bot",
+            "demo",
+            "--port",
+            str(port),
+            "--data",
+            str(data),
+            "--no-browser",
+        ]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
+        )
+        assert self._process.stdout is not None
+        self.said = self._process.stdout.readline()
+        assert "is ready" in self.said, self.said + (
+            self._process.stderr.read() if self._process.stderr else ""
+        )
+        self.info = json.loads((data / "demo.json").read_text(encoding="utf-8"))
+        self.client = httpx.Client(base_url=self.info["url"], timeout=30, trust_env=False)
+        self.world = World(self.client, self.info["api_key"])
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.info["url"].rpartition(":")[2])
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def interrupt(self) -> int:
+        """End it with Ctrl-C; gives its exit code."""
+        return self._end(signal.SIGINT)
+
+    def wait(self) -> int:
+        """Wait until it ended by itself; gives its exit code."""
+        return self._end(None)
+
+    def _end(self, how: signal.Signals | None) -> int:
+        if how is not None and self._process.poll() is None:
+            self._process.send_signal(how)
+        code = self._process.wait(timeout=30)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        self.client.close()
+        return code
+
+
+@contextmanager
+def demo_process(data: Path, *, failpoints: str = "") -> Iterator[Process]:
+    """Run a demo and end it in any case."""
+    process = Process(data, failpoints=failpoints)
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def is_whole(data: Path) -> str:
+    """Ask `redbar verify` whether the books are whole; gives what it said."""
+    command = [sys.executable, "-m", "bot", "verify", "--database", f"sqlite:///{data / 'redbar.db'}"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
