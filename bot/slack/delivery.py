@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -30,7 +31,6 @@ from bot.slack.views import automatic as automatic_views
 from bot.slack.views import money_in
 from bot.slack.views.blocks import Message
 from ledger import (
-    Level,
     StartedAfterStop,
     Waiting,
     WalletEmptied,
@@ -41,6 +41,10 @@ from ledger import (
 )
 
 log = logging.getLogger("redbar.delivery")
+
+REFRESH_EVERY = timedelta(seconds=20)
+"""Slack takes fifty updates a minute in a workspace; a countdown in minutes needs far fewer."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Delivery:
@@ -55,6 +59,7 @@ class Delivery:
         self._charges = office.charges
         self._recharge = office.recharge
         self._showing = office.showing
+        self._refreshed: dict[UUID, datetime] = {}
         self._by_name: dict[str, Callable[[Waiting], None]] = {
             WalletLow.name: lambda one: self._episode(one, one.read(WalletLow).episode_id),
             WalletEmptied.name: lambda one: self._episode(one, one.read(WalletEmptied).episode_id),
@@ -84,8 +89,12 @@ class Delivery:
 
     def refresh_episodes(self, wallet_id: UUID) -> None:
         """Bring the messages of the running episode up to date: the countdown moves, nobody is notified."""
+        now = self._ledger.now()
+        if now - self._refreshed.get(wallet_id, EPOCH) < REFRESH_EVERY:
+            return
         found = self._alerts.open_episode(wallet_id)
-        if found is not None and found.level is Level.ZERO:
+        if found is not None:
+            self._refreshed[wallet_id] = now
             self.refresh_episode(wallet_id, found.episode_id)
 
     def refresh_episode(self, wallet_id: UUID, episode_id: UUID) -> None:

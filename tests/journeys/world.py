@@ -104,6 +104,13 @@ class World:
         """Post one usage."""
         return self.platform("POST", "/v1/usage", {"id": name, "kind": kind, "amount": amount, **more})
 
+    def spend_to(self, left: str) -> None:
+        """Post one outbound call that leaves a given balance."""
+        cost = cents(self.wallet()["balance"]) - cents(left)
+        assert cost > 0
+        name = f"to-{left}-{cost}"
+        self.use(name, f"{cost // 100}.{cost % 100:02d}", quantity=60, reference="camp-118")
+
     def may_start(self, name: str, kind: str, estimate: str | None = None) -> Doc:
         """Ask whether work may start."""
         body: Doc = {"id": name, "kind": kind}
