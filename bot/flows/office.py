@@ -28,6 +28,7 @@ from bot.flows.pages import (
     month_facts,
     open_requests,
     pace_words,
+    whole_cents,
 )
 from bot.flows.payments import Payments
 from bot.flows.people import People, Standpoint
@@ -207,7 +208,7 @@ class Office:
                 day=found.day,
                 kind=found.kind,
                 spent=at.money(found.spent_micros),
-                usual=at.money(found.usual_micros),
+                usual=at.money(whole_cents(found.usual_micros)),
                 times_tenths=found.spent_micros * 10 // max(1, found.usual_micros),
                 references=tuple((reference, at.money(micros)) for reference, micros in references),
             )

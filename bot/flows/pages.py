@@ -256,9 +256,14 @@ def _latest_spike(at: Desk, first: date, last: date) -> SpikeFacts | None:
         day=one.day,
         kind=one.kind,
         spent=at.money(one.spent_micros),
-        usual=at.money(one.usual_micros),
+        usual=at.money(whole_cents(one.usual_micros)),
         times_tenths=one.spent_micros * 10 // max(1, one.usual_micros),
     )
+
+
+def whole_cents(micros: int) -> int:
+    """Give an average without the fractions of a cent that nobody was ever charged."""
+    return micros // 10_000 * 10_000
 
 
 def _picture(connection: Connection, wallet_id: UUID, month: str) -> str | None:

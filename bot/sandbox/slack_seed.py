@@ -46,7 +46,7 @@ PEOPLE = (
     Person("U0OWNER01", "owner", "Olivia Reyes", "owner", "#8B5CF6"),
     Person("U0ADMIN01", "admin", "Adam Kowalski", "admin", "#0EA5E9"),
     Person("U0FINANCE", "finance", "Fiona Braun", "finance", "#F59E0B"),
-    Person("U0MEMBER1", "member", "Max Lindqvist", "member", "#10B981", zone="Europe/Lisbon"),
+    Person("U0MEMBER1", "member", "Max Lindqvist", "member", "#10B981"),
     Person("U0GUEST01", "guest", "Gita Rao", "guest", "#EC4899"),
     Person("U0EXTERN1", "outsider", "Ivan Petrov", "outsider", "#64748B", PARTNER_TEAM),
 )
