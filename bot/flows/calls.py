@@ -58,14 +58,20 @@ class Unreachable(Refused):
         super().__init__(words)
 
 
+class NotReached(Refused):
+    """Stripe could not be reached before anything was asked for; there is nothing to keep."""
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was charged: Stripe could not be reached. Try again in a minute.")
+
+
 class NotMade(Refused):
     """Stripe refused to make a page, a link or a charge; nothing was charged."""
 
     def __init__(self, ref: str) -> None:
         self.ref = ref
-        super().__init__(
-            f"Nothing was charged: Stripe did not accept the request. An operator can look it up. Ref {ref}."
-        )
+        words = "Nothing was charged: Stripe did not accept the request. An operator can look it up."
+        super().__init__(f"{words} Ref {ref}." if ref else words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,8 @@ class Charges:
             State.PAID: "paid",
             State.WAITING: "needs_action",
             State.FAILED: "declined",
+            # An intent that isn't confirmed charges nothing; one whose confirmation has no answer may have.
+            State.ASKED: "unreachable",
             State.COLLECTING: "unknown",
         }.get(payment.state, "unknown")
         assert payment.amount is not None

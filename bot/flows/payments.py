@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from bot.flows import bodies, calls, settling
-from bot.flows.calls import Call, NotMade, Unreachable
+from bot.flows.calls import Call, NotMade, NotReached, Unreachable
 from bot.flows.notices import PaymentChanged, RequestSent
 from bot.flows.settling import Payment, change, find, plan
 from bot.payment_state import OPEN, News, State
@@ -459,9 +459,9 @@ class Payments:
             case Ok(seen):
                 return str(seen)
             case Unknown():
-                raise Unreachable("RB-0", sent=False, amount=None)
+                raise NotReached
             case _:
-                raise NotMade("RB-0")
+                raise NotMade("")
 
     def _intend_page(self, tx: Tx, payment: Payment, customer: str) -> Call:
         body = bodies.page(payment, customer=customer, install=self._install, return_url=self._return_url)

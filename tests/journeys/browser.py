@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Request, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, Request, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = os.environ.get("REDBAR_SCREENSHOTS")
@@ -23,6 +23,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LIVE = "/sandbox/api/live"
 expect.set_options(timeout=20_000)
 
 
@@ -30,9 +31,18 @@ class Window:
     """One window of somebody's."""
 
     def __init__(
-        self, context: BrowserContext, base_url: str, who: str, width: int = 1280, height: int = 900
+        self,
+        context: BrowserContext,
+        base_url: str,
+        who: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
     ) -> None:
         self.page = context.new_page()
+        if dark:
+            self.page.emulate_media(color_scheme="dark")
         self.page.set_viewport_size({"width": width, "height": height})
         self._base_url = base_url
         self.page.goto(f"{base_url}/?as={who}")
@@ -53,18 +63,25 @@ class Window:
 
     def channel(self, name: str) -> None:
         """Open a channel."""
-        self.by(f"channel-{name}").click()
+        self._go(f"channel-{name}")
 
     def messages(self) -> None:
         """Open the conversation with the app."""
-        self.by("dm-app").click()
+        self._go("dm-app")
         self.by("messages-tab").click()
 
     def home(self) -> Locator:
         """Open Home."""
-        self.by("dm-app").click()
+        self._go("dm-app")
         self.by("home-tab").click()
         return self.by("home")
+
+    def _go(self, name: str) -> None:
+        # On a phone the channels slide in over the conversation.
+        menu = self.page.locator(".window-menu")
+        if menu.is_visible():
+            menu.click()
+        self.by(name).click()
 
     def type(self, text: str) -> None:
         """Type into the conversation that is open."""
@@ -88,25 +105,74 @@ class Window:
         """Find a button or link by its words."""
         return where.locator("button, a").filter(has_text=re.compile(rf"^\s*{re.escape(text)}")).first
 
-    def keep(self, name: str) -> None:
+    def post_usage(self, amount: str) -> None:
+        """Post one usage from the dialler's panel."""
+        self.by("amount").fill(amount)
+        self.by("post-usage").click()
+        expect(self.by("platform-result")).to_contain_text("Accepted")
+
+    def submit(self, form: Locator) -> None:
+        """Send the top form in."""
+        form.get_by_test_id("modal-submit").click()
+
+    def close_forms(self) -> None:
+        """Close every form."""
+        self.by("modal-close").last.click()
+        expect(self.by("modal")).to_have_count(0)
+
+    def opened(self, link: Locator) -> Page:
+        """Click what opens a page of its own; gives the page."""
+        with self.page.expect_popup() as popup:
+            link.click()
+        popup.value.wait_for_selector("html[data-ready]")
+        return popup.value
+
+    def sideways(self) -> int:
+        """Give by how much the page is too wide for its window."""
+        return sideways(self.page)
+
+    def keep(self, name: str, page: Page | None = None) -> None:
         """Keep a picture, where pictures are wanted."""
-        if SCREENSHOTS:
-            self.page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
+        keep(page or self.page, name)
+
+
+def sideways(page: Page) -> int:
+    """Give by how much a page is too wide for its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def keep(page: Page, name: str) -> None:
+    """Keep a picture of a page under a name, where pictures are wanted."""
+    if SCREENSHOTS:
+        folder = Path(SCREENSHOTS)
+        folder.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=folder / f"{name}.png", animations="disabled")
 
 
 class Watch:
-    """Looks over every page's shoulder: hosts that are asked, errors that are shown."""
+    """Looks over every page's shoulder: hosts that are asked, requests that fail, errors that are shown."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.hosts: set[str] = set()
         self.errors: list[str] = []
         context.on("request", self._request)
+        context.on("requestfailed", self._failed)
         context.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
 
     def _request(self, request: Request) -> None:
         if not request.url.startswith(("data:", "blob:")):
             self.hosts.add(str(urlsplit(request.url).hostname))
+
+    def _failed(self, request: Request) -> None:
+        # The live line never ends by itself: it is cut when its page goes.
+        if urlsplit(request.url).path != LIVE:
+            self.errors.append(f"{request.method} {request.url}: {request.failure}")
+
+    def saw_nothing_wrong(self) -> None:
+        """Judge a whole run."""
+        assert self.errors == []
+        assert self.hosts == {"127.0.0.1"}
 
 
 @contextmanager

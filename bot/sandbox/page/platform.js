@@ -12,6 +12,11 @@ const REASONS = {
   not_connected: "no money yet", insufficient_available: "too little available", empty: "stopped at zero", grace_used: "grace is used up",
   overdraft_ceiling: "overdraft ceiling reached", allowed: "may start", free_of_charge: "may start, costs nothing",
 };
+// Under a lamp there is room for one short line.
+const UNDER_A_LAMP = {
+  insufficient_available: "too little left", empty: "at zero", grace_used: "grace is over", overdraft_ceiling: "at the ceiling",
+  allowed: "may start", free_of_charge: "free",
+};
 const POLL_MS = 4000;
 
 /** The panel that asks, holds and posts. */
@@ -80,7 +85,7 @@ export class Platform {
   light(kind, name, permit) {
     const state = permit === undefined ? "unknown" : permit.allowed ? "on" : "off";
     const grace_ends_at = permit?.allowed && this.wallet?.standing === "grace" ? this.wallet.grace_ends_at : null;
-    const reason = !permit ? "unknown" : grace_ends_at ? `grace until ${timeText(new Date(grace_ends_at), session.deskZone)}` : reasonText(permit.reason);
+    const reason = !permit ? "unknown" : grace_ends_at ? `until ${timeText(new Date(grace_ends_at), session.deskZone)}` : (UNDER_A_LAMP[permit.reason] ?? reasonText(permit.reason));
     return h(
       "div",
       { class: `light light-${state}`, "data-testid": `light-${kind}`, "data-allowed": permit === undefined ? null : String(permit.allowed), title: permit?.valid_until ? `Valid until ${permit.valid_until}` : null },

@@ -9,7 +9,7 @@ from bot.flows.charges import AmountNotTaken, check_amount
 from bot.flows.people import NotEntitled
 from bot.slack.ids import Act, Form
 from bot.slack.listeners import acts
-from bot.slack.listeners.guard import Body, Desk, Front, guarded, not_entitled
+from bot.slack.listeners.guard import Body, Desk, Front, guarded, log_incident, not_entitled
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import errors, money_in
 from bot.slack.views.blocks import View
@@ -70,6 +70,8 @@ def _listener(front: Front, work: Work) -> Callable[..., None]:
                 response_action="update",
                 view=_said(errors.refused(str(refusal), getattr(refusal, "ref", "")).text),
             )
+        except Exception:  # noqa: BLE001 - the boundary: a form that breaks says so, and Slack is answered all the same
+            ack(response_action="update", view=_said(errors.incident(log_incident()).text))
         if later is not None:
             guarded(front, lambda desk: later(desk))(body)()
 

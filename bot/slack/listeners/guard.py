@@ -157,14 +157,19 @@ def guarded(front: Front, work: Callable[Concatenate[Desk, P], None]) -> Callabl
                 _quietly(desk, not_entitled(front, desk.actor, refusal.role))
             except Refused as refusal:
                 _quietly(desk, errors.refused(str(refusal), getattr(refusal, "ref", "")))
-            except Exception:  # the boundary: users see words, the log sees everything
-                incident = secrets.token_hex(3).upper()
-                log.exception("incident %s", incident)
-                _quietly(desk, errors.incident(incident))
+            except Exception:  # noqa: BLE001 - the boundary: users see words, the log sees everything
+                _quietly(desk, errors.incident(log_incident()))
 
         return run
 
     return bind
+
+
+def log_incident() -> str:
+    """Log the exception being handled under a number that the person is shown."""
+    incident = secrets.token_hex(3).upper()
+    log.exception("incident %s", incident)
+    return incident
 
 
 def not_entitled(front: Front, actor: Actor, role: Role) -> Message:

@@ -8,7 +8,7 @@ from bot.flows.facts import BalanceFacts, DayFacts, KindFacts, MonthFacts, Spike
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import Block, Message, View, actions, button, context, modal, mrkdwn, section
 from bot.slack.views.text import escape, spoken
-from bot.slack.views.words import call_minutes, kind_count, kind_label, kind_plural, lasts
+from bot.slack.views.words import KIND_LABELS, call_minutes, kind_count, kind_label, kind_plural, lasts
 from ledger import MICROS, Money
 
 POINTS_MAX = 20
@@ -70,7 +70,12 @@ def shown_kinds(f: MonthFacts) -> list[KindFacts]:
         quantity=0,
         amount=Money(sum(one.amount.micros for one in top_ups), f.spent.currency),
     )
-    return [*f.kinds, together, *rest]
+    order = list(KIND_LABELS)
+    used = sorted(
+        f.kinds,
+        key=lambda one: (-one.amount.micros, order.index(one.kind) if one.kind in order else len(order)),
+    )
+    return [*used, together, *rest]
 
 
 def kind_line(one: KindFacts) -> str:

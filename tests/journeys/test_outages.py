@@ -1,0 +1,108 @@
+"""Stripe is away, or doesn't answer: people are told the truth, and every charge is made and credited once."""
+
+from tests.journeys.world import Doc, World, cents, until
+
+
+def _with_a_card(world: World) -> None:
+    world.top_up_by_page("owner", "100.00")
+    world.balance_is("100.00")
+    world.reads("owner", "Visa ••4242 is connected")
+
+
+def _arm(world: World, **fault: object) -> None:
+    answer = world.client.post("/sandbox/api/stripe/script", json=fault)
+    assert answer.status_code == 200, answer.text
+
+
+def _charged(world: World) -> list[int]:
+    charges: list[Doc] = world.client.get("/sandbox/api/stripe/charges").json()
+    return [one["amount"] for one in charges]
+
+
+def _charge_fifty(world: World) -> None:
+    world.command("owner", "/wallet topup 50")
+    world.modal("owner", "confirm_charge")
+    world.submit("owner")
+
+
+def test_a_charge_that_could_not_be_begun_is_kept_and_made_later(world: World) -> None:
+    """Stripe is down when the charge is begun: nothing was charged, and a minute later it is."""
+    _with_a_card(world)
+    _arm(world, match="POST /v1/payment_intents", mode="status", status=503, times=1)
+    _charge_fifty(world)
+    world.modal_reads("owner", "Nothing was charged: Stripe could not be reached")
+    assert world.wallet()["balance"] == "100.00"
+    world.skip(3)
+    world.balance_is("150.00")
+    assert _charged(world) == [10_000, 5_000]
+
+
+def test_a_charge_without_an_answer_is_not_made_twice(world: World) -> None:
+    """Charged, but the answer got lost: people hear that it isn't known; the same key finds out."""
+    _with_a_card(world)
+    # Held back, so that only the sweep can find out, by its key.
+    world.client.post("/sandbox/api/stripe/webhooks", json={"deliver": False})
+    _arm(world, match="POST /v1/payment_intents/*/confirm", mode="hang_then_do", times=1, delay_ms=10)
+    _charge_fifty(world)
+    world.modal_reads("owner", "we don't know yet whether $50.00 was charged")
+    assert _charged(world) == [10_000, 5_000]
+    world.skip(3)
+    world.balance_is("150.00")
+    world.client.post("/sandbox/api/stripe/webhooks", json={"deliver": True})
+    world.skip(60)
+    assert _charged(world) == [10_000, 5_000]
+    assert cents(world.wallet()["balance"]) == 15_000
+
+
+def test_a_declined_card_is_said_in_words_and_nothing_is_charged(world: World) -> None:
+    """The bank says no: what, why, and what else there is."""
+    _with_a_card(world)
+    _arm(world, last4="4242", decline="insufficient_funds")
+    _charge_fifty(world)
+    world.modal_reads("owner", "there isn't enough money on Visa ••4242")
+    assert _charged(world) == [10_000]
+
+
+def test_an_automatic_payment_that_fails_is_rescued_by_a_link(world: World) -> None:
+    """The first failure brings finance the reason and a link; paying it wakes automatic payments."""
+    _with_a_card(world)
+    world.command("owner", "/wallet auto")
+    world.modal("owner", "automatic")
+    world.submit("owner", threshold="50", target="200", per_day="3", day_cap="500", month_cap="5000")
+    world.modal("owner", "confirm_automatic")
+    world.submit("owner")
+    world.reads("finance", "turned automatic payments on")
+    _arm(world, last4="4242", decline="lost_card")
+    world.use("call-1", "60.00")
+    failed = world.reads("finance", "The automatic payment of $160.00 failed")
+    url = next(
+        element["url"]
+        for one in failed["attachments"]
+        for block in one["blocks"]
+        for element in block.get("elements", [])
+        if element.get("url")
+    )
+    assert len(_charged(world)) == 1
+    world.pay(url, {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"})
+    world.balance_is("200.00")
+    until(
+        lambda: "Automatic payments are on" in str(world.home("owner")) or None,
+        lambda: "automatic payments did not wake up",
+    )
+
+
+def test_finance_connects_a_card_through_the_link_it_was_sent(world: World) -> None:
+    """Asked by DM, entered on the hosted page, told to the asker with the way to automatic payments."""
+    world.command("owner", "/wallet card")
+    form = world.modal_reads("owner", "Or let somebody else do it")
+    world.hand("press", "owner", view_id=form["id"], text="Send", values={"person": "@finance"})
+    asked = world.reads("finance", "Please connect a card")
+    url = next(
+        element["url"]
+        for block in asked["blocks"]
+        for element in block.get("elements", [])
+        if element.get("url")
+    )
+    world.pay(url, {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"})
+    world.reads("owner", "Visa ••1881 is connected")
+    assert _charged(world) == []
