@@ -19,7 +19,7 @@ from bot.flows import bodies, calls, settling
 from bot.flows.calls import Call, NotMade, NotReached, Unreachable
 from bot.flows.notices import PaymentChanged, RequestSent
 from bot.flows.settling import Payment, change, find, plan
-from bot.payment_state import OPEN, News, State
+from bot.payment_state import IN_FLIGHT, OPEN, News, State
 from bot.ports import (
     Declined,
     IntentSeen,
@@ -217,12 +217,13 @@ class Payments:
         payment = self._fresh(tx, payment)
         if seen.status == "succeeded":
             settling.settle(tx, payment, seen)
-        elif (
-            seen.status in ("requires_payment_method", "canceled")
-            and payment.way == "saved_card"
-            and seen.decline_code
-        ):
-            self._declined(tx, payment, seen.decline_code, seen.advice_code)
+        elif seen.status in ("requires_payment_method", "canceled") and payment.way == "saved_card":
+            # Whether this or the answer to our own call comes first, the second finds nothing left to do; the
+            # intent is cancelled by whoever made the call.
+            if seen.decline_code == "authentication_required":
+                self._needs_person(tx, payment)
+            elif seen.decline_code:
+                self._declined(tx, payment, seen.decline_code, seen.advice_code)
 
     def _ours(self, metadata: Mapping[str, str]) -> Payment | None:
         """Find the payment that an outside object names; None when it is not of this installation."""
@@ -271,7 +272,8 @@ class Payments:
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(payments.c.wallet_id, payments.c.payment_id).where(
-                    payments.c.state == State.OFFERED.value, payments.c.expires_at <= now
+                    payments.c.state.in_([State.OFFERED.value, State.WAITING.value]),
+                    payments.c.expires_at <= now,
                 )
             ).all()
             return [(row.wallet_id, row.payment_id) for row in rows]
@@ -289,9 +291,12 @@ class Payments:
 
         def lapse(tx: Tx) -> Call | None:
             fresh = self._fresh(tx, payment)
-            if fresh.state is not State.OFFERED:
+            if fresh.state not in (State.OFFERED, State.WAITING):
                 return None
             fresh = change(tx, fresh, News.EXPIRED)
+            if fresh.way == "saved_card":
+                self.failed(tx, fresh)  # nobody confirmed in time
+                return None
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
             return self._closing(tx, fresh)
 
@@ -356,11 +361,11 @@ class Payments:
                 if seen.status == "succeeded":
                     settling.settle(tx, payment, seen)
             case "intent" | "confirm", Declined():
-                return self._declined(tx, payment, answer.decline_code, answer.advice_code)
+                self._declined(tx, payment, answer.decline_code, answer.advice_code)
+                return self._cancel(tx, payment)
             case "confirm", NeedsAction():
-                waiting = change(tx, payment, News.ACTION_NEEDED, expires_at=tx.now + CONFIRM_LIFETIME)
-                self.failed(tx, waiting)
-                return self._cancel(tx, waiting)
+                self._needs_person(tx, payment)
+                return self._cancel(tx, payment)
             case "session" | "link" | "intent" | "confirm", Rejected():
                 self._refused(tx, payment, answer.code)
             case _:
@@ -373,12 +378,15 @@ class Payments:
         if offered.payer and offered.state is State.OFFERED:
             tx.outbox.add(payment.wallet_id, RequestSent(payment_id=payment.payment_id))
 
-    def _declined(self, tx: Tx, payment: Payment, decline_code: str, advice_code: str) -> Call | None:
-        if payment.state not in OPEN:
-            return None
-        failed = change(tx, payment, News.DECLINED, decline_code=decline_code, advice_code=advice_code)
-        self.failed(tx, failed)
-        return self._cancel(tx, failed)
+    def _declined(self, tx: Tx, payment: Payment, decline_code: str, advice_code: str) -> None:
+        if payment.state in IN_FLIGHT:
+            failed = change(tx, payment, News.DECLINED, decline_code=decline_code, advice_code=advice_code)
+            self.failed(tx, failed)
+
+    def _needs_person(self, tx: Tx, payment: Payment) -> None:
+        if payment.state in IN_FLIGHT:
+            waiting = change(tx, payment, News.ACTION_NEEDED, expires_at=tx.now + CONFIRM_LIFETIME)
+            self.failed(tx, waiting)
 
     def _refused(self, tx: Tx, payment: Payment, code: str) -> None:
         failed = change(tx, payment, News.REFUSED, decline_code=code)

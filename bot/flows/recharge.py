@@ -128,9 +128,7 @@ class Recharge:
         if payment.state is State.WAITING:
             going_on = NextTry(at=None, card_id="", tries_left=0)
         else:
-            severity = (
-                severity_of(payment.decline_code, payment.advice_code) if payment.intent_id else Severity.HARD
-            )
+            severity = Severity.HARD if payment.state is State.LAPSED else _severity(payment)
             going_on = next_try(
                 severity,
                 tried,
@@ -140,10 +138,11 @@ class Recharge:
             )
         settling.schedule(tx, payment, going_on.at, going_on.card_id)
         card = card_words(tx.connection, wallet_id, payment.card_id)
-        tx.book.set_trouble(wallet_id, words_of(payment.decline_code, card))
+        why = _why(payment, card)
+        tx.book.set_trouble(wallet_id, why)
         paused = going_on.at is None and payment.state is not State.WAITING
         if paused:
-            _pause(tx, wallet_id, words_of(payment.decline_code, card))
+            _pause(tx, wallet_id, why)
         tx.outbox.add(
             wallet_id,
             RechargeFailed(
@@ -167,6 +166,21 @@ class Recharge:
         return self._payments.ask(
             wallet_id, failed.amount, asked_by="", payer="", note="", recharge_id=failed.recharge_id
         )
+
+
+def _why(payment: Payment, card: str) -> str:
+    if payment.state is State.LAPSED:
+        return f"nobody confirmed the payment on {card} at the bank in time"
+    return words_of(
+        "authentication_required" if payment.state is State.WAITING else payment.decline_code, card
+    )
+
+
+def _severity(payment: Payment) -> Severity:
+    # Without an intent our own request was refused: trying again would be refused again.
+    if not payment.intent_id:
+        return Severity.HARD
+    return severity_of(payment.decline_code, payment.advice_code)
 
 
 def _past(connection: Connection, view: WalletView, now: datetime) -> Past:

@@ -234,9 +234,26 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
     if payment.purpose == "recharge":
         tx.outbox.add(payment.wallet_id, RechargeMade(payment_id=payment.payment_id))
     else:
+        _let_go(tx, payment.wallet_id)
         wake_automatic(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
         tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
     return payment
+
+
+def _let_go(tx: Tx, wallet_id: UUID) -> None:
+    """Stop waiting for somebody to confirm an automatic payment: people have paid otherwise.
+
+    Its intent was cancelled when the bank asked, so nothing can be charged for it any more.
+    """
+    tx.connection.execute(
+        update(payments)
+        .where(
+            payments.c.wallet_id == wallet_id,
+            payments.c.purpose == "recharge",
+            payments.c.state == State.WAITING.value,
+        )
+        .values(state=after(State.WAITING, News.TAKEN_BACK).value)
+    )
 
 
 class AmountsDiffer(Exception):

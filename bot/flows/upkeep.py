@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -12,7 +13,7 @@ from bot.flows.recharge import Recharge
 from bot.flows.wallets import Wallets
 from bot.payment_state import State
 from bot.tables import payments
-from ledger import Ledger, RechargeWanted, Waiting, burn_of, cost_ahead, due_wallets, lines_for, next_due
+from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
 
 log = logging.getLogger("redbar.upkeep")
 
@@ -37,7 +38,7 @@ class Upkeep:
         with self._ledger.reading() as connection:
             due = due_wallets(connection, self._ledger.now())
         for wallet_id in due:
-            self._ledger.run(lambda tx, one=wallet_id: tx.book.observe(one))  # type: ignore[misc]
+            self._ledger.run(partial(_observe, wallet_id=wallet_id))
 
     def hear_news(self, now: datetime) -> None:
         """Read what is new outside, and handle what waits."""
@@ -57,18 +58,7 @@ class Upkeep:
     def draw_lines(self, now: datetime) -> None:
         """Draw the alert lines anew from the present pace."""
         for workspace in self._wallets.all():
-            self._draw(workspace.wallet_id)
-
-    def _draw(self, wallet_id: UUID) -> None:
-        with self._ledger.reading() as connection:
-            view, policy = self._ledger.look(connection, wallet_id)
-            now = self._ledger.now()
-            burn = burn_of(connection, wallet_id, now)
-        day = cost_ahead(burn, now, view.zone, 24) if burn is not None else 0
-        hours = cost_ahead(burn, now, view.zone, 4) if burn is not None else 0
-        lines = lines_for(policy, day_ahead_micros=day, four_hours_ahead_micros=hours)
-        if (lines.warning_micros, lines.critical_micros) != (view.warning_micros, view.critical_micros):
-            self._ledger.run(lambda tx: tx.book.set_lines(wallet_id, lines))
+            self._ledger.run(partial(_redraw, wallet_id=workspace.wallet_id))
 
     def heard(self, waiting: Waiting) -> None:
         """Do what a notice asks for inside the house: charge the card when the ledger says it is wanted."""
@@ -95,3 +85,11 @@ class Upkeep:
         if last is not None:
             found.append(last + timedelta(minutes=15))
         return min((at for at in (*found, soonest) if at is not None and at > after), default=soonest)
+
+
+def _observe(tx: Tx, *, wallet_id: UUID) -> None:
+    tx.book.observe(wallet_id)
+
+
+def _redraw(tx: Tx, *, wallet_id: UUID) -> None:
+    tx.book.redraw_lines(wallet_id)

@@ -66,29 +66,68 @@ def test_a_declined_card_is_said_in_words_and_nothing_is_charged(world: World) -
 def test_an_automatic_payment_that_fails_is_rescued_by_a_link(world: World) -> None:
     """The first failure brings finance the reason and a link; paying it wakes automatic payments."""
     _with_a_card(world)
+    _turns_automatic_on(world)
+    _arm(world, last4="4242", decline="lost_card")
+    world.use("call-1", "60.00")
+    failed = world.reads("finance", "The automatic payment of $160.00 failed")
+    assert len(_charged(world)) == 1
+    world.pay(_link_in(failed), {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"})
+    world.balance_is("200.00")
+    until(
+        lambda: "Automatic payments are on" in str(world.home("owner")) or None,
+        lambda: "automatic payments did not wake up",
+    )
+
+
+def _turns_automatic_on(world: World) -> None:
     world.command("owner", "/wallet auto")
     world.modal("owner", "automatic")
     world.submit("owner", threshold="50", target="200", per_day="3", day_cap="500", month_cap="5000")
     world.modal("owner", "confirm_automatic")
     world.submit("owner")
     world.reads("finance", "turned automatic payments on")
-    _arm(world, last4="4242", decline="lost_card")
+
+
+def _link_in(message: Doc) -> str:
+    blocks = [*message["blocks"], *(b for one in message["attachments"] for b in one["blocks"])]
+    links = [
+        element["url"] for block in blocks for element in block.get("elements", []) if element.get("url")
+    ]
+    return str(links[0])
+
+
+def test_a_bank_that_wants_a_confirmation_gets_a_person(world: World) -> None:
+    """Asked off-session → no charge, a link; confirmed there → credited, and automatic payments go on."""
+    _with_a_card(world)
+    _turns_automatic_on(world)
+    _arm(world, last4="4242", decline="authentication_required")
     world.use("call-1", "60.00")
-    failed = world.reads("finance", "The automatic payment of $160.00 failed")
-    url = next(
-        element["url"]
-        for one in failed["attachments"]
-        for block in one["blocks"]
-        for element in block.get("elements", [])
-        if element.get("url")
+    asked = world.reads("finance", "The bank wants you to confirm")
+    assert _charged(world) == [10_000]
+    _arm(world, last4="4242", decline=None)
+    world.pay(
+        _link_in(asked), {"card": "4000 0027 6000 3184", "exp": "11/33", "cvc": "123", "authenticate": True}
     )
-    assert len(_charged(world)) == 1
-    world.pay(url, {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"})
     world.balance_is("200.00")
+    world.skip(20)
+    world.use("call-2", "160.00")
+    world.balance_is("200.00")
+    assert _charged(world) == [10_000, 16_000, 16_000]
+
+
+def test_a_confirmation_that_nobody_gives_pauses_automatic_payments(world: World) -> None:
+    """A day later: paused, said, and no charge in all that time."""
+    _with_a_card(world)
+    _turns_automatic_on(world)
+    _arm(world, last4="4242", decline="authentication_required")
+    world.use("call-1", "60.00")
+    world.reads("finance", "The bank wants you to confirm")
+    world.skip(25 * 60)
     until(
-        lambda: "Automatic payments are on" in str(world.home("owner")) or None,
-        lambda: "automatic payments did not wake up",
+        lambda: "nobody confirmed the payment" in str(world.home("owner")) or None,
+        lambda: f"Home doesn't say why automatic payments are paused: {world.home('owner')}",
     )
+    assert _charged(world) == [10_000]
 
 
 def test_finance_connects_a_card_through_the_link_it_was_sent(world: World) -> None:
@@ -97,12 +136,6 @@ def test_finance_connects_a_card_through_the_link_it_was_sent(world: World) -> N
     form = world.modal_reads("owner", "Or let somebody else do it")
     world.hand("press", "owner", view_id=form["id"], text="Send", values={"person": "@finance"})
     asked = world.reads("finance", "Please connect a card")
-    url = next(
-        element["url"]
-        for block in asked["blocks"]
-        for element in block.get("elements", [])
-        if element.get("url")
-    )
-    world.pay(url, {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"})
+    world.pay(_link_in(asked), {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"})
     world.reads("owner", "Visa ••1881 is connected")
     assert _charged(world) == []
