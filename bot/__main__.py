@@ -17,6 +17,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.work(arguments))
+    except KeyboardInterrupt:
+        return 130  # as a shell counts it: ended by Ctrl-C before there was anything to end cleanly
     except ModuleNotFoundError as missing:
         if missing.name and missing.name.split(".")[0] in ("bot", "ledger"):
             raise
@@ -65,9 +67,13 @@ def _say(text: str) -> None:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from bot.demo import run
-    from bot.logs import configure
+    from bot.logs import LOG_LEVELS, configure
 
-    configure(os.environ.get("REDBAR_LOG_LEVEL", "WARNING"))
+    level = os.environ.get("REDBAR_LOG_LEVEL", "").strip().upper() or "WARNING"
+    if level not in LOG_LEVELS:
+        _say(f"REDBAR_LOG_LEVEL has to be one of {', '.join(LOG_LEVELS)}, not {level!r}.")
+        return 2
+    configure(level)
     if not 0 <= arguments.port <= 65535:
         _say("--port has to be a number from 0 to 65535.")
         return 2

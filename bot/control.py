@@ -27,18 +27,35 @@ class Control:
         path.unlink(
             missing_ok=True
         )  # left behind by a process that was killed; the lock file says we are alone
+        self._thread: threading.Thread | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            self._socket.bind(str(path))
-        finally:
-            os.umask(before)
-        self._socket.listen(4)
+        if not self._listen():
+            return
         self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
         self._thread.start()
 
+    def _listen(self) -> bool:
+        before = os.umask(0o177)
+        try:
+            self._socket.bind(str(self._path))
+        except OSError as problem:
+            # A path of more than about a hundred bytes, or a file system without sockets; the bot itself can go on.
+            log.warning(
+                "%s cannot be listened on (%s): `redbar key create` works only while the bot is stopped.",
+                self._path,
+                problem,
+            )
+            self._socket.close()
+            return False
+        finally:
+            os.umask(before)
+        self._socket.listen(4)
+        return True
+
     def close(self) -> None:
         """Stop answering."""
+        if self._thread is None:
+            return
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -81,10 +98,14 @@ def ask(path: Path, wish: Answer) -> Answer | None:
         connection.settimeout(30)
         try:
             connection.connect(str(path))
+            connection.sendall(json.dumps(wish).encode() + b"\n")
+            answer: Answer = json.loads(_line(connection))
         except (ConnectionRefusedError, FileNotFoundError):
             return None
-        connection.sendall(json.dumps(wish).encode() + b"\n")
-        answer: Answer = json.loads(_line(connection))
+        except PermissionError:
+            return {"error": f"{path} belongs to another user: run this as the user who runs the bot."}
+        except (OSError, ValueError):
+            return {"error": "The running bot did not answer. Look at its log, then try again."}
         return answer
 
 

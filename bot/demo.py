@@ -7,11 +7,12 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import threading
 import time
 import webbrowser
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ import uvicorn
 from bot.app import Redbar, build, open_ledger
 from bot.control import Control, socket_of
 from bot.flows.wallets import insert_key
+from bot.http.server import listen
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.outside import Inside, OneAddress, Outside, build_outside
 from bot.sandbox.play import Player
@@ -97,13 +99,15 @@ def _start(
     url = f"http://{HOST}:{port}"
     secret = _secrets(data)
     settings = _settings(url, port, data, secret, delivery, tick)
-    clock = SandboxClock(data / "clock")
+    with _readable(data):
+        clock = SandboxClock(data / "clock")
     ledger = open_ledger(settings.database_url, clock)
     undo.callback(ledger.close)
     holder: dict[str, Inside] = {}
-    outside = build_outside(
-        data, clock, _sandbox_settings(url, settings, secret, delivery), lambda: holder["inside"]
-    )
+    with _readable(data):
+        outside = build_outside(
+            data, clock, _sandbox_settings(url, settings, secret, delivery), lambda: holder["inside"]
+        )
     undo.callback(outside.close)
     inner = _Late()
     app = OneAddress(inner, outside.app, frozenset({HOST, f"{HOST}:{port}", f"localhost:{port}"}))
@@ -156,7 +160,20 @@ class _Late:
         await self.app(scope, receive, send)
 
 
+@contextmanager
+def _readable(data: Path) -> Iterator[None]:
+    """Say it when what the demo kept cannot be read again."""
+    try:
+        yield
+    except (ValueError, OSError, sqlite3.DatabaseError) as problem:
+        raise DemoImpossible(
+            f"What is kept in {data} cannot be read: {problem}. Name another folder with --data DIR."
+        ) from None
+
+
 def _make_folder(data: Path) -> None:
+    if {"?", "%"} & set(str(data)):  # they mean something else in the address of a database
+        raise DemoImpossible(f"{data} has a ? or a % in its name. Name another folder with --data DIR.")
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         probe = data / ".writable"
@@ -169,25 +186,20 @@ def _make_folder(data: Path) -> None:
 
 
 def _listen(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # Named by its protocol, or the event loop would leave Nagle's algorithm on: 40 ms for every answer (measured).
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((HOST, port))
-        listening.listen(128)
+        return listen(HOST, port)
     except OSError as problem:
-        listening.close()
         raise DemoImpossible(
             f"Port {port} cannot be used: {problem.strerror}. Choose another with --port N, or 0 for any free one."
         ) from None
-    return listening
 
 
 def _secrets(data: Path) -> dict[str, str]:
     """Give the sandbox's own tokens, made once; they are worth nothing outside it."""
     path = data / "secrets.json"
     if path.exists():
-        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        with _readable(data):
+            found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
         return found
     made = {
         "bot_token": f"xoxb-sandbox-{secrets.token_hex(12)}",
@@ -251,7 +263,8 @@ def _first_start(data: Path, url: str, bot: Redbar) -> dict[str, Any]:
     """Write `demo.json`; on the very first start also appoint finance and choose the channel that is alerted."""
     path = data / "demo.json"
     if path.exists():
-        info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        with _readable(data):
+            info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if info["url"] != url:
             info["url"] = url
             _write_private(path, info)
@@ -298,6 +311,9 @@ def run(data: Path, port: int, *, browser: bool, story: bool, say: Callable[[str
     except (DemoImpossible, StoreUnusable) as problem:
         say(str(problem))
         return 1
+    done = threading.Event()
+    if not story:  # before it says that it is ready: whoever reads that may end it at once
+        _on_signal(done)
     say(f"Redbar's demo is ready: {demo.url}   (Ctrl-C ends it; its data stays in {data})")
     try:
         if story:
@@ -305,17 +321,15 @@ def run(data: Path, port: int, *, browser: bool, story: bool, say: Callable[[str
             return 0
         if browser:
             webbrowser.open(demo.url)
-        _wait_for_signal()
+        done.wait()
     finally:
         demo.stop()
     return 0
 
 
-def _wait_for_signal() -> None:
-    done = threading.Event()
+def _on_signal(done: threading.Event) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda number, frame: done.set())
-    done.wait()
 
 
 async def _tell(demo: Demo, say: Callable[[str], None]) -> None:

@@ -8,6 +8,7 @@ _SECRET = re.compile(
     r"(xox[abp]-|xapp-|sk_(?:test|live)_|rk_(?:test|live)_|whsec_|rbk_)[A-Za-z0-9_-]+"
     r"|https?://[^\s'\"]*(?:/stripe/pay/|/stripe/checkout/|buy\.stripe\.com/|checkout\.stripe\.com/)[^\s'\"]*"
 )
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 # Libraries that write whole requests, links included, at INFO or DEBUG.
 _TALKATIVE = ("stripe", "httpx", "httpcore", "slack_sdk", "slack_bolt", "urllib3", "apscheduler", "alembic")
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from sqlalchemy.exc import DatabaseError
+
 from bot.app import SystemClock, open_ledger
 from bot.control import ask, socket_of
 from bot.flows.wallets import Wallets
@@ -61,6 +63,9 @@ def verify(database_url: str, say: Say) -> int:
     try:
         with store.reading() as connection:
             findings = verify_books(connection)
+    except DatabaseError as problem:
+        say(f"{file or database_url} is not a database of Redbar: {problem.orig}.")
+        return 2
     finally:
         store.close()
     for finding in findings:

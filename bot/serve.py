@@ -4,6 +4,9 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -11,9 +14,10 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.app import Redbar, SystemClock, build, open_ledger
 from bot.control import Control, socket_of
+from bot.http.server import listen
 from bot.logs import configure
 from bot.settings import Settings, SettingsWrong, database_file
-from ledger import Ledger, StoreUnusable
+from ledger import StoreUnusable
 
 log = logging.getLogger("redbar")
 Say = Callable[[str], None]
@@ -39,53 +43,63 @@ def serve(environ: Mapping[str, str], say: Say) -> int:
         ledger.close()
         say(_why_not(settings, problem))
         return 1
-    return _until_signal(bot, settings, ledger, say)
+    try:
+        return _until_signal(bot, settings, say)
+    finally:
+        bot.stop()
 
 
-def _why_not(settings: Settings, problem: Exception) -> str:
+def _why_not(settings: Settings, problem: Exception, *, which: str = "BOT") -> str:
     host = urlsplit(settings.slack_api_url).hostname
     if isinstance(problem, SlackApiError):
         error = problem.response.get("error")
-        return f"Slack refused the bot token ({error}). Check REDBAR_SLACK_BOT_TOKEN."
+        if error is None:
+            return (
+                f"{host} does not answer as Slack does. Check REDBAR_SLACK_API_URL and what stands between."
+            )
+        return f"Slack refused the {which.lower()} token ({error}). Check REDBAR_SLACK_{which}_TOKEN."
     return f"{host} cannot be reached. Check the network, then start again: Redbar needs it to hear and answer Slack."
 
 
-def _until_signal(bot: Redbar, settings: Settings, ledger: Ledger, say: Say) -> int:
-    file = database_file(settings.database_url)
-    control = None
-    if file is not None:
-        control = Control(
-            socket_of(file),
-            {
-                "key_create": lambda wish: {
-                    "key": bot.office.wallets.create_key(bot.wallet_id, name=str(wish.get("name") or "")),
-                    "wallet_id": str(bot.wallet_id),
-                }
-            },
+def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
+    try:
+        listening = listen(settings.http_host, settings.http_port)
+    except OSError as problem:
+        say(
+            f"{settings.http_host}:{settings.http_port} cannot be listened on: {problem.strerror or problem}. "
+            "Set REDBAR_HTTP_HOST or REDBAR_HTTP_PORT to an address that is free."
         )
-    server = uvicorn.Server(
-        uvicorn.Config(bot.http, host=settings.http_host, port=settings.http_port, log_config=None)
-    )
-    thread = threading.Thread(target=server.run, name="http", daemon=True)
+        return 1
     done = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda number, frame: done.set())
-    try:
-        bot.start()
+    with closing(listening), ExitStack() as undo:
+        try:
+            bot.start()
+        except (SlackApiError, SlackClientError, OSError) as problem:
+            say(_why_not(settings, problem, which="APP"))
+            return 1
+        file = database_file(settings.database_url)
+        if file is not None:
+            undo.callback(_control(bot, file).close)
+        server = uvicorn.Server(uvicorn.Config(bot.http, log_config=None))
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True
+        )
         thread.start()
+        undo.callback(thread.join, 10)
+        undo.callback(setattr, server, "should_exit", True)
         say(f"Redbar runs. Its HTTP API listens on http://{settings.http_host}:{settings.http_port}.")
         while not done.wait(1):
             if not thread.is_alive():
-                say(
-                    f"{settings.http_host}:{settings.http_port} cannot be listened on. "
-                    "Set REDBAR_HTTP_HOST or REDBAR_HTTP_PORT to an address that is free."
-                )
+                say("The HTTP API has stopped; the log says why. Redbar ends, to be started again.")
                 return 1
         return 0
-    finally:
-        server.should_exit = True
-        if thread.is_alive():
-            thread.join(timeout=10)
-        bot.stop()
-        if control is not None:
-            control.close()
+
+
+def _control(bot: Redbar, file: Path) -> Control:
+    def create_key(wish: dict[str, Any]) -> dict[str, Any]:
+        key = bot.office.wallets.create_key(bot.wallet_id, name=str(wish.get("name") or ""))
+        return {"key": key, "wallet_id": str(bot.wallet_id)}
+
+    return Control(socket_of(file), {"key_create": create_key})

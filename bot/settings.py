@@ -115,6 +115,7 @@ class Settings:
             *_addresses(values),
             *_wallet(values),
             *_choices(values),
+            *_database(values),
         ]
         if problems:
             raise SettingsWrong(problems)
@@ -227,6 +228,15 @@ def _choices(values: Mapping[str, str]) -> list[str]:
             f"REDBAR_LOG_LEVEL has to be DEBUG, INFO, WARNING or ERROR, not {values['REDBAR_LOG_LEVEL']!r}."
         )
     return problems
+
+
+def _database(values: Mapping[str, str]) -> list[str]:
+    url = values["REDBAR_DATABASE_URL"]
+    if url.startswith("sqlite:") and (not re.fullmatch(r"sqlite:///[^?%]+", url) or url.endswith(":memory:")):
+        return [
+            "REDBAR_DATABASE_URL has to name a file, as in sqlite:///redbar.db, and without ? or % in its name."
+        ]
+    return []
 
 
 def database_file(url: str) -> Path | None:

@@ -263,7 +263,7 @@ def problem_response(request: Request[Any, Any, Any], error: HTTPException) -> R
     extra = getattr(error, "extra", None)
     if isinstance(extra, list):
         body["problems"] = [
-            {"field": item.get("key", ""), "detail": item.get("message", "")}
+            {"field": item.get("key", ""), "detail": _detail(str(item.get("message", "")))}
             for item in extra
             if isinstance(item, dict)
         ]
@@ -271,6 +271,11 @@ def problem_response(request: Request[Any, Any, Any], error: HTTPException) -> R
     return Response(
         body, status_code=error.status_code, media_type="application/problem+json", headers=headers
     )
+
+
+def _detail(message: str) -> str:
+    """The framework names a body that is missing only as a missing argument."""
+    return "A JSON body is needed; there is none." if message == "'data'" else message
 
 
 def platform_routes(api: PlatformApi, ledger: Ledger) -> Router:

@@ -1,16 +1,27 @@
 """The command line: instant help, and a sentence for everything that keeps a command from working."""
 
+import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
+from bot import demo
+from bot.__main__ import main
+from bot.control import ask
+from ledger import StoreUnusable
 from tests.journeys.process import demo_process
 
+ROOT = str(Path(__file__).parent.parent.parent)
 LIVE = {
     "REDBAR_SLACK_BOT_TOKEN": "xoxb-1",
     "REDBAR_SLACK_APP_TOKEN": "xapp-1",
@@ -23,7 +34,7 @@ LIVE = {
 
 def _redbar(*words: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("REDBAR_")}
-    clean["PYTHONPATH"] = str(Path(__file__).parent.parent.parent)
+    clean["PYTHONPATH"] = ROOT
     return subprocess.run(
         [sys.executable, "-m", "bot", *words],
         capture_output=True,
@@ -109,7 +120,9 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it() -> None:
     assert "pip install" in result.stdout
 
 
-def test_a_key_is_made_beside_a_running_bot_and_without_one(tmp_path: Path) -> None:
+def test_a_key_is_made_beside_a_running_bot_and_without_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each key is shown once and opens the API."""
     data = tmp_path / "demo"
     database = f"sqlite:///{data / 'redbar.db'}"
@@ -120,15 +133,13 @@ def test_a_key_is_made_beside_a_running_bot_and_without_one(tmp_path: Path) -> N
         assert running.client.get("/v1/wallet", headers=headers).status_code == 200
         assert (data / "demo.json").stat().st_mode & 0o777 == 0o600
         assert (data / "redbar.db.sock").stat().st_mode & 0o777 == 0o600
-        second = _redbar("demo", "--no-browser", "--port", "0", "--data", str(data))
-        assert second.returncode == 1
-        assert "Another Redbar is using" in second.stdout
+        with pytest.raises(StoreUnusable, match="Another Redbar is using"):
+            demo.start(data, 0)
         assert running.interrupt() == 0
-    alone = _redbar("key", "create", "--database", database)
-    assert alone.stdout.startswith("rbk_")
-    nowhere = _redbar("key", "create", "--database", f"sqlite:///{tmp_path / 'none.db'}")
-    assert nowhere.returncode == 1
-    assert "There is no database" in nowhere.stdout
+    assert main(["key", "create", "--database", database]) == 0
+    assert capsys.readouterr().out.startswith("rbk_")
+    assert main(["key", "create", "--database", f"sqlite:///{tmp_path / 'none.db'}"]) == 1
+    assert "There is no database" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -162,3 +173,143 @@ def test_the_story_plays_in_the_terminal(tmp_path: Path) -> None:
     assert "Everything runs again" in result.stdout
     assert "$200.00 is in the wallet" in result.stdout
     assert "<!date" not in result.stdout
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Settings with which `redbar run` finds a Slack and a Stripe: those of a demo."""
+    data = tmp_path_factory.mktemp("outside") / "demo"
+    running = demo.start(data, 0)
+    kept = json.loads((data / "secrets.json").read_text(encoding="utf-8"))
+    yield {
+        **LIVE,
+        "REDBAR_SLACK_BOT_TOKEN": kept["bot_token"],
+        "REDBAR_SLACK_APP_TOKEN": kept["app_token"],
+        "REDBAR_STRIPE_API_KEY": kept["stripe_key"],
+        "REDBAR_SLACK_API_URL": f"{running.url}/slack/api/",
+        "REDBAR_STRIPE_API_BASE": f"{running.url}/stripe",
+    }
+    running.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("REDBAR_SLACK_BOT_TOKEN", "xoxb-0", "Slack refused the bot token (invalid_auth)."),
+        ("REDBAR_SLACK_APP_TOKEN", "xapp-0", "Slack refused the app token (invalid_auth)."),
+        ("REDBAR_SLACK_API_URL", "", "127.0.0.1 does not answer as Slack does."),
+        ("REDBAR_HTTP_PORT", "", "cannot be listened on: Address already in use."),
+    ],
+)
+def test_what_keeps_run_from_starting_is_one_sentence(
+    tmp_path: Path, outside: dict[str, str], name: str, value: str, said: str
+) -> None:
+    """A refused token, a stranger in Slack's place, a port that is taken: said, and nothing more."""
+    address = outside["REDBAR_STRIPE_API_BASE"].removesuffix("/stripe")
+    strange = {"REDBAR_SLACK_API_URL": f"{address}/nowhere/", "REDBAR_HTTP_PORT": address.rpartition(":")[2]}
+    wrong = {"REDBAR_HTTP_PORT": _free_port(), **outside, name: value or strange[name]}
+    result = _redbar("run", cwd=tmp_path, **wrong)
+    assert result.returncode == 1
+    assert said in result.stdout
+    assert len(result.stdout.splitlines()) == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_run_serves_makes_keys_and_ends_politely(tmp_path: Path, outside: dict[str, str]) -> None:
+    """The bot for a real workspace, in front of stand-ins: it listens, and a polite kill ends it with 0."""
+    port = _free_port()
+    environ = {**os.environ, **outside, "REDBAR_HTTP_PORT": port, "PYTHONPATH": ROOT, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "bot", "run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environ,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        said = running.stdout.readline()
+        key = _redbar("key", "create", cwd=tmp_path).stdout.splitlines()[0]
+        url = f"http://127.0.0.1:{port}/v1/wallet"
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+        running.send_signal(signal.SIGTERM)
+        errors = running.stderr.read()
+        assert running.wait(timeout=30) == 0
+    assert said == f"Redbar runs. Its HTTP API listens on http://127.0.0.1:{port}.\n"
+    assert answer.json()["standing"] == "not_connected"
+    assert "Traceback" not in errors
+    assert key not in errors
+
+
+def _free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+@pytest.mark.parametrize("name", ["secrets.json", "clock", "demo.json"])
+def test_what_was_kept_and_cannot_be_read_is_said(tmp_path: Path, name: str) -> None:
+    """A file that was cut short: the folder is named, and nothing is left running."""
+    (tmp_path / name).write_text("{", encoding="utf-8")
+    with pytest.raises(demo.DemoImpossible, match=f"kept in {tmp_path} cannot be read"):
+        demo.start(tmp_path, 0)
+    assert (tmp_path / name).read_text(encoding="utf-8") == "{"
+
+
+@pytest.mark.parametrize("name", ["q?x", "100%", "%41"])
+def test_a_folder_whose_name_means_something_else_to_a_database_is_refused(tmp_path: Path, name: str) -> None:
+    """Else the books would be somewhere else than the folder says."""
+    with pytest.raises(demo.DemoImpossible, match="Name another folder"):
+        demo.start(tmp_path / name, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_path_keeps_nobody_from_trying(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A socket's path is short; without the socket the demo still runs, and says what does not work."""
+    running = demo.start(tmp_path / ("long" * 30), 0)
+    try:
+        assert httpx.get(f"{running.url}/healthz", trust_env=False).json()["ok"]
+    finally:
+        running.stop()
+    assert "only while the bot is stopped" in caplog.text
+
+
+def test_a_log_level_that_is_none_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence lists those there are."""
+    monkeypatch.setenv("REDBAR_LOG_LEVEL", "LOUD")
+    assert main(["demo", "--data", str(tmp_path / "d")]) == 2
+    assert capsys.readouterr().out.startswith("REDBAR_LOG_LEVEL has to be one of DEBUG, INFO, WARNING, ERROR")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["of another program", "none at all"])
+def test_verify_says_what_is_no_database_of_redbar(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another program's file, and one that is no database."""
+    file = tmp_path / "other.db"
+    if content == "none at all":
+        file.write_bytes(b"no database " * 500)
+    else:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("CREATE TABLE wallets (colour TEXT)")
+    assert main(["verify", "--database", f"sqlite:///{file}"]) == 2
+    assert f"{file} is not a database of Redbar" in capsys.readouterr().out
+
+
+def test_a_bot_that_dies_instead_of_answering_is_said(tmp_path: Path) -> None:
+    """The operator reads a sentence, not a broken line; a socket left behind counts as none."""
+    place = tmp_path / "bot.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place))
+        listening.listen()
+        dying = threading.Thread(target=lambda: listening.accept()[0].close())
+        dying.start()
+        answer = ask(place, {"command": "key_create"})
+        dying.join()
+    assert answer is not None
+    assert "did not answer" in answer["error"]
+    assert ask(place, {"command": "key_create"}) is None

@@ -173,3 +173,88 @@ def test_health_says_that_the_heart_beats(world: World) -> None:
     answer = world.client.get("/healthz").json()
     assert answer["ok"]
     assert answer["beat_at"]
+
+
+def test_no_page_of_ours_asks_another_host(world: World) -> None:
+    """The API's description is a document, not a page that fetches scripts from somewhere."""
+    for path in ("/v1/openapi", "/v1/openapi/openapi.json"):
+        answer = world.client.get(path)
+        assert answer.status_code == 200
+        assert "/v1/usage" in answer.json()["paths"]
+    for path in ("redoc", "swagger", "scalar", "elements", "rapidoc"):
+        assert world.client.get(f"/v1/openapi/{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "signed_at"),
+    [
+        (b"payload=nope", "1"),
+        (b"payload=[]", "1"),
+        (b"payload=" + b"[" * 20_000, "1"),
+        (b"[" * 20_000, "1"),
+        (b"\xff", "1"),
+        (b"", ""),
+        (b"{}", "soon"),
+        (b"{}", "\u0661"),
+        (b"{}", "9" * 400),
+    ],
+)
+def test_junk_at_slacks_door_is_refused_and_never_breaks(world: World, body: bytes, signed_at: str) -> None:
+    """Anybody may send something there; it is looked at before its signature can be."""
+    headers = [
+        (b"X-Slack-Signature", b"v0=00"),
+        (b"X-Slack-Request-Timestamp", signed_at.encode()),
+        (b"Content-Type", b"application/x-www-form-urlencoded"),
+    ]
+    answer = world.client.post("/slack/events", content=body, headers=headers)
+    assert answer.status_code in (400, 401), answer.text
+
+
+def test_work_at_holds_that_cannot_be_is_refused_in_words(world: World) -> None:
+    """Unknown holds, bad amounts, no body: each names what is wrong."""
+    world.platform("POST", "/v1/holds/nobody/capture", {"amount": "1"}, status=404)
+    world.platform("POST", "/v1/holds/nobody/extend", {}, status=404)
+    assert world.platform("POST", "/v1/holds/x/capture", {"amount": "1e3"}, status=422)["field"] == "amount"
+    assert world.platform("POST", "/v1/holds/x/extend", {"estimate": "-1"}, status=422)["field"] == "estimate"
+    assert world.platform("POST", "/v1/holds/%00/release", status=422)["field"] == "id"
+    for body in ({}, {"amount": "1", "colour": "red"}):
+        assert world.platform("POST", "/v1/holds/x/capture", body, status=400)["problems"]
+    nothing = world.platform("POST", "/v1/authorizations", status=400)
+    assert nothing["problems"][0]["detail"] == "A JSON body is needed; there is none."
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "x" * 201),
+        ("id", "a\0b"),
+        ("kind", "outbound_call\n"),
+        ("quantity", -1),
+        ("quantity", 10**20),
+        ("reference", "é" * 201),
+        ("description", "x" * 501),
+        ("occurred_at", "2026-11-25T00:00:00"),
+        ("occurred_at", "0001-01-01T00:00:00+23:59"),
+        ("occurred_at", "9999-12-31T23:59:59-23:59"),
+    ],
+)
+def test_a_field_that_cannot_be_used_is_named(world: World, field: str, value: object) -> None:
+    """The item is rejected, and nothing is booked."""
+    before = world.wallet()["balance"]
+    posted = {**USAGE, "id": "fields", field: value}
+    (result,) = world.platform("POST", "/v1/usage", posted)["results"]
+    assert (result["status"], result["field"]) == ("rejected", field)
+    assert world.wallet()["balance"] == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "null"}, {"Origin": "http://localhost:1"}, {"Host": "127.0.0.1.evil.example"}, {"Host": ""}],
+)
+def test_only_its_own_page_is_answered(world: World, headers: dict[str, str]) -> None:
+    """A page elsewhere, or a name that was bent to point here, gets nothing, with a key or without."""
+    with_key = {**headers, "Authorization": f"Bearer {world.api_key}"}
+    assert world.client.get("/v1/wallet", headers=with_key).status_code == 403
+    assert (
+        world.client.post("/sandbox/api/clock/skip", json={"minutes": 1}, headers=headers).status_code == 403
+    )

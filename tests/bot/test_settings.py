@@ -56,6 +56,10 @@ def test_all_mistakes_are_reported_together() -> None:
         ("REDBAR_SLACK_API_URL", "http://127.0.0.1:1/"),
         ("REDBAR_STRIPE_API_BASE", "http://127.0.0.1:1"),
         ("REDBAR_SLACK_BOT_TOKN", "xoxb-1"),
+        ("REDBAR_DATABASE_URL", "sqlite://"),  # in memory: all money would be forgotten
+        ("REDBAR_DATABASE_URL", "sqlite:///:memory:"),
+        ("REDBAR_DATABASE_URL", "sqlite:///redbar.db?mode=memory"),
+        ("REDBAR_DATABASE_URL", "sqlite:///%41.db"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:

@@ -1,5 +1,6 @@
 """The process is killed in the middle of things; nothing that was answered is lost, nothing is doubled."""
 
+import shutil
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,13 +10,23 @@ import httpx
 import pytest
 
 from tests.journeys.process import Process, demo_process, is_whole
-from tests.journeys.world import Doc, World, cents, until
+from tests.journeys.world import Doc, World, button_of, cents, shown, until
 
 
 def _saves_a_card(world: World) -> None:
     world.top_up_by_page("owner", "100.00")
     world.balance_is("100.00")
     world.reads("owner", "Visa ••4242 is connected")
+
+
+@pytest.fixture(scope="module")
+def with_a_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a demo with $100.00 and a saved card in it, made once; stories take copies."""
+    data = tmp_path_factory.mktemp("kept") / "demo"
+    with demo_process(data) as process:
+        _saves_a_card(process.world)
+        assert process.interrupt() == 0
+    return data
 
 
 def _balance(world: World) -> int:
@@ -27,12 +38,11 @@ def _charged(world: World) -> int:
     return sum(one["amount"] for one in charges)
 
 
-def test_calls_that_were_answered_survive_a_kill(tmp_path: Path) -> None:
+def test_calls_that_were_answered_survive_a_kill(tmp_path: Path, with_a_card: Path) -> None:
     """SIGKILL in the middle of a run of calls: every id that was acknowledged is there, once."""
-    data = tmp_path / "demo"
+    data = shutil.copytree(with_a_card, tmp_path / "demo")
     acknowledged: list[str] = []
     with demo_process(data) as first:
-        _saves_a_card(first.world)
         enough = threading.Event()
         caller = threading.Thread(target=_calls, args=(first, acknowledged, enough))
         caller.start()
@@ -78,11 +88,11 @@ def _calls(process: Process, acknowledged: list[str], enough: threading.Event) -
         "call.confirm.after_send",
     ],
 )
-def test_a_charge_is_made_once_and_credited_once_wherever_it_is_killed(tmp_path: Path, place: str) -> None:
+def test_a_charge_is_made_once_and_credited_once_wherever_it_is_killed(
+    tmp_path: Path, with_a_card: Path, place: str
+) -> None:
     """Between any two steps of a charge the process dies; the sweep ends what was begun."""
-    data = tmp_path / "demo"
-    with demo_process(data) as first:
-        _saves_a_card(first.world)
+    data = shutil.copytree(with_a_card, tmp_path / "demo")
     with demo_process(data, failpoints=f"{place}=kill") as second:
         second.world.command("owner", "/wallet topup 50")
         second.world.modal("owner", "confirm_charge")
@@ -118,4 +128,25 @@ def test_a_payment_on_a_page_is_credited_although_the_bot_was_dead(tmp_path: Pat
         second.world.balance_is("100.00")
         second.world.skip(3)
         assert _charged(second.world) == _balance(second.world) == 10_000
+    assert "whole" in is_whole(data)
+
+
+def test_a_link_that_was_being_made_is_offered_once(tmp_path: Path) -> None:
+    """Killed when Stripe had made it: finance still gets one message with one link, and it works."""
+    data = tmp_path / "demo"
+    with demo_process(data, failpoints="call.link.after_send=kill") as first:
+        with suppress(httpx.HTTPError):
+            first.world.command("admin", "/wallet ask @finance 25")
+        assert first.wait() == -9
+    with demo_process(data) as second:
+        world = second.world
+        world.skip(3)
+        message = world.reads("finance", "Please pay $25.00")
+        world.pay(button_of(message, "Pay $25.00")["url"])
+        world.balance_is("25.00")
+        world.skip(30)
+        read = [shown(one) for one in world.messages("finance")]
+        assert len([one for one in read if "Paid $25.00 with" in one]) == 1
+        assert not [one for one in read if "Please pay" in one]
+        assert _charged(world) == _balance(world) == 2_500
     assert "whole" in is_whole(data)

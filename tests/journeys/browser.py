@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = os.environ.get("REDBAR_SCREENSHOTS")
@@ -101,6 +102,18 @@ class Window:
         expect(found).to_be_visible()
         return found
 
+    def opens(self, button: Locator, words: str) -> Locator:
+        """Press what opens a form with some words; again when the view was drawn anew under the pointer."""
+        found = self.by("modal").filter(has_text=words).last
+        for _ in range(3):
+            button.click()
+            try:
+                found.wait_for(state="visible", timeout=6_000)
+            except PlaywrightTimeout:
+                continue
+            break
+        return self.modal(words)
+
     def button(self, where: Locator, text: str) -> Locator:
         """Find a button or link by its words."""
         return where.locator("button, a").filter(has_text=re.compile(rf"^\s*{re.escape(text)}")).first
@@ -124,6 +137,8 @@ class Window:
         """Click what opens a page of its own; gives the page."""
         with self.page.expect_popup() as popup:
             link.click()
+        if self.page.viewport_size is not None:
+            popup.value.set_viewport_size(self.page.viewport_size)
         popup.value.wait_for_selector("html[data-ready]")
         return popup.value
 

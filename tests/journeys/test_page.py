@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.journeys.browser import Watch, Window, chromium
@@ -16,7 +17,11 @@ PICTURES = Path(__file__).parent / "pictures" if os.environ.get("REDBAR_README_P
 
 def _picture(of: Locator, name: str) -> None:
     if PICTURES is not None:
-        of.screenshot(path=PICTURES / f"{name}.png")
+        path = PICTURES / f"{name}.png"
+        of.screenshot(path=path, animations="disabled")
+        with Image.open(path) as taken:
+            few = taken.convert("RGB").quantize(128)
+        few.save(path, optimize=True)  # a third of the size; nobody sees the difference
 
 
 def test_ten_minutes_of_a_stranger_by_clicks(world: World) -> None:
@@ -47,9 +52,8 @@ def _connects_from_not_active(window: Window) -> None:
     window.keep("home_not_connected")
     not_active = window.button(home, "Not Active")
     expect(not_active).to_have_class(re.compile("danger"))
-    not_active.click()
-    window.button(window.modal("They need a card first"), "Connect a card").click()
-    form = window.modal("Enter it yourself")
+    first = window.opens(not_active, "They need a card first")
+    form = window.opens(window.button(first, "Connect a card"), "Enter it yourself")
     expect(form.locator("img")).to_be_visible()
     window.keep("connect_card")
     page = window.opened(window.button(form, "Connect a card"))
@@ -66,8 +70,7 @@ def _connects_from_not_active(window: Window) -> None:
 
 
 def _adds_balance_on_the_hosted_page(window: Window, world: World) -> None:
-    window.button(window.home(), "Add balance").click()
-    form = window.modal("How much?")
+    form = window.opens(window.button(window.home(), "Add balance"), "How much?")
     window.keep("add_balance")
     form.get_by_text("Another card, on Stripe's page").click()
     expect(form).to_contain_text("Save this card")
@@ -107,6 +110,9 @@ def _sees_the_red_bar(window: Window, world: World) -> None:
 
 
 def _finance_scans_the_code(window: Window, world: World) -> Page:
+    world.skip(
+        6
+    )  # later than a conversation groups what one writer says: the request stands under its own name
     window.type("/wallet ask @finance 160 we're nearly out before the Friday campaign")
     window.message("@finance")
     window.switch("finance")
@@ -177,7 +183,11 @@ def _sees_everything_on_home(window: Window, world: World) -> None:
     expect(home).to_contain_text("times a usual")
     expect(home.locator("img")).to_be_visible()
     window.keep("home_open")
-    _picture(home, "home")
+    if PICTURES is not None:
+        # In a window high enough to hold all of Home: what is scrolled away is not in a picture.
+        window.page.set_viewport_size({"width": 1280, "height": 1700})
+        _picture(home, "home")
+        window.page.set_viewport_size({"width": 1280, "height": 900})
     window.button(home, "Why?").click()
     window.modal("camp-121")
     window.keep("why")

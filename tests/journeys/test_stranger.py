@@ -1,6 +1,7 @@
 """What a stranger would try in ten minutes, by plain HTTP against `redbar demo` as it is started by hand."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import zxingcpp
@@ -145,13 +146,12 @@ def _asks_once_more(world: World) -> str:
 
 
 def _all_there_is(world: World) -> Doc:
+    def pages() -> list[Doc]:
+        return [one for one in world.messages("owner") if "Amounts in USD" in shown(one)]
+
+    asked_before = len(pages())
     world.command("owner", "/wallet history")
-    history = until(
-        lambda: next(
-            (one for one in reversed(world.messages("owner")) if "Amounts in USD" in shown(one)), None
-        ),
-        lambda: "there is no history",
-    )
+    history = until(lambda: pages()[asked_before:] or None, lambda: "there is no history")[-1]
     return {
         "balance": world.wallet()["balance"],
         "history": shown(history),
@@ -160,3 +160,25 @@ def _all_there_is(world: World) -> Doc:
         "charges": world.client.get("/sandbox/api/stripe/charges").json(),
         "open": "Please pay $25.00" in "".join(shown(one) for one in world.messages("finance")),
     }
+
+
+def test_a_charge_is_made_once_however_often_its_button_is_pressed(world: World) -> None:
+    """Eight presses at the same moment, and one more when all is done."""
+    world.top_up_by_page("owner", "100.00")
+    world.balance_is("100.00")
+    world.reads("owner", "Visa ••4242 is connected")
+    world.command("owner", "/wallet topup 50")
+    form = world.modal("owner", "confirm_charge")
+
+    def press(_: int) -> int:
+        wish = {"as": "owner", "view_id": form["id"], "values": {}}
+        return world.client.post("/sandbox/api/submit", json=wish).status_code
+
+    with ThreadPoolExecutor(8) as fingers:
+        assert set(fingers.map(press, range(8))) <= {200, 404}
+    world.balance_is("150.00")
+    press(8)
+    world.skip(30)
+    charges = world.client.get("/sandbox/api/stripe/charges").json()
+    assert [one["amount"] for one in charges] == [10_000, 5_000]
+    world.balance_is("150.00")

@@ -20,6 +20,7 @@ RAW = re.compile(r"<[@#!]|&(amp|lt|gt);|undefined|NaN|\[object|unsupported|\bNon
 def test_every_surface_says_what_it_should(world: World) -> None:
     """Status, forms, usage, history, people, alerts, the wire: each opens by a click and reads as words."""
     world.top_up_by_page("owner", "100.00")
+    world.reads("owner", "$100.00 was paid")
     lived = world.client.post("/sandbox/api/six-weeks", timeout=120)
     assert lived.json()["ok"], lived.text
     with chromium() as context:
@@ -38,7 +39,9 @@ def test_every_surface_says_what_it_should(world: World) -> None:
             window,
             "member_home",
             window.home(),
-            "Billing is looked after by @owner and @admin",
+            "Billing is looked after by @",
+            "@owner",
+            "@admin",
             "Ask for access",
         )
         watch.saw_nothing_wrong()
@@ -54,14 +57,13 @@ def _reads(window: Window, name: str, where: Locator, *words: str) -> None:
         expect(where).to_contain_text(one)
     assert RAW.search(where.inner_text()) is None, where.inner_text()
     assert window.sideways() == 0
-    where.scroll_into_view_if_needed()
     window.keep(name)
 
 
 def _forms_of_automatic_payments(window: Window) -> None:
     window.button(window.home(), "Not Active").click()
     form = window.modal("When the balance falls below")
-    _reads(window, "automatic_modal", form, "bring it back to", "Visa ••4242", "Never more")
+    _reads(window, "automatic_modal", form, "Bring it back to", "Visa ••4242", "Never more")
     window.submit(form)
     sure = window.modal("Turn on this rule?")
     _reads(
@@ -89,6 +91,7 @@ def _usage_and_history(window: Window, status: Locator) -> None:
     window.button(status, "History").click()
     page = window.message("Each row shows the balance after it")
     _reads(window, "history_message", page, "Outbound call", "Balance $", "Older")
+    expect(window.button(page, "Older")).to_be_in_viewport()
 
 
 def _settings(window: Window) -> None:
@@ -106,7 +109,7 @@ def _wire(window: Window, status: Locator) -> None:
     status.get_by_test_id("wire-open").first.click()
     drawer = window.by("wire")
     expect(drawer.get_by_test_id("wire-entry").first).to_be_visible()
-    expect(drawer).to_contain_text("/slack/")
+    expect(drawer).to_contain_text("chat.postEphemeral")
     window.keep("wire_drawer")
     window.by("wire-close").click()
 
@@ -172,6 +175,7 @@ def _pays_with(page: Page, card: dict[str, str]) -> None:
 def test_the_page_fits_a_phone_and_a_dark_room(world: World, name: str, width: int, dark: bool) -> None:
     """Channel, Home, a form, the panels and the hosted page: nothing is cut off at the side."""
     world.top_up_by_page("owner", "100.00")
+    world.reads("owner", "$100.00 was paid")
     world.use("call-1", "58.20", quantity=4380, reference="camp-118")
     world.reads("member", "The calling wallet is low", channel="#calls")
     with chromium() as context:

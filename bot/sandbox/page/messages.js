@@ -12,6 +12,7 @@ import { session } from "./session.js";
 import { openWire } from "./wire.js";
 
 const GROUP_SECONDS = 300;
+const ANSWER_MS = 5000;
 
 /** One scrolling list; `onThread(ts)` opens a thread, and is absent inside a thread. */
 export class MessageList {
@@ -21,6 +22,7 @@ export class MessageList {
     this.intro = intro;
     this.shown = new Map();
     this.pinned = true;
+    this.pressed_ms = -Infinity;
     this.content = h("div", { class: "log-content" });
     this.node = h("div", { class: "log", role: "log", "aria-label": label, tabindex: "0", onscroll: () => this.notePinned() }, this.content);
     // Pictures and charts gain their height after the first layout; whoever reads the end stays at the end.
@@ -49,6 +51,7 @@ export class MessageList {
       nodes.push(node);
       before = message;
     }
+    if (this.answersPress(messages.at(-1))) this.pinned = true;
     this.shown = next;
     this.place(nodes);
     this.keepEnd();
@@ -65,6 +68,11 @@ export class MessageList {
 
   notePinned() {
     this.pinned = this.node.scrollHeight - this.node.scrollTop - this.node.clientHeight < 60;
+  }
+
+  // Whoever presses a button far up reads the answer, which stands at the end.
+  answersPress(last) {
+    return Boolean(last?.ephemeral) && !this.shown.has(last.ts) && performance.now() - this.pressed_ms < ANSWER_MS;
   }
 
   // Moves only what is not already in its place, so that unchanged nodes keep focus and scroll.
@@ -108,7 +116,10 @@ export class MessageList {
   body(channel, message) {
     const all = () => [...(message.blocks ?? []), ...(message.attachments ?? []).flatMap((one) => one.blocks ?? [])];
     const place = { channel, ts: message.ts };
-    const surface = plainSurface("message", (element, block_id, chosen, node) => press(place, element, block_id, chosen, node), all);
+    const surface = plainSurface("message", (element, block_id, chosen, node) => {
+      this.pressed_ms = performance.now();
+      return press(place, element, block_id, chosen, node);
+    }, all);
     const blocks = message.blocks?.length ? message.blocks : null;
     const edited = message.edited ? h("span", { class: "edited" }, "(edited)") : null;
     return [

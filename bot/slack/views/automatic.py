@@ -93,7 +93,7 @@ def _card_fields(f: AutomaticFormFacts) -> list[Block]:
     choices = [option(f"{card}, {expires(card)}", card.card_id) for card in f.cards]
     by_id = {str(one["value"]): one for one in choices}
     main = f.current.card.card_id if f.current.card is not None else f.cards[0].card_id
-    none = option("None", NO_BACKUP)
+    none = option("No backup card", NO_BACKUP)
     backup = by_id.get(f.current.backup.card_id, none) if f.current.backup is not None else none
     return [
         field_of("Card", select(Act.CARD, choices, chosen=by_id.get(main, choices[0])), block_id=Act.CARD),

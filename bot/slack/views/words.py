@@ -160,6 +160,8 @@ def expires(card: CardFacts) -> str:
 def ago(at: datetime, now: datetime) -> str:
     """Say how long ago something was."""
     seconds = max(0, int((now - at).total_seconds()))
+    if seconds == 0:
+        return "just now"
     if seconds < 60:
         return f"{seconds} seconds ago" if seconds != 1 else "1 second ago"
     if seconds < 3600:

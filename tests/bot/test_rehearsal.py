@@ -1,0 +1,112 @@
+"""What a rule would have done: hours of money played again, row by row."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.flows.rehearsal import Hour, play
+from ledger import RechargeRule
+
+MICROS = 1_000_000
+START = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def _hours(*spent: int, paid: dict[int, int] | None = None, apart: int = 1) -> list[Hour]:
+    """Hours from midnight on, in whole dollars; `paid` says which of them had money paid in."""
+    hours = []
+    for number, dollars in enumerate(spent):
+        at = START + timedelta(hours=number * apart)
+        paid_in = (paid or {}).get(number, 0)
+        hours.append(Hour(at, at.date().isoformat(), dollars * MICROS, paid_in * MICROS))
+    return hours
+
+
+def _rule(
+    threshold: int = 50,
+    target: int | None = 200,
+    fixed: int | None = None,
+    *,
+    per_day: int = 3,
+    day_cap: int = 500,
+    month_cap: int = 5_000,
+    spacing: timedelta = timedelta(minutes=15),
+) -> RechargeRule:
+    return RechargeRule(
+        threshold_micros=threshold * MICROS,
+        target_micros=None if target is None else target * MICROS,
+        fixed_micros=None if fixed is None else fixed * MICROS,
+        per_day_max=per_day,
+        day_cap_micros=day_cap * MICROS,
+        month_cap_micros=month_cap * MICROS,
+        spacing=spacing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("why", "hours", "start", "rule", "charges", "most", "zeros"),
+    [
+        ("nothing happened", [], 100, _rule(), 0, 0, 0),
+        ("it stayed above", _hours(10, 10, 10), 100, _rule(), 0, 0, 0),
+        ("at the threshold is not below", _hours(50), 100, _rule(), 0, 0, 0),
+        ("just below: the gap to the target", _hours(51), 100, _rule(), 1, 151, 0),
+        ("a fixed amount", _hours(60), 100, _rule(target=None, fixed=80), 1, 80, 0),
+        (
+            "a fixed amount that is too small repeats",
+            _hours(95, 0),
+            100,
+            _rule(target=None, fixed=30),
+            2,
+            60,
+            0,
+        ),
+        ("each fall is a charge", _hours(151, 151, 151), 200, _rule(), 3, 453, 0),
+        ("no more than so many a day", _hours(*[151] * 3), 200, _rule(per_day=2), 2, 302, 0),
+        ("the next day starts anew", _hours(160, 155, 10, apart=12), 200, _rule(per_day=1), 2, 165, 0),
+        ("the day's cap cuts the last", _hours(*[160] * 4), 200, _rule(day_cap=400), 3, 400, 1),
+        ("the month's cap holds", _hours(*[160] * 4, apart=24), 200, _rule(month_cap=300), 2, 160, 1),
+        (
+            "spacing holds a second one back",
+            _hours(160, 210),
+            200,
+            _rule(spacing=timedelta(hours=2)),
+            1,
+            160,
+            1,
+        ),
+        ("what people paid in counts", _hours(60, 60, paid={0: 100, 1: 100}), 100, _rule(), 0, 0, 0),
+        ("a big hour is met by one charge", _hours(230), 200, _rule(), 1, 230, 0),
+        ("a wallet that began empty did not fall to zero", _hours(0), 0, _rule(), 1, 200, 0),
+    ],
+)
+def test_a_rule_played_again(
+    why: str, hours: list[Hour], start: int, rule: RechargeRule, charges: int, most: int, zeros: int
+) -> None:
+    """Charges, the most of a day, and falls to zero that were left."""
+    assert play(hours, start * MICROS, rule) == (charges, most * MICROS, zeros), why
+
+
+@pytest.mark.parametrize(
+    ("hours", "start", "zeros"),
+    [
+        (_hours(10, 10), 100, 0),
+        (_hours(100), 100, 1),  # exactly zero is empty
+        (_hours(99), 100, 0),
+        (_hours(150, 10, 10), 100, 1),  # counted once, not for every hour below
+        (_hours(150, 0, 150, paid={1: 100}), 100, 2),  # came back, fell again
+        (_hours(10), 0, 0),  # was empty all the time
+        (_hours(10), -5, 0),
+    ],
+)
+def test_without_a_rule_nothing_is_charged(hours: list[Hour], start: int, zeros: int) -> None:
+    """Only the falls to zero are counted."""
+    assert play(hours, start * MICROS, None) == (0, 0, zeros)
+
+
+def test_months_have_caps_of_their_own() -> None:
+    """The last days of one month leave the next its whole cap."""
+    days = [
+        Hour(datetime(2026, month, day, 12, tzinfo=UTC), f"2026-{month:02d}-{day:02d}", 160 * MICROS, 0)
+        for month, day in ((10, 30), (10, 31), (11, 1), (11, 2))
+    ]
+    charges, most, _ = play(days, 200 * MICROS, _rule(month_cap=320))
+    assert (charges, most) == (4, 160 * MICROS)
