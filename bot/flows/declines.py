@@ -75,7 +75,8 @@ def next_try(
     backup_free = bool(backup_id) and backup_id not in tried_cards
     waits_left = len(RETRY_AFTER) - (on_card - 1) if severity is Severity.SOFT and card != backup_id else 0
     if backup_free and (waits_left <= 0 or wont_last_until):
-        return NextTry(at=now, card_id=backup_id, tries_left=1 + max(0, waits_left))
+        # Whatever waits were left: after the backup card comes the pause.
+        return NextTry(at=now, card_id=backup_id, tries_left=1)
     if waits_left > 0:
         wait = RETRY_AFTER[on_card - 1]
         return NextTry(at=now + wait, card_id=card, tries_left=waits_left + (1 if backup_free else 0))

@@ -129,10 +129,12 @@ def test_how_a_declined_recharge_goes_on(
 @pytest.mark.parametrize("wont_last", [False, True])
 @pytest.mark.parametrize("backup", ["", BACKUP])
 def test_every_recharge_ends(severity: Severity, wont_last: bool, backup: str) -> None:
-    """Declined again and again: at most four tries on the main card and one on the backup, none after a pause."""
+    """Declined again and again: at most four tries on the main card and one on the backup, as many as were promised."""
     tried = [MAIN]
+    promised: list[int] = []
     while True:
         going_on = next_try(severity, tried, backup_id=backup, now=NOW, wont_last_until=wont_last)
+        promised.append(going_on.tries_left)
         if going_on.at is None:
             break
         assert going_on.at >= NOW
@@ -140,3 +142,4 @@ def test_every_recharge_ends(severity: Severity, wont_last: bool, backup: str) -
         assert len(tried) <= 5
     assert tried.count(MAIN) <= (4 if severity is S else 1)
     assert tried.count(BACKUP) == (1 if backup else 0)
+    assert promised == list(range(len(tried) - 1, -1, -1))
