@@ -1,6 +1,8 @@
 """Opening the database: what is refused with words, what is proved, and what two connections see."""
 
 import ast
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy import select, text
 
 import ledger
 from ledger import Ledger, StoreBusy, StoreUnusable, failpoints, open_store
+from ledger.migrations import migrate
 from ledger.statements import statements_for
 from ledger.store import sqlite_module, wal_is_safe
 from ledger.tables import metadata, wallets
@@ -245,3 +248,19 @@ def test_no_float_comes_near_the_ledger() -> None:
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
                 joins_paths = isinstance(node.right, ast.Constant) and isinstance(node.right.value, str)
                 assert joins_paths or path.name == "failpoints.py", place
+
+
+def test_another_programs_database_is_left_as_it_was(tmp_path: Path) -> None:
+    """A file with tables of its own, one even named like ours, is refused before anything is written."""
+    file = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(file)) as theirs:
+        theirs.execute("CREATE TABLE wallets (id INTEGER)")
+        theirs.commit()
+    store = open_store(f"sqlite:///{file}")
+    try:
+        with pytest.raises(StoreUnusable, match="another program's tables"):
+            migrate(store)
+    finally:
+        store.close()
+    with closing(sqlite3.connect(file)) as theirs:
+        assert theirs.execute("SELECT name FROM sqlite_master").fetchall() == [("wallets",)]
