@@ -43,10 +43,15 @@ def _mention(found: re.Match[str], names: bool) -> str:
 
 
 def find_element(blocks: list[Doc], wish: Mapping[str, Any]) -> tuple[Doc, Doc]:
-    """Find an element by action id, by block and action, by value, or by the words on it. Raises: NotThere."""
-    for block, element in elements_of(blocks):
-        if _meant(block, element, wish):
-            return block, element
+    """Find an element by action id, by block and action, by value, or by the words on it. Raises: NotThere.
+
+    An app that publishes anew gives its blocks new ids while somebody's finger comes down: the same button then counts,
+    whichever block it stands in by now.
+    """
+    for one in (wish, {**wish, "block_id": None}):
+        for block, element in elements_of(blocks):
+            if _meant(block, element, one):
+                return block, element
     wanted = wish.get("text") or wish.get("action_id")
     raise NotThere(f"There is nothing like {wanted!r} to press here.")
 

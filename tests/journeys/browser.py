@@ -186,7 +186,7 @@ class Watch:
 
     def saw_nothing_wrong(self) -> None:
         """Judge a whole run."""
-        assert self.errors == []
+        assert self.errors == [], "\n".join(self.errors)
         assert self.hosts == {"127.0.0.1"}
 
 

@@ -201,6 +201,8 @@ def test_an_element_is_found_by_whatever_tells_it_apart() -> None:
     wish = {"action_id": "row", "block_id": "row1", "value": "receipt:1"}
     assert find_element(blocks, wish)[0]["block_id"] == "row1"
     assert find_element(blocks, {"text": "Older"})[1]["action_id"] == "page2"
+    drawn_anew = {"action_id": "page", "block_id": "pager of a moment ago"}
+    assert find_element(blocks, drawn_anew)[0]["block_id"] == "pager"
     for wrong in ({"text": "Oldest"}, {"action_id": "page", "value": "7"}, {}):
         with pytest.raises(NotThere):
             find_element(blocks, wrong)

@@ -44,8 +44,6 @@ async function sent(body) {
   try {
     return await api.press(body);
   } catch (refusal) {
-    // The app may have published anew a moment ago: the same button then stands in a block of another id.
-    if (refusal.status === 404 && body.block_id) return sent({ ...body, block_id: undefined });
     if (refusal.status !== 409 || refusal.body?.error !== "confirm") throw refusal;
     if (!(await askConfirm(refusal.body.confirm ?? {}))) return null;
     return api.press({ ...body, confirm: true });
