@@ -5,48 +5,36 @@ what decides is read under it and written before it is given back.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, Executable, bindparam, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, func, insert, select, update
 
 from ledger.chain import GENESIS
 from ledger.chart import CREDITS
-from ledger.checks import storable
-from ledger.commands import CaptureHold, Command, Correct, OpenHold, Outcome, PostMoney, PostUsage, WalletView
+from ledger.commands import Command, Outcome, WalletView
 from ledger.draft import Draft
 from ledger.errors import CurrencyMismatch, PolicyChanged, WalletUnknown
 from ledger.failpoints import failpoint
+from ledger.hot import Wanted, hands_for, wanted_by
 from ledger.ids import new_id
+from ledger.instants import from_stamp
 from ledger.money import Currency
 from ledger.notices import Level
 from ledger.outbox import Outbox
 from ledger.pace import burn_of, cost_ahead
-from ledger.planning import HOLDS, Loaded, Planner
+from ledger.planning import Loaded, Planner
 from ledger.policy import Lines, WalletPolicy, lines_for
-from ledger.rows import IN_TRANSFERS, Hold, Transfer, Wallet, values_of, wallet_of
+from ledger.rows import Wallet, WalletRow, wallet_of
 from ledger.standing import standing_at
-from ledger.statements import many, statements_for
+from ledger.statements import statements_for
 from ledger.tables import audit_log, episodes, holds, hourly, policies, transfers, wallets
 
-# Built once: putting an expression together costs more than running it.
-_LOCKED = (
-    select(wallets, policies.c.body.label("policy"))
-    .join(
-        policies,
-        (policies.c.wallet_id == wallets.c.wallet_id) & (policies.c.version == wallets.c.policy_version),
-    )
-    .where(wallets.c.wallet_id == bindparam("wallet"))
-    .with_for_update(of=wallets)
-)
-_SAVED = update(wallets).where(wallets.c.wallet_id == bindparam("wallet"))
-_SUMS = ("count", "quantity", "amount")
 _TIME = ("time", "")
 """The cause of what no command caused."""
 
@@ -57,21 +45,25 @@ class Book:
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
+        self._hands = hands_for(connection)
 
     # --- Commands ------------------------------------------------------------------------------------------
 
-    def carry_out(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
-        """Carry out commands in order; each gets its receipt, answer or refusal. Refuses: WalletUnknown."""
-        draft = self._draft(self._lock(wallet_id))
-        planner = Planner(draft, self._load(wallet_id, commands))
+    def carry_out(self, wallet_id: UUID, commands: Sequence[Command], *, ends: bool = False) -> list[Outcome]:
+        """Carry out commands in order; each gets its receipt, answer or refusal. Refuses: WalletUnknown.
+
+        `ends` lets the commit travel with the last write: nothing may follow in the same transaction.
+        """
+        draft, loaded = self._open(wallet_id, wanted_by(commands))
+        planner = Planner(draft, loaded)
         draft.follow(_TIME)  # what time did comes before what the batch does
         outcomes = [planner.decide(command) for command in commands]
-        self._write(draft)
+        self._write(draft, ends=ends)
         return outcomes
 
     def observe(self, wallet_id: UUID) -> None:
         """Judge what time alone did: holds that expired, grace that ran out. Refuses: WalletUnknown."""
-        draft = self._draft(self._lock(wallet_id))
+        draft, _ = self._open(wallet_id, Wanted())
         draft.follow(_TIME)
         self._write(draft)
 
@@ -130,7 +122,7 @@ class Book:
     def policy(self, wallet_id: UUID) -> tuple[WalletPolicy, int]:
         """Give the policy and its version. Refuses: WalletUnknown."""
         row = self._lock(wallet_id)
-        return _policy_in(row["policy"]), row["policy_version"]
+        return _policy_in(row.policy), row.policy_version
 
     def set_policy(
         self,
@@ -160,9 +152,9 @@ class Book:
         row = self._lock(wallet_id)
         burn = burn_of(self._connection, wallet_id, self._now)
         day, four_hours = (
-            0 if burn is None else cost_ahead(burn, self._now, row["zone"], hours) for hours in (24, 4)
+            0 if burn is None else cost_ahead(burn, self._now, row.zone, hours) for hours in (24, 4)
         )
-        lines = lines_for(_policy_in(row["policy"]), day_ahead_micros=day, four_hours_ahead_micros=four_hours)
+        lines = lines_for(_policy_in(row.policy), day_ahead_micros=day, four_hours_ahead_micros=four_hours)
         self.set_lines(wallet_id, lines)
 
     def set_lines(self, wallet_id: UUID, lines: Lines) -> None:
@@ -172,7 +164,7 @@ class Book:
 
     def set_trouble(self, wallet_id: UUID, trouble: str) -> None:
         """Say why automatic payments are failing; empty when they are not. Refuses: WalletUnknown."""
-        if self._lock(wallet_id)["trouble"] == trouble:
+        if self._lock(wallet_id).trouble == trouble:
             return
         self._update(wallet_id, trouble=trouble)
         self.observe(wallet_id)
@@ -207,64 +199,29 @@ class Book:
 
     # --- Loading -------------------------------------------------------------------------------------------
 
-    def _lock(self, wallet_id: UUID) -> Mapping[Any, Any]:
-        # Locked before anything is looked up: two deliveries of one usage would both find its key unseen, and the
-        # unique index would turn the loser into a crash.
-        row = self._connection.execute(_LOCKED, {"wallet": wallet_id}).mappings().one_or_none()
-        if row is None:
-            raise WalletUnknown
-        # A clock that was set back is waited out: what is recorded of a wallet never runs back.
-        self._now = max(self._now, row["touched_at"])
+    def _lock(self, wallet_id: UUID) -> WalletRow:
+        row, _ = self._read(wallet_id, Wanted())
         return row
 
-    def _draft(self, row: Mapping[Any, Any]) -> Draft:
-        wallet, policy, now = wallet_of(row), _policy_in(row["policy"]), self._now
-        self._expire_holds(wallet, now)
-        return Draft(wallet, policy, now, lambda: self._ceiling_of(wallet, policy, now))
+    def _read(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded]:
+        # Locked before anything is looked up: two deliveries of one usage would both find its key unseen, and the
+        # unique index would turn the loser into a crash.
+        found = self._hands.open(wallet_id, wanted)
+        if found is None:
+            raise WalletUnknown
+        row, loaded = found
+        # A clock that was set back is waited out: what is recorded of a wallet never runs back.
+        self._now = max(self._now, from_stamp(row.touched_at))
+        return row, loaded
 
-    def _load(self, wallet_id: UUID, commands: Sequence[Command]) -> Loaded:
-        keys: dict[str, set[str]] = {}
-        hold_ids: set[str] = set()
-        seqs: set[int] = set()
-        for command in commands:
-            match command:
-                case PostUsage():
-                    keys.setdefault(command.source, set()).add(command.source_id)
-                    hold_ids.update(one for one in (command.hold_id, command.parent) if one is not None)
-                case PostMoney():
-                    keys.setdefault(command.source, set()).add(command.source_id)
-                case Correct():
-                    keys.setdefault(command.source, set()).add(command.source_id)
-                    seqs.add(command.corrects_seq)
-                case OpenHold():
-                    hold_ids.add(command.hold_id)
-                    if command.parent is not None:
-                        hold_ids.add(command.parent)
-                case CaptureHold():
-                    keys.setdefault(HOLDS, set()).add(command.hold_id)
-                    hold_ids.add(command.hold_id)
-                case _:
-                    hold_ids.add(command.hold_id)
-        run, said = self._connection.exec_driver_sql, statements_for(self._connection)
-        wallet = str(wallet_id)
-        loaded = Loaded()
-        for source, ids in keys.items():
-            if not storable(source):
-                continue
-            for row in run(
-                said.posted, {"wallet_id": wallet, "source": source, "list": many(filter(storable, ids))}
-            ):
-                posted = Transfer._make(row)
-                loaded.transfers[posted.source, posted.source_id] = posted
-        if hold_ids:
-            for row in run(said.holds, {"wallet_id": wallet, "list": many(filter(storable, hold_ids))}):
-                hold = Hold._make(row)
-                loaded.holds[hold.hold_id] = hold
-        if seqs:
-            found = map(Transfer._make, run(said.numbered, {"wallet_id": wallet, "list": many(seqs)}))
-            loaded.by_seq = {transfer.seq: transfer for transfer in found}
-            loaded.corrected = self._corrected(wallet_id, seqs)
-        return loaded
+    def _open(self, wallet_id: UUID, wanted: Wanted) -> tuple[Draft, Loaded]:
+        row, loaded = self._read(wallet_id, wanted)
+        wallet, policy, now = wallet_of(row), _policy_in(row.policy), self._now
+        if self._expire_holds(wallet, now) and wanted.holds:
+            _, loaded = self._read(wallet_id, wanted)
+        if wanted.seqs:
+            loaded.corrected = self._corrected(wallet_id, wanted.seqs)
+        return Draft(wallet, policy, now, lambda: self._ceiling_of(wallet, policy, now)), loaded
 
     def _corrected(self, wallet_id: UUID, seqs: set[int]) -> dict[int, int]:
         given_back = self._connection.execute(
@@ -274,10 +231,10 @@ class Book:
         )
         return {seq: int(micros) for seq, micros in given_back}
 
-    def _expire_holds(self, wallet: Wallet, now: datetime) -> None:
+    def _expire_holds(self, wallet: Wallet, now: datetime) -> bool:
         due = wallet.next_hold_expires_at
         if due is None or now < due:
-            return
+            return False
         still_open = (holds.c.wallet_id == wallet.wallet_id) & (holds.c.state == "open")
         self._connection.execute(
             update(holds).where(still_open, holds.c.expires_at <= now).values(state="expired", ended_at=now)
@@ -287,6 +244,7 @@ class Book:
         ).one()
         wallet.held = int(held)
         wallet.next_hold_expires_at = next_due
+        return True
 
     def _ceiling_of(self, wallet: Wallet, policy: WalletPolicy, now: datetime) -> int:
         """Give how far grace may take the balance: the larger of a fixed sum and a share of last month's usage."""
@@ -303,32 +261,12 @@ class Book:
 
     # --- Writing -------------------------------------------------------------------------------------------
 
-    def _write(self, draft: Draft) -> None:
+    def _write(self, draft: Draft, *, ends: bool = False) -> None:
         wallet_id = draft.wallet.wallet_id
-        run, said = self._connection.exec_driver_sql, statements_for(self._connection)
-        if draft.transfers:
-            run(said.insert_transfers, [one[:IN_TRANSFERS] for one in draft.transfers])
-            run(said.insert_texts, [(*one[:2], *one[IN_TRANSFERS:]) for one in draft.transfers])
-            failpoint("book.after_transfers")
-            self._write_hourly(wallet_id, draft)
-        if draft.holds:
-            run(said.keep_holds, list(draft.holds.values()))
         self._write_episodes(wallet_id, draft)
-        self._connection.execute(
-            _SAVED, {"wallet": wallet_id, "touched_at": draft.now, **values_of(draft.wallet)}
-        )
         Outbox(self._connection, draft.now).add(wallet_id, *draft.notices)
+        self._hands.write(draft, ends=ends)
         failpoint("book.before_commit")
-
-    def _write_hourly(self, wallet_id: UUID, draft: Draft) -> None:
-        self._connection.execute(
-            _adding_to_hourly(self._connection.dialect.name),
-            [
-                {"wallet_id": wallet_id, "day": day, "hour": hour, "kind": kind}
-                | dict(zip(_SUMS, added, strict=True))
-                for (day, hour, kind), added in draft.hourly.items()
-            ],
-        )
 
     def _write_episodes(self, wallet_id: UUID, draft: Draft) -> None:
         for episode_id, level in draft.episodes:
@@ -346,14 +284,6 @@ class Book:
         self._connection.execute(update(wallets).where(wallets.c.wallet_id == wallet_id).values(**values))
 
 
-@cache
-def _adding_to_hourly(dialect: str) -> Executable:
-    # ON CONFLICT is the one thing that each database's dialect has to say itself.
-    adding = postgresql.insert(hourly) if dialect == "postgresql" else sqlite.insert(hourly)
-    sums: dict[str, Any] = {name: hourly.c[name] + adding.excluded[name] for name in _SUMS}
-    return adding.on_conflict_do_update(index_elements=["wallet_id", "day", "hour", "kind"], set_=sums)
-
-
 @lru_cache(maxsize=1024)
 def _policy_in(body: str) -> WalletPolicy:
     return msgspec.json.decode(body, type=WalletPolicy)
@@ -367,10 +297,24 @@ def policy_of(connection: Connection, wallet_id: UUID, version: int) -> WalletPo
     return _policy_in(body)
 
 
-def view_of(connection: Connection, row: Mapping[Any, Any], now: datetime) -> WalletView:
+def row_of(connection: Connection, wallet_id: UUID) -> WalletRow:
+    """Read a wallet's row with the policy that holds, without locking it. Refuses: WalletUnknown."""
+    driver: Any = connection.connection.driver_connection
+    found = driver.execute(statements_for(connection).wallet, {"wallet_id": str(wallet_id)}).fetchone()
+    if found is None:
+        raise WalletUnknown
+    return WalletRow._make(found)
+
+
+def policy_in(row: WalletRow) -> WalletPolicy:
+    """Give the policy of a wallet's row."""
+    return _policy_in(row.policy)
+
+
+def view_of(connection: Connection, row: WalletRow, now: datetime) -> WalletView:
     """Give the wallet of a row as it is at an instant: holds that have run out hold nothing."""
     wallet = wallet_of(row)
-    now = max(now, row["touched_at"])
+    now = max(now, from_stamp(row.touched_at))
     if wallet.held or wallet.next_hold_expires_at is not None:
         held, count = connection.execute(
             select(func.coalesce(func.sum(holds.c.amount), 0), func.count()).where(
@@ -396,7 +340,7 @@ def view_of(connection: Connection, row: Mapping[Any, Any], now: datetime) -> Wa
         after_stop_count=wallet.after_stop_count,
         last_asked_at=wallet.last_asked_at,
         seq=wallet.seq,
-        policy_version=row["policy_version"],
+        policy_version=row.policy_version,
         trouble=wallet.trouble,
         warning_micros=wallet.lines.warning_micros,
         critical_micros=wallet.lines.critical_micros,

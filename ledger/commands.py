@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
+
 from ledger.errors import Refused
 from ledger.standing import Funds, Permit, Standing
 
@@ -32,8 +34,7 @@ class CreditKind(StrEnum):
     ADJUSTMENT_DOWN = "adjustment_down"  # balance → adjustments
 
 
-@dataclass(frozen=True, slots=True)
-class PostUsage:
+class PostUsage(msgspec.Struct, frozen=True, gc=False):
     """Work that happened; never refused for lack of money. Ends its hold when it names one."""
 
     source: str
@@ -50,8 +51,7 @@ class PostUsage:
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PostMoney:
+class PostMoney(msgspec.Struct, frozen=True, gc=False):
     """Money in or out other than by usage."""
 
     source: str
@@ -63,8 +63,7 @@ class PostMoney:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Correct:
+class Correct(msgspec.Struct, frozen=True, gc=False):
     """Gives back all or part of an earlier transfer, linked to it."""
 
     source: str
@@ -75,8 +74,7 @@ class Correct:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenHold:
+class OpenHold(msgspec.Struct, frozen=True, gc=False):
     """Asks whether work may start and sets its estimate aside. The answer is remembered by `hold_id`."""
 
     hold_id: str
@@ -89,8 +87,7 @@ class OpenHold:
     """A running inbound call's hold: the work is judged as inbound."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExtendHold:
+class ExtendHold(msgspec.Struct, frozen=True, gc=False):
     """Asks for more time and, with an estimate, more money for running work."""
 
     hold_id: str
@@ -98,8 +95,7 @@ class ExtendHold:
     """The new total; what was held stays when None."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureHold:
+class CaptureHold(msgspec.Struct, frozen=True, gc=False):
     """Turns a hold into usage of the real amount, also above the hold."""
 
     hold_id: str
@@ -110,8 +106,7 @@ class CaptureHold:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseHold:
+class ReleaseHold(msgspec.Struct, frozen=True, gc=False):
     """Gives a hold back unused."""
 
     hold_id: str
@@ -120,8 +115,7 @@ class ReleaseHold:
 Command = PostUsage | PostMoney | Correct | OpenHold | ExtendHold | CaptureHold | ReleaseHold
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """A transfer that stands in the books."""
 
     seq: int
@@ -135,8 +129,7 @@ class Receipt:
     after_stop: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class HoldAnswer:
+class HoldAnswer(msgspec.Struct, frozen=True, gc=False):
     """The answer to opening or extending a hold; `end_by` is set where an extension was refused."""
 
     hold_id: str
@@ -148,8 +141,7 @@ class HoldAnswer:
     end_by: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HoldReleased:
+class HoldReleased(msgspec.Struct, frozen=True, gc=False):
     """A hold was given back."""
 
     hold_id: str

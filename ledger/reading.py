@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Select, func, literal_column, select
 
-from ledger.book import policy_of, view_of
+from ledger.book import policy_in, row_of, view_of
 from ledger.chart import CREDITS, Account
 from ledger.checks import AHEAD_MAX
 from ledger.commands import HistoryRow, KindSum, WalletView
@@ -27,10 +27,8 @@ from ledger.tables import episodes, hourly, texts, transfers, wallets
 
 def look(connection: Connection, wallet_id: UUID, now: datetime) -> tuple[WalletView, WalletPolicy]:
     """Give a wallet as it is at an instant, with its policy. Refuses: WalletUnknown."""
-    row = connection.execute(select(wallets).where(wallets.c.wallet_id == wallet_id)).mappings().one_or_none()
-    if row is None:
-        raise WalletUnknown
-    return view_of(connection, row, now), policy_of(connection, wallet_id, row["policy_version"])
+    row = row_of(connection, wallet_id)
+    return view_of(connection, row, now), policy_in(row)
 
 
 # --- History -----------------------------------------------------------------------------------------------

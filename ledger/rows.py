@@ -6,10 +6,10 @@ rules speak of.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from ledger.chart import Account
@@ -118,6 +118,40 @@ class Hold(NamedTuple):
         )
 
 
+class WalletRow(NamedTuple):
+    """One row of `wallets`, followed by the policy that holds."""
+
+    wallet_id: str
+    currency: str
+    zone: str
+    created_at: int
+    touched_at: int
+    balance: int
+    held: int
+    next_hold_expires_at: int | None
+    seq: int
+    chain_head: bytes
+    funded: int
+    emptied_at: int | None
+    grace_ends_at: int | None
+    grace_spent: str
+    ceiling: int
+    grace_cost: int
+    after_stop_count: int
+    last_asked_at: int | None
+    policy_version: int
+    trouble: str
+    warning_line: int
+    critical_line: int
+    announced: int
+    episode_id: str | None
+    episode_level: int
+    paused_said: int
+    recharge_said: int
+    notice_seq: int
+    policy: str
+
+
 @dataclass(slots=True)
 class Wallet:
     """The wallet's row, as it changes while a batch is decided."""
@@ -184,60 +218,92 @@ class Wallet:
             self.emptied_at = self.grace_ends_at = None
 
 
-def wallet_of(row: Mapping[Any, Any]) -> Wallet:
+def wallet_of(row: WalletRow) -> Wallet:
     """Unfold a wallet's row."""
     return Wallet(
-        wallet_id=row["wallet_id"],
-        currency=row["currency"],
-        zone=row["zone"],
-        balance=row["balance"],
-        held=row["held"],
-        next_hold_expires_at=row["next_hold_expires_at"],
-        seq=row["seq"],
-        chain_head=row["chain_head"],
-        funded=bool(row["funded"]),
-        emptied_at=row["emptied_at"],
-        grace_ends_at=row["grace_ends_at"],
+        wallet_id=UUID(row.wallet_id),
+        currency=row.currency,
+        zone=row.zone,
+        balance=row.balance,
+        held=row.held,
+        next_hold_expires_at=_instant(row.next_hold_expires_at),
+        seq=row.seq,
+        chain_head=row.chain_head,
+        funded=bool(row.funded),
+        emptied_at=_instant(row.emptied_at),
+        grace_ends_at=_instant(row.grace_ends_at),
         grace_spent=tuple(
-            Stretch(from_stamp(began), from_stamp(ended)) for began, ended in json.loads(row["grace_spent"])
+            Stretch(from_stamp(began), from_stamp(ended)) for began, ended in json.loads(row.grace_spent)
         ),
-        ceiling=row["ceiling"],
-        grace_cost=row["grace_cost"],
-        after_stop_count=row["after_stop_count"],
-        last_asked_at=row["last_asked_at"],
-        trouble=row["trouble"],
-        lines=Lines(row["warning_line"], row["critical_line"]),
+        ceiling=row.ceiling,
+        grace_cost=row.grace_cost,
+        after_stop_count=row.after_stop_count,
+        last_asked_at=_instant(row.last_asked_at),
+        trouble=row.trouble,
+        lines=Lines(row.warning_line, row.critical_line),
         watch=Watch(
-            announced=Level(row["announced"]),
-            episode_id=row["episode_id"],
-            episode_level=Level(row["episode_level"]),
-            paused_said=bool(row["paused_said"]),
-            recharge_said=bool(row["recharge_said"]),
+            announced=Level(row.announced),
+            episode_id=None if row.episode_id is None else UUID(row.episode_id),
+            episode_level=Level(row.episode_level),
+            paused_said=bool(row.paused_said),
+            recharge_said=bool(row.recharge_said),
         ),
     )
 
 
-def values_of(wallet: Wallet) -> dict[str, Any]:
-    """Fold a wallet into the columns that a batch may change."""
-    return {
-        "balance": wallet.balance,
-        "held": wallet.held,
-        "next_hold_expires_at": wallet.next_hold_expires_at,
-        "seq": wallet.seq,
-        "chain_head": wallet.chain_head,
-        "funded": int(wallet.funded),
-        "emptied_at": wallet.emptied_at,
-        "grace_ends_at": wallet.grace_ends_at,
-        "grace_spent": json.dumps(
-            [[to_stamp(one.began_at), to_stamp(one.ended_at)] for one in wallet.grace_spent]
-        ),
-        "ceiling": wallet.ceiling,
-        "grace_cost": wallet.grace_cost,
-        "after_stop_count": wallet.after_stop_count,
-        "last_asked_at": wallet.last_asked_at,
-        "announced": int(wallet.watch.announced),
-        "episode_id": wallet.watch.episode_id,
-        "episode_level": int(wallet.watch.episode_level),
-        "paused_said": int(wallet.watch.paused_said),
-        "recharge_said": int(wallet.watch.recharge_said),
-    }
+SAVED = (
+    "touched_at",
+    "balance",
+    "held",
+    "next_hold_expires_at",
+    "seq",
+    "chain_head",
+    "funded",
+    "emptied_at",
+    "grace_ends_at",
+    "grace_spent",
+    "ceiling",
+    "grace_cost",
+    "after_stop_count",
+    "last_asked_at",
+    "announced",
+    "episode_id",
+    "episode_level",
+    "paused_said",
+    "recharge_said",
+)
+"""The columns of `wallets` that a batch may change."""
+
+
+def saved(wallet: Wallet, now: int) -> tuple[object, ...]:
+    """Fold a wallet into the columns that a batch may change, as `SAVED` lists them."""
+    watch = wallet.watch
+    return (
+        now,
+        wallet.balance,
+        wallet.held,
+        _stamp(wallet.next_hold_expires_at),
+        wallet.seq,
+        wallet.chain_head,
+        int(wallet.funded),
+        _stamp(wallet.emptied_at),
+        _stamp(wallet.grace_ends_at),
+        json.dumps([[to_stamp(one.began_at), to_stamp(one.ended_at)] for one in wallet.grace_spent]),
+        wallet.ceiling,
+        wallet.grace_cost,
+        wallet.after_stop_count,
+        _stamp(wallet.last_asked_at),
+        int(watch.announced),
+        None if watch.episode_id is None else str(watch.episode_id),
+        int(watch.episode_level),
+        int(watch.paused_said),
+        int(watch.recharge_said),
+    )
+
+
+def _instant(stamp: int | None) -> datetime | None:
+    return None if stamp is None else from_stamp(stamp)
+
+
+def _stamp(instant: datetime | None) -> int | None:
+    return None if instant is None else to_stamp(instant)

@@ -1,0 +1,179 @@
+"""The hot path's hands on the database: open a wallet with what a batch names, write what the batch decided.
+
+Everything here runs on the driver's own connection, inside the transaction that SQLAlchemy began: a lone caller pays
+for each layer between.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from ledger.checks import storable
+from ledger.commands import CaptureHold, Command, Correct, OpenHold, PostMoney, PostUsage
+from ledger.draft import Draft
+from ledger.failpoints import failpoint
+from ledger.planning import HOLDS, Loaded
+from ledger.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
+from ledger.statements import columns_of, many, statements_for
+
+XID = "redbar_xid"
+"""Under this name a connection remembers the number of its transaction, to ask what became of it."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """The rows that commands name."""
+
+    keys: dict[str, set[str]] = field(default_factory=dict)
+    """Ids by source."""
+    holds: set[str] = field(default_factory=set)
+    seqs: set[int] = field(default_factory=set)
+
+
+def wanted_by(commands: Iterable[Command]) -> Wanted:
+    """Gather what has to be loaded before commands can be decided."""
+    wanted = Wanted()
+    keys, holds = wanted.keys, wanted.holds
+    for command in commands:
+        match command:
+            case PostUsage():
+                keys.setdefault(command.source, set()).add(command.source_id)
+                if command.hold_id is not None:
+                    holds.add(command.hold_id)
+                if command.parent is not None:
+                    holds.add(command.parent)
+            case PostMoney():
+                keys.setdefault(command.source, set()).add(command.source_id)
+            case Correct():
+                keys.setdefault(command.source, set()).add(command.source_id)
+                wanted.seqs.add(command.corrects_seq)
+            case OpenHold():
+                holds.add(command.hold_id)
+                if command.parent is not None:
+                    holds.add(command.parent)
+            case CaptureHold():
+                keys.setdefault(HOLDS, set()).add(command.hold_id)
+                holds.add(command.hold_id)
+            case _:
+                holds.add(command.hold_id)
+    # What no database can keep is in none: it is refused when it is decided.
+    wanted.keys = {source: set(filter(storable, ids)) for source, ids in keys.items() if storable(source)}
+    wanted.holds = set(filter(storable, holds))
+    return wanted
+
+
+class Hands(Protocol):
+    """What the book needs of a database."""
+
+    def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
+        """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
+        ...
+
+    def write(self, draft: Draft, *, ends: bool) -> None:
+        """Write a draft; `ends` says that the transaction ends with it."""
+        ...
+
+
+def hands_for(connection: Connection) -> Hands:
+    """Give the hands that fit a connection's database."""
+    return SqliteHands(connection) if connection.dialect.name == "sqlite" else PostgresHands(connection)
+
+
+class SqliteHands:
+    """SQLite: a call is cheap, so statements go one by one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._driver: Any = connection.connection.driver_connection
+        self._said = statements_for(connection)
+
+    def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
+        """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
+        run, said, mine = self._driver.execute, self._said, {"wallet_id": str(wallet_id)}
+        row = run(said.locked_wallet, mine).fetchone()
+        if row is None:
+            return None
+        posted = (
+            run(said.posted, {**mine, "source": source, "list": many(ids)})
+            for source, ids in wanted.keys.items()
+        )
+        held = run(said.holds, {**mine, "list": many(wanted.holds)}) if wanted.holds else ()
+        numbered = run(said.numbered, {**mine, "list": many(wanted.seqs)}) if wanted.seqs else ()
+        return WalletRow._make(row), _loaded(chain.from_iterable(posted), held, numbered)
+
+    def write(self, draft: Draft, *, ends: bool) -> None:
+        """Write a draft."""
+        run, run_many, said = self._driver.execute, self._driver.executemany, self._said
+        if draft.transfers:
+            run_many(said.insert_transfers, [one[:IN_TRANSFERS] for one in draft.transfers])
+            run_many(said.insert_texts, [(*one[:2], *one[IN_TRANSFERS:]) for one in draft.transfers])
+            failpoint("book.after_transfers")
+            run_many(said.add_hours, _hours(draft))
+        if draft.holds:
+            run_many(said.keep_holds, list(draft.holds.values()))
+        run(said.save_wallet, (*saved(draft.wallet, draft.stamp), draft.wallet_id))
+
+
+class PostgresHands:
+    """PostgreSQL: each wait for an answer costs, so statements go in two volleys, the commit with the second."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._driver: Any = connection.connection.driver_connection
+        self._info = connection.info
+        self._said = statements_for(connection)
+
+    def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
+        """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
+        run, said, mine = self._driver.execute, self._said, {"wallet_id": str(wallet_id)}
+        with self._driver.pipeline():
+            number = run("SELECT pg_current_xact_id()::text") if XID not in self._info else None
+            row = run(said.locked_wallet, mine)
+            # Each statement sees what was committed when it began: these begin once the lock is ours.
+            posted = [
+                run(said.posted, {**mine, "source": source, "list": list(ids)})
+                for source, ids in wanted.keys.items()
+            ]
+            held = run(said.holds, {**mine, "list": list(wanted.holds)}) if wanted.holds else ()
+            numbered = run(said.numbered, {**mine, "list": list(wanted.seqs)}) if wanted.seqs else ()
+            if number is not None:
+                self._info[XID] = number.fetchone()[0]
+            found = row.fetchone()
+            if found is None:
+                return None
+            return WalletRow._make(found), _loaded(chain.from_iterable(posted), held, numbered)
+
+    def write(self, draft: Draft, *, ends: bool) -> None:
+        """Write a draft, and the commit with it where the transaction ends."""
+        run, said, mine = self._driver.execute, self._said, draft.wallet_id
+        with self._driver.pipeline():
+            if draft.transfers:
+                run(said.insert_transfers, (mine, *columns_of(one[:IN_TRANSFERS] for one in draft.transfers)))
+                texts = [(*one[:2], *one[IN_TRANSFERS:]) for one in draft.transfers]
+                run(said.insert_texts, (mine, *columns_of(texts)))
+                failpoint("book.after_transfers")
+                run(said.add_hours, (mine, *columns_of(_hours(draft))))
+            if draft.holds:
+                run(said.keep_holds, (mine, *columns_of(draft.holds.values())))
+            run(said.save_wallet, (*saved(draft.wallet, draft.stamp), mine))
+            if ends:
+                failpoint("book.before_commit")
+                self._driver.commit()
+
+
+def _hours(draft: Draft) -> list[tuple[str | int, ...]]:
+    return [(draft.wallet_id, *hour, *added) for hour, added in draft.hourly.items()]
+
+
+def _loaded(posted: Iterable[Any], held: Iterable[Any], numbered: Iterable[Any]) -> Loaded:
+    loaded = Loaded()
+    for row in posted:
+        transfer = Transfer._make(row)
+        loaded.transfers[transfer.source, transfer.source_id] = transfer
+    for row in held:
+        hold = Hold._make(row)
+        loaded.holds[hold.hold_id] = hold
+    loaded.by_seq = {transfer.seq: transfer for transfer in map(Transfer._make, numbered)}
+    return loaded
