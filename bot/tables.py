@@ -8,9 +8,9 @@ cursors, Slack's event ids) live under the nil wallet.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, Table, text
 
-from ledger.tables import NAMING, BigInt, UtcInstant, UuidText
+from ledger.tables import NAMING, BigInt, PlainText, UtcInstant, UuidText
 
 NIL_WALLET = UUID(int=0)
 
@@ -27,7 +27,11 @@ def _wallet() -> Column[UUID]:
 
 def _text(name: str, *, key: bool = False, empty: bool = True) -> Column[str]:
     return Column(
-        name, Text, primary_key=key, nullable=False, server_default=text("''") if empty and not key else None
+        name,
+        PlainText,
+        primary_key=key,
+        nullable=False,
+        server_default=text("''") if empty and not key else None,
     )
 
 

@@ -80,6 +80,7 @@ from ledger.notices import (
     WalletRecovered,
     WalletResumed,
 )
+from ledger.opening import open_store
 from ledger.outbox import Outbox, Waiting
 from ledger.pace import Burn, burn_of, cost_ahead, runway
 from ledger.policy import (
@@ -112,7 +113,7 @@ from ledger.reading import (
     transfer_by_key,
 )
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
-from ledger.store import StoreBusy, StoreUnusable, assert_outside_transaction, open_store
+from ledger.store import OutcomeUnknown, StoreBusy, StoreLost, StoreUnusable, assert_outside_transaction
 from ledger.verification import Finding, verify_books
 from ledger.writer import Clock, Tx, Writer
 
@@ -131,6 +132,7 @@ class Ledger:
         try:
             if write:
                 migrate(self.store)
+                self.store.prove_locking()
         except BaseException:
             self.store.close()
             raise

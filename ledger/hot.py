@@ -6,6 +6,7 @@ for each layer between.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Any, Protocol
 from uuid import UUID
@@ -19,9 +20,6 @@ from ledger.failpoints import failpoint
 from ledger.planning import HOLDS, Loaded
 from ledger.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
 from ledger.statements import columns_of, many, statements_for
-
-XID = "redbar_xid"
-"""Under this name a connection remembers the number of its transaction, to ask what became of it."""
 
 
 @dataclass(slots=True)
@@ -122,24 +120,23 @@ class PostgresHands:
 
     def __init__(self, connection: Connection) -> None:
         self._driver: Any = connection.connection.driver_connection
-        self._info = connection.info
         self._said = statements_for(connection)
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
         """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
         run, said, mine = self._driver.execute, self._said, {"wallet_id": str(wallet_id)}
         with self._driver.pipeline():
-            number = run("SELECT pg_current_xact_id()::text") if XID not in self._info else None
             row = run(said.locked_wallet, mine)
             # Each statement sees what was committed when it began: these begin once the lock is ours.
+            # Planned anew each time, by how large the tables are now: a plan made on empty ones reads a wallet from end
+            # to end for as long as it lives.
+            run = partial(run, prepare=False)
             posted = [
                 run(said.posted, {**mine, "source": source, "list": list(ids)})
                 for source, ids in wanted.keys.items()
             ]
             held = run(said.holds, {**mine, "list": list(wanted.holds)}) if wanted.holds else ()
             numbered = run(said.numbered, {**mine, "list": list(wanted.seqs)}) if wanted.seqs else ()
-            if number is not None:
-                self._info[XID] = number.fetchone()[0]
             found = row.fetchone()
             if found is None:
                 return None

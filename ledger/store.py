@@ -1,28 +1,17 @@
-"""Opening the database, and the two ways of using it: one writer, many readers.
+"""An open database, and the two ways of using it: one writer in the process, many readers.
 
-SQLite: write transactions begin IMMEDIATE, so that what decides is read under the lock (the driver's default loses
-updates silently, measured); readers use read-only connections of their own and never block. One process writes a
-file: a second one is refused by a lock file, with words.
+What each kind of database does its own way is in `sqlite` and `postgres`; `opening` chooses between them.
 """
 
-import fcntl
-import os
-import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from types import ModuleType
-from typing import IO, Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import ClassVar, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy import Connection
 
-# Versions of SQLite whose write-ahead log cannot be corrupted by a reset race (sqlite.org/wal.html#walresetbug).
-_SAFE_SINCE = (3, 51, 3)
-_SAFE_BRANCHES = ((3, 44, 6), (3, 50, 7))
+T = TypeVar("T")
 READERS_MAX = 32
 
 
@@ -32,6 +21,14 @@ class StoreUnusable(Exception):
 
 class StoreBusy(StoreUnusable):
     """Another process writes to this database."""
+
+
+class StoreLost(StoreUnusable):
+    """The database went away in the middle; what was asked may be asked again with the same keys."""
+
+
+class OutcomeUnknown(StoreLost):
+    """The database went away while it committed, and does not say what became of it."""
 
 
 class InsideTransaction(AssertionError):
@@ -47,33 +44,13 @@ def assert_outside_transaction() -> None:
         raise InsideTransaction("no network call inside a transaction")
 
 
-def sqlite_module() -> ModuleType:
-    """Give the SQLite library to use: the one shipped with us where there is one, else Python's own."""
-    try:
-        from pysqlite3 import dbapi2  # noqa: PLC0415 - absent where it has no wheel
-    except ImportError:
-        return sqlite3
-    module: ModuleType = dbapi2
-    return module
+class Store(ABC):
+    """An open database. `writing` and `transact` are for the writer alone; everybody may be `reading`."""
 
+    commits_together: ClassVar[bool]
+    """Whether one transaction may write to many wallets; elsewhere each has its own."""
 
-def wal_is_safe(version: tuple[int, ...]) -> bool:
-    """Say whether a version of SQLite is free of the WAL-reset bug."""
-    if version >= _SAFE_SINCE:
-        return True
-    return any(version[:2] == fixed[:2] and version >= fixed for fixed in _SAFE_BRANCHES)
-
-
-class Store:
-    """An open database. `writing` is for the writer alone; everybody may be `reading`."""
-
-    def __init__(
-        self, writer: Engine, reader: Engine | None, lock: IO[str] | None, *, writable: bool = True
-    ) -> None:
-        self._writer = writer
-        self._reader = reader
-        """None where one connection does everything: in memory, or with a library that others could corrupt."""
-        self._lock_file = lock
+    def __init__(self, *, writable: bool) -> None:
         self._writable = writable
         self._turn = threading.Lock()
 
@@ -85,152 +62,35 @@ class Store:
         with self._turn:
             _inside.depth = getattr(_inside, "depth", 0) + 1
             try:
-                with self._writer.begin() as connection:
+                with self._begin() as connection:
                     yield connection
             finally:
                 _inside.depth -= 1
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def transact(self, function: Callable[[Connection], T], *, keyed: bool = False) -> T:
+        """Run a function in one write transaction; where the database asks for it, again from the start.
+
+        `keyed` says that everything it writes carries a key, so that it may even run again after it was committed.
+        Raises: StoreLost.
+        """
+        with self.writing() as connection:
+            return function(connection)
+
+    @abstractmethod
+    def _begin(self) -> AbstractContextManager[Connection]:
+        """Give a connection inside a new write transaction."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection]:
         """Give a connection inside one read transaction: everything read belongs to one instant."""
-        if self._reader is None:
-            with self._turn, self._writer.begin() as connection:
-                yield connection
-        else:
-            with self._reader.begin() as connection:
-                yield connection
 
-    @contextmanager
-    def migrating(self) -> Iterator[Connection]:
+    @abstractmethod
+    def migrating(self) -> AbstractContextManager[Connection]:
         """Give a write connection whose transactions the migration tool opens itself."""
-        with self._turn, self._writer.connect() as connection:
-            yield connection
 
+    def prove_locking(self) -> None:  # noqa: B027 - SQLite proves it while it opens
+        """Prove on the migrated tables that a lock keeps others out. Raises: StoreUnusable."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of the database. May be called twice."""
-        self._writer.dispose()
-        if self._reader is not None:
-            self._reader.dispose()
-        if self._lock_file is not None:
-            self._lock_file.close()
-
-
-def open_store(url: str, *, write: bool = True) -> Store:
-    """Open a database by its address: `sqlite:///FILE`, or `sqlite://` for one in memory.
-
-    `write=False` is for those who only look, beside the one who writes. Raises: StoreBusy, StoreUnusable.
-    """
-    try:
-        address = make_url(url)
-    except ArgumentError:
-        raise StoreUnusable(
-            "The database's address cannot be read. Write it like sqlite:///redbar.db."
-        ) from None
-    if address.get_backend_name() != "sqlite":
-        raise StoreUnusable(
-            f"{address.get_backend_name()} is not a database that Redbar can use yet: use sqlite:///FILE."
-        )
-    if not address.database or address.database == ":memory:":
-        return _in_memory()
-    return _open_file(Path(address.database), write=write)
-
-
-def _in_memory() -> Store:
-    engine = create_engine(
-        "sqlite://", module=sqlite_module(), poolclass=StaticPool, connect_args={"check_same_thread": False}
-    )
-    _prepare(engine, begin="BEGIN IMMEDIATE")
-    return Store(engine, None, None)
-
-
-def _open_file(path: Path, *, write: bool) -> Store:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise StoreUnusable(f"{path.parent} cannot be used for the database: {problem.strerror}.") from None
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.R_OK | os.W_OK):
-        raise StoreUnusable(
-            f"{path} cannot be read and written. Check its owner and rights, or name another place."
-        )
-    if not write and not path.exists():
-        raise StoreUnusable(f"There is no database at {path}.")
-    module = sqlite_module()
-    lock = _take_lock(path) if write else None
-    writer = _engine(path, module, connections=1)
-    _prepare(writer, begin="BEGIN IMMEDIATE")
-    reader = None
-    if wal_is_safe(module.sqlite_version_info):
-        reader = _engine(path, module, connections=READERS_MAX)
-        _prepare(reader, begin="BEGIN", read_only=True)
-    store = Store(writer, reader, lock, writable=write)
-    try:
-        if write:
-            _prove_locking(writer, path, module)
-        with store.reading() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
-    except DatabaseError as problem:
-        store.close()
-        raise StoreUnusable(f"{path} is not a database of Redbar: {problem.orig}.") from None
-    except StoreUnusable:
-        store.close()
-        raise
-    return store
-
-
-def _engine(path: Path, module: ModuleType, *, connections: int) -> Engine:
-    return create_engine(
-        URL.create("sqlite", database=str(path)),
-        module=module,
-        poolclass=QueuePool,
-        pool_size=min(connections, 8),
-        max_overflow=connections - min(connections, 8),
-        connect_args={"check_same_thread": False},
-    )
-
-
-def _prove_locking(writer: Engine, path: Path, module: ModuleType) -> None:
-    """Prove that a write transaction keeps a second one out. Raises: StoreUnusable.
-
-    Everything rests on it, and it is lost silently: on a network file system, or when somebody makes an engine that
-    opens its transactions in the driver's way.
-    """
-    with writer.begin():
-        other = module.connect(str(path), timeout=0, isolation_level=None)
-        try:
-            other.execute("BEGIN IMMEDIATE")
-        except module.OperationalError:
-            return
-        finally:
-            other.close()
-    raise StoreUnusable(f"{path} lies on a file system without locks. Put the database on a local disk.")
-
-
-def _take_lock(path: Path) -> IO[str]:
-    lock = path.with_name(path.name + ".lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StoreBusy(f"Another Redbar is using {path}. Stop it first, or name another database.") from None
-    return lock
-
-
-def _prepare(engine: Engine, *, begin: str, read_only: bool = False) -> None:
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, record: object) -> None:
-        # The driver must not open transactions by itself: its BEGIN takes no lock.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout = 30000")
-        if read_only:
-            cursor.execute("PRAGMA query_only = ON")
-        else:
-            cursor.execute("PRAGMA journal_mode = WAL")
-            cursor.execute("PRAGMA synchronous = FULL")
-            cursor.execute("PRAGMA wal_autocheckpoint = 10000")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -26,7 +28,7 @@ from ledger.book import Book
 from ledger.commands import Command, Outcome
 from ledger.errors import Busy
 from ledger.outbox import Outbox
-from ledger.store import Store
+from ledger.store import Store, StoreLost
 
 T = TypeVar("T")
 
@@ -117,9 +119,7 @@ class Writer:
             if self._closed:
                 raise Closed("the ledger is closed")
             self._commit_waiting()
-            with self._store.writing() as connection:
-                now = self.now()
-                return function(Tx(connection, Book(connection, now), Outbox(connection, now), now))
+            return self._store.transact(lambda connection: function(self._tx(connection)))
 
     def carry_out(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
         """Carry out commands; gives one outcome each once they are durable. Refuses: Busy, WalletUnknown."""
@@ -264,37 +264,48 @@ class Writer:
                 loop.call_soon_threadsafe(_resolve, asked)
 
     def _commit(self, batches: Sequence[_Batch]) -> None:
+        """Commit batches, in one transaction where the database allows it, else in one a wallet."""
+        by_wallet: dict[UUID, list[_Batch]] = {}
+        for batch in batches:
+            by_wallet.setdefault(batch.wallet_id, []).append(batch)
+        # In one order for all: two writers that lock the same wallets never wait for each other in a ring.
+        ordered = [by_wallet[wallet_id] for wallet_id in sorted(by_wallet)]
+        if self._store.commits_together:
+            self._commit_one([batch for mine in ordered for batch in mine])
+        else:
+            for mine in ordered:
+                self._commit_one(mine)
+
+    def _commit_one(self, batches: Sequence[_Batch]) -> None:
         try:
-            outcomes = self._write(batches)
+            outcomes = self._store.transact(lambda connection: self._write(connection, batches), keyed=True)
         except Exception as problem:  # noqa: BLE001 - whatever it is, only its sender hears of it
-            if len(batches) == 1:
-                batches[0].problem = problem
+            if len(batches) == 1 or isinstance(problem, StoreLost):
+                for batch in batches:
+                    batch.problem = problem
                 return
             middle = len(batches) // 2
-            self._commit(batches[:middle])
-            self._commit(batches[middle:])
+            self._commit_one(batches[:middle])
+            self._commit_one(batches[middle:])
             return
         for batch, outcome in zip(batches, outcomes, strict=True):
             batch.outcomes = outcome
 
-    def _write(self, batches: Sequence[_Batch]) -> list[list[Outcome]]:
-        by_wallet: dict[UUID, list[int]] = {}
-        for index, batch in enumerate(batches):
-            by_wallet.setdefault(batch.wallet_id, []).append(index)
-        outcomes: list[list[Outcome]] = [[] for _ in batches]
-        with self._store.writing() as connection:
-            now = self.now()
-            # In one order for all: two writers that lock the same wallets never wait for each other in a ring.
-            for wallet_id in sorted(by_wallet):
-                mine = by_wallet[wallet_id]
-                answers = iter(
-                    Book(connection, now).carry_out(
-                        wallet_id, [command for index in mine for command in batches[index].commands]
-                    )
-                )
-                for index in mine:
-                    outcomes[index] = [next(answers) for _ in batches[index].commands]
+    def _write(self, connection: Connection, batches: Sequence[_Batch]) -> list[list[Outcome]]:
+        """Carry out batches, those of one wallet together; gives each one's outcomes, in order."""
+        now = self.now()
+        outcomes: list[list[Outcome]] = []
+        for wallet_id, group in groupby(batches, key=attrgetter("wallet_id")):
+            mine = list(group)
+            commands = [command for batch in mine for command in batch.commands]
+            ends = len(mine) == len(batches)
+            answers = iter(Book(connection, now).carry_out(wallet_id, commands, ends=ends))
+            outcomes += [list(islice(answers, len(batch.commands))) for batch in mine]
         return outcomes
+
+    def _tx(self, connection: Connection) -> Tx:
+        now = self.now()
+        return Tx(connection, Book(connection, now), Outbox(connection, now), now)
 
 
 def _resolve(batches: Sequence[_Batch]) -> None:

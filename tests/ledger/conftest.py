@@ -1,13 +1,28 @@
-"""Fixtures of the ledger's tests."""
+"""Fixtures of the ledger's tests: each runs on SQLite and on PostgreSQL, but for those that say otherwise.
+
+What is about one database alone says so: `@pytest.mark.backends("sqlite")`.
+"""
 
 import shutil
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
 from tests.ledger.desk import Desk, HandClock
+from tests.postgres_server import Server
+
+BACKENDS = ("sqlite", "postgresql")
+_numbers = count(1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs a database on each of them."""
+    if "backend" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("backends")
+        metafunc.parametrize("backend", marker.args if marker is not None else BACKENDS, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +33,29 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def blank_on_server(postgres: Server) -> str:
+    """The same on the server; gives its name."""
+    Ledger(postgres.create("blank_books"), HandClock()).close()
+    return "blank_books"
+
+
 @pytest.fixture
-def desk(tmp_path: Path, blank: Path) -> Iterator[Desk]:
+def database(request: pytest.FixtureRequest, backend: str, tmp_path: Path) -> Iterator[str]:
+    """A database of the newest schema of the test's own; gives its address."""
+    if backend == "sqlite":
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('blank'), tmp_path)}"
+        return
+    server: Server = request.getfixturevalue("postgres")
+    name = f"books_{next(_numbers)}"
+    yield server.create(name, template=request.getfixturevalue("blank_on_server"))
+    server.drop(name)
+
+
+@pytest.fixture
+def desk(database: str) -> Iterator[Desk]:
     """One wallet in dollars, in New York, never funded, on a Monday morning; its books are right at the end."""
-    made = Desk(Path(shutil.copy(blank, tmp_path)))
+    made = Desk(database)
     yield made
     try:
         if made.honest:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
@@ -66,10 +65,9 @@ class Desk:
     """One wallet in a ledger of its own."""
 
     def __init__(
-        self, path: Path, *, zone: str = "America/New_York", policy: WalletPolicy | None = None
+        self, url: str, *, zone: str = "America/New_York", policy: WalletPolicy | None = None
     ) -> None:
-        self.url = f"sqlite:///{path}"
-        self.path = path
+        self.url = url
         self.clock = HandClock()
         self.ledger = Ledger(self.url, self.clock)
         self.wallet_id = self.open_wallet(zone=zone, policy=policy)
@@ -201,7 +199,8 @@ class Desk:
         """Take what is due from the outbox."""
         return list(self.ledger.run(lambda tx: tx.outbox.claim(limit=50, lease=timedelta(minutes=2))))
 
-    def findings(self) -> list[str]:
-        """Give what is wrong with the books, in words."""
+    def findings(self, *, everybody: bool = True) -> list[str]:
+        """Give what is wrong with the books, in words; of this wallet alone where a database is shared."""
         with self.ledger.reading() as connection:
-            return [str(finding) for finding in verify_books(connection)]
+            found = verify_books(connection, None if everybody else self.wallet_id)
+            return [str(finding) for finding in found]

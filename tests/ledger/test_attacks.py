@@ -5,8 +5,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from ledger import Correct, Receipt
-from ledger.store import sqlite_module
+from ledger.sqlite import sqlite_module
 from tests.ledger.desk import Desk, usd
+
+pytestmark = pytest.mark.backends("sqlite")
 
 ATTACKS = {
     "a transfer is changed": "UPDATE transfers SET amount = amount + 1 WHERE seq = 1",
@@ -77,7 +79,7 @@ def force(desk: Desk, *statements: str) -> list[str]:
     """Write past triggers as somebody with the file in hand would, and give what verifying finds."""
     desk.honest = False
     # The same library as the ledger's: a second one in this process would give its file locks away.
-    file = sqlite_module().connect(str(desk.path))
+    file = sqlite_module().connect(desk.url.removeprefix("sqlite:///"))
     try:
         for (trigger,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             file.execute(f"DROP TRIGGER {trigger}")

@@ -3,25 +3,37 @@
 The model counts grace in whole minutes, which is what its clock moves by; everything else it recomputes from lists.
 """
 
-import tempfile
+import os
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from ledger import (
     AI_TASK,
     INBOUND_CALL,
     OUTBOUND_CALL,
     CaptureHold,
+    Command,
     Correct,
     CorrectionTooLarge,
     CreditKind,
     ExtendHold,
+    HistoryRow,
     HoldAnswer,
     HoldEnded,
     HoldReleased,
@@ -32,11 +44,16 @@ from ledger import (
     PostMoney,
     PostUsage,
     Receipt,
+    Refused,
     ReleaseHold,
     Standing,
 )
+from tests.conftest import REQUIRE_ALL
 from tests.ledger.desk import MORNING, Desk, usd
+from tests.postgres_server import Server
 
+SIZE = os.environ.get("REDBAR_MACHINE") or ("100x50" if REQUIRE_ALL else "25x40")
+"""Examples and steps of each; `REDBAR_MACHINE=500x50` for a long look."""
 KINDS = (OUTBOUND_CALL, INBOUND_CALL, AI_TASK)
 BUDGET, DAY, LIFETIME = 15, 24 * 60, 5
 CEILING = usd("25")
@@ -113,18 +130,40 @@ class Model:
             self.emptied = None
 
 
-class LedgerMachine(RuleBasedStateMachine):
-    """Does the same to the ledger and to the model, and compares."""
+class Desks:
+    """One wallet in each database: everything is done to all of them, and they have to say the same."""
 
-    @initialize()
-    def open(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        self.desk = Desk(Path(self.folder.name) / "books.db")
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.all = [Desk(url) for url in urls]
+
+    def do(self, command: Command) -> Outcome:
+        first, *others = [one for desk in self.all for one in desk.do(command)]
+        for other in others:
+            assert said(other) == said(first)
+        return first
+
+    def history(self) -> list[HistoryRow]:
+        first, *others = [desk.history(limit=100) for desk in self.all]
+        assert all(other == first for other in others)
+        return first
+
+
+def said(outcome: Outcome) -> object:
+    """Give an outcome as something that compares."""
+    return (type(outcome), str(outcome)) if isinstance(outcome, Refused) else outcome
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Does the same to the ledgers and to the model, and compares."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        super().__init__()
+        self.desks = Desks(urls)
         self.model = Model()
 
     def teardown(self) -> None:
-        self.desk.close()
-        self.folder.cleanup()
+        for desk in self.desks.all:
+            desk.close()
 
     def expect_posted(self, key: str, contents: tuple[object, ...], outcome: Outcome) -> bool:
         """Check how a key was answered; says whether it was new."""
@@ -139,13 +178,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=amounts, kind=kinds)
     def use(self, name: str, micros: int, kind: str) -> None:
-        (outcome,) = self.desk.do(PostUsage("platform", name, kind, micros, None))
+        outcome = self.desks.do(PostUsage("platform", name, kind, micros, None))
         if self.expect_posted(f"platform:{name}", (kind, micros, None), outcome):
             self.model.move(-micros)
 
     @rule(name=names, micros=amounts, hold=names)
     def use_with_a_hold(self, name: str, micros: int, hold: str) -> None:
-        (outcome,) = self.desk.do(PostUsage("platform", name, OUTBOUND_CALL, micros, None, hold_id=hold))
+        outcome = self.desks.do(PostUsage("platform", name, OUTBOUND_CALL, micros, None, hold_id=hold))
         if self.expect_posted(f"platform:{name}", (OUTBOUND_CALL, micros, hold), outcome):
             if self.model.live(hold):
                 self.model.holds[hold].state = "captured"
@@ -153,7 +192,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=st.integers(1, usd("40")), kind=st.sampled_from(CreditKind))
     def money(self, name: str, micros: int, kind: CreditKind) -> None:
-        (outcome,) = self.desk.do(PostMoney("stripe", name, kind, micros, None))
+        outcome = self.desks.do(PostMoney("stripe", name, kind, micros, None))
         if self.expect_posted(f"stripe:{name}", (kind.value, micros), outcome):
             out = kind in (CreditKind.REFUND, CreditKind.DISPUTE_WITHDRAWN, CreditKind.ADJUSTMENT_DOWN)
             self.model.funded = self.model.funded or not out
@@ -166,8 +205,8 @@ class LedgerMachine(RuleBasedStateMachine):
         seq = which % self.model.seq + 1
         if seq in self.model.corrections:
             return
-        effect = next(row.amount_micros for row in self.desk.history(limit=100) if row.seq == seq)
-        (outcome,) = self.desk.do(Correct("operator", name, seq, micros, None))
+        effect = next(row.amount_micros for row in self.desks.history() if row.seq == seq)
+        outcome = self.desks.do(Correct("operator", name, seq, micros, None))
         left = self.model.amounts[seq] - self.model.given_back.get(seq, 0)
         if f"operator:{name}" not in self.model.keys and micros > left:
             assert isinstance(outcome, CorrectionTooLarge)
@@ -179,7 +218,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=st.integers(1, usd("6")), kind=kinds)
     def ask(self, name: str, micros: int, kind: str) -> None:
-        (outcome,) = self.desk.do(OpenHold(name, kind, micros))
+        outcome = self.desks.do(OpenHold(name, kind, micros))
         known = self.model.holds.get(name)
         if known is not None:
             if (known.kind, known.asked) != (kind, micros):
@@ -198,7 +237,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=st.none() | st.integers(1, usd("6")))
     def extend(self, name: str, micros: int | None) -> None:
-        (outcome,) = self.desk.do(ExtendHold(name, micros))
+        outcome = self.desks.do(ExtendHold(name, micros))
         if not self.ended(name, outcome):
             return
         one = self.model.holds[name]
@@ -212,7 +251,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=st.integers(0, usd("6")))
     def capture(self, name: str, micros: int) -> None:
-        (outcome,) = self.desk.do(CaptureHold(name, micros, None))
+        outcome = self.desks.do(CaptureHold(name, micros, None))
         key, contents = f"hold:{name}", (micros,)
         if key not in self.model.keys and not self.ended(name, outcome):
             return
@@ -222,7 +261,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names)
     def release(self, name: str) -> None:
-        (outcome,) = self.desk.do(ReleaseHold(name))
+        outcome = self.desks.do(ReleaseHold(name))
         one = self.model.holds.get(name)
         if one is not None and one.state == "released":
             assert isinstance(outcome, HoldReleased)
@@ -245,45 +284,67 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 1, 4, 5, 14, 15, 60, DAY]))
     def wait(self, minutes: int) -> None:
-        self.desk.clock.skip(minutes=minutes)
+        for desk in self.desks.all:
+            desk.clock.skip(minutes=minutes)
         self.model.now += minutes
 
     @rule()
     def look(self) -> None:
-        self.desk.observe()
+        for desk in self.desks.all:
+            desk.observe()
 
     @rule()
     def restart(self) -> None:
-        self.desk.reopen()
+        for desk in self.desks.all:
+            desk.reopen()
 
     @invariant()
-    def both_say_the_same(self) -> None:
-        view, model = self.desk.view(), self.model
-        assert (view.balance_micros, view.held_micros, view.seq) == (model.balance, model.held(), model.seq)
-        assert view.standing is model.standing()
-        assert view.open_holds == sum(1 for name in model.holds if model.live(name))
-        assert (view.emptied_at is None) is (model.emptied is None)
-        if model.emptied is not None:
-            assert view.grace_ends_at == MORNING + timedelta(minutes=model.grace_until)
+    def all_say_the_same(self) -> None:
+        model = self.model
+        for desk in self.desks.all:
+            view = desk.view()
+            assert (view.balance_micros, view.held_micros, view.seq) == (
+                model.balance,
+                model.held(),
+                model.seq,
+            )
+            assert view.standing is model.standing()
+            assert view.open_holds == sum(1 for name in model.holds if model.live(name))
+            assert (view.emptied_at is None) is (model.emptied is None)
+            if model.emptied is not None:
+                assert view.grace_ends_at == MORNING + timedelta(minutes=model.grace_until)
 
     @invariant()
     def the_books_are_right(self) -> None:
-        assert self.desk.findings() == []
+        for desk in self.desks.all:
+            assert desk.findings(everybody=False) == []
 
     @invariant()
     def the_story_is_told_in_order(self) -> None:
         """A stop is told once and taken back before the next; at the end stands what is true now."""
-        story = [one for one in self.desk.told() if one in ("wallet.grace_started", "wallet.resumed")]
+        first, *others = [desk.told() for desk in self.desks.all]
+        assert all(other == first for other in others)
+        story = [one for one in first if one in ("wallet.grace_started", "wallet.resumed")]
         assert all(before != after for before, after in pairwise(story))
         stopped = bool(story) and story[-1] == "wallet.grace_started"
         assert stopped is (self.model.emptied is not None)
 
 
-TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(
-    max_examples=25,
-    stateful_step_count=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+def test_the_ledgers_and_the_model_agree(
+    blank: Path, tmp_path: Path, postgres_if_there: Server | None, request: pytest.FixtureRequest
+) -> None:
+    """Three backends, one story: a model on paper, SQLite, PostgreSQL. All invariants after every step."""
+    urls = [f"sqlite:///{shutil.copy(blank, tmp_path)}"]
+    if postgres_if_there is not None:
+        urls.append(postgres_if_there.create("machine", template=request.getfixturevalue("blank_on_server")))
+    examples, steps = map(int, SIZE.split("x"))
+    run_state_machine_as_test(
+        partial(LedgerMachine, urls),  # type: ignore[arg-type] # whatever makes a machine will do
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

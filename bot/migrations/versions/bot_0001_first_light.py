@@ -6,7 +6,7 @@ The tables are written out as they were on this day, never taken from the code o
 import sqlalchemy as sa
 from alembic import op
 
-from ledger.tables import NAMING, BigInt, UtcInstant, UuidText
+from ledger.tables import NAMING, BigInt, PlainText, UtcInstant, UuidText
 
 revision = "bot_0001"
 down_revision = None
@@ -31,7 +31,7 @@ def _wallet() -> "sa.Column[object]":
 
 
 def _keys(*names: str) -> "list[sa.Column[str]]":
-    return [sa.Column(name, sa.Text, primary_key=True, nullable=False) for name in names]
+    return [sa.Column(name, PlainText, primary_key=True, nullable=False) for name in names]
 
 
 def _uuid_key(name: str) -> "sa.Column[object]":
@@ -39,11 +39,11 @@ def _uuid_key(name: str) -> "sa.Column[object]":
 
 
 def _texts(*names: str) -> "list[sa.Column[str]]":
-    return [sa.Column(name, sa.Text, nullable=False, server_default=sa.text("''")) for name in names]
+    return [sa.Column(name, PlainText, nullable=False, server_default=sa.text("''")) for name in names]
 
 
 def _needed(*names: str) -> "list[sa.Column[str]]":
-    return [sa.Column(name, sa.Text, nullable=False) for name in names]
+    return [sa.Column(name, PlainText, nullable=False) for name in names]
 
 
 def _instants(*names: str, optional: bool = False) -> "list[sa.Column[object]]":

@@ -6,7 +6,7 @@ The tables are written out as they were on this day, never taken from the code o
 import sqlalchemy as sa
 from alembic import op
 
-from ledger.tables import NAMING, BigInt, UtcInstant, UuidText
+from ledger.tables import NAMING, BigInt, PlainText, UtcInstant, UuidText
 
 revision = "ledger_0001"
 down_revision = None
@@ -31,7 +31,7 @@ def _wallet() -> "sa.Column[object]":
 
 
 def _text(*names: str) -> "list[sa.Column[str]]":
-    return [sa.Column(name, sa.Text, nullable=False) for name in names]
+    return [sa.Column(name, PlainText, nullable=False) for name in names]
 
 
 def _numbers(*names: str) -> "list[sa.Column[int]]":
@@ -91,8 +91,8 @@ def _transfers(metadata: sa.MetaData) -> None:
         sa.Column("recorded_at", UtcInstant, nullable=False),
         sa.Column("quantity", BigInt),
         *_text("source", "source_id"),
-        sa.Column("hold_id", sa.Text),
-        sa.Column("parent", sa.Text),
+        sa.Column("hold_id", PlainText),
+        sa.Column("parent", PlainText),
         sa.Column("corrects_seq", BigInt),
         *_numbers("after_stop", "dated"),
         sa.Column("text_digest", sa.LargeBinary, nullable=False),
@@ -126,13 +126,13 @@ def _holds_and_rollups(metadata: sa.MetaData) -> None:
         "holds",
         metadata,
         _wallet(),
-        sa.Column("hold_id", sa.Text, primary_key=True),
+        sa.Column("hold_id", PlainText, primary_key=True),
         *_text("kind"),
         *_numbers("inbound"),
         sa.Column("asked", BigInt),
         *_numbers("amount"),
         *_text("state", "reference"),
-        sa.Column("parent", sa.Text),
+        sa.Column("parent", PlainText),
         sa.Column("opened_at", UtcInstant, nullable=False),
         sa.Column("expires_at", UtcInstant, nullable=False),
         sa.Column("ended_at", UtcInstant),
@@ -149,9 +149,9 @@ def _holds_and_rollups(metadata: sa.MetaData) -> None:
         "hourly",
         metadata,
         _wallet(),
-        sa.Column("day", sa.Text, primary_key=True),
+        sa.Column("day", PlainText, primary_key=True),
         sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("kind", PlainText, primary_key=True),
         *_numbers("count", "quantity", "amount"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
@@ -204,8 +204,19 @@ def _telling(metadata: sa.MetaData) -> None:
 
 
 def _append_only(table: str) -> None:
-    for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
+    words = f"{table} is append-only"
+    if op.get_bind().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{words}'); END"
+            )
+        return
+    op.execute(
+        f"CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{words}'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_append_only()"
+    )
