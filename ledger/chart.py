@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from ledger.commands import CreditKind
@@ -64,6 +65,7 @@ _NOT_USAGE = frozenset({CORRECTION, *CREDITS})
 _USAGE_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 
 
+@lru_cache(maxsize=1024)  # a batch is a thousand of the same three
 def check_usage_kind(kind: str) -> None:
     """Refuse what cannot name a kind of usage. Refuses: KindUnknown."""
     if kind in _NOT_USAGE or _USAGE_KIND.fullmatch(kind) is None:

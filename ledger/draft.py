@@ -20,6 +20,8 @@ from ledger.rows import Hold, Transfer, Wallet
 
 _QUARTER = 15 * 60 * 1_000_000
 """Microseconds in a quarter of an hour: no zone's offset changes inside one."""
+SALT_BYTES = 16
+SALTS_AT_ONCE = 16
 
 
 class Draft:
@@ -44,6 +46,7 @@ class Draft:
         self._ceiling = ceiling
         self._zone = ZoneInfo(wallet.zone)
         self._quarters: dict[int, tuple[str, int]] = {}
+        self._salts: list[bytes] = []
         threshold = policy.rule.threshold_micros if policy.rule is not None else 0
         # Nothing is ever told of available money that stays above the highest line.
         self._floor = max(wallet.lines.warning_micros, wallet.lines.critical_micros, threshold)
@@ -89,7 +92,7 @@ class Draft:
             int(after_stop),
             int(command.occurred_at is not None),
         )
-        salt = os.urandom(16)
+        salt = self._salt()
         digest = digest_of_text(salt, reference, command.description)
         wallet.chain_head = link(wallet.chain_head, columns, digest)
         transfer = Transfer(*columns, digest, wallet.chain_head, salt, reference, command.description)
@@ -99,7 +102,8 @@ class Draft:
         sums[0] += 1
         sums[1] += quantity or 0
         sums[2] += effect
-        wallet.cross_zero(self.now, self.policy, self._ceiling, refills_grace=refills_grace)
+        if wallet.balance <= 0 or wallet.emptied_at is not None:
+            wallet.cross_zero(self.now, self.policy, self._ceiling, refills_grace=refills_grace)
         return transfer
 
     def keep(self, hold: Hold) -> None:
@@ -154,6 +158,12 @@ class Draft:
             and watch.episode_id is None
             and not watch.recharge_said
         )
+
+    def _salt(self) -> bytes:
+        if not self._salts:
+            fresh = os.urandom(SALT_BYTES * SALTS_AT_ONCE)  # asking the system costs more than the salts
+            self._salts = [fresh[at : at + SALT_BYTES] for at in range(0, len(fresh), SALT_BYTES)]
+        return self._salts.pop()
 
     def _local(self, stamp: int) -> tuple[str, int]:
         """Give the local day and hour of an instant."""

@@ -105,8 +105,7 @@ class Planner:
 
     def _post_usage(self, command: PostUsage) -> Receipt:
         check_usage_kind(command.kind)
-        check_posting(command)
-        check_text("reference", command.reference)
+        check_posting(command, command.reference)
         if command.hold_id is not None:
             check_key("hold", command.hold_id)
         if command.parent is not None:
@@ -162,8 +161,7 @@ class Planner:
         return stopped_at if stopped_at <= min(began_at, self._draft.now) else None
 
     def _post_money(self, command: PostMoney) -> Receipt:
-        check_posting(command)
-        check_text("reference", command.reference)
+        check_posting(command, command.reference)
         check_amount(command.amount_micros)
         kind = command.kind.value
         known = self._loaded.transfers.get((command.source, command.source_id))

@@ -21,6 +21,7 @@ from itertools import groupby, islice
 from operator import attrgetter
 from typing import Protocol, TypeVar
 from uuid import UUID
+from weakref import WeakSet
 
 from sqlalchemy import Connection
 
@@ -101,6 +102,8 @@ class Writer:
         self._waiting_commands = 0
         self._led = False
         self._closed = False
+        self._beginning: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        """Event loops that will begin once the present round of theirs is over."""
         self._lead_for_loops = threading.Event()
         self._for_loops: threading.Thread | None = None
 
@@ -135,8 +138,14 @@ class Writer:
 
     async def carry_out_async(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
         """Carry out commands without blocking the event loop; as `carry_out`."""
-        asker: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._put(_Batch(wallet_id, commands, asker))
+        loop = asyncio.get_running_loop()
+        asker: asyncio.Future[list[Outcome]] = loop.create_future()
+        with self._gate:
+            self._take_in(_Batch(wallet_id, commands, asker))
+            if not self._led and loop not in self._beginning:
+                # Once all callers of this round of the loop have asked: they go into one commit, by one wake-up.
+                self._beginning.add(loop)
+                loop.call_soon(self._begin_for, loop)
         return await asker
 
     def close(self) -> None:
@@ -152,17 +161,27 @@ class Writer:
 
     def _put(self, batch: _Batch) -> None:
         with self._gate:
-            if self._closed:
-                raise Closed("the ledger is closed")
-            if self._waiting_commands + len(batch.commands) > WAITING_MAX:
-                raise Busy
-            self._waiting.append(batch)
-            self._waiting_commands += len(batch.commands)
+            self._take_in(batch)
             if batch.sleeper is not None:
                 batch.sleeper.acquire()
             if not self._led:
                 self._led = True
                 self._give_lead(batch)
+
+    def _begin_for(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._gate:
+            self._beginning.discard(loop)
+            if self._waiting and not self._led:
+                self._led = True
+                self._give_lead(self._waiting[0])
+
+    def _take_in(self, batch: _Batch) -> None:
+        if self._closed:
+            raise Closed("the ledger is closed")
+        if self._waiting_commands + len(batch.commands) > WAITING_MAX:
+            raise Busy
+        self._waiting.append(batch)
+        self._waiting_commands += len(batch.commands)
 
     # --- Who leads -----------------------------------------------------------------------------------------
 
