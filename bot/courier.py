@@ -7,8 +7,10 @@ A notice that cannot be delivered waits with a growing pause and holds back only
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
 
-from ledger import Ledger, Waiting
+from ledger import Ledger, Tx, Waiting, due_notices
 
 log = logging.getLogger("redbar.courier")
 
@@ -28,10 +30,14 @@ class Courier:
 
     def run_once(self, now: datetime) -> int:
         """Deliver what is due; gives how many notices were looked at."""
-        claimed = self._ledger.run(lambda tx: tx.outbox.claim(limit=50, lease=LEASE))
-        for waiting in claimed:
-            self._one(waiting, now)
-        return len(claimed)
+        with self._ledger.reading() as connection:
+            due = due_notices(connection, self._ledger.now(), limit=50)
+        for wallet_id, notice_id in due:
+            take = partial(_take, wallet_id=wallet_id, notice_id=notice_id)
+            waiting = self._ledger.run(take, wallet_id=wallet_id)
+            if waiting is not None:
+                self._one(waiting, now)
+        return len(due)
 
     def _one(self, waiting: Waiting, now: datetime) -> None:
         try:
@@ -42,10 +48,16 @@ class Courier:
             error = f"{type(problem).__name__}: {problem}"[:500]
             if waiting.attempts + 1 >= TRIES_MAX:
                 log.error("notice %s of wallet %s is given up: %s", waiting.name, waiting.wallet_id, error)
-                self._ledger.run(lambda tx: tx.outbox.dead(waiting, error))
+                self._ledger.run(lambda tx: tx.outbox.dead(waiting, error), wallet_id=waiting.wallet_id)
                 return
             log.warning("notice %s waits: %s", waiting.name, error, exc_info=True)
             pause = min(timedelta(seconds=2) * 2**waiting.attempts, PAUSE_MAX)
-            self._ledger.run(lambda tx: tx.outbox.again(waiting, now + pause, error))
+            self._ledger.run(
+                lambda tx: tx.outbox.again(waiting, now + pause, error), wallet_id=waiting.wallet_id
+            )
         else:
-            self._ledger.run(lambda tx: tx.outbox.done(waiting))
+            self._ledger.run(lambda tx: tx.outbox.done(waiting), wallet_id=waiting.wallet_id)
+
+
+def _take(tx: Tx, wallet_id: UUID, notice_id: UUID) -> Waiting | None:
+    return tx.outbox.take(wallet_id, notice_id, lease=LEASE)

@@ -81,24 +81,30 @@ def start(
     *,
     delivery: Literal["socket", "http"] = "socket",
     tick: timedelta = timedelta(seconds=1),
+    database_url: str = "",
 ) -> Demo:
     """Start everything; gives it once the page answers. Raises: DemoImpossible, StoreUnusable."""
     _make_folder(data)
     with ExitStack() as undo:
-        demo = _start(data, port, delivery, tick, undo)
+        demo = _start(data, port, delivery, tick, database_url or f"sqlite:///{data / 'redbar.db'}", undo)
         undo.pop_all()
     return demo
 
 
 def _start(
-    data: Path, port: int, delivery: Literal["socket", "http"], tick: timedelta, undo: ExitStack
+    data: Path,
+    port: int,
+    delivery: Literal["socket", "http"],
+    tick: timedelta,
+    database_url: str,
+    undo: ExitStack,
 ) -> Demo:
     """Start one thing after the other; `undo` takes back what was started when the next one fails."""
     listening = undo.enter_context(_listen(port))
     port = listening.getsockname()[1]
     url = f"http://{HOST}:{port}"
     secret = _secrets(data)
-    settings = _settings(url, port, data, secret, delivery, tick)
+    settings = _settings(url, port, database_url, secret, delivery, tick)
     with _readable(data):
         clock = SandboxClock(data / "clock")
     ledger = open_ledger(settings.database_url, clock)
@@ -221,7 +227,7 @@ def _write_private(path: Path, content: dict[str, Any]) -> None:
 
 
 def _settings(
-    url: str, port: int, data: Path, secret: dict[str, str], delivery: str, tick: timedelta
+    url: str, port: int, database_url: str, secret: dict[str, str], delivery: str, tick: timedelta
 ) -> Settings:
     return Settings(
         slack_bot_token=secret["bot_token"],
@@ -229,7 +235,7 @@ def _settings(
         slack_signing_secret=secret["signing_secret"],
         stripe_api_key=secret["stripe_key"],
         stripe_webhook_secret=secret["webhook_secret"],
-        database_url=f"sqlite:///{data / 'redbar.db'}",
+        database_url=database_url,
         currency=Currency.of("USD"),
         time_zone="Europe/Berlin",
         billing_admin="",
@@ -277,7 +283,7 @@ def _first_start(data: Path, url: str, bot: Redbar) -> dict[str, Any]:
         actor="demo",
     )
     bot.office.wallets.set_channels(bot.wallet_id, ["C0CALLS01"], actor="demo")
-    key = bot.ledger.run(lambda tx: insert_key(tx, bot.wallet_id, name="demo"))
+    key = bot.ledger.run(lambda tx: insert_key(tx, bot.wallet_id, name="demo"), wallet_id=bot.wallet_id)
     info = {
         "url": url,
         "api_key": key,

@@ -81,7 +81,7 @@ from ledger.notices import (
     WalletResumed,
 )
 from ledger.opening import open_store
-from ledger.outbox import Outbox, Waiting
+from ledger.outbox import Outbox, Waiting, due_notices
 from ledger.pace import Burn, burn_of, cost_ahead, runway
 from ledger.policy import (
     Automatic,
@@ -142,9 +142,12 @@ class Ledger:
         """Give the present instant; never runs back."""
         return self.writer.now()
 
-    def run(self, function: Callable[[Tx], T]) -> T:
-        """Run a function alone in its own write transaction; what it raises rolls back and reaches the caller."""
-        return self.writer.run(function)
+    def run(self, function: Callable[[Tx], T], *, wallet_id: UUID | None = None) -> T:
+        """Run a function alone in its own write transaction; what it raises rolls back and reaches the caller.
+
+        `wallet_id` names the wallet whose rows it decides on: it is locked before the function reads, in all processes.
+        """
+        return self.writer.run(function, wallet_id=wallet_id)
 
     def carry_out(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
         """Carry out commands; one durable outcome each. Refuses: Busy, WalletUnknown."""

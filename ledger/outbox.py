@@ -79,43 +79,33 @@ class Outbox:
             ],
         )
 
-    def claim(self, *, limit: int, lease: timedelta) -> Sequence[Waiting]:
-        """Hand out what is due: of each wallet its oldest notice, none while that one is out or waits for a try."""
-        oldest = (
-            select(notices.c.wallet_id, func.min(notices.c.seq).label("seq"))
-            .where(notices.c.state == "waiting")
-            .group_by(notices.c.wallet_id)
-            .subquery()
-        )
-        rows = self._connection.execute(
-            select(notices)
-            .join(oldest, (oldest.c.wallet_id == notices.c.wallet_id) & (oldest.c.seq == notices.c.seq))
-            .where(notices.c.due_at <= self._now, notices.c.lease_until <= self._now)
-            .order_by(notices.c.due_at, notices.c.wallet_id)
-            .limit(limit)
-            .execution_options(cross_shard=True)
-        ).all()
+    def take(self, wallet_id: UUID, notice_id: UUID, *, lease: timedelta) -> Waiting | None:
+        """Hand a notice out for delivery; None when somebody else was faster."""
         until = self._now + lease
-        claimed = []
-        for row in rows:
-            self._connection.execute(
-                update(notices)
-                .where(notices.c.wallet_id == row.wallet_id, notices.c.notice_id == row.notice_id)
-                .values(lease_until=until)
+        row = self._connection.execute(
+            update(notices)
+            .where(
+                notices.c.wallet_id == wallet_id,
+                notices.c.notice_id == notice_id,
+                notices.c.state == "waiting",
+                notices.c.due_at <= self._now,
+                notices.c.lease_until <= self._now,
             )
-            claimed.append(
-                Waiting(
-                    wallet_id=row.wallet_id,
-                    notice_id=row.notice_id,
-                    seq=row.seq,
-                    name=row.name,
-                    body=row.body,
-                    created_at=row.created_at,
-                    attempts=row.attempts,
-                    lease_until=until,
-                )
-            )
-        return claimed
+            .values(lease_until=until)
+            .returning(notices)
+        ).one_or_none()
+        if row is None:
+            return None
+        return Waiting(
+            wallet_id=row.wallet_id,
+            notice_id=row.notice_id,
+            seq=row.seq,
+            name=row.name,
+            body=row.body,
+            created_at=row.created_at,
+            attempts=row.attempts,
+            lease_until=until,
+        )
 
     def done(self, waiting: Waiting) -> bool:
         """Remember that a notice was delivered; says whether it was still this claim's to end."""
@@ -142,6 +132,28 @@ class Outbox:
             .values(lease_until=EPOCH, **values)
         )
         return bool(changed.rowcount)
+
+
+def due_notices(connection: Connection, now: datetime, *, limit: int) -> Sequence[tuple[UUID, UUID]]:
+    """Give what can be taken now, as wallets and notices: of each wallet its oldest, none while that one is out.
+
+    Only a hint, since it locks nothing: who takes one asks again.
+    """
+    oldest = (
+        select(notices.c.wallet_id, func.min(notices.c.seq).label("seq"))
+        .where(notices.c.state == "waiting")
+        .group_by(notices.c.wallet_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(notices.c.wallet_id, notices.c.notice_id)
+        .join(oldest, (oldest.c.wallet_id == notices.c.wallet_id) & (oldest.c.seq == notices.c.seq))
+        .where(notices.c.due_at <= now, notices.c.lease_until <= now)
+        .order_by(notices.c.due_at, notices.c.wallet_id)
+        .limit(limit)
+        .execution_options(cross_shard=True)
+    )
+    return [(wallet_id, notice_id) for wallet_id, notice_id in rows]
 
 
 def encode(fact: Named) -> str:

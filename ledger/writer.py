@@ -23,13 +23,14 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakSet
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select
 
 from ledger.book import Book
 from ledger.commands import Command, Outcome
 from ledger.errors import Busy
 from ledger.outbox import Outbox
 from ledger.store import Store, StoreLost
+from ledger.tables import wallets
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ WAITING_MAX = 50_000
 """Commands that may wait before callers are told to come back."""
 TOGETHER_MAX = 4_000
 """Commands after which a commit takes no further batch."""
+_LOCK = select(wallets.c.wallet_id).where(wallets.c.wallet_id == bindparam("wallet")).with_for_update()
 _ANOTHER_TURN = "a function that runs in its transaction cannot ask for another turn"
 
 
@@ -113,8 +115,8 @@ class Writer:
             self._last = max(self._clock.now(), self._last)
             return self._last
 
-    def run(self, function: Callable[[Tx], T]) -> T:
-        """Run a flow's function alone in its transaction, after the batches that wait.
+    def run(self, function: Callable[[Tx], T], *, wallet_id: UUID | None = None) -> T:
+        """Run a flow's function alone in its transaction, after the batches that wait, with its wallet locked.
 
         What it raises rolls back only itself and reaches the caller.
         """
@@ -122,7 +124,7 @@ class Writer:
             if self._closed:
                 raise Closed("the ledger is closed")
             self._commit_waiting()
-            return self._store.transact(lambda connection: function(self._tx(connection)))
+            return self._store.transact(lambda connection: function(self._tx(connection, wallet_id)))
 
     def carry_out(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
         """Carry out commands; gives one outcome each once they are durable. Refuses: Busy, WalletUnknown."""
@@ -322,7 +324,9 @@ class Writer:
             outcomes += [list(islice(answers, len(batch.commands))) for batch in mine]
         return outcomes
 
-    def _tx(self, connection: Connection) -> Tx:
+    def _tx(self, connection: Connection, wallet_id: UUID | None) -> Tx:
+        if wallet_id is not None and not self._store.commits_together:
+            connection.execute(_LOCK, {"wallet": wallet_id})  # elsewhere the transaction is the lock
         now = self.now()
         return Tx(connection, Book(connection, now), Outbox(connection, now), now)
 

@@ -93,6 +93,21 @@ def _joins_paths(node: ast.BinOp) -> bool:
     return isinstance(node.right, ast.Constant) and isinstance(node.right.value, str)
 
 
+def test_every_flow_says_whose_wallet_it_writes() -> None:
+    """Its row is the lock between replicas; None stands for rows that no wallet has yet."""
+    forgotten = [
+        f"{_name(path)}:{node.lineno}"
+        for path in _files("bot")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "run"
+        and ast.unparse(node.func.value).endswith("ledger")
+        and "wallet_id" not in [keyword.arg for keyword in node.keywords]
+    ]
+    assert forgotten == []
+
+
 def test_nothing_is_left_for_later() -> None:
     """A wish is filed, not written into the code."""
     wish = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")

@@ -139,7 +139,7 @@ class Alerts:
                     )
                 )
 
-        self._ledger.run(save)
+        self._ledger.run(save, wallet_id=wallet_id)
 
     def acknowledge(self, wallet_id: UUID, episode_id: UUID, *, by: str) -> None:
         """Silence an episode until its next level."""
@@ -148,7 +148,8 @@ class Alerts:
                 update(alert_messages)
                 .where(alert_messages.c.wallet_id == wallet_id, alert_messages.c.episode_id == episode_id)
                 .values(acknowledged_by=by)
-            )
+            ),
+            wallet_id=wallet_id,
         )
 
     def open_episode(self, wallet_id: UUID) -> Episode | None:

@@ -89,7 +89,7 @@ class Charges:
             _insert_intent(tx, wallet_id, intent_id, amount, slots["main"], actor)
             return str(intent_id), slots["main"]
 
-        return self._ledger.run(save)
+        return self._ledger.run(save, wallet_id=wallet_id)
 
     def offer(self, wallet_id: UUID, episode_id: UUID, amount: Money, *, card_id: str) -> str:
         """Keep the charge that an alert's button offers; everybody who is shown the same offer gets the same id.
@@ -107,16 +107,18 @@ class Charges:
             if known is None:
                 _insert_intent(tx, wallet_id, intent_id, amount, card_id, "")
 
-        self._ledger.run(save)
+        self._ledger.run(save, wallet_id=wallet_id)
         return str(intent_id)
 
     def peek(self, wallet_id: UUID, intent_id: str) -> Charge:
         """Say what an intent stands for without consuming it. Refuses: AlreadyUsed."""
-        return self._ledger.run(lambda tx: _wish(tx, wallet_id, intent_id))
+        return self._ledger.run(lambda tx: _wish(tx, wallet_id, intent_id), wallet_id=wallet_id)
 
     def charge(self, wallet_id: UUID, intent_id: str, *, actor: str) -> Payment:
         """Consume an intent and charge the card. Refuses: AlreadyUsed, NoCard, OverDailyLimit."""
-        call = self._ledger.run(lambda tx: self._consume(tx, wallet_id, intent_id, actor))
+        call = self._ledger.run(
+            lambda tx: self._consume(tx, wallet_id, intent_id, actor), wallet_id=wallet_id
+        )
         return self._payments.carry_out(call)
 
     def _consume(self, tx: Tx, wallet_id: UUID, intent_id: str, actor: str) -> Call:

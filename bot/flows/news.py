@@ -75,7 +75,7 @@ class News:
             if cursor is not None:
                 _set_cursor(tx, "events", cursor)
 
-        self._ledger.run(save)
+        self._ledger.run(save, wallet_id=None)
 
     def handle_waiting(self, now: datetime) -> int:
         """Handle what waits in the inbox, oldest first; one bad piece holds up no other."""
@@ -98,7 +98,9 @@ class News:
             except Exception as problem:  # one poison row must not stop the others; it is kept with its error
                 log.exception("news %s could not be handled", row.event_id)
                 done, error = False, f"{type(problem).__name__}: {problem}"[:500]
-            self._ledger.run(partial(_mark, event_id=row.event_id, tries=row.tries, done=done, error=error))
+            self._ledger.run(
+                partial(_mark, event_id=row.event_id, tries=row.tries, done=done, error=error), wallet_id=None
+            )
         return len(rows)
 
     def _handle(self, kind: str, object_id: str, intent_id: str) -> bool:
@@ -133,7 +135,7 @@ class News:
             self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else None)
         else:
             # A cursor too old to be known: what open payments became is asked directly by the sweep.
-            self._ledger.run(lambda tx: _set_cursor(tx, "polled_at", ""))
+            self._ledger.run(lambda tx: _set_cursor(tx, "polled_at", ""), wallet_id=None)
         return True
 
     def _every(self, now: datetime, newest_offer_at: datetime | None) -> timedelta:

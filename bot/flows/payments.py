@@ -79,7 +79,7 @@ class Payments:
             )
             return self._intend_page(tx, payment, customer)
 
-        return self._made(self._ledger.run(intend))
+        return self._made(self._ledger.run(intend, wallet_id=wallet_id))
 
     def ask(
         self, wallet_id: UUID, amount: Money, *, asked_by: str, payer: str, note: str, recharge_id: str = ""
@@ -104,7 +104,7 @@ class Payments:
             body = bodies.link(payment, install=self._install)
             return calls.intend(tx, wallet_id, "link", body, payment_id=payment.payment_id)
 
-        return self._made(self._ledger.run(intend))
+        return self._made(self._ledger.run(intend, wallet_id=wallet_id))
 
     def connect(self, wallet_id: UUID, currency: Currency, *, asked_by: str, payer: str = "") -> Payment:
         """Make a page that saves a card; a payer is asked by DM, without one the asker opens it."""
@@ -124,7 +124,7 @@ class Payments:
             )
             return self._intend_page(tx, payment, customer)
 
-        return self._made(self._ledger.run(intend))
+        return self._made(self._ledger.run(intend, wallet_id=wallet_id))
 
     def charge(self, tx: Tx, payment: Payment) -> Call:
         """Plan the charge of a saved card inside the caller's commit; `carry_out` then makes it."""
@@ -153,7 +153,7 @@ class Payments:
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
             return payment, self._closing(tx, payment)
 
-        found = self._ledger.run(take_back)
+        found = self._ledger.run(take_back, wallet_id=wallet_id)
         if found is None:
             return None
         payment, call = found
@@ -188,7 +188,9 @@ class Payments:
                     return False
                 payment = self._ours(seen.metadata)
                 if payment is not None:
-                    self._ledger.run(lambda tx: self._heard_page(tx, payment, seen))
+                    self._ledger.run(
+                        lambda tx: self._heard_page(tx, payment, seen), wallet_id=payment.wallet_id
+                    )
                 return True
 
     def sync_intent(self, intent_id: str) -> bool:
@@ -202,7 +204,9 @@ class Payments:
             case Ok(seen):
                 payment = self._ours(seen.metadata)
                 if payment is not None:
-                    self._ledger.run(lambda tx: self._heard_intent(tx, payment, seen))
+                    self._ledger.run(
+                        lambda tx: self._heard_intent(tx, payment, seen), wallet_id=payment.wallet_id
+                    )
                 return True
 
     def _heard_page(self, tx: Tx, payment: Payment, seen: SessionSeen) -> None:
@@ -261,12 +265,20 @@ class Payments:
             answer = self._gateway.intent(call.object_id)
             if isinstance(answer, Ok):
                 seen = answer.seen
-                self._ledger.run(lambda tx: self._follow(tx, call, _as_confirmed(seen)))
+                self._ledger.run(
+                    lambda tx: self._follow(tx, call, _as_confirmed(seen)), wallet_id=call.wallet_id
+                )
         elif payment is not None:
             # A page, link or unconfirmed intent that may exist without our knowing its id charges nothing by itself.
-            self._ledger.run(lambda tx: self._follow(tx, call, Rejected(code="forgotten", message="")))
+            self._ledger.run(
+                lambda tx: self._follow(tx, call, Rejected(code="forgotten", message="")),
+                wallet_id=call.wallet_id,
+            )
         else:
-            self._ledger.run(lambda tx: calls.record(tx, call, Rejected(code="forgotten", message="")))
+            self._ledger.run(
+                lambda tx: calls.record(tx, call, Rejected(code="forgotten", message="")),
+                wallet_id=call.wallet_id,
+            )
 
     def _overdue(self, now: datetime) -> list[tuple[UUID, UUID]]:
         with self._ledger.reading() as connection:
@@ -300,7 +312,7 @@ class Payments:
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
             return self._closing(tx, fresh)
 
-        call = self._ledger.run(lapse)
+        call = self._ledger.run(lapse, wallet_id=wallet_id)
         if call is not None:
             self._drive(call)
 
@@ -319,7 +331,9 @@ class Payments:
             current = call
             with self._on_the_wire(current):
                 answer = calls.send(self._gateway, current)
-                call = self._ledger.run(partial(self._follow, call=current, answer=answer))
+                call = self._ledger.run(
+                    partial(self._follow, call=current, answer=answer), wallet_id=call.wallet_id
+                )
 
     @contextmanager
     def _on_the_wire(self, call: Call) -> Iterator[None]:
@@ -458,11 +472,11 @@ class Payments:
                 tx, wallet_id, "customer", {"name": name, "metadata": metadata}, payment_id=None
             )
 
-        found = self._ledger.run(intend)
+        found = self._ledger.run(intend, wallet_id=wallet_id)
         if isinstance(found, str):
             return found
         answer = calls.send(self._gateway, found)
-        self._ledger.run(lambda tx: self._follow(tx, found, answer))
+        self._ledger.run(lambda tx: self._follow(tx, found, answer), wallet_id=wallet_id)
         match answer:
             case Ok(seen):
                 return str(seen)

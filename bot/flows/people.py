@@ -96,7 +96,7 @@ class People:
             if person is None or person.is_outside:
                 raise CannotAppoint(user_id)
         wanted = dict.fromkeys(finance, Role.FINANCE) | dict.fromkeys(billing_admins, Role.BILLING_ADMIN)
-        self._ledger.run(lambda tx: _appoint(tx, wallet_id, wanted, actor))
+        self._ledger.run(lambda tx: _appoint(tx, wallet_id, wanted, actor), wallet_id=wallet_id)
 
     def ask_for_access(self, wallet_id: UUID, user_id: str) -> bool:
         """Say whether somebody may ask for access now: once a week."""
@@ -111,7 +111,7 @@ class People:
             tx.connection.execute(insert(cursors).values(wallet_id=wallet_id, name=name, value="", at=tx.now))
             return True
 
-        return self._ledger.run(save)
+        return self._ledger.run(save, wallet_id=wallet_id)
 
     def first_admin(self, wallet_id: UUID, user_id: str) -> None:
         """Appoint the first billing admin where there is none: the setting's, or the first owner who comes."""
@@ -124,7 +124,7 @@ class People:
         with self._ledger.reading() as connection:
             if Role.BILLING_ADMIN in _appointed(connection, wallet_id).values():
                 return
-        self._ledger.run(save)
+        self._ledger.run(save, wallet_id=wallet_id)
 
 
 def role_of(person: PersonSeen | None, actor: Actor, appointed: Role | None) -> Role:

@@ -63,7 +63,7 @@ class Recharge:
             view, policy = self._ledger.look(connection, wallet_id)
         if not recharge_wanted(funds_of(view), policy):
             return None
-        call = self._ledger.run(lambda tx: self._decide(tx, wallet_id))
+        call = self._ledger.run(lambda tx: self._decide(tx, wallet_id), wallet_id=wallet_id)
         return self._payments.carry_out(call) if call is not None else None
 
     def decision(

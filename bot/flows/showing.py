@@ -78,7 +78,7 @@ class Showing:
                 )
             )
 
-        self._ledger.run(save)
+        self._ledger.run(save, wallet_id=wallet_id)
 
     def set_qr(self, wallet_id: UUID, payment_id: UUID, file_id: str) -> None:
         """Keep which picture shows a payment's link; empty when it was removed."""
@@ -87,7 +87,8 @@ class Showing:
                 update(payments)
                 .where(payments.c.wallet_id == wallet_id, payments.c.payment_id == payment_id)
                 .values(qr_file_id=file_id)
-            )
+            ),
+            wallet_id=wallet_id,
         )
 
     # --- Home ----------------------------------------------------------------------------------------------
@@ -126,7 +127,7 @@ class Showing:
                 values["viewed_at"] = tx.now
             tx.connection.execute(update(viewers).where(mine).values(**values))
 
-        self._ledger.run(save)
+        self._ledger.run(save, wallet_id=wallet_id)
 
     # --- Pictures and events -------------------------------------------------------------------------------
 
@@ -151,7 +152,7 @@ class Showing:
                 insert(pictures).values(wallet_id=wallet_id, name=name, file_id=file_id, at=tx.now)
             )
 
-        self._ledger.run(save)
+        self._ledger.run(save, wallet_id=wallet_id)
 
     def first_sight(self, event_id: str) -> bool:
         """Say whether an event of Slack's comes for the first time; it is remembered for two days."""
@@ -169,7 +170,7 @@ class Showing:
             )
             return True
 
-        return self._ledger.run(save)
+        return self._ledger.run(save, wallet_id=None)
 
 
 def _viewer(row: Any) -> Viewer:

@@ -38,7 +38,7 @@ class Upkeep:
         with self._ledger.reading() as connection:
             due = due_wallets(connection, self._ledger.now())
         for wallet_id in due:
-            self._ledger.run(partial(_observe, wallet_id=wallet_id))
+            self._ledger.run(partial(_observe, wallet_id=wallet_id), wallet_id=wallet_id)
 
     def hear_news(self, now: datetime) -> None:
         """Read what is new outside, and handle what waits."""
@@ -58,7 +58,8 @@ class Upkeep:
     def draw_lines(self, now: datetime) -> None:
         """Draw the alert lines anew from the present pace."""
         for workspace in self._wallets.all():
-            self._ledger.run(partial(_redraw, wallet_id=workspace.wallet_id))
+            wallet_id = workspace.wallet_id
+            self._ledger.run(partial(_redraw, wallet_id=wallet_id), wallet_id=wallet_id)
 
     def heard(self, waiting: Waiting) -> None:
         """Do what a notice asks for inside the house: charge the card when the ledger says it is wanted."""

@@ -78,7 +78,7 @@ class Wallets:
             )
             return value
 
-        return self._ledger.run(make)
+        return self._ledger.run(make, wallet_id=None)
 
     def open(
         self, *, team_id: str, enterprise_id: str, name: str, bot_user_id: str, currency: Currency, zone: str
@@ -110,7 +110,7 @@ class Wallets:
             )
             return wallet_id
 
-        return self._ledger.run(make)
+        return self._ledger.run(make, wallet_id=None)
 
     def of_team(self, team_id: str, enterprise_id: str = "") -> Workspace | None:
         """Find a workspace by the ids of its installation."""
@@ -138,7 +138,7 @@ class Wallets:
                 update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=tx.now)
             )
 
-        self._ledger.run(save)
+        self._ledger.run(save, wallet_id=None)
 
     # --- Rules ---------------------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ class Wallets:
             tx.outbox.add(wallet_id, RuleChanged(actor=actor, before_version=version, after_version=after))
             return after
 
-        return self._ledger.run(save)
+        return self._ledger.run(save, wallet_id=wallet_id)
 
     def keep_wish(
         self, wallet_id: UUID, rule: RechargeRule, *, card_id: str, backup_id: str, actor: str
@@ -188,7 +188,7 @@ class Wallets:
             )
             return str(intent_id)
 
-        return self._ledger.run(save)
+        return self._ledger.run(save, wallet_id=wallet_id)
 
     def turn_on_wish(self, wallet_id: UUID, intent_id: str, *, actor: str) -> int:
         """Turn on the rule that was kept. Refuses: PolicyChanged, NoCard, as `turn_on`."""
@@ -229,7 +229,7 @@ class Wallets:
             tx.outbox.add(wallet_id, RuleChanged(actor=actor, before_version=version, after_version=after))
             return True
 
-        return self._ledger.run(save)
+        return self._ledger.run(save, wallet_id=wallet_id)
 
     def _arrange_cards(self, tx: Tx, wallet_id: UUID, *, card_id: str, backup_id: str) -> None:
         slots = {
@@ -267,13 +267,15 @@ class Wallets:
                 wallet_id, actor, "alert_channels", {"channels": before}, {"channels": list(channels)}
             )
 
-        self._ledger.run(save)
+        self._ledger.run(save, wallet_id=wallet_id)
 
     # --- Platform keys -------------------------------------------------------------------------------------
 
     def create_key(self, wallet_id: UUID, *, name: str, scopes: Sequence[str] = SCOPES) -> str:
         """Make a platform key and give it, once: only its digest is kept."""
-        return self._ledger.run(lambda tx: insert_key(tx, wallet_id, name=name, scopes=scopes))
+        return self._ledger.run(
+            lambda tx: insert_key(tx, wallet_id, name=name, scopes=scopes), wallet_id=wallet_id
+        )
 
 
 def insert_key(tx: Tx, wallet_id: UUID, *, name: str, scopes: Sequence[str] = SCOPES) -> str:

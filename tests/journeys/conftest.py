@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -11,14 +12,19 @@ import pytest
 from bot import demo
 from tests.journeys.world import World
 
+_numbers = count(1)
 TICK = timedelta(milliseconds=200)
 
 
 @pytest.fixture
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
-    """A fresh company in front of a fresh bot; `request.param` chooses how Slack delivers."""
-    delivery: Literal["socket", "http"] = getattr(request, "param", "socket")
-    running = demo.start(tmp_path / "demo", 0, delivery=delivery, tick=TICK)
+    """A fresh company in front of a fresh bot; `request.param` chooses how Slack delivers, or another database."""
+    chosen = getattr(request, "param", "socket")
+    delivery: Literal["socket", "http"] = "http" if chosen == "http" else "socket"
+    database_url = ""
+    if chosen == "postgresql":
+        database_url = request.getfixturevalue("postgres").create(f"world_{next(_numbers)}")
+    running = demo.start(tmp_path / "demo", 0, delivery=delivery, tick=TICK, database_url=database_url)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             yield World(client, running.info["api_key"])

@@ -1,6 +1,10 @@
 """Stripe is away, or doesn't answer: people are told the truth, and every charge is made and credited once."""
 
+import pytest
+
 from tests.journeys.world import Doc, World, cents, until
+
+pytestmark = pytest.mark.parametrize("world", ["socket", "postgresql"], indirect=True)
 
 
 def _with_a_card(world: World) -> None:

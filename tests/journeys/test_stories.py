@@ -5,8 +5,11 @@ import pytest
 from bot.slack.views.blocks import GREEN, RED
 from tests.journeys.world import FINANCE_VISA, World, button_of, colours, shown, until
 
+on_both = pytest.mark.parametrize("world", ["socket", "postgresql"], indirect=True)
+"""On SQLite and on PostgreSQL."""
 
-@pytest.mark.parametrize("world", ["socket", "http"], indirect=True)
+
+@pytest.mark.parametrize("world", ["socket", "http", "postgresql"], indirect=True)
 def test_a_top_up_is_one_transaction_and_the_card_is_kept(world: World) -> None:
     """Nothing in it → a page, a payment, a saved card → a second payment with that card."""
     world.command("owner", "/wallet", channel="#calls")
@@ -35,6 +38,7 @@ def test_a_top_up_is_one_transaction_and_the_card_is_kept(world: World) -> None:
     assert sum(one["amount"] for one in charges) == 15_000
 
 
+@on_both
 def test_below_the_threshold_the_card_is_charged_and_everybody_knows(world: World) -> None:
     """Automatic payments on → the wallet falls below the threshold → one charge closes the gap, quietly."""
     world.top_up_by_page("owner", "100.00")
@@ -63,6 +67,7 @@ def test_below_the_threshold_the_card_is_charged_and_everybody_knows(world: Worl
     world.balance_is("200.00")
 
 
+@on_both
 def test_a_low_wallet_raises_one_alarm_for_each_audience(world: World) -> None:
     """The channel reads no amounts; the admins and finance read amounts and get buttons."""
     world.top_up_by_page("owner", "100.00")
@@ -78,6 +83,7 @@ def test_a_low_wallet_raises_one_alarm_for_each_audience(world: World) -> None:
     assert len([one for one in world.messages("member", "#calls") if "is low" in shown(one)]) == 1
 
 
+@on_both
 def test_zero_stops_outbound_at_once_and_a_payment_brings_everything_back(world: World) -> None:
     """Zero → outbound and AI refused, inbound in grace → paused → finance pays by link → green."""
     world.top_up_by_page("owner", "50.00")
@@ -114,6 +120,7 @@ def test_zero_stops_outbound_at_once_and_a_payment_brings_everything_back(world:
     assert world.pay(url, FINANCE_VISA, ok=False)["state"] in ("inactive", "complete")
 
 
+@on_both
 def test_members_are_told_whom_to_ask_and_outsiders_nothing(world: World) -> None:
     """The same sentence whatever the wallet's state, and no figure in it."""
     world.command("member", "/wallet", channel="#calls")

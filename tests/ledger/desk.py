@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import TypeVar
 from uuid import UUID
@@ -28,6 +29,7 @@ from ledger import (
     Waiting,
     WalletPolicy,
     WalletView,
+    due_notices,
     history,
     new_wallet_id,
     verify_books,
@@ -46,6 +48,10 @@ def usd(text: str) -> int:
     whole, _, cents = text.replace(",", "").partition(".")
     sign = -1 if whole.startswith("-") else 1
     return sign * (abs(int(whole)) * DOLLAR + int(cents.ljust(6, "0")))
+
+
+def _take(tx: Tx, wallet_id: UUID, notice_id: UUID) -> Waiting | None:
+    return tx.outbox.take(wallet_id, notice_id, lease=timedelta(minutes=2))
 
 
 class HandClock:
@@ -197,7 +203,10 @@ class Desk:
 
     def claim(self) -> list[Waiting]:
         """Take what is due from the outbox."""
-        return list(self.ledger.run(lambda tx: tx.outbox.claim(limit=50, lease=timedelta(minutes=2))))
+        with self.ledger.reading() as connection:
+            due = due_notices(connection, self.clock.now(), limit=50)
+        taken = [self.ledger.run(partial(_take, wallet_id=one, notice_id=other)) for one, other in due]
+        return [one for one in taken if one is not None]
 
     def findings(self, *, everybody: bool = True) -> list[str]:
         """Give what is wrong with the books, in words; of this wallet alone where a database is shared."""
