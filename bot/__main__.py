@@ -1,4 +1,4 @@
-"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar verify`.
+"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar verify`, `redbar export`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -58,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check that the books are whole; also while the bot runs")
     verify.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     verify.set_defaults(work=_verify)
+
+    export = commands.add_parser("export", help="the books as CSV or Beancount; also while the bot runs")
+    export.add_argument("--format", choices=("csv", "beancount"), default="csv", help="default csv")
+    export.add_argument("--month", help="only what was recorded in a month, as 2026-11")
+    export.add_argument("--wallet", default="", help="the wallet's id, where there are several")
+    export.add_argument("--output", type=Path, help="a file to write (default: standard output)")
+    export.add_argument("--force", action="store_true", help="write over a file that exists")
+    export.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    export.set_defaults(work=_export)
     return parser
 
 
@@ -98,6 +107,20 @@ def _verify(arguments: argparse.Namespace) -> int:
     from bot.operator import verify
 
     return verify(_database(arguments), _say)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from bot.exporting import Wish, export
+
+    wish = Wish(
+        _database(arguments),
+        arguments.format,
+        arguments.month,
+        arguments.wallet,
+        arguments.output,
+        arguments.force,
+    )
+    return export(wish, lambda text: print(text, file=sys.stderr, flush=True))
 
 
 def _database(arguments: argparse.Namespace) -> str:

@@ -58,8 +58,7 @@ def history(
     if kinds is not None:
         wanted = wanted.where(transfers.c.kind.in_(list(kinds)))
     if month is not None:
-        began_at, ended_at = _month(_zone_of(connection, wallet_id), month)
-        first, after = (_first_seq(connection, wallet_id, at) for at in (began_at, ended_at))
+        first, after = numbers_of_month(connection, wallet_id, month)
         wanted = wanted.where(transfers.c.seq >= first, transfers.c.seq < after)
     if reference is not None:
         # Said twice, since only rows with a reference are in its index.
@@ -67,6 +66,15 @@ def history(
     order = transfers.c.seq.asc() if after_seq is not None else transfers.c.seq.desc()
     rows = [_row(row) for row in connection.execute(wanted.order_by(order).limit(limit))]
     return rows[::-1] if after_seq is not None else rows
+
+
+def numbers_of_month(connection: Connection, wallet_id: UUID, month: str) -> tuple[int, int]:
+    """Give the first transaction recorded in a month of the wallet's zone, and the first after it.
+
+    Refuses: WalletUnknown.
+    """
+    began_at, ended_at = _month(_zone_of(connection, wallet_id), month)
+    return _first_seq(connection, wallet_id, began_at), _first_seq(connection, wallet_id, ended_at)
 
 
 def transfer_by_key(

@@ -34,6 +34,8 @@ from ledger import (
     new_wallet_id,
     verify_books,
 )
+from ledger.rows import Transfer
+from ledger.statements import statements_for
 from ledger.tables import notices
 
 MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -183,6 +185,13 @@ class Desk:
     def history(self, *, limit: int = 50) -> list[HistoryRow]:
         with self.ledger.reading() as connection:
             return history(connection, self.wallet_id, limit=limit)
+
+    def transfers(self) -> list[Transfer]:
+        """Give the rows themselves, in order."""
+        with self.ledger.reading() as connection:
+            statement = statements_for(connection).all_of_wallet
+            rows = connection.exec_driver_sql(statement, {"wallet_id": str(self.wallet_id)})
+            return [Transfer._make(row) for row in rows]
 
     def told(self) -> list[str]:
         """Give the names of all notices of the wallet, in order."""
