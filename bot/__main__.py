@@ -56,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     create.set_defaults(work=_key_create)
 
     verify = commands.add_parser("verify", help="check that the books are whole; also while the bot runs")
+    verify.add_argument("--json", action="store_true", help="tell it in JSON")
+    verify.add_argument("--wallet", default="", help="one wallet, by its id")
+    verify.add_argument(
+        "--keep", type=Path, metavar="FILE", help="write the ends of the chains to a new file"
+    )
+    verify.add_argument("--against", type=Path, metavar="FILE", help="compare with the ends that a file kept")
     verify.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     verify.set_defaults(work=_verify)
 
@@ -104,9 +110,11 @@ def _key_create(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from bot.operator import verify
+    from bot.auditing import Wish, verify
+    from ledger import SystemClock
 
-    return verify(_database(arguments), _say)
+    wish = Wish(_database(arguments), arguments.wallet, arguments.json, arguments.keep, arguments.against)
+    return verify(wish, SystemClock(), _say)
 
 
 def _export(arguments: argparse.Namespace) -> int:

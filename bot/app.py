@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -45,14 +45,6 @@ log = logging.getLogger("redbar")
 BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 LISTENERS = 20
 """Slow work of a few people must not keep the next command from being acknowledged."""
-
-
-class SystemClock:
-    """Real time."""
-
-    def now(self) -> datetime:
-        """Give the present instant."""
-        return datetime.now(UTC)
 
 
 @dataclass

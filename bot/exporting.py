@@ -10,31 +10,24 @@ from typing import Literal, TextIO
 from uuid import UUID
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DatabaseError
 
+from bot.looking import CannotLook, looking, wallet_named
 from bot.progress import shown
-from bot.settings import database_file
 from bot.tables import payments, workspaces
 from ledger import (
     Currency,
     Extract,
     Money,
-    StoreUnusable,
     WalletUnknown,
     beancount_lines,
     csv_lines,
     extract_of,
     format_money,
-    open_store,
 )
 
 Say = Callable[[str], None]
 Format = Literal["csv", "beancount"]
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-
-
-class ExportImpossible(Exception):
-    """The export cannot be made; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +48,13 @@ def export(wish: Wish, say: Say) -> int:
     """Write the export; gives the exit code. `say` is for people, and never writes where the export goes."""
     try:
         if wish.month is not None and not _MONTH.fullmatch(wish.month):
-            raise ExportImpossible(f"{wish.month!r} is not a month. Write it like 2026-11.")
-        file = database_file(wish.database_url)
-        if file is not None and not file.exists():
-            raise ExportImpossible(f"There is no database at {file}.")
+            raise CannotLook(f"{wish.month!r} is not a month. Write it like 2026-11.")
         if wish.output is not None and wish.output.exists() and not wish.force:
-            raise ExportImpossible(f"{wish.output} exists. Name another file, or say --force.")
-        store = open_store(wish.database_url, write=False)
-        try:
-            with store.reading() as connection:
-                _export(connection, wish, say)
-        finally:
-            store.close()
-    except (ExportImpossible, StoreUnusable) as problem:
+            raise CannotLook(f"{wish.output} exists. Name another file, or say --force.")
+        with looking(wish.database_url) as connection:
+            _export(connection, wish, say)
+    except CannotLook as problem:
         say(str(problem))
-        return 2
-    except DatabaseError as problem:
-        say(f"{wish.database_url.rpartition('@')[2]} is not a database of Redbar: {problem.orig}.")
         return 2
     except BrokenPipeError:
         # Who read it has enough, as `| head` does; what is still in the buffer has nowhere to go.
@@ -101,22 +84,18 @@ def _export(connection: Connection, wish: Wish, say: Say) -> None:
 
 def _extract(connection: Connection, wish: Wish) -> Extract:
     known = list(connection.execute(select(workspaces.c.wallet_id)).scalars())
-    if wish.wallet:
-        try:
-            wallet_id = UUID(wish.wallet)
-        except ValueError:
-            raise ExportImpossible(f"{wish.wallet!r} is not the id of a wallet.") from None
-    elif len(known) == 1:
+    wallet_id = wallet_named(wish.wallet)
+    if wallet_id is None and len(known) == 1:
         wallet_id = known[0]
-    elif not known:
-        raise ExportImpossible("There is no wallet yet: start the bot once, so that it meets its workspace.")
-    else:
+    if wallet_id is None and not known:
+        raise CannotLook("There is no wallet yet: start the bot once, so that it meets its workspace.")
+    if wallet_id is None:
         ids = ", ".join(sorted(map(str, known)))
-        raise ExportImpossible(f"There are several wallets. Choose one with --wallet: {ids}.")
+        raise CannotLook(f"There are several wallets. Choose one with --wallet: {ids}.")
     try:
         return extract_of(connection, wallet_id, wish.month)
     except WalletUnknown:
-        raise ExportImpossible(f"There is no wallet {wallet_id}.") from None
+        raise CannotLook(f"There is no wallet {wallet_id}.") from None
 
 
 def _cards(connection: Connection, wallet_id: UUID) -> Callable[[str, str], str]:
@@ -139,7 +118,7 @@ def _to_file(output: Path, lines: Iterator[str]) -> None:
             os.fsync(file.fileno())
         unfinished.replace(output)
     except OSError as problem:
-        raise ExportImpossible(f"{output} cannot be written: {problem.strerror}.") from None
+        raise CannotLook(f"{output} cannot be written: {problem.strerror}.") from None
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 
-from sqlalchemy.exc import DatabaseError
-
-from bot.app import SystemClock, open_ledger
+from bot.app import open_ledger
 from bot.control import ask, socket_of
 from bot.flows.wallets import Wallets
 from bot.settings import database_file
-from ledger import StoreUnusable, open_store, verify_books
+from ledger import StoreUnusable, SystemClock
 
 Say = Callable[[str], None]
 
@@ -47,28 +45,3 @@ def _print_key(answer: dict[str, object], say: Say) -> int:
     say(f"{answer['key']}")
     say(f"for wallet {answer['wallet_id']}; it is shown this once")
     return 0
-
-
-def verify(database_url: str, say: Say) -> int:
-    """Check that the books are whole; reads beside a running bot."""
-    file = database_file(database_url)
-    if file is not None and not file.exists():
-        say(f"There is no database at {file}.")
-        return 2
-    try:
-        store = open_store(database_url, write=False)
-    except StoreUnusable as problem:
-        say(str(problem))
-        return 2
-    try:
-        with store.reading() as connection:
-            findings = verify_books(connection)
-    except DatabaseError as problem:
-        say(f"{file or database_url} is not a database of Redbar: {problem.orig}.")
-        return 2
-    finally:
-        store.close()
-    for finding in findings:
-        say(str(finding))
-    say("The books are whole." if not findings else f"{len(findings)} findings.")
-    return 1 if findings else 0

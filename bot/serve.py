@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import uvicorn
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.app import Redbar, SystemClock, build, open_ledger
+from bot.app import Redbar, build, open_ledger
 from bot.control import Control, socket_of
 from bot.http.server import listen
 from bot.logs import configure
 from bot.settings import Settings, SettingsWrong, database_file
-from ledger import StoreUnusable
+from ledger import StoreUnusable, SystemClock
 
 log = logging.getLogger("redbar")
 Say = Callable[[str], None]

@@ -11,6 +11,14 @@ from sqlalchemy import Connection
 from ledger import reading
 from ledger.book import policy_of
 from ledger.chart import CORRECTION, CREDITS, Account
+from ledger.checkpoints import (
+    Checkpoint,
+    CheckpointUnreadable,
+    checkpoint_of,
+    compare,
+    read_checkpoint,
+)
+from ledger.clock import Clock, SystemClock
 from ledger.commands import (
     AI_TASK,
     INBOUND_CALL,
@@ -34,6 +42,7 @@ from ledger.commands import (
     WalletView,
     funds_of,
 )
+from ledger.erasure import erase_before, erase_numbers, erase_reference
 from ledger.errors import (
     AmountOutOfRange,
     AmountUnreadable,
@@ -115,8 +124,8 @@ from ledger.reading import (
 )
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
 from ledger.store import OutcomeUnknown, StoreBusy, StoreLost, StoreUnusable, assert_outside_transaction
-from ledger.verification import Finding, verify_books
-from ledger.writer import Clock, Tx, Writer
+from ledger.verification import Audit, Finding, audit_books, verify_books
+from ledger.writer import Tx, Writer
 
 T = TypeVar("T")
 

@@ -240,11 +240,13 @@ class Planner:
             check_amount(command.estimate_micros, least=0)
         known = self._loaded.holds.get(command.hold_id)
         if known is not None:
+            # The reference of a hold that ended may have been erased.
+            erased = known.state != "open" and not known.reference
             check_same(
                 command.hold_id,
                 ("kind", known.kind, command.kind),
                 ("estimate", known.asked, command.estimate_micros),
-                ("reference", known.reference, command.reference),
+                ("reference", command.reference if erased else known.reference, command.reference),
                 ("parent", known.parent, command.parent),
             )
             return known.answer(duplicate=True)

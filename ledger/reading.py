@@ -74,7 +74,9 @@ def numbers_of_month(connection: Connection, wallet_id: UUID, month: str) -> tup
     Refuses: WalletUnknown.
     """
     began_at, ended_at = _month(_zone_of(connection, wallet_id), month)
-    return _first_seq(connection, wallet_id, began_at), _first_seq(connection, wallet_id, ended_at)
+    return first_number_from(connection, wallet_id, began_at), first_number_from(
+        connection, wallet_id, ended_at
+    )
 
 
 def transfer_by_key(
@@ -128,7 +130,7 @@ def _month(zone: ZoneInfo, month: str) -> tuple[datetime, datetime]:
     return first.astimezone(UTC), following.astimezone(UTC)
 
 
-def _first_seq(connection: Connection, wallet_id: UUID, instant: datetime) -> int:
+def first_number_from(connection: Connection, wallet_id: UUID, instant: datetime) -> int:
     """Give the number of the first transaction recorded at or after an instant, also when it is still to come.
 
     Recorded time never runs back along the numbers, so halving finds it in the primary key: no index of its own.
@@ -257,7 +259,7 @@ def references_of(
     began = datetime.fromisoformat(day).replace(tzinfo=_zone_of(connection, wallet_id))
     ended = began + timedelta(days=1)
     # Nothing that happened on a day was recorded before it, but for clocks that run ahead.
-    first = _first_seq(connection, wallet_id, began.astimezone(UTC) - AHEAD_MAX)
+    first = first_number_from(connection, wallet_id, began.astimezone(UTC) - AHEAD_MAX)
     total = func.sum(transfers.c.amount)
     rows = connection.execute(
         select(texts.c.reference, total)

@@ -1,25 +1,36 @@
 """Checks that the books are what they say they are. Only reads; a finding is an answer, never an exception.
 
-The predicates are the ledger's invariants: every transfer is whole and follows the one before (I1, I3), what is cached
-equals what can be derived (I4), a hold ends once and then holds nothing (I7), recorded time never runs back (I19).
+The predicates are the ledger's invariants: every transfer has two sides, so that all accounts sum to zero (I1), is
+whole and follows the one before (I2, I3); what is cached equals what can be derived (I4); a usage id posts once and a
+hold ends once, by one capture, and then holds nothing (I6, I7); recorded time never runs back (I19). That money was
+there when a hold was accepted (I5) is decided under the wallet's lock and leaves no trace to check later.
+
+A history is walked once, in a stream: a long one takes no more memory than a short one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, func, select
 
 from ledger.chain import GENESIS, digest_of_text, link
-from ledger.chart import Account
-from ledger.instants import from_stamp
+from ledger.chart import MONEY, Account
+from ledger.errors import WalletUnknown
+from ledger.instants import from_stamp, to_stamp
 from ledger.planning import HOLDS
 from ledger.rows import CHAINED, Transfer
 from ledger.statements import statements_for
-from ledger.tables import holds, hourly, notices, transfers, wallets
+from ledger.tables import holds, hourly, notices, policies, transfers, wallets
 
+T = TypeVar("T")
 Sums = dict[tuple[str, int, str], tuple[int, int, int]]
+
+_FUNDING = frozenset(kind.value for kind, recipe in MONEY.items() if recipe.sign > 0)
+_LOOKED_UP_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +47,72 @@ class Finding:
         return f"{self.wallet_id}, {where}: {self.check}: {self.words}."
 
 
-def verify_books(connection: Connection, wallet_id: UUID | None = None) -> list[Finding]:
-    """Check one wallet, or all of them; gives what was found, nothing when all is well."""
+class Watch(Protocol):
+    """Passes rows on, and may show how many of a total have passed."""
+
+    def __call__(self, pieces: Iterable[T], total: int, /) -> Iterator[T]:
+        """Pass rows on."""
+        ...
+
+
+def _unwatched(pieces: Iterable[T], total: int, /) -> Iterator[T]:
+    return iter(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What checking one wallet gave: the head of its chain, and what was found."""
+
+    wallet_id: UUID
+    seq: int
+    head: bytes
+    recorded_at: datetime
+    """When the wallet last changed."""
+    findings: Sequence[Finding]
+
+
+def audit_books(
+    connection: Connection, wallet_id: UUID | None = None, *, watch: Watch = _unwatched
+) -> Iterator[Audit]:
+    """Check one wallet, or all of them, one after the other. Refuses: WalletUnknown."""
     wanted = select(wallets).order_by(wallets.c.wallet_id).execution_options(cross_shard=True)
     if wallet_id is not None:
         wanted = wanted.where(wallets.c.wallet_id == wallet_id)
-    found: list[Finding] = []
-    for wallet in connection.execute(wanted).all():
-        found.extend(_Check(connection, wallet).findings())
-    return found
+    found = connection.execute(wanted).all()
+    if wallet_id is not None and not found:
+        raise WalletUnknown
+    for wallet in found:
+        findings = list(_Check(connection, wallet, watch).findings())
+        yield Audit(wallet.wallet_id, wallet.seq, wallet.chain_head, wallet.touched_at, findings)
+
+
+def verify_books(connection: Connection, wallet_id: UUID | None = None) -> list[Finding]:
+    """Check one wallet, or all of them; gives what was found, nothing when all is well. Refuses: WalletUnknown."""
+    return [finding for audit in audit_books(connection, wallet_id) for finding in audit.findings]
 
 
 class _Check:
     """One wallet under examination."""
 
-    def __init__(self, connection: Connection, wallet: Row[tuple[object, ...]]) -> None:
+    def __init__(self, connection: Connection, wallet: Row[tuple[object, ...]], watch: Watch) -> None:
         self._connection = connection
         self._wallet = wallet
+        self._watch = watch
         self._wallet_id: UUID = wallet.wallet_id
         self._zone = ZoneInfo(wallet.zone)
         self._sums: Sums = {}
         self._hours: dict[int, tuple[str, int]] = {}
+        self._named: dict[str, int] = {}
+        """Holds that the last transfers named, and when."""
+        self._named_at = 0
+        self._captures = 0
 
     def findings(self) -> Iterator[Finding]:
         yield from self._transfers()
         yield from self._rollups()
-        yield from self._holds()
+        yield from self._held()
+        yield from self._captured()
+        yield from self._policy()
         yield from self._corrections()
         yield from self._notices()
 
@@ -69,11 +120,12 @@ class _Check:
         """Walk the chain; stop at the first bad row, since everything after it follows from it."""
         wallet = self._wallet
         head, balance, seq, recorded_at = GENESIS, 0, 0, 0
+        funded, emptied_at = False, None
         walk = self._connection.execution_options(yield_per=1_000).exec_driver_sql(
             statements_for(self._connection).all_of_wallet, {"wallet_id": str(self._wallet_id)}
         )
         with walk:
-            for row in walk:
+            for row in self._watch(walk, wallet.seq):
                 transfer = Transfer._make(row)
                 seq += 1
                 balance += transfer.effect
@@ -85,11 +137,44 @@ class _Check:
                     return
                 head, recorded_at = transfer.hash, transfer.recorded_at
                 self._add(transfer)
+                if transfer.hold_id is not None:
+                    self._name(transfer.hold_id, recorded_at)
+                funded = funded or transfer.kind in _FUNDING
+                if balance > 0:
+                    emptied_at = None
+                elif emptied_at is None and funded:
+                    emptied_at = recorded_at
+        self._look_up_named()
         if (wallet.seq, wallet.chain_head) != (seq, head):
             words = f"the wallet says it has {wallet.seq} transfers; the chain ends after {seq}"
             yield self._finding("chain", words, seq=seq + 1)
         if wallet.balance != balance:
             yield self._finding("balance", f"cached {wallet.balance}, derived {balance}")
+        if bool(wallet.funded) != funded:
+            yield self._finding("funded", f"cached {bool(wallet.funded)}, derived {funded}")
+        stopped = None if emptied_at is None else from_stamp(emptied_at)
+        if wallet.emptied_at != stopped:
+            yield self._finding("emptied", f"cached {wallet.emptied_at}, derived {stopped}")
+
+    def _name(self, hold_id: str, recorded_at: int) -> None:
+        # A full set is looked up between two instants, since all that one commit wrote belongs together.
+        if len(self._named) >= _LOOKED_UP_AT_ONCE and recorded_at != self._named_at:
+            self._look_up_named()
+        self._named_at = recorded_at
+        self._named.setdefault(hold_id, recorded_at)
+
+    def _look_up_named(self) -> None:
+        """Count the holds that ended by being captured at the moment of a transfer that names them."""
+        if self._named:
+            rows = self._connection.execute(
+                select(holds.c.hold_id, holds.c.ended_at).where(
+                    holds.c.wallet_id == self._wallet_id,
+                    holds.c.hold_id.in_(self._named),
+                    holds.c.state == "captured",
+                )
+            )
+            self._captures += sum(self._named[hold_id] == to_stamp(ended_at) for hold_id, ended_at in rows)
+            self._named.clear()
 
     def _add(self, transfer: Transfer) -> None:
         quarter = transfer.occurred_at // 900_000_000  # no zone's offset changes inside a quarter of an hour
@@ -116,7 +201,7 @@ class _Check:
                 yield self._finding("rollup", words)
                 return
 
-    def _holds(self) -> Iterator[Finding]:
+    def _held(self) -> Iterator[Finding]:
         mine = holds.c.wallet_id == self._wallet_id
         held = self._connection.execute(
             select(func.coalesce(func.sum(holds.c.amount), 0), func.min(holds.c.expires_at)).where(
@@ -128,6 +213,9 @@ class _Check:
         due = self._wallet.next_hold_expires_at
         if held[1] is not None and (due is None or due > held[1]):
             yield self._finding("held", f"a hold expires at {held[1]}; the wallet looks again at {due}")
+
+    def _captured(self) -> Iterator[Finding]:
+        """A capture has a hold that says so, and a hold that says so has its capture."""
         captured = self._connection.execute(
             select(transfers.c.seq, transfers.c.source_id)
             .join(
@@ -146,6 +234,19 @@ class _Check:
         if captured is not None:
             words = f"captures hold {captured.source_id}, which is not captured"
             yield self._finding("hold", words, seq=captured.seq)
+        count = self._connection.execute(
+            select(func.count()).where(holds.c.wallet_id == self._wallet_id, holds.c.state == "captured")
+        ).scalar_one()
+        if count != self._captures:
+            yield self._finding("hold", f"{count} holds were captured, by {self._captures} transfers")
+
+    def _policy(self) -> Iterator[Finding]:
+        newest = self._connection.execute(
+            select(func.max(policies.c.version)).where(policies.c.wallet_id == self._wallet_id)
+        ).scalar_one()
+        if newest != self._wallet.policy_version:
+            words = f"the wallet follows version {self._wallet.policy_version}, the newest is {newest}"
+            yield self._finding("policy", words)
 
     def _corrections(self) -> Iterator[Finding]:
         correcting = transfers.alias()

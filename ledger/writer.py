@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 from weakref import WeakSet
 
 from sqlalchemy import Connection, bindparam, select
 
 from ledger.book import Book
+from ledger.clock import Clock
 from ledger.commands import Command, Outcome
 from ledger.errors import Busy
 from ledger.outbox import Outbox
@@ -40,14 +41,6 @@ TOGETHER_MAX = 4_000
 """Commands after which a commit takes no further batch."""
 _LOCK = select(wallets.c.wallet_id).where(wallets.c.wallet_id == bindparam("wallet")).with_for_update()
 _ANOTHER_TURN = "a function that runs in its transaction cannot ask for another turn"
-
-
-class Clock(Protocol):
-    """Where time comes from."""
-
-    def now(self) -> datetime:
-        """Give the present instant, aware, in UTC."""
-        ...
 
 
 class Closed(RuntimeError):

@@ -18,7 +18,7 @@ FUNCTION_LINES_MAX = 60
 BANNED_NAMES = {"utils", "helpers", "common", "base", "misc"}
 # The one place that reads the machine's clock for each side, and where wall time is part of an outside protocol.
 CLOCKS = {
-    "bot/app.py",  # the product's clock
+    "ledger/clock.py",  # the product's clock
     "bot/sandbox/clock.py",  # the sandbox's
     "bot/http/server.py",  # signatures keep real time
     "bot/sandbox/wire.py",  # the log keeps real time
