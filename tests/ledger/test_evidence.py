@@ -1,0 +1,201 @@
+"""What the chain proves, what only a checkpoint proves, and what may be erased without breaking either."""
+
+import json
+
+import pytest
+from sqlalchemy import select, text
+
+from ledger import (
+    OUTBOUND_CALL,
+    CheckpointUnreadable,
+    HoldAnswer,
+    KeyReused,
+    OpenHold,
+    PostUsage,
+    audit_books,
+    checkpoint_of,
+    compare,
+    erase_before,
+    erase_numbers,
+    erase_reference,
+    read_checkpoint,
+)
+from ledger.chain import GENESIS, link
+from ledger.rows import CHAINED
+from ledger.tables import audit_log, holds
+from tests.ledger.desk import MORNING, Desk, usd
+
+
+@pytest.fixture
+def lived(desk: Desk) -> Desk:
+    """A wallet with some history."""
+    desk.top_up("100")
+    desk.ask("h1")
+    desk.capture("h1", "0.75")
+    for number in range(5):
+        desk.use("1", key=f"call-{number}", reference=f"campaign {number % 2}", description="to +49 30 1234")
+    return desk
+
+
+def kept(desk: Desk) -> bytes:
+    """Give a checkpoint as it is written down."""
+    with desk.ledger.reading() as connection:
+        return checkpoint_of(audit_books(connection), MORNING).to_json()
+
+
+def against(desk: Desk, checkpoint: bytes) -> list[str]:
+    """Give what comparing finds."""
+    with desk.ledger.reading() as connection:
+        return [str(finding) for finding in compare(connection, read_checkpoint(checkpoint))]
+
+
+def without_triggers(desk: Desk, *statements: str, **values: object) -> None:
+    """Write as somebody who owns the database can."""
+    desk.honest = False
+    with desk.ledger.store.writing() as connection:
+        if connection.dialect.name == "sqlite":
+            for trigger in ("transfers_no_update", "transfers_no_delete"):
+                connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
+        else:
+            connection.execute(text("ALTER TABLE transfers DISABLE TRIGGER ALL"))
+        for statement in statements:
+            assert connection.execute(text(statement), values).rowcount == 1
+
+
+def rewrite(desk: Desk) -> None:
+    """Halve one charge, and make everything after it fit again: balances, hashes, rollups, the wallet's row."""
+    head, balance = GENESIS, 0
+    for one in desk.transfers():
+        amount = one.amount // 2 if one.seq == 3 else one.amount
+        balance += amount if one.credit == "balance" else -amount
+        changed = one._replace(amount=amount, balance_after=balance)
+        head = link(head, changed[:CHAINED], one.text_digest)
+        without_triggers(
+            desk,
+            "UPDATE transfers SET amount = :amount, balance_after = :balance, hash = :hash WHERE seq = :seq",
+            amount=amount,
+            balance=balance,
+            hash=head,
+            seq=one.seq,
+        )
+    without_triggers(desk, "UPDATE wallets SET balance = :b, chain_head = :h", b=balance, h=head)
+    without_triggers(desk, "UPDATE hourly SET amount = amount + 500000 WHERE kind = 'outbound_call'")
+
+
+def test_a_history_rewritten_as_a_whole_shows_only_against_a_checkpoint(lived: Desk) -> None:
+    """The new chain fits itself; it does not fit what was kept elsewhere."""
+    checkpoint = kept(lived)
+    assert against(lived, checkpoint) == []
+    rewrite(lived)
+
+    assert lived.findings() == []
+    (found,) = against(lived, checkpoint)
+
+    assert "transaction 7: checkpoint: the history up to here is not the one of 2026-11-23" in found
+
+
+def test_a_history_that_went_on_still_fits(lived: Desk) -> None:
+    """A checkpoint says nothing of what came later."""
+    checkpoint = kept(lived)
+    lived.use("3", key="later")
+
+    assert against(lived, checkpoint) == []
+
+
+def test_a_history_that_was_cut_off_and_a_wallet_that_is_gone_show(lived: Desk) -> None:
+    """The end that was there is not there any more."""
+    empty = lived.open_wallet()
+    checkpoint = kept(lived)
+    without_triggers(
+        lived,
+        "DELETE FROM transfers WHERE seq = 7",
+        "DELETE FROM wallets WHERE wallet_id = :gone",
+        gone=_stored(lived, empty),
+    )
+
+    cut, gone = sorted(against(lived, checkpoint), key=lambda one: "wallet:" in one)
+
+    assert "transaction 7: checkpoint: the history ended with this on 2026-11-23; it is gone" in cut
+    assert f"{empty}, wallet: checkpoint: the wallet is gone" in gone
+
+
+def _stored(desk: Desk, wallet_id: object) -> object:
+    return str(wallet_id) if desk.url.startswith("sqlite") else wallet_id
+
+
+def test_a_checkpoint_is_read_as_it_was_written(lived: Desk) -> None:
+    """And nothing else is taken for one."""
+    written = json.loads(kept(lived))
+    assert written["heads"][0]["seq"] == 7
+    assert len(written["heads"][0]["hash"]) == 64
+    assert read_checkpoint(kept(lived)).made_at == MORNING
+    for wrong in (b"", b"{}", b"no checkpoint", b'{"made_at": "today", "heads": []}'):
+        with pytest.raises(CheckpointUnreadable):
+            read_checkpoint(wrong)
+
+
+# --- Erasing -------------------------------------------------------------------------------------------------
+
+
+def references(desk: Desk) -> list[str]:
+    """Give the references of the history, oldest first."""
+    return [row.reference for row in reversed(desk.history())]
+
+
+def test_a_reference_is_erased_and_the_books_stay_whole(lived: Desk) -> None:
+    """No trace of it is left, in no row; the money and its proof are as before."""
+    checkpoint = kept(lived)
+    erased = lived.ledger.run(lambda tx: erase_reference(tx, lived.wallet_id, "campaign 0", actor="U1"))
+
+    assert erased == 3
+    assert references(lived) == ["", "", "", "campaign 1", "", "campaign 1", ""]
+    assert lived.findings() == []
+    assert against(lived, checkpoint) == []
+    for one in lived.transfers():
+        assert one.erased is (one.seq in (3, 5, 7))
+    with lived.ledger.reading() as connection:
+        note = connection.execute(select(audit_log.c.after).where(audit_log.c.action == "erase")).scalar_one()
+    assert json.loads(note) == {"transfers": 3, "why": "reference"}
+
+
+def test_what_was_erased_is_known_again_when_it_comes_again(lived: Desk) -> None:
+    """A replay gets its first receipt, with whatever text; another amount is still a conflict."""
+    lived.ledger.run(lambda tx: erase_numbers(tx, lived.wallet_id, [3], actor="U1"))
+
+    again = lived.use("1", key="call-0", reference="campaign 0", description="to +49 30 1234")
+    other = lived.refusal(PostUsage("platform", "call-0", OUTBOUND_CALL, usd("2"), None))
+
+    assert (again.duplicate, again.seq) == (True, 3)
+    assert isinstance(other, KeyReused)
+    assert isinstance(
+        lived.refusal(PostUsage("platform", "call-1", OUTBOUND_CALL, usd("1"), None)), KeyReused
+    )
+
+
+def test_what_is_older_is_erased(lived: Desk) -> None:
+    """Up to an instant; what came later keeps its text."""
+    lived.clock.skip(days=1)
+    lived.use("1", key="later", reference="campaign 9")
+    before = lived.clock.now()
+
+    assert lived.ledger.run(lambda tx: erase_before(tx, lived.wallet_id, before, actor="U1")) == 7
+    assert references(lived) == [""] * 7 + ["campaign 9"]
+
+
+def test_holds_that_ended_forget_their_reference_and_know_their_key(desk: Desk) -> None:
+    """An open hold keeps it, since its capture takes it over."""
+    desk.top_up("100")
+    asked = [OpenHold(name, OUTBOUND_CALL, usd("1"), reference="campaign 3") for name in ("h1", "h2")]
+    first = desk.one(asked[0], HoldAnswer)
+    desk.one(asked[1], HoldAnswer)
+    desk.capture("h1", "1")
+
+    assert desk.ledger.run(lambda tx: erase_reference(tx, desk.wallet_id, "campaign 3", actor="U1")) == 1
+
+    again = desk.one(asked[0], HoldAnswer)
+    assert (again.duplicate, again.permit) == (True, first.permit)
+    desk.capture("h2", "1")
+    assert references(desk) == ["", "", "campaign 3"]
+    with desk.ledger.reading() as connection:
+        found = connection.execute(select(holds.c.hold_id, holds.c.reference)).all()
+    assert dict(found) == {"h1": "", "h2": "campaign 3"}
