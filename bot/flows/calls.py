@@ -182,8 +182,11 @@ def record(tx: Tx, call: Call, answer: Answer) -> None:
 def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequence[tuple[Call, bool]]:
     """Give the calls whose outcome nobody knows, oldest first, and whether each was ever tried."""
     wanted = select(calls).where(calls.c.state.in_(("planned", "unknown"))).order_by(calls.c.created_at)
-    if wallet_id is not None:
-        wanted = wanted.where(calls.c.wallet_id == wallet_id)
+    wanted = (
+        wanted.execution_options(cross_shard=True)
+        if wallet_id is None
+        else wanted.where(calls.c.wallet_id == wallet_id)
+    )
     return [(_call(row), row["tries"] > 0) for row in connection.execute(wanted).mappings()]
 
 
@@ -196,6 +199,7 @@ def due(ledger: Ledger) -> Sequence[tuple[Call, bool]]:
             .where(calls.c.state.in_(("planned", "unknown")))
             .order_by(calls.c.created_at)
             .limit(100)
+            .execution_options(cross_shard=True)
         ).mappings()
         return [
             (_call(row), now - row["created_at"] > KEY_LIFETIME)

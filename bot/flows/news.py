@@ -124,9 +124,9 @@ class News:
                 select(cursors.c.at).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == "polled_at")
             ).scalar_one_or_none()
             newest = connection.execute(
-                select(func.max(payments.c.created_at)).where(
-                    payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value])
-                )
+                select(func.max(payments.c.created_at))
+                .where(payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]))
+                .execution_options(cross_shard=True)
             ).scalar_one_or_none()
         if polled_at is not None and now < polled_at + self._every(now, newest):
             return False

@@ -283,10 +283,12 @@ class Payments:
     def _overdue(self, now: datetime) -> list[tuple[UUID, UUID]]:
         with self._ledger.reading() as connection:
             rows = connection.execute(
-                select(payments.c.wallet_id, payments.c.payment_id).where(
+                select(payments.c.wallet_id, payments.c.payment_id)
+                .where(
                     payments.c.state.in_([State.OFFERED.value, State.WAITING.value]),
                     payments.c.expires_at <= now,
                 )
+                .execution_options(cross_shard=True)
             ).all()
             return [(row.wallet_id, row.payment_id) for row in rows]
 

@@ -77,11 +77,15 @@ class Upkeep:
             ):
                 found.append(
                     connection.execute(
-                        select(func.min(column)).where(column > after, payments.c.state.in_(states))
+                        select(func.min(column))
+                        .where(column > after, payments.c.state.in_(states))
+                        .execution_options(cross_shard=True)
                     ).scalar_one_or_none()
                 )
             last = connection.execute(
-                select(func.max(payments.c.created_at)).where(payments.c.purpose == "recharge")
+                select(func.max(payments.c.created_at))
+                .where(payments.c.purpose == "recharge")
+                .execution_options(cross_shard=True)
             ).scalar_one_or_none()
         if last is not None:
             found.append(last + timedelta(minutes=15))

@@ -303,9 +303,9 @@ def digest_of(key: str) -> str:
 def key_wallet(connection: Connection, key: str) -> tuple[UUID, frozenset[str]] | None:
     """Find the wallet and scopes of a living key."""
     row = connection.execute(
-        select(keys.c.wallet_id, keys.c.scopes).where(
-            keys.c.digest == digest_of(key), keys.c.revoked_at.is_(None)
-        )
+        select(keys.c.wallet_id, keys.c.scopes)
+        .where(keys.c.digest == digest_of(key), keys.c.revoked_at.is_(None))
+        .execution_options(cross_shard=True)
     ).one_or_none()
     return (row.wallet_id, frozenset(row.scopes.split())) if row is not None else None
 

@@ -1,0 +1,105 @@
+"""A watch over every statement that the product sends in the tests: the rules that let it run on Citus.
+
+Statements of the hot path go to the driver directly and are read as they stand (tests/ledger/test_citus_rules.py).
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, event
+
+import bot.tables
+import ledger.tables
+
+ROOT = Path(__file__).parent.parent
+_PRODUCT = tuple(str(ROOT / package) for package in ("ledger", "bot"))
+_TABLES = {*ledger.tables.metadata.tables, *bot.tables.metadata.tables} - {"workspaces"}
+_TOUCHES = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE)\s+({'|'.join(_TABLES)})\b", re.IGNORECASE)
+_MINE = re.compile(r"\bwallet_id = (?:\?|:\w+|%\(\w+\)s|\$\d+)")
+_WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+_CLOCKS = re.compile(
+    r"\b(now|random|clock_timestamp|gen_random_uuid|current_timestamp|interval)\b", re.IGNORECASE
+)
+_LITERALS = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+class Watch:
+    """Sees the statements of one transaction."""
+
+    def __init__(self, *, one_wallet: bool) -> None:
+        self.found: list[str] = []
+        """The rules that were broken."""
+        self._one_wallet = one_wallet
+        """Whether a transaction belongs to one wallet here; SQLite commits many together."""
+        self._wrote = self._crossed = False
+        self._wallets: set[str] = set()
+
+    def see(self, statement: str, parameters: Iterable[Mapping[str, Any]], *, cross_shard: bool) -> None:
+        """Judge one more statement."""
+        if not _TOUCHES.search(statement):
+            return
+        writes = _WRITES.match(statement) is not None
+        self._wrote = self._wrote or writes
+        self._crossed = self._crossed or cross_shard
+        if self._wrote and self._crossed:
+            self._find("looks over all wallets while it writes", statement)
+        locks = "FOR UPDATE" in statement
+        named = _MINE.search(statement) or (
+            statement.lstrip().startswith("INSERT") and "wallet_id" in statement
+        )
+        if not named and (locks or not cross_shard):
+            self._find("does not name its wallet", statement)
+        if writes and _CLOCKS.search(_LITERALS.sub("", statement)):
+            self._find("lets the database tell the time or draw lots", statement)
+        if writes and self._one_wallet:
+            self._wallets |= {
+                str(value)
+                for one in parameters
+                for name, value in one.items()
+                if name.startswith("wallet") and isinstance(value, UUID | str)
+            }
+            if len(self._wallets) > 1:
+                self._find("writes to two wallets at once", statement)
+
+    def _find(self, rule: str, statement: str) -> None:
+        self.found.append(f"{rule}: {' '.join(statement.split())}")
+
+
+found: list[str] = []
+"""What the product did that it must not, in this whole run."""
+
+
+@event.listens_for(Engine, "begin")
+def _begun(connection: Connection) -> None:
+    connection.info["watch"] = Watch(one_wallet=connection.dialect.name == "postgresql")
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def _seen(
+    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> None:
+    watch = connection.info.get("watch")
+    if watch is None or not _by_the_product():
+        return
+    named = [one for one in getattr(context, "compiled_parameters", ()) if isinstance(one, Mapping)]
+    before = len(watch.found)
+    options = context.execution_options
+    watch.see(statement, named, cross_shard=bool(options.get("cross_shard")))
+    found.extend(watch.found[before:])
+
+
+def _by_the_product() -> bool:
+    """Say whether the product's own code asked; tests may look at whatever they like."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_PRODUCT):
+            return "/migrations/" not in file
+        if file.startswith(str(ROOT / "tests")):
+            return False
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
