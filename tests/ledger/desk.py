@@ -90,6 +90,15 @@ class Desk:
         self.ledger.run(lambda tx: tx.book.create_wallet(wallet_id, currency, zone, policy))
         return wallet_id
 
+    @property
+    def sqlite(self) -> bool:
+        """Whether it lies in SQLite."""
+        return self.url.startswith("sqlite")
+
+    def stored(self, wallet_id: UUID | str) -> object:
+        """Give an id as this database keeps it."""
+        return str(wallet_id) if self.sqlite else UUID(str(wallet_id))
+
     def close(self) -> None:
         self.ledger.close()
 

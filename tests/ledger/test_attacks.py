@@ -1,57 +1,57 @@
 """Raw SQL against the database: what must not be written cannot be written, and what was forced is found."""
 
+import random
+
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import CheckConstraint, Index, Integer, LargeBinary, Table, UniqueConstraint, text
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from ledger import Correct, Receipt
-from ledger.sqlite import sqlite_module
+from ledger.tables import metadata, transfers
 from tests.ledger.desk import Desk, usd
 
-pytestmark = pytest.mark.backends("sqlite")
-
-ATTACKS = {
-    "a transfer is changed": "UPDATE transfers SET amount = amount + 1 WHERE seq = 1",
-    "a transfer's hash is changed": "UPDATE transfers SET hash = zeroblob(32) WHERE seq = 2",
-    "a transfer vanishes": "DELETE FROM transfers WHERE seq = 3",
-    "all transfers vanish": "DELETE FROM transfers",
-    "an audit row is changed": "UPDATE audit_log SET actor = 'nobody'",
-    "an audit row vanishes": "DELETE FROM audit_log",
-    "a transfer moves nothing": "INSERT INTO transfers SELECT wallet_id, 99, kind, 'card', 'balance', 0, {rest}",
-    "a transfer moves backwards": "INSERT INTO transfers SELECT wallet_id, 99, kind, debit, credit, -5, {rest}",
-    "a transfer has one side": "INSERT INTO transfers SELECT wallet_id, 99, kind, 'balance', 'balance', 5, {rest}",
-    "a transfer leaves the balance out": (
-        "INSERT INTO transfers SELECT wallet_id, 99, kind, 'card', 'usage', 5, {rest}"
-    ),
-    "a key is used again": (
-        "INSERT INTO transfers SELECT wallet_id, 99, kind, debit, credit, amount, balance_after, occurred_at, "
-        "recorded_at, quantity, source, source_id, hold_id, parent, corrects_seq, after_stop, dated, text_digest, "
-        "hash FROM transfers WHERE seq = 1"
-    ),
-    "a number is used again": "INSERT INTO transfers SELECT wallet_id, 1, kind, debit, credit, amount, {rest}",
-    "a number is nothing": "INSERT INTO transfers SELECT wallet_id, 0, kind, debit, credit, amount, {rest}",
-    "an amount is a word": "INSERT INTO transfers SELECT wallet_id, 99, kind, debit, credit, '12abc', {rest}",
-    "an amount has a fraction": "INSERT INTO transfers SELECT wallet_id, 99, kind, debit, credit, 10.5, {rest}",
-    "a balance has a fraction": "UPDATE wallets SET balance = 0.5",
-    "a balance runs over": "UPDATE wallets SET balance = 9223372036854775807 + 1",
-    "an empty wallet has no emptying": "UPDATE wallets SET balance = 0",
-    "a full wallet is emptied": "UPDATE wallets SET emptied_at = 1, grace_ends_at = 2",
-    "grace has no end": "UPDATE wallets SET balance = 0, emptied_at = 1",
-    "less than nothing is held": "UPDATE wallets SET held = -1",
-    "a hold has another state": "UPDATE holds SET state = 'lost'",
-    "a hold opens again": "UPDATE holds SET state = 'open'",
-    "a hold holds less than nothing": "UPDATE holds SET amount = -1",
-    "a notice has another state": "UPDATE notices SET state = 'lost'",
-    "two notices have one place": "UPDATE notices SET seq = 1",
-    "two episodes are open": (
-        "INSERT INTO episodes SELECT wallet_id, 'e1', 1, NULL, 2 FROM wallets UNION ALL "
-        "SELECT wallet_id, 'e2', 1, NULL, 2 FROM wallets"
-    ),
-}
 REST = (
     "balance_after, occurred_at, recorded_at, quantity, source, 'other', hold_id, parent, corrects_seq, after_stop, "
     "dated, text_digest, hash FROM transfers WHERE seq = 1"
 )
+ALL = ", ".join(column.name for column in transfers.columns if column.name not in ("wallet_id", "seq"))
+INSERT = "INSERT INTO transfers SELECT wallet_id"
+EPISODE = "SELECT wallet_id, {id}, 1, CAST(NULL AS BIGINT), 2 FROM wallets"
+ATTACKS = {
+    "a transfer is changed": ("append-only", "UPDATE transfers SET amount = amount + 1 WHERE seq = 1"),
+    "a transfer's hash is changed": ("append-only", "UPDATE transfers SET hash = text_digest WHERE seq = 2"),
+    "a transfer vanishes": ("append-only", "DELETE FROM transfers WHERE seq = 3"),
+    "all transfers vanish": ("append-only", "DELETE FROM transfers"),
+    "an audit row is changed": ("append-only", "UPDATE audit_log SET actor = 'nobody'"),
+    "an audit row vanishes": ("append-only", "DELETE FROM audit_log"),
+    "a transfer moves nothing": ("ck_transfers_amount", f"{INSERT}, 99, kind, 'card', 'balance', 0, {REST}"),
+    "a transfer moves backwards": ("ck_transfers_amount", f"{INSERT}, 99, kind, debit, credit, -5, {REST}"),
+    "a transfer has one side": ("ck_transfers_sides", f"{INSERT}, 99, kind, 'balance', 'balance', 5, {REST}"),
+    "a transfer leaves the balance out": (
+        "ck_transfers_touches_balance",
+        f"{INSERT}, 99, kind, 'card', 'usage', 5, {REST}",
+    ),
+    "a key is used again": ("uq_transfers_key", f"{INSERT}, 99, {ALL} FROM transfers WHERE seq = 1"),
+    "a number is used again": ("pk_transfers", f"{INSERT}, 1, kind, debit, credit, amount, {REST}"),
+    "a number is nothing": ("ck_transfers_seq", f"{INSERT}, 0, kind, debit, credit, amount, {REST}"),
+    "an empty wallet has no emptying": ("ck_wallets_emptied", "UPDATE wallets SET balance = 0"),
+    "a full wallet is emptied": (
+        "ck_wallets_emptied",
+        "UPDATE wallets SET emptied_at = 1, grace_ends_at = 2",
+    ),
+    "grace has no end": ("ck_wallets_grace", "UPDATE wallets SET balance = 0, emptied_at = 1"),
+    "less than nothing is held": ("ck_wallets_held", "UPDATE wallets SET held = -1"),
+    "a hold has another state": ("ck_holds_state", "UPDATE holds SET state = 'lost'"),
+    "a hold opens again": ("ck_holds_ended", "UPDATE holds SET state = 'open'"),
+    "a hold holds less than nothing": ("ck_holds_amount", "UPDATE holds SET amount = -1"),
+    "a notice has another state": ("ck_notices_state", "UPDATE notices SET state = 'lost'"),
+    "two notices have one place": ("uq_notices_seq", "UPDATE notices SET seq = 1"),
+    "two episodes are open": (
+        "uq_episodes_open",
+        f"INSERT INTO episodes {EPISODE.format(id=':one')} UNION ALL {EPISODE.format(id=':other')}",
+    ),
+}
+"""What is tried, and what stops it."""
 
 
 @pytest.fixture
@@ -68,26 +68,84 @@ def lived(desk: Desk) -> Desk:
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_database_itself_refuses(lived: Desk, attack: str) -> None:
-    """Whoever writes past the code is stopped by a trigger, a constraint or a strict column."""
-    statement = ATTACKS[attack].format(rest=REST)
+    """Whoever writes past the code is stopped by that trigger or constraint, and not by another."""
+    guard, statement = ATTACKS[attack]
+    ids = {"one": str(lived.wallet_id), "other": str(lived.open_wallet())}
+    given = {name: lived.stored(value) for name, value in ids.items() if f":{name}" in statement}
 
-    with pytest.raises(DatabaseError), lived.ledger.store.writing() as connection:
-        connection.execute(text(statement))
+    with pytest.raises(DatabaseError) as stopped, lived.ledger.store.writing() as connection:
+        connection.execute(text(statement), given)
+
+    assert guard in str(stopped.value) or columns_of(guard) in str(stopped.value)
+
+
+def columns_of(guard: str) -> str:
+    """Give the columns of a uniqueness: SQLite names them where PostgreSQL names the constraint."""
+    for table in metadata.tables.values():
+        for one in (*table.constraints, *table.indexes):
+            if isinstance(one, UniqueConstraint | Index) and one.name == guard:
+                return ", ".join(f"{table.name}.{column.name}" for column in one.columns)
+            if f"pk_{table.name}" == guard:
+                return ", ".join(f"{table.name}.{column.name}" for column in table.primary_key.columns)
+    return guard
+
+
+def test_every_guard_is_attacked() -> None:
+    """A new constraint without an attack fails here."""
+    guards = {
+        str(one.name)
+        for table in metadata.tables.values()
+        for one in (*table.constraints, *table.indexes)
+        if isinstance(one, CheckConstraint | UniqueConstraint) or (isinstance(one, Index) and one.unique)
+    }
+    assert guards <= {guard for guard, _ in ATTACKS.values()}
+
+
+tables = pytest.mark.parametrize("table", metadata.tables.values(), ids=str)
+
+
+@tables
+def test_no_row_is_there_twice(lived: Desk, table: Table) -> None:
+    """Each table's key holds."""
+    lived.use("99.50", key="low")  # so that there is an episode
+    with pytest.raises(IntegrityError), lived.ledger.store.writing() as connection:
+        connection.execute(text(f"INSERT INTO {table.name} SELECT * FROM {table.name}"))  # noqa: S608
+
+
+@tables
+def test_no_number_is_a_word_or_a_fraction_or_too_large(lived: Desk, table: Table) -> None:
+    """SQLite keeps anything in a column, unless it is strict."""
+    lived.use("99.50", key="low")  # so that there is an episode
+    for column in table.columns:
+        if not isinstance(column.type, LargeBinary) and column.type.compile().startswith(
+            ("BIGINT", "INTEGER")
+        ):
+            for wrong in ("'12abc'", "9223372036854775807 + 1", *(["10.5"] if lived.sqlite else [])):
+                with pytest.raises(DatabaseError), lived.ledger.store.writing() as connection:
+                    connection.execute(text(f"UPDATE {table.name} SET {column.name} = {wrong}"))  # noqa: S608
+
+
+@pytest.mark.parametrize("amount", ["'12abc'", "10.5"])
+@pytest.mark.backends("sqlite")  # PostgreSQL rounds a fraction that an INSERT brings; ours never bring one
+def test_no_amount_is_a_word_or_a_fraction(lived: Desk, amount: str) -> None:
+    """Also where a row is new, which no trigger guards."""
+    with pytest.raises(DatabaseError, match="INTEGER column"), lived.ledger.store.writing() as connection:
+        connection.execute(text(f"{INSERT}, 99, kind, debit, credit, {amount}, {REST}"))
 
 
 def force(desk: Desk, *statements: str) -> list[str]:
-    """Write past triggers as somebody with the file in hand would, and give what verifying finds."""
+    """Write past triggers as somebody who owns the database would, and give what verifying finds."""
     desk.honest = False
-    # The same library as the ledger's: a second one in this process would give its file locks away.
-    file = sqlite_module().connect(desk.url.removeprefix("sqlite:///"))
-    try:
-        for (trigger,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            file.execute(f"DROP TRIGGER {trigger}")
+    with desk.ledger.store.writing() as connection:
+        if desk.sqlite:
+            triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            for trigger in connection.execute(text(triggers)).scalars().all():
+                connection.execute(text(f"DROP TRIGGER {trigger}"))
+        else:
+            connection.execute(text("ALTER TABLE transfers DISABLE TRIGGER ALL"))
         for statement in statements:
-            assert file.execute(statement).rowcount > 0
-        file.commit()
-    finally:
-        file.close()
+            nothing = "zeroblob(0)" if desk.sqlite else "''::bytea"
+            assert connection.execute(text(statement.replace("{nothing}", nothing))).rowcount > 0
     return desk.findings()
 
 
@@ -97,12 +155,12 @@ FORGERIES = {
     "UPDATE transfers SET source_id = 'call-x' WHERE seq = 3": "transaction 3: chain",
     "UPDATE transfers SET occurred_at = occurred_at + 1 WHERE seq = 1": "transaction 1: chain",
     "UPDATE transfers SET recorded_at = 0 WHERE seq = 2": "transaction 2: time",
-    "UPDATE transfers SET hash = zeroblob(32) WHERE seq = 4": "transaction 4: chain",
-    "UPDATE transfers SET text_digest = zeroblob(32) WHERE seq = 4": "transaction 4: chain",
+    "UPDATE transfers SET hash = text_digest WHERE seq = 4": "transaction 4: chain",
+    "UPDATE transfers SET text_digest = hash WHERE seq = 4": "transaction 4: chain",
     "DELETE FROM transfers WHERE seq = 2": "transaction 2: sequence",
     "DELETE FROM transfers WHERE seq = 4": "transaction 4: chain",
     "UPDATE texts SET reference = 'camp-8' WHERE seq = 2": "transaction 2: text",
-    "UPDATE texts SET salt = zeroblob(0) WHERE seq = 2": "transaction 2: text",
+    "UPDATE texts SET salt = {nothing} WHERE seq = 2": "transaction 2: text",
     "UPDATE wallets SET balance = balance + 1": "wallet: balance",
     "UPDATE wallets SET held = 1": "wallet: held",
     "UPDATE wallets SET notice_seq = 99": "wallet: notices",
@@ -125,7 +183,33 @@ def test_what_was_forced_into_the_file_is_found_and_named(lived: Desk, forgery: 
     assert FORGERIES[forgery] in found[0]
 
 
-def test_one_flipped_byte_is_found(lived: Desk) -> None:
+@pytest.mark.parametrize("column", [one.name for one in transfers.columns if one.name != "wallet_id"])
+def test_one_changed_value_is_found_and_named(lived: Desk, column: str) -> None:
+    """Whichever column of whichever transfer: one number more, one letter or byte another."""
+    chance = random.Random(column)  # noqa: S311 - a fixed seed, so that a failure comes again
+    seq = chance.randrange(1, 5)
+    kind = transfers.columns[column].type
+    if isinstance(kind, LargeBinary):
+        change = (
+            "substr({c}, 2) || substr({c}, 1, 1)"
+            if lived.sqlite
+            else "set_byte({c}, 5, get_byte({c}, 5) # 1)"
+        )
+        change = f"CAST({change} AS BLOB)" if lived.sqlite else change
+    elif isinstance(kind, Integer) or kind.compile().startswith("BIGINT"):
+        change = "1 - {c}" if column in ("after_stop", "dated") else "coalesce({c}, 0) + 1000"
+    else:
+        change = "'x' || coalesce({c}, '')"
+    if column in ("debit", "credit"):
+        change = "'promo'"
+        seq = 1 if column == "debit" else 2
+
+    found = force(lived, f"UPDATE transfers SET {column} = {change.format(c=column)} WHERE seq = {seq}")  # noqa: S608
+
+    assert f"transaction {seq}: " in found[0]
+
+
+def test_one_flipped_byte_of_a_text_is_found(lived: Desk) -> None:
     """Inside a text, where no sum would notice."""
     found = force(lived, "UPDATE texts SET description = 'Anm' WHERE seq = 2")
 
@@ -134,7 +218,7 @@ def test_one_flipped_byte_is_found(lived: Desk) -> None:
 
 def test_erased_text_keeps_the_books_whole(lived: Desk) -> None:
     """The chain covers a digest, so words can go; a replay still gets its receipt."""
-    erased = "UPDATE texts SET reference = '', description = '', salt = zeroblob(0) WHERE seq = 2"
+    erased = "UPDATE texts SET reference = '', description = '', salt = {nothing} WHERE seq = 2"
 
     assert force(lived, erased) == []
     assert lived.history()[2].description == ""

@@ -110,17 +110,13 @@ def test_a_history_that_was_cut_off_and_a_wallet_that_is_gone_show(lived: Desk) 
         lived,
         "DELETE FROM transfers WHERE seq = 7",
         "DELETE FROM wallets WHERE wallet_id = :gone",
-        gone=_stored(lived, empty),
+        gone=lived.stored(empty),
     )
 
     cut, gone = sorted(against(lived, checkpoint), key=lambda one: "wallet:" in one)
 
     assert "transaction 7: checkpoint: the history ended with this on 2026-11-23; it is gone" in cut
     assert f"{empty}, wallet: checkpoint: the wallet is gone" in gone
-
-
-def _stored(desk: Desk, wallet_id: object) -> object:
-    return str(wallet_id) if desk.url.startswith("sqlite") else wallet_id
 
 
 def test_a_checkpoint_is_read_as_it_was_written(lived: Desk) -> None:
