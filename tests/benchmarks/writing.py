@@ -1,0 +1,220 @@
+"""Writing: the ledger against the limits and against one transaction an event."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+from ledger import Ledger, OpenHold, permit_at
+from ledger.commands import funds_of
+from tests.benchmarks.contest import Contest, Ratio, Work
+from tests.benchmarks.limits import PlainSqlite, RawPostgres, RawSqlite, durable, pgbench
+from tests.benchmarks.work import batches, in_threads, key, on_a_loop, one_at_a_time, opened, timed_key, usage
+from tests.postgres_server import Server
+
+
+def direct(ledger: Ledger, wallet_id: UUID, make: Callable[[], str] = key) -> Callable[[int], object]:
+    """Post batches from one caller."""
+    return lambda size: ledger.carry_out(wallet_id, [usage(make) for _ in range(size)])
+
+
+def with_repeats(ledger: Ledger, wallet_id: UUID) -> Callable[[int], object]:
+    """Post batches in which one in ten was posted before."""
+    before = [usage() for _ in range(1_000)]
+    ledger.carry_out(wallet_id, before)
+    return lambda size: ledger.carry_out(
+        wallet_id, [before[number] if number % 10 == 0 else usage() for number in range(size)]
+    )
+
+
+def without_chain(once: Callable[[int], object]) -> Callable[[int], object]:
+    """The same without hashing. The ledger has no switch for it: its two functions are put out of work."""
+
+    def plain(size: int) -> object:
+        with (
+            patch("ledger.draft.link", lambda head, columns, digest: head),
+            patch("ledger.draft.digest_of_text", lambda salt, reference, description: salt),
+        ):
+            return once(size)
+
+    return plain
+
+
+def sqlite_writing(folder: Path) -> Contest:
+    """Everything on SQLite."""
+    contest = Contest(
+        "Writing, SQLite",
+        [
+            Ratio(
+                "64 asyncio callers / raw executemany of 64",
+                "ours, 64 asyncio callers",
+                "raw, 64 rows",
+                0.55,
+                0.7,
+            ),
+            Ratio("256 asyncio callers / raw of 256", "ours, 256 asyncio callers", "raw, 256 rows", 0.6, 0.7),
+            Ratio("batch of 1,000 / raw of 1,000", "ours, batches of 1,000", "raw, 1,000 rows", None, 0.9),
+            Ratio(
+                "64 asyncio callers / a transaction each, one mutex",
+                "ours, 64 asyncio callers",
+                "a transaction each, 64 threads, one mutex",
+                8,
+            ),
+            Ratio(
+                "64 threads / a transaction each, one mutex",
+                "ours, 64 threads",
+                "a transaction each, 64 threads, one mutex",
+                4,
+            ),
+            Ratio(
+                "64 asyncio callers / a transaction each, 64 connections",
+                "ours, 64 asyncio callers",
+                "a transaction each, 64 connections",
+                None,
+                40,
+            ),
+            Ratio(
+                "one caller / a plain transaction",
+                "ours, 1 caller",
+                "a transaction each, 1 caller",
+                0.85,
+                0.95,
+            ),
+            Ratio("chain on / off, batches of 1,000", "ours, batches of 1,000", "ours, chain off", 0.85),
+            Ratio("1 in 10 repeated / none", "ours, 1 in 10 repeated", "ours, batches of 1,000"),
+            Ratio("keys ordered by time / random", "ours, keys by time", "ours, batches of 1,000"),
+            Ratio(
+                "what a permit check costs / a bare SELECT by key",
+                "permit check",
+                "bare SELECT by key",
+                None,
+                1.5,
+                at_most=True,
+            ),
+        ],
+    )
+    for size in (1, 64, 256, 1_000, 8_000):
+        contest.add(_raw(size), batches(size, RawSqlite(folder / f"raw{size}.db").write))
+    plain = PlainSqlite(folder / "plain.db")
+    contest.add("a transaction each, 1 caller", batches(1, lambda _: plain.post()))
+    shared = durable(folder / "plain.db")
+    contest.add(
+        "a transaction each, 64 threads, one mutex", in_threads(64, one_at_a_time(lambda: plain.post(shared)))
+    )
+    contest.add("a transaction each, 64 connections", in_threads(64, plain.post))
+    _ours(contest, lambda name: opened(f"sqlite:///{folder / name}.db"))
+    return contest
+
+
+def postgres_writing(server: Server) -> Contest:
+    """Everything on PostgreSQL, on one wallet."""
+    hot = server.create("hot")
+    contest = Contest(
+        "Writing, PostgreSQL, one wallet",
+        [
+            Ratio(
+                "64 asyncio callers / pgbench, 64 clients",
+                "ours, 64 asyncio callers",
+                "pgbench, 64 clients",
+                20,
+                30,
+            ),
+            Ratio(
+                "64 asyncio callers / pgbench, 8 clients",
+                "ours, 64 asyncio callers",
+                "pgbench, 8 clients",
+                8,
+                13,
+            ),
+            Ratio(
+                "64 asyncio callers / pgbench, 1 client", "ours, 64 asyncio callers", "pgbench, 1 client", 8
+            ),
+            Ratio(
+                "256 asyncio callers / pgbench, 8 clients",
+                "ours, 256 asyncio callers",
+                "pgbench, 8 clients",
+                15,
+            ),
+            Ratio(
+                "256 asyncio callers / raw unnest of 256", "ours, 256 asyncio callers", "raw, 256 rows", 0.55
+            ),
+            Ratio("chain on / off, batches of 1,000", "ours, batches of 1,000", "ours, chain off", 0.85),
+            Ratio("1 in 10 repeated / none", "ours, 1 in 10 repeated", "ours, batches of 1,000"),
+            Ratio(
+                "what a permit check costs / a bare SELECT by key",
+                "permit check",
+                "bare SELECT by key",
+                None,
+                1.5,
+                at_most=True,
+            ),
+        ],
+    )
+    for size in (1, 64, 256, 1_000, 8_000):
+        contest.add(_raw(size), batches(size, RawPostgres(server.create(f"raw{size}")).write))
+    for clients in (1, 8, 64):
+        name = "pgbench, 1 client" if clients == 1 else f"pgbench, {clients} clients"
+        contest.add(name, pgbench(server, hot, clients))
+    _ours(contest, lambda name: opened(server.create(name)))
+    return contest
+
+
+def _raw(size: int) -> str:
+    return "raw, 1 row" if size == 1 else f"raw, {size:,} rows"
+
+
+def _ours(contest: Contest, fresh: Callable[[str], tuple[Ledger, UUID]]) -> None:
+    """Let the ledger take part, a database each, so that none has a longer history than another."""
+
+    def add(name: str, database: str, work: Callable[[Ledger, UUID], Work]) -> None:
+        ledger, wallet_id = fresh(database)
+        contest.at_end(ledger.close)
+        contest.add(
+            f"ours, {name}" if name[:1].isdigit() or name[:2] in ("ba", "ch", "ke") else name,
+            work(ledger, wallet_id),
+        )
+
+    add("1 caller", "one", lambda ledger, wallet: batches(1, direct(ledger, wallet)))
+    for callers in (8, 64):
+        add(
+            f"{callers} threads",
+            f"threads{callers}",
+            lambda ledger, wallet, n=callers: in_threads(n, lambda: ledger.carry_out(wallet, [usage()])),
+        )  # type: ignore[misc]
+    for callers in (1, 8, 64, 256):
+        name = "1 asyncio caller" if callers == 1 else f"{callers} asyncio callers"
+        add(name, f"loop{callers}", lambda ledger, wallet, n=callers: on_a_loop(n, ledger, wallet))  # type: ignore[misc]
+    for size in (100, 1_000, 8_000):
+        add(
+            f"batches of {size:,}",
+            f"batch{size}",
+            lambda ledger, wallet, n=size: batches(n, direct(ledger, wallet)),
+        )  # type: ignore[misc]
+    add(
+        "chain off", "unchained", lambda ledger, wallet: batches(1_000, without_chain(direct(ledger, wallet)))
+    )
+    add("1 in 10 repeated", "repeats", lambda ledger, wallet: batches(1_000, with_repeats(ledger, wallet)))
+    add("keys by time", "timed", lambda ledger, wallet: batches(1_000, direct(ledger, wallet, timed_key)))
+    add(
+        "hold opened",
+        "holds",
+        lambda ledger, wallet: batches(
+            1, lambda _: ledger.carry_out(wallet, [OpenHold(key(), "ai_task", 1)])
+        ),
+    )
+    add("permit check", "permits", lambda ledger, wallet: batches(1, lambda _: _may_start(ledger, wallet)))
+    add("bare SELECT by key", "selects", lambda ledger, wallet: batches(1, lambda _: _bare(ledger, wallet)))
+
+
+def _may_start(ledger: Ledger, wallet_id: UUID) -> bool:
+    with ledger.reading() as connection:
+        view, _ = ledger.look(connection, wallet_id)
+    return permit_at(ledger.now(), funds_of(view), inbound=False, estimate_micros=1).allowed
+
+
+def _bare(ledger: Ledger, wallet_id: UUID) -> Any:
+    statement = "SELECT balance FROM wallets WHERE wallet_id = "
+    with ledger.reading() as connection:
+        mark = "?" if connection.dialect.name == "sqlite" else "%s"
+        return connection.exec_driver_sql(statement + mark, (str(wallet_id),)).scalar_one()
