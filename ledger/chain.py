@@ -13,6 +13,9 @@ import msgspec
 GENESIS = bytes(32)
 """What the first transfer of a wallet follows."""
 
+NO_TEXT = b""
+"""In place of the digest, of a transfer that never had a text: it has no row of text either."""
+
 _encode = msgspec.json.Encoder().encode
 
 

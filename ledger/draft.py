@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from ledger.chain import digest_of_text, link
+from ledger.chain import NO_TEXT, digest_of_text, link
 from ledger.chart import Recipe
 from ledger.commands import Correct, PostMoney, PostUsage
 from ledger.ids import new_id
@@ -92,10 +92,14 @@ class Draft:
             int(after_stop),
             int(command.occurred_at is not None),
         )
-        salt = self._salt()
-        digest = digest_of_text(salt, reference, command.description)
+        description = command.description
+        if reference or description:
+            salt = self._salt()
+            digest = digest_of_text(salt, reference, description)
+        else:
+            salt, digest = b"", NO_TEXT
         wallet.chain_head = link(wallet.chain_head, columns, digest)
-        transfer = Transfer(*columns, digest, wallet.chain_head, salt, reference, command.description)
+        transfer = Transfer(*columns, digest, wallet.chain_head, salt, reference, description)
         self.transfers.append(transfer)
         day, hour = self._local(occurred_at)
         sums = self.hourly.setdefault((day, hour, kind), [0, 0, 0])

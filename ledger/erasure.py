@@ -22,12 +22,12 @@ def erase_reference(tx: Tx, wallet_id: UUID, reference: str, *, actor: str) -> i
 
 
 def erase_numbers(tx: Tx, wallet_id: UUID, seqs: list[int], *, actor: str) -> int:
-    """Erase the texts of some transfers; gives how many there were."""
+    """Erase the texts of some transfers; gives how many had one."""
     return _erase(tx, wallet_id, texts.c.seq.in_(seqs), None, actor=actor, why="numbers")
 
 
 def erase_before(tx: Tx, wallet_id: UUID, instant: datetime, *, actor: str) -> int:
-    """Erase the texts of what was recorded before an instant; gives how many transfers that were."""
+    """Erase the texts of what was recorded before an instant; gives how many transfers had one."""
     which = texts.c.seq < first_number_from(tx.connection, wallet_id, instant)
     return _erase(tx, wallet_id, which, holds.c.opened_at < instant, actor=actor, why="age")
 

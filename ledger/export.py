@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select
 from ledger.chart import Account
 from ledger.errors import WalletUnknown
 from ledger.money import Currency, Money, decimal_text
-from ledger.reading import numbers_of_month
+from ledger.reading import WITH_WORDS, WORDS, numbers_of_month
 from ledger.tables import texts, transfers, wallets
 
 Paid = Callable[[str, str], str]
@@ -130,8 +130,8 @@ _COLUMNS = [transfers.c[name] for name in _Row._fields if name in transfers.c]
 
 def _rows(connection: Connection, extract: Extract) -> Iterator[_Row]:
     found = connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(
-        select(*_COLUMNS, texts.c.reference, texts.c.description)
-        .join(texts, (texts.c.wallet_id == transfers.c.wallet_id) & (texts.c.seq == transfers.c.seq))
+        select(*_COLUMNS, *WORDS)
+        .join(texts, WITH_WORDS, isouter=True)
         .where(
             transfers.c.wallet_id == extract.wallet_id,
             transfers.c.seq >= extract.first_seq,

@@ -107,7 +107,7 @@ class SqliteHands:
         run, run_many, said = self._driver.execute, self._driver.executemany, self._said
         if draft.transfers:
             run_many(said.insert_transfers, [one[:IN_TRANSFERS] for one in draft.transfers])
-            run_many(said.insert_texts, [(*one[:2], *one[IN_TRANSFERS:]) for one in draft.transfers])
+            run_many(said.insert_texts, _texts(draft))
             failpoint("book.after_transfers")
             run_many(said.add_hours, _hours(draft))
         if draft.holds:
@@ -148,8 +148,8 @@ class PostgresHands:
         with self._driver.pipeline():
             if draft.transfers:
                 run(said.insert_transfers, (mine, *columns_of(one[:IN_TRANSFERS] for one in draft.transfers)))
-                texts = [(*one[:2], *one[IN_TRANSFERS:]) for one in draft.transfers]
-                run(said.insert_texts, (mine, *columns_of(texts)))
+                if texts := _texts(draft):
+                    run(said.insert_texts, (mine, *columns_of(texts)))
                 failpoint("book.after_transfers")
                 run(said.add_hours, (mine, *columns_of(_hours(draft))))
             if draft.holds:
@@ -158,6 +158,10 @@ class PostgresHands:
             if ends:
                 failpoint("book.before_commit")
                 self._driver.commit()
+
+
+def _texts(draft: Draft) -> list[tuple[object, ...]]:
+    return [(*one[:2], *one[IN_TRANSFERS:]) for one in draft.transfers if one.salt]
 
 
 def _hours(draft: Draft) -> list[tuple[str | int, ...]]:

@@ -24,6 +24,13 @@ from ledger.pace import PACE_WEEKS
 from ledger.policy import WalletPolicy
 from ledger.tables import episodes, hourly, texts, transfers, wallets
 
+WITH_WORDS = (texts.c.wallet_id == transfers.c.wallet_id) & (texts.c.seq == transfers.c.seq)
+"""How a transfer finds its row of text; one without words has none."""
+WORDS = (
+    func.coalesce(texts.c.reference, literal_column("''")).label("reference"),
+    func.coalesce(texts.c.description, literal_column("''")).label("description"),
+)
+
 
 def look(connection: Connection, wallet_id: UUID, now: datetime) -> tuple[WalletView, WalletPolicy]:
     """Give a wallet as it is at an instant, with its policy. Refuses: WalletUnknown."""
@@ -90,8 +97,8 @@ def transfer_by_key(
 
 def _transactions(wallet_id: UUID) -> Select[Any]:
     return (
-        select(transfers, texts.c.reference, texts.c.description)
-        .join(texts, (texts.c.wallet_id == transfers.c.wallet_id) & (texts.c.seq == transfers.c.seq))
+        select(transfers, *WORDS)
+        .join(texts, WITH_WORDS, isouter=True)
         .where(transfers.c.wallet_id == wallet_id)
     )
 
@@ -262,8 +269,9 @@ def references_of(
     first = first_number_from(connection, wallet_id, began.astimezone(UTC) - AHEAD_MAX)
     total = func.sum(transfers.c.amount)
     rows = connection.execute(
-        select(texts.c.reference, total)
-        .join(texts, (texts.c.wallet_id == transfers.c.wallet_id) & (texts.c.seq == transfers.c.seq))
+        select(WORDS[0], total)
+        .select_from(transfers)
+        .join(texts, WITH_WORDS, isouter=True)
         .where(
             transfers.c.wallet_id == wallet_id,
             transfers.c.seq >= first,
@@ -272,8 +280,8 @@ def references_of(
             transfers.c.occurred_at >= began.astimezone(UTC),
             transfers.c.occurred_at < ended.astimezone(UTC),
         )
-        .group_by(texts.c.reference)
-        .order_by(total.desc(), texts.c.reference)
+        .group_by(WORDS[0])
+        .order_by(total.desc(), WORDS[0])
         .limit(limit)
     )
     return [(str(reference), int(amount)) for reference, amount in rows]

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from ledger.chain import NO_TEXT
 from ledger.chart import Account
 from ledger.commands import HoldAnswer, Receipt
 from ledger.instants import from_stamp, to_stamp
@@ -57,7 +58,7 @@ class Transfer(NamedTuple):
     @property
     def erased(self) -> bool:
         """Whether its text was erased; the chain keeps the digest."""
-        return not self.salt
+        return not self.salt and self.text_digest != NO_TEXT
 
     def receipt(self, *, duplicate: bool) -> Receipt:
         """Give what its sender is told."""

@@ -80,7 +80,7 @@ def many(values: Iterable[str] | Iterable[int]) -> str:
 @cache
 def _sqlite() -> Statements:
     """Give SQLite's statements; named parameters where they read, tuples where they write."""
-    columns, with_text = _joined("")
+    columns, with_text = _joined("", "x''")
     # CROSS JOIN: read from the list to the rows. Left to itself, the planner reads all rows of a wallet and looks for
     # each in the list, which takes longer with every transfer.
     listed = f"SELECT {columns} FROM json_each(:list) j CROSS JOIN {with_text} WHERE t.wallet_id = :wallet_id"  # noqa: S608
@@ -109,7 +109,7 @@ def _postgres() -> Statements:
 
     `= ANY` keeps to the index however the plan was made; a join with the list turned into a scan (facts: 59 ms).
     """
-    columns, with_text = _joined("::text")
+    columns, with_text = _joined("::text", "''::bytea")
     wallet = _wallet("::text", "%(wallet_id)s")
     mine = "%(wallet_id)s"
     listed = f"SELECT {columns} FROM {with_text} WHERE t.wallet_id = {mine}"  # noqa: S608
@@ -143,10 +143,11 @@ def columns_of(rows: Iterable[Sequence[object]]) -> list[list[object]]:
     return [list(column) for column in list(zip(*rows, strict=True))[1:]]
 
 
-def _joined(as_text: str) -> tuple[str, str]:
+def _joined(as_text: str, nothing: str) -> tuple[str, str]:
     names = [_read(f"t.{name}", name, as_text) for name in _TRANSFER]
-    names += [f"x.{name}" for name in _TEXT[2:]]
-    return ", ".join(names), "transfers t JOIN texts x ON x.wallet_id = t.wallet_id AND x.seq = t.seq"
+    # A transfer without words has no row of them.
+    names += [f"coalesce(x.salt, {nothing})", "coalesce(x.reference, '')", "coalesce(x.description, '')"]
+    return ", ".join(names), "transfers t LEFT JOIN texts x ON x.wallet_id = t.wallet_id AND x.seq = t.seq"
 
 
 def _read(column: str, name: str, as_text: str) -> str:

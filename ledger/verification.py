@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, func, select
 
-from ledger.chain import GENESIS, digest_of_text, link
+from ledger.chain import GENESIS, NO_TEXT, digest_of_text, link
 from ledger.chart import MONEY, Account
 from ledger.errors import WalletUnknown
 from ledger.instants import from_stamp, to_stamp
@@ -300,12 +300,9 @@ def _problem(
         return "time", "was recorded before the one it follows"
     if link(head, transfer[:CHAINED], transfer.text_digest) != transfer.hash:
         return "chain", "its hash does not fit what it says and what it follows"
-    if transfer.erased:
-        return (
-            None
-            if not (transfer.reference or transfer.description)
-            else ("text", "its text was put in later")
-        )
+    if transfer.erased or transfer.text_digest == NO_TEXT:
+        put_in = transfer.salt or transfer.reference or transfer.description
+        return ("text", "its text was put in later") if put_in else None
     if digest_of_text(transfer.salt, transfer.reference, transfer.description) != transfer.text_digest:
         return "text", "its text was changed"
     return None
