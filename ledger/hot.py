@@ -119,45 +119,51 @@ class PostgresHands:
     """PostgreSQL: each wait for an answer costs, so statements go in two volleys, the commit with the second."""
 
     def __init__(self, connection: Connection) -> None:
-        self._driver: Any = connection.connection.driver_connection
+        from ledger.volley import Volley  # noqa: PLC0415 - its driver is installed on request
+
+        driver: Any = connection.connection.driver_connection
+        self._volley = partial(Volley, driver)
         self._said = statements_for(connection)
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
         """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
-        run, said, mine = self._driver.execute, self._said, {"wallet_id": str(wallet_id)}
-        with self._driver.pipeline():
-            row = run(said.locked_wallet, mine)
-            # Each statement sees what was committed when it began: these begin once the lock is ours.
-            # Planned anew each time, by how large the tables are now: a plan made on empty ones reads a wallet from end
-            # to end for as long as it lives.
-            run = partial(run, prepare=False)
-            posted = [
-                run(said.posted, {**mine, "source": source, "list": list(ids)})
-                for source, ids in wanted.keys.items()
-            ]
-            held = run(said.holds, {**mine, "list": list(wanted.holds)}) if wanted.holds else ()
-            numbered = run(said.numbered, {**mine, "list": list(wanted.seqs)}) if wanted.seqs else ()
-            found = row.fetchone()
-            if found is None:
-                return None
-            return WalletRow._make(found), _loaded(chain.from_iterable(posted), held, numbered)
+        said, mine, volley = self._said, str(wallet_id), self._volley()
+        volley.begin()
+        volley.ask(said.locked_wallet, (mine,))
+        # Each statement sees what was committed when it began: these begin once the lock is ours. They are planned
+        # anew each time, by how large the tables are now: a plan made on empty ones reads a wallet from end to end for
+        # as long as it lives.
+        for source, ids in wanted.keys.items():
+            volley.ask(said.posted, (mine, source, list(ids)), prepare=False)
+        if wanted.holds:
+            volley.ask(said.holds, (mine, list(wanted.holds)), prepare=False)
+        if wanted.seqs:
+            volley.ask(said.numbered, (mine, list(wanted.seqs)), prepare=False)
+        (row, *found) = volley.answers()
+        if not row:
+            return None
+        numbered = found.pop() if wanted.seqs else ()
+        held = found.pop() if wanted.holds else ()
+        return WalletRow._make(row[0]), _loaded(chain.from_iterable(found), held, numbered)
 
     def write(self, draft: Draft, *, ends: bool) -> None:
         """Write a draft, and the commit with it where the transaction ends."""
-        run, said, mine = self._driver.execute, self._said, draft.wallet_id
-        with self._driver.pipeline():
-            if draft.transfers:
-                run(said.insert_transfers, (mine, *columns_of(one[:IN_TRANSFERS] for one in draft.transfers)))
-                if texts := _texts(draft):
-                    run(said.insert_texts, (mine, *columns_of(texts)))
-                failpoint("book.after_transfers")
-                run(said.add_hours, (mine, *columns_of(_hours(draft))))
-            if draft.holds:
-                run(said.keep_holds, (mine, *columns_of(draft.holds.values())))
-            run(said.save_wallet, (*saved(draft.wallet, draft.stamp), mine))
-            if ends:
-                failpoint("book.before_commit")
-                self._driver.commit()
+        said, mine, volley = self._said, draft.wallet_id, self._volley()
+        volley.begin()
+        if draft.transfers:
+            transfers = columns_of(one[:IN_TRANSFERS] for one in draft.transfers)
+            volley.run(said.insert_transfers, (mine, *transfers))
+            if texts := _texts(draft):
+                volley.run(said.insert_texts, (mine, *columns_of(texts)))
+            failpoint("book.after_transfers")
+            volley.run(said.add_hours, (mine, *columns_of(_hours(draft))))
+        if draft.holds:
+            volley.run(said.keep_holds, (mine, *columns_of(draft.holds.values())))
+        volley.run(said.save_wallet, (*saved(draft.wallet, draft.stamp), mine))
+        if ends:
+            failpoint("book.before_commit")
+            volley.commit()
+        volley.answers()
 
 
 def _texts(draft: Draft) -> list[tuple[object, ...]]:

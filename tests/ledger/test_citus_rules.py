@@ -96,7 +96,7 @@ def test_the_hot_statements_name_their_wallet() -> None:
             statement = getattr(statements, name)
             writes = statement.startswith("INSERT")
             assert (writes and "wallet_id" in statement) or re.search(
-                r"\bwallet_id = (:|%\(|\?|%s)", statement
+                r"\bwallet_id = +(:|%\(|\?|\$\d)", statement
             ), name
             assert not re.search(r"(?i)\b(now|random|clock_timestamp|gen_random_uuid)\(", statement), name
 
