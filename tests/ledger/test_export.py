@@ -403,7 +403,7 @@ def test_days_are_those_of_the_wallet(database: str, zone: str, tmp_path: Path) 
 @pytest.mark.parametrize("form", ["csv", "beancount"])
 def test_a_long_history_takes_no_more_memory(desk: Desk, form: str) -> None:
     """Streamed: five times the rows, the same peak."""
-    peaks = []
+    peaks, characters = [], 0
     for count in (4_000, 20_000):
         while (seq := desk.view().seq) < count:
             numbers = range(seq, min(count, seq + 2_000))
