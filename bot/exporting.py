@@ -22,8 +22,8 @@ from ledger import (
     WalletUnknown,
     beancount_lines,
     csv_lines,
-    decimal_text,
     extract_of,
+    format_money,
 )
 
 Say = Callable[[str], None]
@@ -66,8 +66,7 @@ def export(wish: Wish, say: Say) -> int:
         say(f"{problem} Nothing of this export can be relied on: run redbar verify.")
         return 1
     except BrokenPipeError:
-        say("The export was cut short: what read it has closed the pipe.")
-        return PIPE_CLOSED
+        return PIPE_CLOSED  # who read it has enough, as `| head` does, and wants no words about it
     return 0
 
 
@@ -90,14 +89,13 @@ def _export(connection: Connection, wish: Wish, say: Say) -> None:
         lines = beancount_lines(connection, extract)
     if wish.output is None:
         _to_standard_output(lines, extract.count)
-    else:
-        _to_file(wish.output, shown(lines, extract.count), force=wish.force)
+        return
+    _to_file(wish.output, shown(lines, extract.count), force=wish.force)
     currency = Currency.of(extract.currency)
     opening, closing = (
-        f"{decimal_text(Money(micros, currency))} {currency.code}"
-        for micros in (extract.opening_micros, extract.closing_micros)
+        format_money(Money(micros, currency)) for micros in (extract.opening_micros, extract.closing_micros)
     )
-    say(f"{extract.count:,} transactions, opening balance {opening}, closing balance {closing}.")
+    say(f"{wish.output}: {extract.count:,} transactions, from {opening} to {closing}.")
 
 
 def _extract(connection: Connection, wish: Wish) -> Extract:

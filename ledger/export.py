@@ -173,7 +173,7 @@ def csv_lines(connection: Connection, extract: Extract, paid: Paid) -> Iterator[
     currency = Currency.of(extract.currency)
     line = _Line()
     yield line.of(COLUMNS)
-    yield line.of(_balance_row("opening balance", extract.opening_micros, currency, ""))
+    yield line.of(_balance_row("opening", extract.opening_micros, currency, ""))
     for row in _rows(connection, extract):
         yield line.of(
             (
@@ -199,7 +199,7 @@ def csv_lines(connection: Connection, extract: Extract, paid: Paid) -> Iterator[
     moved = _exact(extract.closing_micros - extract.opening_micros, currency)
     opening, closing = (_exact(one, currency) for one in (extract.opening_micros, extract.closing_micros))
     proof = f"opening {opening}, transactions {moved}, closing {closing}"
-    yield line.of(_balance_row("closing balance", extract.closing_micros, currency, proof))
+    yield line.of(_balance_row("closing", extract.closing_micros, currency, proof))
 
 
 class _Line:
@@ -216,10 +216,9 @@ class _Line:
         return self._text.getvalue()
 
 
-def _balance_row(words: str, micros: int, currency: Currency, proof: str) -> tuple[object, ...]:
-    # Two words, so that it is never taken for a kind of usage: those have no spaces.
+def _balance_row(kind: str, micros: int, currency: Currency, proof: str) -> tuple[object, ...]:
     named: dict[str, object] = {
-        "kind": words,
+        "kind": kind,
         "currency": currency.code,
         "balance_after": _exact(micros, currency),
         "description": proof,

@@ -153,8 +153,8 @@ def test_ten_thousand_mixed_transfers_pass_the_check_and_add_up(desk: Desk, tmp_
 
     opening, *transfers, closing = rows
     assert (opening["kind"], closing["kind"], len(transfers)) == (
-        "opening balance",
-        "closing balance",
+        "opening",
+        "closing",
         10_000,
     )
     captured = [row for row in transfers if row["source"] == "hold"]
@@ -261,8 +261,8 @@ def test_a_wallet_without_transactions_is_exported_too(desk: Desk, tmp_path: Pat
     rows, beans = exported(desk)
 
     assert [(row["kind"], row["balance_after"]) for row in rows] == [
-        ("opening balance", "0.00"),
-        ("closing balance", "0.00"),
+        ("opening", "0.00"),
+        ("closing", "0.00"),
     ]
     assert not [entry for entry in checked(beans, tmp_path) if isinstance(entry, data.Transaction)]
 
