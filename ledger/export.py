@@ -331,6 +331,6 @@ def _transaction(row: _Row, day: date, currency: Currency) -> Iterator[str]:
 def _quoted(text: str) -> str:
     """Write a string as Beancount reads it back, character by character.
 
-    Line ends are escaped: a string over many lines is an error to Beancount, whatever it says.
+    Line ends are escaped: to what reads by lines (people, grep, bean-format), a text must not look like an entry.
     """
     return f'"{text.translate(_ESCAPES)}"'

@@ -68,6 +68,7 @@ NASTY = (
     "".join(f"{line}\n" for line in range(80)),
     "Grüße 👋 שלום",
     "2026-11-01 * not a transaction",
+    'nor here\n2026-11-01 * "Opening balances"',
     "; not a comment",
     "#tag ^link",
     "campaign 7",
@@ -237,6 +238,8 @@ def test_beancount_reads_every_text_back_as_it_is(desk: Desk, tmp_path: Path) ->
     found = [entry for entry in checked(beans, tmp_path) if isinstance(entry, data.Transaction)]
     told = [(entry.narration, entry.meta.get("reference", "")) for entry in found]
     assert told[1:-2] == [(text, text) for text in NASTY]
+    entries = [line for line in beans.splitlines() if line.startswith("2026-11-01 *")]
+    assert entries == []
     assert [entry.payee for entry in found[-2:]] == [OUTBOUND_CALL, "correction"]
     assert (found[-2].meta["hold"], found[-1].meta["corrects"]) == ("h1", 2)
     assert (found[0].meta["number"], found[0].meta["key"]) == (1, "stripe:credit:pi_1")
@@ -398,6 +401,20 @@ def test_days_are_those_of_the_wallet(database: str, zone: str, tmp_path: Path) 
 
     days = [entry.date.day for entry in checked(beans, tmp_path) if isinstance(entry, data.Transaction)]
     assert days == ([23, 24] if zone == "Pacific/Kiritimati" else [23, 23])
+
+
+@pytest.mark.backends("postgresql")
+def test_a_server_keeps_what_was_not_asked_for_yet(desk: Desk) -> None:
+    """The rows wait in a cursor of the server's; a driver would take all of them, where Python counts no memory."""
+    desk.top_up("10")
+    with desk.ledger.reading() as connection:
+        lines = beancount_lines(connection, extract_of(connection, desk.wallet_id))
+        list(islice(lines, 2))
+        named = sql(
+            "SELECT count(*) FROM pg_cursors WHERE name <> ''"
+        )  # this question has one without a name
+        waiting = connection.execute(named).scalar_one()
+        assert (waiting, len(list(lines))) == (1, 1 + len(ACCOUNTS))
 
 
 @pytest.mark.parametrize("form", ["csv", "beancount"])
