@@ -69,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=("csv", "beancount"), default="csv", help="default csv")
     export.add_argument("--month", help="only what was recorded in a month, as 2026-11")
     export.add_argument("--wallet", default="", help="the wallet's id, where there are several")
-    export.add_argument("--output", type=Path, help="a file to write (default: standard output)")
+    export.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="a file to write, for its owner alone (default: standard output)",
+    )
     export.add_argument("--force", action="store_true", help="write over a file that exists")
     export.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     export.set_defaults(work=_export)
@@ -78,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _tell(text: str) -> None:
+    """Say something where it cannot get into what the command writes to standard output."""
+    # Closed before we began, it is None, and print would take standard output instead.
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -125,10 +137,10 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.format,
         arguments.month,
         arguments.wallet,
-        arguments.output,
+        None if arguments.output == Path("-") else arguments.output,
         arguments.force,
     )
-    return export(wish, lambda text: print(text, file=sys.stderr, flush=True))
+    return export(wish, _tell)
 
 
 def _database(arguments: argparse.Namespace) -> str:

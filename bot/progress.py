@@ -11,7 +11,7 @@ _EVERY_SECONDS = 1
 
 def shown(pieces: Iterable[T], total: int) -> Iterator[T]:
     """Pass pieces on, and show how many of about `total` have passed."""
-    watched = sys.stderr.isatty()
+    watched = sys.stderr is not None and sys.stderr.isatty()  # None when it was closed before we began
     shown_at = time.monotonic()
     for done, piece in enumerate(pieces):
         yield piece

@@ -63,7 +63,7 @@ from ledger.errors import (
     TransferUnknown,
     WalletUnknown,
 )
-from ledger.export import Extract, beancount_lines, csv_lines, extract_of
+from ledger.export import BooksBroken, Extract, beancount_lines, csv_lines, extract_of
 from ledger.failpoints import failpoint
 from ledger.ids import new_id, new_wallet_id
 from ledger.migrations import migrate

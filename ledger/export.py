@@ -1,10 +1,12 @@
 """The books for others to read: CSV for spreadsheets, Beancount for those who keep books themselves. Only reads.
 
-Both are streamed: a long history takes no more memory than a short one. Amounts are exact decimals.
+Both are streamed: a long history takes no more memory than a short one. Amounts are exact decimals. Books that do not
+add up are not exported: every transfer is held to its number and its balance on the way out.
 """
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,8 +46,21 @@ COLUMNS = (
     "after_stop",
 )
 _FETCHED_AT_ONCE = 1_000
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a spreadsheet run a cell, also in full width (owasp.org, CSV injection)."""
+_RUNS = re.compile(
+    '^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=(?:[^\\S\t\r\n]|")*[=+\\-@\uff1d\uff0b\uff0d\uff20])'
+)
+"""Where a cell begins that a spreadsheet runs, also in full width (owasp.org, CSV injection).
+
+Inside a text too: a spreadsheet set to another separator cuts our lines at its own, and knows none of our quotes.
+"""
+
+
+class BooksBroken(Exception):
+    """A transfer does not follow from the one before; nothing made of such books can be relied on."""
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq
+        super().__init__(f"The books up to transaction {seq} do not add up.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +74,8 @@ class Extract:
     after_seq: int
     opening_micros: int
     closing_micros: int
-    closed_at: datetime
-    """When the last of its transfers was recorded; for an empty stretch, when the wallet was opened."""
+    eve: date
+    """The day before its month, in the wallet's zone; the day the wallet was opened when it has all transfers."""
 
     @property
     def count(self) -> int:
@@ -76,28 +91,21 @@ def extract_of(connection: Connection, wallet_id: UUID, month: str | None = None
     wallet = connection.execute(select(wallets).where(wallets.c.wallet_id == wallet_id)).one_or_none()
     if wallet is None:
         raise WalletUnknown
-    first, after = (1, wallet.seq + 1) if month is None else numbers_of_month(connection, wallet_id, month)
-    opening, _ = _balance_after(connection, wallet_id, first - 1)
-    closing, closed_at = _balance_after(connection, wallet_id, after - 1)
-    return Extract(
-        wallet_id,
-        wallet.currency,
-        wallet.zone,
-        first,
-        after,
-        opening,
-        closing,
-        closed_at or wallet.created_at,
-    )
+    if month is None:
+        first, after = 1, wallet.seq + 1
+        eve = wallet.created_at.astimezone(ZoneInfo(wallet.zone)).date()
+    else:
+        first, after = numbers_of_month(connection, wallet_id, month)
+        eve = date.fromisoformat(f"{month}-01") - timedelta(days=1)
+    opening, closing = (_balance_after(connection, wallet_id, seq) for seq in (first - 1, after - 1))
+    return Extract(wallet_id, wallet.currency, wallet.zone, first, after, opening, closing, eve)
 
 
-def _balance_after(connection: Connection, wallet_id: UUID, seq: int) -> tuple[int, datetime | None]:
-    row = connection.execute(
-        select(transfers.c.balance_after, transfers.c.recorded_at).where(
-            transfers.c.wallet_id == wallet_id, transfers.c.seq == seq
-        )
-    ).one_or_none()
-    return (0, None) if row is None else (row.balance_after, row.recorded_at)
+def _balance_after(connection: Connection, wallet_id: UUID, seq: int) -> int:
+    found = connection.execute(
+        select(transfers.c.balance_after).where(transfers.c.wallet_id == wallet_id, transfers.c.seq == seq)
+    ).scalar_one_or_none()
+    return 0 if found is None else int(found)
 
 
 class _Row(NamedTuple):
@@ -129,7 +137,8 @@ _COLUMNS = [transfers.c[name] for name in _Row._fields if name in transfers.c]
 
 
 def _rows(connection: Connection, extract: Extract) -> Iterator[_Row]:
-    found = connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(
+    """Give the transfers in order. Raises: BooksBroken."""
+    wanted = (
         select(*_COLUMNS, *WORDS)
         .join(texts, WITH_WORDS, isouter=True)
         .where(
@@ -138,9 +147,18 @@ def _rows(connection: Connection, extract: Extract) -> Iterator[_Row]:
             transfers.c.seq < extract.after_seq,
         )
         .order_by(transfers.c.seq)
+        .execution_options(yield_per=_FETCHED_AT_ONCE)
     )
-    for row in found:
-        yield _Row._make(row)
+    seq, balance = extract.first_seq, extract.opening_micros
+    for found in connection.execute(wanted):
+        row = _Row._make(found)
+        balance += row.effect
+        if (row.seq, row.balance_after) != (seq, balance):
+            raise BooksBroken(seq)
+        yield row
+        seq += 1
+    if (seq, balance) != (extract.after_seq, extract.closing_micros):
+        raise BooksBroken(seq)
 
 
 # --- CSV ---------------------------------------------------------------------------------------------------
@@ -149,12 +167,13 @@ def _rows(connection: Connection, extract: Extract) -> Iterator[_Row]:
 def csv_lines(connection: Connection, extract: Extract, paid: Paid) -> Iterator[str]:
     """Write an extract as CSV: a header, the opening balance, one line a transfer, the closing balance.
 
-    Opening plus all amounts is closing. A text that a spreadsheet would run begins with an apostrophe.
+    Opening plus all amounts is closing, and the last line says so. Where a spreadsheet would run a text, an apostrophe
+    stands before it; numbers stay numbers. Raises: BooksBroken.
     """
     currency = Currency.of(extract.currency)
     line = _Line()
     yield line.of(COLUMNS)
-    yield line.of(_balance_row("opening", extract.opening_micros, currency))
+    yield line.of(_balance_row("opening", extract.opening_micros, currency, ""))
     for row in _rows(connection, extract):
         yield line.of(
             (
@@ -170,14 +189,17 @@ def csv_lines(connection: Connection, extract: Extract, paid: Paid) -> Iterator[
                 _inert(row.description),
                 _inert(row.source),
                 _inert(row.source_id),
-                _stripe_id(row),
+                _inert(_stripe_id(row)),
                 _inert(paid(row.source, row.source_id)),
                 _inert(row.hold_id or ""),
                 "" if row.corrects_seq is None else row.corrects_seq,
                 "yes" if row.after_stop else "",
             )
         )
-    yield line.of(_balance_row("closing", extract.closing_micros, currency))
+    moved = _exact(extract.closing_micros - extract.opening_micros, currency)
+    opening, closing = (_exact(one, currency) for one in (extract.opening_micros, extract.closing_micros))
+    proof = f"opening {opening}, transactions {moved}, closing {closing}"
+    yield line.of(_balance_row("closing", extract.closing_micros, currency, proof))
 
 
 class _Line:
@@ -194,18 +216,19 @@ class _Line:
         return self._text.getvalue()
 
 
-def _balance_row(kind: str, micros: int, currency: Currency) -> tuple[object, ...]:
+def _balance_row(kind: str, micros: int, currency: Currency, proof: str) -> tuple[object, ...]:
     named: dict[str, object] = {
         "kind": kind,
         "currency": currency.code,
         "balance_after": _exact(micros, currency),
+        "description": proof,
     }
     return tuple(named.get(column, "") for column in COLUMNS)
 
 
 def _inert(text: str) -> str:
     """Keep a spreadsheet from running a text."""
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) or text[:1] in ("\t", "\r", "\n") else text
+    return _RUNS.sub("'", text)
 
 
 def _stripe_id(row: _Row) -> str:
@@ -232,33 +255,30 @@ ACCOUNTS = {
     Account.ADJUSTMENTS: "Equity:Adjustments",
 }
 """What each account of a wallet's books is called in Beancount's."""
-_OPENING = "Equity:Opening-Balances"
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
 
 def beancount_lines(connection: Connection, extract: Extract) -> Iterator[str]:
     """Write an extract as a Beancount file, a piece a transfer: `bean-check` accepts it, and its balances are ours.
 
-    Dates are the days of record in the wallet's zone. An extract that begins later opens each account with what it
-    had by then, and every account's balance at the end is asserted.
+    Dates are the days of record in the wallet's zone. A month begins with what each account had by then, dated the day
+    before, so that it counts for the balances and not for the month. Every account's balance at the end is asserted.
+    Raises: BooksBroken.
     """
     zone, currency = ZoneInfo(extract.zone), Currency.of(extract.currency)
     balances = _balances_before(connection, extract)
-    last = extract.closed_at.astimezone(zone).date()
-    began = None
+    day = extract.eve
+    yield "".join(_head(extract, balances, currency))
     for row in _rows(connection, extract):
         day = row.recorded_at.astimezone(zone).date()
-        if began is None:
-            began = day
-            yield "".join(_head(extract, day, balances, currency))
         balances[row.debit] -= row.amount
         balances[row.credit] += row.amount
         yield "".join(_transaction(row, day, currency))
-    if began is None:
-        yield "".join(_head(extract, last, balances, currency))
     yield "\n"
+    # Beancount looks at a balance in the morning of its day, and rounds unless it is told by how much it may be off.
+    morning = day + timedelta(days=1)
     for account, name in ACCOUNTS.items():
-        amount = _exact(balances[account.value], currency)
-        yield f"{last + timedelta(days=1)} balance {name}  {amount} ~ 0 {currency.code}\n"
+        yield f"{morning} balance {name}  {_exact(balances[account.value], currency)} ~ 0 {currency.code}\n"
 
 
 def _balances_before(connection: Connection, extract: Extract) -> defaultdict[str, int]:
@@ -270,30 +290,29 @@ def _balances_before(connection: Connection, extract: Extract) -> defaultdict[st
         sums = connection.execute(select(side, func.sum(transfers.c.amount)).where(earlier).group_by(side))
         for account, micros in sums:
             balances[account] += sign * int(micros)
+    if balances[Account.BALANCE] != extract.opening_micros:
+        raise BooksBroken(extract.first_seq - 1)
     return balances
 
 
-def _head(extract: Extract, day: date, balances: Mapping[str, int], currency: Currency) -> Iterator[str]:
+def _head(extract: Extract, balances: Mapping[str, int], currency: Currency) -> Iterator[str]:
     yield f'option "title" {_quoted(f"Wallet {extract.wallet_id}")}\n'
     yield f'option "operating_currency" "{currency.code}"\n\n'
-    opened = [_OPENING, *ACCOUNTS.values()] if any(balances.values()) else list(ACCOUNTS.values())
-    for name in opened:
-        yield f"{day} open {name} {currency.code}\n"
-    if not any(balances.values()):
-        return
-    # Our books sum to zero by themselves, so what was before needs no other side; Beancount wants one all the same.
-    for account, name in ACCOUNTS.items():
-        if amount := balances[account.value]:
-            yield f'\n{day} * "Opening balance"\n'
-            yield f"  {name}  {_exact(amount, currency)} {currency.code}\n"
-            yield f"  {_OPENING}  {_exact(-amount, currency)} {currency.code}\n"
+    for name in ACCOUNTS.values():
+        yield f"{extract.eve} open {name} {currency.code}\n"
+    if any(balances.values()):
+        # A wallet's books sum to zero by themselves, so what was before needs no other side.
+        yield f'\n{extract.eve} * "Opening balances"\n'
+        for account, name in ACCOUNTS.items():
+            yield f"  {name}  {_exact(balances[account.value], currency)} {currency.code}\n"
 
 
 def _transaction(row: _Row, day: date, currency: Currency) -> Iterator[str]:
-    words = " - ".join(part for part in (row.reference, row.description) if part)
-    yield f"\n{day} * {_quoted(row.kind)} {_quoted(words)}\n"
+    yield f"\n{day} * {_quoted(row.kind)} {_quoted(row.description)}\n"
     yield f"  number: {row.seq}\n"
     yield f"  key: {_quoted(f'{row.source}:{row.source_id}')}\n"
+    if row.reference:
+        yield f"  reference: {_quoted(row.reference)}\n"
     yield f"  recorded: {_quoted(_utc(row.recorded_at))}\n"
     if row.occurred_at != row.recorded_at:
         yield f"  happened: {_quoted(_utc(row.occurred_at))}\n"
@@ -301,11 +320,17 @@ def _transaction(row: _Row, day: date, currency: Currency) -> Iterator[str]:
         yield f"  quantity: {row.quantity}\n"
     if row.corrects_seq is not None:
         yield f"  corrects: {row.corrects_seq}\n"
+    if row.hold_id is not None:
+        yield f"  hold: {_quoted(row.hold_id)}\n"
+    if row.after_stop:
+        yield "  after-stop: TRUE\n"
     for account, micros in ((row.debit, -row.amount), (row.credit, row.amount)):
         yield f"  {ACCOUNTS[Account(account)]}  {_exact(micros, currency)} {currency.code}\n"
 
 
 def _quoted(text: str) -> str:
-    """Write a string as Beancount reads it; what does not print becomes a space."""
-    plain = "".join(character if character.isprintable() else " " for character in text)
-    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """Write a string as Beancount reads it back, character by character.
+
+    Line ends are escaped: to what reads by lines (people, grep, bean-format), a text must not look like an entry.
+    """
+    return f'"{text.translate(_ESCAPES)}"'
