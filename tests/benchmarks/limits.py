@@ -148,7 +148,7 @@ class RawPostgres:
     def write(self, size: int) -> None:
         """Write so many rows and commit."""
         columns = [list(column) for column in zip(*rows(self._seq, size), strict=True)]
-        self.connection.execute(self._statement, columns)  # type: ignore[call-overload]
+        self.connection.execute(self._statement, columns)
         self.connection.commit()
         self._seq += size
 
@@ -174,8 +174,17 @@ def pgbench(server: Server, url: str, clients: int) -> Work:
         with TemporaryDirectory() as folder:
             script = Path(folder) / "hot.sql"
             script.write_text(_HOT_ROW, encoding="utf-8")
-            command = [server.programs / "pgbench", "-n", "-M", "prepared", "-j", "1", "-c", str(clients)]
-            command += ["-T", str(seconds), "-f", script, url]
+            command: list[str] = [
+                str(server.programs / "pgbench"),
+                "-n",
+                "-M",
+                "prepared",
+                "-j",
+                "1",
+                "-c",
+                str(clients),
+            ]
+            command += ["-T", str(seconds), "-f", str(script), url]
             said = subprocess.run(
                 command, capture_output=True, text=True, check=True, env={**os.environ}
             ).stdout

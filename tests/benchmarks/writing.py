@@ -1,6 +1,7 @@
 """Writing: the ledger against the limits and against one transaction an event."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -167,44 +168,37 @@ def _raw(size: int) -> str:
 def _ours(contest: Contest, fresh: Callable[[str], tuple[Ledger, UUID]]) -> None:
     """Let the ledger take part, a database each, so that none has a longer history than another."""
 
-    def add(name: str, database: str, work: Callable[[Ledger, UUID], Work]) -> None:
-        ledger, wallet_id = fresh(database)
+    def add(name: str, work: Callable[[Ledger, UUID], Work]) -> None:
+        ledger, wallet_id = fresh(f"db{len(contest.contestants)}")
         contest.at_end(ledger.close)
-        contest.add(
-            f"ours, {name}" if name[:1].isdigit() or name[:2] in ("ba", "ch", "ke") else name,
-            work(ledger, wallet_id),
-        )
+        contest.add(name, work(ledger, wallet_id))
 
-    add("1 caller", "one", lambda ledger, wallet: batches(1, direct(ledger, wallet)))
+    add("ours, 1 caller", lambda ledger, wallet: batches(1, direct(ledger, wallet)))
     for callers in (8, 64):
-        add(
-            f"{callers} threads",
-            f"threads{callers}",
-            lambda ledger, wallet, n=callers: in_threads(n, lambda: ledger.carry_out(wallet, [usage()])),
-        )  # type: ignore[misc]
+        add(f"ours, {callers} threads", partial(_threads, callers))
     for callers in (1, 8, 64, 256):
         name = "1 asyncio caller" if callers == 1 else f"{callers} asyncio callers"
-        add(name, f"loop{callers}", lambda ledger, wallet, n=callers: on_a_loop(n, ledger, wallet))  # type: ignore[misc]
+        add(f"ours, {name}", partial(on_a_loop, callers))
     for size in (100, 1_000, 8_000):
-        add(
-            f"batches of {size:,}",
-            f"batch{size}",
-            lambda ledger, wallet, n=size: batches(n, direct(ledger, wallet)),
-        )  # type: ignore[misc]
-    add(
-        "chain off", "unchained", lambda ledger, wallet: batches(1_000, without_chain(direct(ledger, wallet)))
-    )
-    add("1 in 10 repeated", "repeats", lambda ledger, wallet: batches(1_000, with_repeats(ledger, wallet)))
-    add("keys by time", "timed", lambda ledger, wallet: batches(1_000, direct(ledger, wallet, timed_key)))
-    add(
-        "hold opened",
-        "holds",
-        lambda ledger, wallet: batches(
-            1, lambda _: ledger.carry_out(wallet, [OpenHold(key(), "ai_task", 1)])
-        ),
-    )
-    add("permit check", "permits", lambda ledger, wallet: batches(1, lambda _: _may_start(ledger, wallet)))
-    add("bare SELECT by key", "selects", lambda ledger, wallet: batches(1, lambda _: _bare(ledger, wallet)))
+        add(f"ours, batches of {size:,}", partial(_batches, size))
+    add("ours, chain off", lambda ledger, wallet: batches(1_000, without_chain(direct(ledger, wallet))))
+    add("ours, 1 in 10 repeated", lambda ledger, wallet: batches(1_000, with_repeats(ledger, wallet)))
+    add("ours, keys by time", lambda ledger, wallet: batches(1_000, direct(ledger, wallet, timed_key)))
+    add("a hold opened", lambda ledger, wallet: batches(1, lambda _: _hold(ledger, wallet)))
+    add("permit check", lambda ledger, wallet: batches(1, lambda _: _may_start(ledger, wallet)))
+    add("bare SELECT by key", lambda ledger, wallet: batches(1, lambda _: _bare(ledger, wallet)))
+
+
+def _threads(callers: int, ledger: Ledger, wallet_id: UUID) -> Work:
+    return in_threads(callers, lambda: ledger.carry_out(wallet_id, [usage()]))
+
+
+def _batches(size: int, ledger: Ledger, wallet_id: UUID) -> Work:
+    return batches(size, direct(ledger, wallet_id))
+
+
+def _hold(ledger: Ledger, wallet_id: UUID) -> object:
+    return ledger.carry_out(wallet_id, [OpenHold(key(), "ai_task", 1)])
 
 
 def _may_start(ledger: Ledger, wallet_id: UUID) -> bool:
