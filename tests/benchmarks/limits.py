@@ -8,69 +8,63 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
-from ledger import new_wallet_id
+from ledger import Ledger, SystemClock, new_wallet_id
+from ledger.book import Book
 from ledger.sqlite import sqlite_module
+from ledger.tables import transfers
 from tests.benchmarks.contest import Work
-from tests.benchmarks.work import key
+from tests.benchmarks.work import key, usage
 from tests.postgres_server import Server
 
-COLUMNS = (
-    "wallet_id, seq, kind, debit, credit, amount, balance_after, occurred_at, recorded_at, quantity, source, "
-    "source_id, hash"
-)
-_TABLE = """
-CREATE TABLE t (wallet_id {text}, seq {int}, kind {text}, debit {text}, credit {text}, amount {int},
-balance_after {int}, occurred_at {int}, recorded_at {int}, quantity {int}, source {text}, source_id {text},
-hash {bytes}, PRIMARY KEY (wallet_id, seq), UNIQUE (wallet_id, source, source_id))
-"""
-_HASH = bytes(32)
+COLUMNS = [column.name for column in transfers.columns]
 WALLET = str(new_wallet_id())
+_HASH = bytes(range(32))
+_TABLE = """
+CREATE TABLE t (wallet_id TEXT, seq INTEGER, kind TEXT, amount INTEGER, balance_after INTEGER, source_id TEXT,
+PRIMARY KEY (wallet_id, seq), UNIQUE (wallet_id, source_id)) STRICT, WITHOUT ROWID
+"""
 Row = tuple[Any, ...]
 
 
 def rows(first: int, size: int, make: Callable[[], str] = key) -> list[Row]:
-    """Make rows of a transfer's size."""
+    """Make rows of `transfers`, as a ledger would write them for calls."""
     return [
         (
-            WALLET,
-            first + number,
-            "outbound_call",
-            "balance",
-            "usage",
-            420_000,
-            1,
-            1,
-            1,
-            60,
-            "platform",
-            make(),
-            _HASH,
+            *(
+                WALLET,
+                first + number,
+                "outbound_call",
+                "balance",
+                "usage",
+                420_000,
+                10**15 - number,
+                10**15,
+                10**15,
+            ),
+            *(60, "platform", make(), None, None, None, 0, 0, b"", _HASH),
         )
         for number in range(size)
     ]
 
 
 class RawSqlite:
-    """Rows written by executemany, as durable as the ledger's: the limit."""
+    """The same rows into the same table by executemany, as durable, with nothing around them: the limit."""
 
     def __init__(self, file: Path, make: Callable[[], str] = key) -> None:
+        Ledger(f"sqlite:///{file}", SystemClock()).close()
         self._make = make
-        self._seq = 0
+        self._seq = 1
         self.connection = durable(file)
-        self.connection.execute(
-            _TABLE.format(text="TEXT", int="INTEGER", bytes="BLOB") + " STRICT, WITHOUT ROWID"
-        )
+        self._statement = f"INSERT INTO transfers VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 
     def write(self, size: int) -> None:
         """Write so many rows and commit."""
         self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.executemany(
-            f"INSERT INTO t VALUES ({', '.join('?' * 13)})",  # noqa: S608
-            rows(self._seq, size, self._make),
-        )
+        self.connection.executemany(self._statement, rows(self._seq, size, self._make))
         self.connection.execute("COMMIT")
         self._seq += size
 
@@ -90,7 +84,7 @@ class PlainSqlite:
         self._file = file
         self._mine = threading.local()
         connection = self._connection()
-        connection.execute(_TABLE.format(text="TEXT", int="INTEGER", bytes="BLOB") + " STRICT, WITHOUT ROWID")
+        connection.execute(_TABLE)
         connection.execute("CREATE TABLE wallets (id TEXT PRIMARY KEY, balance INTEGER, seq INTEGER)")
         connection.execute("CREATE TABLE days (day TEXT PRIMARY KEY, n INTEGER, amount INTEGER)")
         connection.execute("INSERT INTO wallets VALUES (?, 1000000000000000, 0)", (WALLET,))
@@ -106,25 +100,11 @@ class PlainSqlite:
         run("BEGIN IMMEDIATE")
         balance, seq = run("SELECT balance, seq FROM wallets WHERE id = ?", (WALLET,)).fetchone()
         name = key()
-        known = "SELECT seq FROM t WHERE wallet_id = ? AND source = 'platform' AND source_id = ?"
-        assert run(known, (WALLET, name)).fetchone() is None
-        balance, seq = balance - 420_000, seq + 1
-        row = (
-            WALLET,
-            seq,
-            "outbound_call",
-            "balance",
-            "usage",
-            420_000,
-            balance,
-            1,
-            1,
-            60,
-            "platform",
-            name,
-            _HASH,
+        assert (
+            run("SELECT seq FROM t WHERE wallet_id = ? AND source_id = ?", (WALLET, name)).fetchone() is None
         )
-        run(f"INSERT INTO t VALUES ({', '.join('?' * 13)})", row)  # noqa: S608
+        balance, seq = balance - 420_000, seq + 1
+        run("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)", (WALLET, seq, "outbound_call", 420_000, balance, name))
         run("UPDATE wallets SET balance = ?, seq = ? WHERE id = ?", (balance, seq, WALLET))
         run(
             "INSERT INTO days VALUES ('2026-11-25', 1, 420000) "
@@ -133,17 +113,28 @@ class PlainSqlite:
         run("COMMIT")
 
 
+def ungrouped(ledger: Ledger, wallet_id: UUID) -> Callable[[], object]:
+    """Post one usage in a transaction of its own, past the writer that would group it: the same work, ungrouped."""
+    return lambda: ledger.store.transact(
+        lambda connection: Book(connection, ledger.now()).carry_out(wallet_id, [usage()], ends=True),
+        keyed=True,
+    )
+
+
 class RawPostgres:
-    """Rows written by unnest with binary arrays: the limit."""
+    """The same rows into the same table by unnest with binary arrays, with nothing around them: the limit."""
 
     def __init__(self, url: str) -> None:
-        self._seq = 0
+        Ledger(url, SystemClock()).close()
+        self._seq = 1
         self.connection = psycopg.connect(url, prepare_threshold=0)
-        self.connection.execute(_TABLE.format(text="text", int="bigint", bytes="bytea"))
-        self.connection.commit()
-        kinds = ["text", *["int8"], *["text"] * 3, *["int8"] * 5, *["text"] * 2, "bytea"]
-        arrays = ", ".join(f"%b::{kind}[]" for kind in kinds)
-        self._statement = f"INSERT INTO t ({COLUMNS}) SELECT * FROM unnest({arrays})"  # noqa: S608
+        numbers = [isinstance(one, int) for one in rows(1, 1)[0]]
+        kinds = ["int8" if number else "text" for number in numbers]
+        kinds[COLUMNS.index("corrects_seq")] = "int8"
+        kinds[0] = "uuid"
+        kinds[-2:] = ["bytea", "bytea"]
+        arrays = ", ".join(f"%b::{kind}[]" if kind != "uuid" else "%s::uuid[]" for kind in kinds)
+        self._statement = f"INSERT INTO transfers ({', '.join(COLUMNS)}) SELECT * FROM unnest({arrays})"  # noqa: S608
 
     def write(self, size: int) -> None:
         """Write so many rows and commit."""

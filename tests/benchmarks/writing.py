@@ -10,9 +10,11 @@ from uuid import UUID
 from ledger import Ledger, OpenHold, permit_at
 from ledger.commands import funds_of
 from tests.benchmarks.contest import Contest, Ratio, Work
-from tests.benchmarks.limits import PlainSqlite, RawPostgres, RawSqlite, durable, pgbench
+from tests.benchmarks.limits import PlainSqlite, RawPostgres, RawSqlite, pgbench, ungrouped
 from tests.benchmarks.work import batches, in_threads, key, on_a_loop, one_at_a_time, opened, timed_key, usage
 from tests.postgres_server import Server
+
+UNGROUPED = "ours ungrouped, 64 threads, one mutex"
 
 
 def direct(ledger: Ledger, wallet_id: UUID, make: Callable[[], str] = key) -> Callable[[int], object]:
@@ -56,31 +58,18 @@ def sqlite_writing(folder: Path) -> Contest:
             ),
             Ratio("256 asyncio callers / raw of 256", "ours, 256 asyncio callers", "raw, 256 rows", 0.6, 0.7),
             Ratio("batch of 1,000 / raw of 1,000", "ours, batches of 1,000", "raw, 1,000 rows", None, 0.9),
+            Ratio("64 asyncio callers / the same ungrouped", "ours, 64 asyncio callers", UNGROUPED, 8),
+            Ratio("64 threads / the same ungrouped", "ours, 64 threads", UNGROUPED, 4),
             Ratio(
-                "64 asyncio callers / a transaction each, one mutex",
-                "ours, 64 asyncio callers",
-                "a transaction each, 64 threads, one mutex",
-                8,
+                "one caller / the same ungrouped", "ours, 1 caller", "ours ungrouped, 1 caller", 0.85, 0.95
             ),
+            Ratio("one caller / a plain transaction", "ours, 1 caller", "plain transactions, 1 caller"),
             Ratio(
-                "64 threads / a transaction each, one mutex",
-                "ours, 64 threads",
-                "a transaction each, 64 threads, one mutex",
-                4,
-            ),
-            Ratio(
-                "64 asyncio callers / a transaction each, 64 connections",
+                "64 asyncio callers / plain transactions, 64 connections",
                 "ours, 64 asyncio callers",
-                "a transaction each, 64 connections",
+                "plain transactions, 64 connections",
                 None,
                 40,
-            ),
-            Ratio(
-                "one caller / a plain transaction",
-                "ours, 1 caller",
-                "a transaction each, 1 caller",
-                0.85,
-                0.95,
             ),
             Ratio("chain on / off, batches of 1,000", "ours, batches of 1,000", "ours, chain off", 0.85),
             Ratio("1 in 10 repeated / none", "ours, 1 in 10 repeated", "ours, batches of 1,000"),
@@ -98,12 +87,8 @@ def sqlite_writing(folder: Path) -> Contest:
     for size in (1, 64, 256, 1_000, 8_000):
         contest.add(_raw(size), batches(size, RawSqlite(folder / f"raw{size}.db").write))
     plain = PlainSqlite(folder / "plain.db")
-    contest.add("a transaction each, 1 caller", batches(1, lambda _: plain.post()))
-    shared = durable(folder / "plain.db")
-    contest.add(
-        "a transaction each, 64 threads, one mutex", in_threads(64, one_at_a_time(lambda: plain.post(shared)))
-    )
-    contest.add("a transaction each, 64 connections", in_threads(64, plain.post))
+    contest.add("plain transactions, 1 caller", batches(1, lambda _: plain.post()))
+    contest.add("plain transactions, 64 connections", in_threads(64, plain.post))
     _ours(contest, lambda name: opened(f"sqlite:///{folder / name}.db"))
     return contest
 
@@ -173,6 +158,8 @@ def _ours(contest: Contest, fresh: Callable[[str], tuple[Ledger, UUID]]) -> None
         contest.at_end(ledger.close)
         contest.add(name, work(ledger, wallet_id))
 
+    add("ours ungrouped, 1 caller", lambda ledger, wallet: batches(1, lambda _: ungrouped(ledger, wallet)()))
+    add(UNGROUPED, lambda ledger, wallet: in_threads(64, one_at_a_time(ungrouped(ledger, wallet))))
     add("ours, 1 caller", lambda ledger, wallet: batches(1, direct(ledger, wallet)))
     for callers in (8, 64):
         add(f"ours, {callers} threads", partial(_threads, callers))
