@@ -8,7 +8,7 @@ the transaction, by its number.
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -62,12 +62,8 @@ class PostgresStore(Store):
     commits_together = False
 
     def __init__(self, writer: Engine, reader: Engine, *, writable: bool) -> None:
-        super().__init__(writable=writable)
-        self._writer = writer
+        super().__init__(writer, writable=writable)
         self._reader = reader
-
-    def _begin(self) -> AbstractContextManager[Connection]:
-        return self._writer.begin()
 
     def transact(self, function: Callable[[Connection], T], *, keyed: bool = False) -> T:
         """Run a function in one write transaction; again when the server gave it up or was lost.
@@ -121,12 +117,6 @@ class PostgresStore(Store):
         with self._reader.begin() as connection:
             yield connection
 
-    @contextmanager
-    def migrating(self) -> Iterator[Connection]:
-        """Give a write connection whose transactions the migration tool opens itself."""
-        with self._turn, self._writer.connect() as connection:
-            yield connection
-
     def prove_locking(self) -> None:
         """Prove that a row that is locked here is locked for others. Raises: StoreUnusable.
 
@@ -149,7 +139,7 @@ class PostgresStore(Store):
 
     def close(self) -> None:
         """Let go of the database. May be called twice."""
-        self._writer.dispose()
+        super().close()
         self._reader.dispose()
 
 

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
@@ -49,34 +49,26 @@ class SqliteStore(Store):
     def __init__(
         self, writer: Engine, reader: Engine | None, lock: IO[str] | None, *, writable: bool = True
     ) -> None:
-        super().__init__(writable=writable)
-        self._writer = writer
+        super().__init__(writer, writable=writable)
         self._reader = reader
         """None where one connection does everything: in memory, or with a library that others could corrupt."""
         self._lock_file = lock
-
-    def _begin(self) -> AbstractContextManager[Connection]:
-        return self._writer.begin()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection inside one read transaction: everything read belongs to one instant."""
         if self._reader is None:
-            with self._turn, self._writer.begin() as connection:
-                yield connection
+            with self._turn:
+                self._let_go()
+                with self._writer.begin() as connection:
+                    yield connection
         else:
             with self._reader.begin() as connection:
                 yield connection
 
-    @contextmanager
-    def migrating(self) -> Iterator[Connection]:
-        """Give a write connection whose transactions the migration tool opens itself."""
-        with self._turn, self._writer.connect() as connection:
-            yield connection
-
     def close(self) -> None:
         """Let go of the database. May be called twice."""
-        self._writer.dispose()
+        super().close()
         if self._reader is not None:
             self._reader.dispose()
         if self._lock_file is not None:
@@ -188,4 +180,5 @@ def _prepare(engine: Engine, *, begin: str, read_only: bool = False) -> None:
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        driver.execute(begin)
