@@ -135,6 +135,7 @@ class PlatformApi:
     def __init__(self, ledger: Ledger, usage: Usage) -> None:
         self._ledger = ledger
         self._usage = usage
+        self._currencies: dict[UUID, Currency] = {}
 
     def wallet(self, wallet_id: UUID) -> WalletAnswer:
         """Give the wallet as it is now."""
@@ -196,10 +197,13 @@ class PlatformApi:
         )
 
     def currency(self, wallet_id: UUID) -> Currency:
-        """Give the wallet's currency."""
-        with self._ledger.reading() as connection:
-            view, _ = self._ledger.look(connection, wallet_id)
-        return Currency.of(view.currency)
+        """Give the wallet's currency, which never changes."""
+        known = self._currencies.get(wallet_id)
+        if known is None:
+            with self._ledger.reading() as connection:
+                view, _ = self._ledger.look(connection, wallet_id)
+            known = self._currencies[wallet_id] = Currency.of(view.currency)
+        return known
 
 
 def wallet_answer(view: WalletView, policy: WalletPolicy, now: datetime) -> WalletAnswer:
