@@ -108,7 +108,7 @@ def load(port: int, api_key: str, path: str, seconds: int, size: int) -> tuple[i
     def one(_: int) -> int:
         done = 0
         connection = http.client.HTTPConnection(HOST, port, timeout=30)
-        while more():
+        while not done or more():
             batch = [
                 {"id": key(), "kind": "outbound_call", "amount": "0.42", "quantity": 60} for _ in range(size)
             ]
