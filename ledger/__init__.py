@@ -1,4 +1,37 @@
-"""Money and its consequences: a double-entry ledger of prepaid wallets that can be embedded in any program."""
+"""Money and its consequences: a double-entry ledger of prepaid wallets that can be embedded in any program.
+
+Amounts are integer micro-units (10⁻⁶ of a dollar), instants aware and in UTC. A wallet is opened once, by an id
+of ours:
+
+>>> ledger = Ledger("sqlite://", SystemClock())
+>>> wallet_id = new_wallet_id()
+>>> opened = ledger.run(lambda tx: tx.book.create_wallet(wallet_id, "USD", "Europe/Berlin"))
+
+Commands come in batches; each gets a durable receipt, answer or refusal of its own. A key that comes again gets its
+first receipt:
+
+>>> paid = PostMoney("stripe", "credit:pi_1", CreditKind.TOP_UP, 25 * MICROS, None)
+>>> call = PostUsage("platform", "call-1", OUTBOUND_CALL, 420_000, None, quantity=61)
+>>> first, second, again = ledger.carry_out(wallet_id, [paid, call, call])
+>>> second.balance_after_micros, again.duplicate
+(24580000, True)
+
+A hold asks "may this start?" and sets its estimate aside:
+
+>>> (answer,) = ledger.carry_out(wallet_id, [OpenHold("call-2", OUTBOUND_CALL, 30 * MICROS)])
+>>> answer.permit.allowed, answer.permit.reason.value
+(False, 'insufficient_available')
+
+Reading sees one instant, and takes the same time however long the history is:
+
+>>> with ledger.reading() as connection:
+...     view, policy = ledger.look(connection, wallet_id)
+...     rows = history(connection, wallet_id, limit=10)
+...     findings = verify_books(connection)
+>>> format_money(Money(view.available_micros, USD)), view.standing.value, len(rows), findings
+('$24.58', 'open', 2, [])
+>>> ledger.close()
+"""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager

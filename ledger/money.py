@@ -160,7 +160,11 @@ def _plural_name(currency: Currency) -> str:
 
 
 def decimal_text(money: Money) -> str:
-    """Write an amount as machines exchange it: at least the currency's digits, no symbol, no grouping: "0.42"."""
+    """Write an amount as machines exchange it: at least the currency's digits, no symbol, no grouping.
+
+    >>> decimal_text(Money(-420_000, USD)), decimal_text(Money(1_234_500_000, Currency.of("JPY")))
+    ('-0.42', '1234.5')
+    """
     return _digits(money, grouped=False)
 
 

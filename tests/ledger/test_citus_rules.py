@@ -25,6 +25,7 @@ import bot.tables
 import ledger.tables
 from bot.app import BOT_VERSIONS
 from ledger import migrate, new_id, new_wallet_id
+from ledger.migrations.placing import placing
 from ledger.statements import _postgres, _sqlite
 from ledger.tables import notices, texts, transfers, wallets
 from tests.ledger.desk import Desk
@@ -118,6 +119,18 @@ def test_the_migrations_make_what_the_tables_say(desk: Desk, versions: str) -> N
             },
         )
         assert compare_metadata(context, mine) == []
+
+
+def test_every_table_knows_its_place() -> None:
+    """Beside its wallet, but for those that are looked up before; append-only by right, where triggers cannot be.
+
+    Read as they stand: no Citus runs here (facts/postgres-citus.md has the runs).
+    """
+    for table in TABLES:
+        (how,) = [one for one in placing(table.name) if one.startswith("SELECT")]
+        assert ("create_reference_table" in how) is (table.name in LOOKED_UP_BEFORE_THE_WALLET)
+        assert ("colocate_with" in how) is (table.name not in {"wallets", *LOOKED_UP_BEFORE_THE_WALLET})
+    assert [one.split()[0] for one in placing("transfers")] == ["DROP", "SELECT", "REVOKE"]
 
 
 # --- The watch over statements ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ The tables are written out as they were on this day, never taken from the code o
 import sqlalchemy as sa
 from alembic import op
 
+from ledger.migrations.placing import place
 from ledger.tables import NAMING, BigInt, PlainText, UtcInstant, UuidText
 
 revision = "bot_0001"
@@ -20,6 +21,7 @@ def upgrade() -> None:
     _news(metadata)
     _messages(metadata)
     metadata.create_all(op.get_bind())
+    place(op.get_bind(), *metadata.tables)
 
 
 def _table(metadata: sa.MetaData, name: str, *columns: "sa.schema.SchemaItem") -> None:

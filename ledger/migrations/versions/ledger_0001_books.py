@@ -6,12 +6,11 @@ The tables are written out as they were on this day, never taken from the code o
 import sqlalchemy as sa
 from alembic import op
 
+from ledger.migrations.placing import APPEND_ONLY, place
 from ledger.tables import NAMING, BigInt, PlainText, UtcInstant, UuidText
 
 revision = "ledger_0001"
 down_revision = None
-
-APPEND_ONLY = ("transfers", "audit_log")
 
 
 def upgrade() -> None:
@@ -24,6 +23,7 @@ def upgrade() -> None:
     metadata.create_all(op.get_bind())
     for table in APPEND_ONLY:
         _append_only(table)
+    place(op.get_bind(), *metadata.tables)
 
 
 def _wallet() -> "sa.Column[object]":

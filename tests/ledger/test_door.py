@@ -1,0 +1,40 @@
+"""The ledger stands alone: its examples run as they are printed, and it brings nothing of the bot's along."""
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ledger
+
+MODULES = [
+    "ledger",
+    *[f"ledger.{one.name}" for one in pkgutil.iter_modules(ledger.__path__) if one.name != "migrations"],
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_are_true(module: str) -> None:
+    """Every example in every docstring."""
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+def test_the_door_shows_the_way() -> None:
+    """The door's own examples are more than a word or two."""
+    examples = doctest.DocTestFinder().find(ledger, "ledger")
+    assert sum(len(one.examples) for one in examples) >= 10
+
+
+def test_it_comes_alone() -> None:
+    """A program that embeds the ledger loads no bot, no web framework, and no driver that it does not use."""
+    strangers = ("bot", "slack_bolt", "slack_sdk", "stripe", "litestar", "apscheduler", "httpx", "psycopg")
+    program = f"import ledger, sys; print([one for one in {strangers} if one in sys.modules])"
+    root = Path(ledger.__file__).parent.parent
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=root, check=True
+    )
+    assert said.stdout.strip() == "[]"
