@@ -49,7 +49,11 @@ TABLE = (
         "",
         "Secret of a webhook endpoint at /stripe/webhook; only makes news faster.",
     ),
-    Setting("REDBAR_DATABASE_URL", "sqlite:///redbar.db", "Where the ledger lives."),
+    Setting(
+        "REDBAR_DATABASE_URL",
+        "sqlite:///redbar.db",
+        "Where the ledger lives: a file, or postgresql://USER:PASSWORD@HOST/NAME.",
+    ),
     Setting("REDBAR_CURRENCY", "USD", "Currency of a new wallet; fixed after its first transaction."),
     Setting("REDBAR_TIME_ZONE", "UTC", "Time zone of a new wallet's days and months, such as Europe/Berlin."),
     Setting(

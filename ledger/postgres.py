@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import Busy
 from ledger.store import READERS_MAX, OutcomeUnknown, Store, StoreLost, StoreUnusable
+from ledger.volley import FORGOTTEN
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ _DEADLINES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-_ROLLED_BACK = ("40001", "40P01")
+_ROLLED_BACK = ("40001", "40P01", FORGOTTEN)
 _LOCK_TIMEOUT = "55P03"
 _SEEN_BY_ANOTHER = "23505"
 """Another process wrote the same key in the meantime: the second time it is found. Once, since it may be a bug."""
@@ -185,7 +186,13 @@ def _lost(problem: Exception, code: str | None) -> bool:
 def open_postgres(address: URL, *, write: bool) -> PostgresStore:
     """Open a database on a server. Raises: StoreUnusable."""
     address = address.set(drivername="postgresql+psycopg")
-    writer = _engine(address, connections=2, isolation_level="READ COMMITTED", settings=_SESSION + _WRITERS)
+    writer = _engine(
+        address,
+        connections=2,
+        isolation_level="READ COMMITTED",
+        settings=_SESSION + _WRITERS,
+        prepare_threshold=None,
+    )
     reader = _engine(
         address, connections=READERS_MAX, isolation_level="REPEATABLE READ", settings=_SESSION + _READERS
     ).execution_options(postgresql_readonly=True)
@@ -202,14 +209,21 @@ def open_postgres(address: URL, *, write: bool) -> PostgresStore:
     return store
 
 
-def _engine(address: URL, *, connections: int, isolation_level: str, settings: Sequence[str]) -> Engine:
+def _engine(
+    address: URL,
+    *,
+    connections: int,
+    isolation_level: str,
+    settings: Sequence[str],
+    prepare_threshold: int | None = 5,
+) -> Engine:
     engine = create_engine(
         address,
         isolation_level=isolation_level,
         pool_size=min(connections, 8),
         max_overflow=connections - min(connections, 8),
         pool_pre_ping=connections > 2,  # the writer finds out by itself, and tries again
-        connect_args=_DEADLINES,
+        connect_args={"prepare_threshold": prepare_threshold, **_DEADLINES},
     )
 
     @event.listens_for(engine, "connect")

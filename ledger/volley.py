@@ -21,6 +21,8 @@ from psycopg.waiting import Ready, Wait
 Rows = list[tuple[Any, ...]]
 _INT8, _TEXT, _BYTEA = 20, 25, 17
 _PLAIN, _BINARY = 0, 1
+FORGOTTEN = "26000"
+"""The server no longer knows a statement that was prepared: somebody said DEALLOCATE."""
 _prepared: WeakKeyDictionary[psycopg.Connection[Any], dict[str, bytes]] = WeakKeyDictionary()
 
 
@@ -68,7 +70,10 @@ class Volley:
         loader = Transformer(self._connection)
         for question, result in zip(self._expected, results, strict=True):
             if result.status in (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED):
-                raise errors.error_from_result(result, encoding="utf-8")
+                problem = errors.error_from_result(result, encoding="utf-8")
+                if problem.sqlstate == FORGOTTEN:
+                    self._known.clear()
+                raise problem
             if question is not None:
                 loader.set_pgresult(result)
                 found.append(loader.load_rows(0, result.ntuples, tuple))

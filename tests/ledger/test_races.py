@@ -239,6 +239,17 @@ def test_a_server_that_ends_every_session_is_waited_for(desk: Desk) -> None:
 
 
 @pytest.mark.backends("postgresql")
+def test_statements_that_the_server_forgot_are_prepared_again(desk: Desk) -> None:
+    """A flow that rolled back, DDL, a pooler: whoever says DEALLOCATE, the next posting goes through."""
+    desk.top_up("10")
+    desk.use("1", key="call-a")
+    desk.ledger.run(lambda tx: tx.connection.exec_driver_sql("DEALLOCATE ALL"))
+
+    assert not desk.use("1", key="call-b").duplicate
+    assert not desk.use("1", key="call-c").duplicate
+
+
+@pytest.mark.backends("postgresql")
 def test_transactions_that_the_server_gives_up_run_again(desk: Desk) -> None:
     """Two flows that lock two wallets in opposite order: the server ends one, which then runs again."""
     wallets = [desk.wallet_id, desk.open_wallet()]
