@@ -20,7 +20,8 @@ MICROS_MAX = 10**17
 """The largest amount a single transfer may have: a hundred billion; sums of ninety stay inside 64 bits."""
 
 # Minor-unit digits as Stripe counts them, which differ from ISO 4217 for a few (docs.stripe.com/currencies).
-# UGX and ISK are left out: Stripe's rules for them contradict each other between pages.
+# UGX is left out: it stands in two of Stripe's lists that contradict each other. ISK is paid in hundredths that are
+# always zero.
 _ZERO = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split()
 _THREE = "BHD JOD KWD OMR TND".split()
 _TWO = (
@@ -34,10 +35,11 @@ _TWO = (
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """A currency: ISO code in capitals and the digits of Stripe's minor unit (0, 2 or 3)."""
+    """A currency: ISO code in capitals, the digits that people write, and those of Stripe's minor unit (0, 2 or 3)."""
 
     code: str
     digits: int
+    card_digits: int
 
     @classmethod
     def of(cls, code: str) -> "Currency":
@@ -49,13 +51,16 @@ class Currency:
 
     @property
     def minor_micros(self) -> int:
-        """Micro-units in one minor unit."""
-        return int(MICROS // 10**self.digits)
+        """Micro-units in one minor unit of Stripe's."""
+        return int(MICROS // 10**self.card_digits)
 
 
 _TABLE = {
-    code: Currency(code, digits) for digits, codes in ((0, _ZERO), (2, _TWO), (3, _THREE)) for code in codes
+    code: Currency(code, digits, digits)
+    for digits, codes in ((0, _ZERO), (2, _TWO), (3, _THREE))
+    for code in codes
 }
+_TABLE["ISK"] = Currency("ISK", digits=0, card_digits=2)
 USD = _TABLE["USD"]
 
 
@@ -196,10 +201,12 @@ def _symbol(currency: Currency) -> str:
 def to_minor(money: Money) -> int:
     """Give the amount in the card network's minor units (cents), exactly. Refuses: NotCardExact.
 
-    Three-decimal currencies must end in 0 (docs.stripe.com/currencies).
+    Three-decimal currencies must end in 0, ISK in 00 (docs.stripe.com/currencies).
     """
-    minor, rest = divmod(money.micros, money.currency.minor_micros)
-    if rest or (money.currency.digits == 3 and minor % 10):
+    currency = money.currency
+    minor, rest = divmod(money.micros, currency.minor_micros)
+    unwritten = minor % 10 ** (currency.card_digits - currency.digits)
+    if rest or unwritten or (currency.digits == 3 and minor % 10):
         raise NotCardExact(f"{format_money(money)} can't be paid exactly by card.")
     return minor
 

@@ -21,7 +21,7 @@ from ledger import (
 )
 from ledger.money import MICROS_MAX
 
-EUR, JPY, KWD, CAD = (Currency.of(code) for code in ("EUR", "jpy", "KWD", "CAD"))
+EUR, JPY, KWD, CAD, ISK = (Currency.of(code) for code in ("EUR", "jpy", "KWD", "CAD", "ISK"))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,13 @@ def test_a_plus_sign_stands_before_what_came_in() -> None:
 
 @pytest.mark.parametrize(
     ("micros", "currency", "minor"),
-    [(25_000_000, USD, 2500), (500_000_000, JPY, 500), (1_230_000, KWD, 1230), (10_000, USD, 1)],
+    [
+        (25_000_000, USD, 2500),
+        (500_000_000, JPY, 500),
+        (1_230_000, KWD, 1230),
+        (10_000, USD, 1),
+        (5_000_000, ISK, 500),
+    ],
 )
 def test_card_units_are_exact_both_ways(micros: int, currency: Currency, minor: int) -> None:
     """Two, none or three decimals."""
@@ -143,7 +149,9 @@ def test_card_units_are_exact_both_ways(micros: int, currency: Currency, minor: 
     assert from_minor(minor, currency) == Money(micros, currency)
 
 
-@pytest.mark.parametrize(("micros", "currency"), [(1, USD), (425_000, USD), (500_000, JPY), (1_234_000, KWD)])
+@pytest.mark.parametrize(
+    ("micros", "currency"), [(1, USD), (425_000, USD), (500_000, JPY), (1_234_000, KWD), (5_500_000, ISK)]
+)
 def test_what_a_card_cannot_pay_exactly_is_refused(micros: int, currency: Currency) -> None:
     """Never rounded; three-decimal currencies pay in tens."""
     with pytest.raises(NotCardExact):
@@ -173,7 +181,7 @@ def test_rounding_up_to_whole_units_never_takes_away() -> None:
     assert rounded_up_to_major(Money(-1, USD)) == Money(0, USD)
 
 
-@pytest.mark.parametrize("code", ["", "XXX", "US", "ISK", "dollar"])
+@pytest.mark.parametrize("code", ["", "XXX", "US", "UGX", "dollar"])
 def test_a_currency_that_is_not_in_the_table_is_refused(code: str) -> None:
     """Also those whose rules contradict each other."""
     with pytest.raises(CurrencyUnknown):
