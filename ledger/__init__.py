@@ -33,10 +33,10 @@ Reading sees one instant, and takes the same time however long the history is:
 >>> ledger.close()
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -196,9 +196,11 @@ class Ledger:
         """Carry out commands; one durable outcome each. Refuses: Busy, WalletUnknown."""
         return self.writer.carry_out(wallet_id, commands)
 
-    async def carry_out_async(self, wallet_id: UUID, commands: Sequence[Command]) -> list[Outcome]:
-        """Carry out commands without blocking the event loop; as `carry_out`."""
-        return await self.writer.carry_out_async(wallet_id, commands)
+    def carry_out_async(
+        self, wallet_id: UUID, commands: Sequence[Command]
+    ) -> Coroutine[object, None, list[Outcome]]:
+        """Carry out commands without blocking the event loop; to be awaited, and otherwise as `carry_out`."""
+        return self.writer.carry_out_async(wallet_id, commands)
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Give a connection that sees one instant."""

@@ -21,7 +21,6 @@ from itertools import groupby, islice
 from operator import attrgetter
 from typing import TypeVar
 from uuid import UUID
-from weakref import WeakSet
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -97,7 +96,7 @@ class Writer:
         self._waiting_commands = 0
         self._led = False
         self._closed = False
-        self._beginning: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        self._beginning: set[asyncio.AbstractEventLoop] = set()
         """Event loops that will begin once the present round of theirs is over."""
         self._lead_for_loops = threading.Event()
         self._for_loops: threading.Thread | None = None
