@@ -21,6 +21,10 @@ from ledger.planning import HOLDS, Loaded
 from ledger.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
 from ledger.statements import columns_of, many, statements_for
 
+GROWN_FROM = 5_000
+"""Transfers of one wallet from which on a plan is one for large tables, and may be kept."""
+_GROWN = "redbar_grown"
+
 
 @dataclass(slots=True)
 class Wanted:
@@ -124,21 +128,22 @@ class PostgresHands:
         driver: Any = connection.connection.driver_connection
         self._volley = partial(Volley, driver)
         self._said = statements_for(connection)
+        self._info = connection.info
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
         """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
         said, mine, volley = self._said, str(wallet_id), self._volley()
         volley.begin()
         volley.ask(said.locked_wallet, (mine,))
-        # Each statement sees what was committed when it began: these begin once the lock is ours. They are planned
-        # anew each time, by how large the tables are now: a plan made on empty ones reads a wallet from end to end for
-        # as long as it lives.
+        # Each statement sees what was committed when it began: these begin once the lock is ours. While tables are
+        # small they are planned anew each time: a plan made on empty ones would read a wallet from end to end for ever.
+        grown = _GROWN in self._info
         for source, ids in wanted.keys.items():
-            volley.ask(said.posted, (mine, source, list(ids)), prepare=False)
+            volley.ask(said.posted, (mine, source, list(ids)), prepare=grown)
         if wanted.holds:
-            volley.ask(said.holds, (mine, list(wanted.holds)), prepare=False)
+            volley.ask(said.holds, (mine, list(wanted.holds)), prepare=grown)
         if wanted.seqs:
-            volley.ask(said.numbered, (mine, list(wanted.seqs)), prepare=False)
+            volley.ask(said.numbered, (mine, list(wanted.seqs)), prepare=grown)
         (row, *found) = volley.answers()
         if not row:
             return None
@@ -164,6 +169,8 @@ class PostgresHands:
             failpoint("book.before_commit")
             volley.commit()
         volley.answers()
+        if draft.wallet.seq > GROWN_FROM:
+            self._info[_GROWN] = True
 
 
 def _texts(draft: Draft) -> list[tuple[object, ...]]:
