@@ -1,4 +1,5 @@
-"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar verify`, `redbar export`.
+"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar verify`,
+`redbar export`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -54,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--name", default="", help="what the key is for")
     create.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     create.set_defaults(work=_key_create)
+
+    charges = commands.add_parser(
+        "charges", help="stop every automatic charge at once, or let them be made again"
+    )
+    charges.add_argument("wanted", choices=("off", "on"), help="off stops them, whatever rules say")
+    charges.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    charges.set_defaults(work=_charges)
 
     verify = commands.add_parser("verify", help="check that the books are whole; also while the bot runs")
     verify.add_argument("--json", action="store_true", help="tell it in JSON")
@@ -119,6 +127,12 @@ def _key_create(arguments: argparse.Namespace) -> int:
     from bot.operator import create_key
 
     return create_key(_database(arguments), arguments.name, _say)
+
+
+def _charges(arguments: argparse.Namespace) -> int:
+    from bot.operator import charges
+
+    return charges(_database(arguments), arguments.wanted, _say)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -1,47 +1,72 @@
 """What the operator does from the command line, beside a running bot or without one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from bot.app import open_ledger
-from bot.control import ask, socket_of
+from bot.control import Answer, ask, socket_of
+from bot.flows.switch import switch_charges
 from bot.flows.wallets import Wallets
 from bot.settings import database_file
-from ledger import StoreUnusable, SystemClock
+from ledger import Ledger, StoreUnusable, SystemClock
 
 Say = Callable[[str], None]
 
 
 def create_key(database_url: str, name: str, say: Say) -> int:
     """Make a platform key and print it once."""
-    file = database_file(database_url)
-    if file is not None:
-        answer = ask(socket_of(file), {"command": "key_create", "name": name})
-        if answer is not None:
-            return _print_key(answer, say)
-        if not file.exists():
-            say(f"There is no database at {file}. Start the bot once, or name another with --database.")
-            return 1
-    try:
-        ledger = open_ledger(database_url, SystemClock())
-    except StoreUnusable as problem:
-        say(str(problem))
-        return 1
-    try:
-        wallets = Wallets(ledger)
-        found = wallets.all()
-        if not found:
-            say("There is no wallet yet: start the bot once, so that it meets its workspace.")
-            return 1
-        key = wallets.create_key(found[0].wallet_id, name=name)
-        return _print_key({"key": key, "wallet_id": str(found[0].wallet_id)}, say)
-    finally:
-        ledger.close()
 
+    def alone(ledger: Ledger, wallets: Sequence[UUID]) -> Answer:
+        key = Wallets(ledger).create_key(wallets[0], name=name)
+        return {"key": key, "wallet_id": str(wallets[0])}
 
-def _print_key(answer: dict[str, object], say: Say) -> int:
+    answer = _asked(database_url, {"command": "key_create", "name": name}, alone)
     if "error" in answer:
         say(str(answer["error"]))
         return 1
     say(f"{answer['key']}")
     say(f"for wallet {answer['wallet_id']}; it is shown this once")
     return 0
+
+
+def charges(database_url: str, wanted: str, say: Say) -> int:
+    """Stop every automatic charge ("off"), or let rules charge again ("on")."""
+
+    def alone(ledger: Ledger, wallets: Sequence[UUID]) -> Answer:
+        for wallet_id in wallets:
+            switch_charges(ledger, wallet_id, off=wanted == "off", actor="operator")
+        return {}
+
+    answer = _asked(database_url, {"command": "charges", "wanted": wanted}, alone)
+    if "error" in answer:
+        say(str(answer["error"]))
+        return 1
+    if wanted == "off":
+        say("No automatic charge is made from now on. `redbar charges on` lets rules charge again.")
+    else:
+        say("Rules may charge again.")
+    return 0
+
+
+def _asked(database_url: str, wish: Answer, alone: Callable[[Ledger, Sequence[UUID]], Answer]) -> Answer:
+    """Let the bot that runs on this database file do it; where none does, do it ourselves."""
+    file = database_file(database_url)
+    if file is not None:
+        answer = ask(socket_of(file), wish)
+        if answer is not None:
+            return answer
+        if not file.exists():
+            return {
+                "error": f"There is no database at {file}. Start the bot once, or name another with --database."
+            }
+    try:
+        ledger = open_ledger(database_url, SystemClock())
+    except StoreUnusable as problem:
+        return {"error": str(problem)}
+    try:
+        found = Wallets(ledger).all()
+        if not found:
+            return {"error": "There is no wallet yet: start the bot once, so that it meets its workspace."}
+        return alone(ledger, [workspace.wallet_id for workspace in found])
+    finally:
+        ledger.close()

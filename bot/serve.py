@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.app import Redbar, build, open_ledger
 from bot.control import Control, socket_of
+from bot.flows.switch import switch_charges
 from bot.http.server import listen
 from bot.logs import configure
 from bot.settings import Settings, SettingsWrong, database_file
@@ -102,4 +103,8 @@ def _control(bot: Redbar, file: Path) -> Control:
         key = bot.office.wallets.create_key(bot.wallet_id, name=str(wish.get("name") or ""))
         return {"key": key, "wallet_id": str(bot.wallet_id)}
 
-    return Control(socket_of(file), {"key_create": create_key})
+    def charges(wish: dict[str, Any]) -> dict[str, Any]:
+        switch_charges(bot.ledger, bot.wallet_id, off=wish.get("wanted") == "off", actor="operator")
+        return {}
+
+    return Control(socket_of(file), {"key_create": create_key, "charges": charges})

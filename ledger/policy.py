@@ -295,6 +295,10 @@ class RechargePast:
     """When the next try of a recharge that was declined is due; its wish is not counted above."""
     needs_person: bool = False
     """The bank wants the cardholder to confirm a try."""
+    last_used_at: datetime | None = None
+    """When the platform last asked or posted; None before the first time."""
+    switched_off: bool = False
+    """The operator has stopped all automatic charges."""
 
 
 class Held(StrEnum):
@@ -310,6 +314,8 @@ class Held(StrEnum):
     DAY_COUNT = "day_count"
     DAY_CAP = "day_cap"
     MONTH_CAP = "month_cap"
+    UNUSED = "unused"
+    SWITCHED_OFF = "switched_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +328,10 @@ class RechargeDecision:
     """When it is worth looking again, where time alone changes the answer."""
     cut_by_cap: bool = False
     """The caps let through less than the gap."""
+
+
+UNUSED_AFTER = timedelta(days=14)
+"""A wallet that nobody draws on for so long is not filled up by itself."""
 
 
 def recharge_decision(
@@ -340,11 +350,15 @@ def recharge_decision(
     rule = policy.rule
     if policy.automatic is Automatic.OFF or rule is None:
         return held(Held.OFF)
+    if past.switched_off:
+        return held(Held.SWITCHED_OFF)
     level_micros = funds.available_micros + past.coming_micros
     if level_micros >= rule.threshold_micros:
         return held(Held.ENOUGH)
     if past.in_flight:
         return held(Held.IN_FLIGHT)
+    if past.last_used_at is not None and now - past.last_used_at >= UNUSED_AFTER:
+        return held(Held.UNUSED)
     if past.needs_person:
         return held(Held.NEEDS_PERSON)
     if past.retry_at is not None and now < past.retry_at:

@@ -160,6 +160,10 @@ def _held_sentence(held: Held | None, until: datetime | None, zone: str) -> str:
             return "Today's limit is reached; tomorrow there is room again."
         case Held.MONTH_CAP:
             return "This month's limit is reached."
+        case Held.UNUSED:
+            return "Nothing was used for 14 days, so the card is left alone until something is."
+        case Held.SWITCHED_OFF:
+            return "Redbar's operator has stopped all automatic charges for now."
         case _:
             return ""
 

@@ -18,6 +18,7 @@ from bot.flows.declines import NextTry, Severity, next_try, severity_of, words_o
 from bot.flows.notices import CapReached, RechargeFailed
 from bot.flows.payments import Payments
 from bot.flows.settling import Payment
+from bot.flows.switch import charges_are_off
 from bot.flows.wallets import day_bounds
 from bot.payment_state import IN_FLIGHT, State
 from bot.tables import cards, payments
@@ -211,6 +212,8 @@ def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
             last_started_at=max((row.created_at for row in counted), default=None),
             retry_at=unfinished.next_try_at if unfinished is not None else None,
             needs_person=last is not None and last.state is State.WAITING,
+            last_used_at=view.last_asked_at,
+            switched_off=charges_are_off(connection, view.wallet_id),
         ),
         unfinished=unfinished,
     )

@@ -54,6 +54,7 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "demo",
         "run",
         "key",
+        "charges",
         "verify",
         "export",
     ]

@@ -43,15 +43,7 @@ def test_below_the_threshold_the_card_is_charged_and_everybody_knows(world: Worl
     """Automatic payments on → the wallet falls below the threshold → one charge closes the gap, quietly."""
     world.top_up_by_page("owner", "100.00")
     world.balance_is("100.00")
-    home = world.home("owner")
-    button = button_of(home, "Not Active")
-    assert button["style"] == "danger"
-    world.hand("press", "owner", view_id=home["id"], action_id=button["action_id"], text="Not Active")
-    world.modal("owner", "automatic")
-    world.submit("owner", threshold="50", target="200", per_day="3", day_cap="500", month_cap="5000")
-    world.modal("owner", "confirm_automatic")
-    world.submit("owner")
-    world.reads("finance", "turned automatic payments on")
+    world.turn_rule_on()
 
     world.use("call-1", "60.00")
     world.balance_is("200.00")

@@ -144,6 +144,18 @@ class World:
         answer = self.client.post("/sandbox/api/clock/skip", json={"minutes": minutes})
         assert answer.status_code == 200, answer.text
 
+    def turn_rule_on(self, who: str = "owner") -> None:
+        """Turn automatic payments on by the red button: below $50 back to $200."""
+        home = self.home(who)
+        button = button_of(home, "Not Active")
+        assert button["style"] == "danger"
+        self.hand("press", who, view_id=home["id"], action_id=button["action_id"], text="Not Active")
+        self.modal(who, "automatic")
+        self.submit(who, threshold="50", target="200", per_day="3", day_cap="500", month_cap="5000")
+        self.modal(who, "confirm_automatic")
+        self.submit(who)
+        self.reads("finance", "turned automatic payments on")
+
     # --- Shortcuts that several stories take ----------------------------------------------------------------
 
     def top_up_by_page(self, who: str, amount: str, card: Doc = VISA, *, save: bool = True) -> None:

@@ -63,6 +63,8 @@ def test_a_charge_closes_the_whole_gap_inside_its_bounds(
         (WalletPolicy(), NOTHING, "0", Held.OFF, None),
         (replace(ON, automatic=Automatic.PAUSED), NOTHING, "0", Held.PAUSED, None),
         (ON, NOTHING, "50", Held.ENOUGH, None),
+        (ON, replace(NOTHING, switched_off=True), "0", Held.SWITCHED_OFF, None),
+        (ON, replace(NOTHING, last_used_at=NOW - timedelta(days=14)), "0", Held.UNUSED, None),
         (ON, replace(NOTHING, coming_micros=usd("30")), "20", Held.ENOUGH, None),
         (ON, replace(NOTHING, in_flight=True), "0", Held.IN_FLIGHT, None),
         (ON, replace(NOTHING, needs_person=True), "0", Held.NEEDS_PERSON, None),

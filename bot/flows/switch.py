@@ -1,0 +1,39 @@
+"""The operator's switch: one word stops every automatic charge, whatever rules say."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, select
+
+from bot.tables import cursors
+from ledger import Ledger, Tx
+
+_NAME = "charges_off"
+
+
+def charges_are_off(connection: Connection, wallet_id: UUID) -> bool:
+    """Say whether the operator has stopped a wallet's automatic charges."""
+    mine = (cursors.c.wallet_id == wallet_id) & (cursors.c.name == _NAME)
+    return connection.execute(select(cursors.c.at).where(mine)).one_or_none() is not None
+
+
+def switch_charges(ledger: Ledger, wallet_id: UUID, *, off: bool, actor: str) -> bool:
+    """Stop a wallet's automatic charges, or let them be made again; says whether that changed anything.
+
+    A charge that was sent already is settled as ever; what people start themselves goes on.
+    """
+
+    def save(tx: Tx) -> bool:
+        before = charges_are_off(tx.connection, wallet_id)
+        if before == off:
+            return False
+        mine = (cursors.c.wallet_id == wallet_id) & (cursors.c.name == _NAME)
+        if off:
+            tx.connection.execute(
+                insert(cursors).values(wallet_id=wallet_id, name=_NAME, value=actor, at=tx.now)
+            )
+        else:
+            tx.connection.execute(delete(cursors).where(mine))
+        tx.book.audit(wallet_id, actor, "charges", "off" if before else "on", "off" if off else "on")
+        return True
+
+    return ledger.run(save, wallet_id=wallet_id)
