@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, update
 
 from bot.flows.payments import Payments
 from bot.payment_state import State
-from bot.ports import EventSeen, Ok, PaymentGateway
+from bot.ports import EventSeen, Ok, PaymentGateway, Rejected
 from bot.tables import NIL_WALLET, cursors, inbox, payments
 from ledger import Ledger, Tx
 
@@ -130,11 +130,18 @@ class News:
             ).scalar_one_or_none()
         if polled_at is not None and now < polled_at + self._every(now, newest):
             return False
-        answer = self._gateway.events(after_event_id=found.get("events"), created_from=now - OVERLAP)
+        cursor = found.get("events") or None
+        since = (polled_at or now) - OVERLAP
+        answer = self._gateway.events(after_event_id=cursor, created_from=since)
+        if isinstance(answer, Rejected) and cursor is not None:
+            # Events are kept for thirty days. Whoever slept longer reads on from the oldest that is left; what was
+            # paid before is found when its request expires, by looking at the page itself.
+            log.warning("the last event that was read is no longer known; reading on by time")
+            cursor = None
+            answer = self._gateway.events(after_event_id=None, created_from=since)
         if isinstance(answer, Ok):
-            self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else None)
+            self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else cursor or "")
         else:
-            # A cursor too old to be known: what open payments became is asked directly by the sweep.
             self._ledger.run(lambda tx: _set_cursor(tx, "polled_at", ""), wallet_id=None)
         return True
 

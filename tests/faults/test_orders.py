@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select, update
 
 from bot.app import open_ledger
 from bot.flows.news import News
@@ -21,6 +22,7 @@ from bot.flows.payments import Payments
 from bot.flows.wallets import Wallets
 from bot.ports import EventSeen, Ok
 from bot.stripe_gateway import StripeGateway
+from bot.tables import NIL_WALLET, cursors
 from ledger import Currency, Ledger, Money, history, verify_books
 from tests.conftest import REQUIRE_ALL
 from tests.sandbox.slack_place import SettableClock, Stage
@@ -136,3 +138,29 @@ def test_any_order_and_repetition_at_once_credits_once(desk: Desk) -> None:
         view, _ = desk.ledger.look(connection, desk.wallet_id)
         assert verify_books(connection) == []
     assert view.balance_micros == DOLLARS.micros * len(desk.shop.charges())
+
+
+@pytest.mark.parametrize("days", [4, 35])
+def test_after_a_long_sleep_nothing_is_missing(desk: Desk, days: int) -> None:
+    """Nobody polled for days; after thirty, Stripe does not even know the last event that was read."""
+    clock = desk.shop.clock
+    desk.news.poll(desk.ledger.now() + timedelta(hours=1))
+    intent, _ = desk.paid()
+    if days > 30:
+        with desk.ledger.store.writing() as connection:
+            mine = (cursors.c.wallet_id == NIL_WALLET) & (cursors.c.name == "events")
+            assert connection.execute(update(cursors).where(mine).values(value="evt_forgotten")).rowcount == 1
+    clock.skip(days=days)
+
+    for _ in range(2):
+        desk.news.poll(desk.ledger.now())
+        desk.news.handle_waiting(desk.ledger.now())
+        clock.skip(hours=1)
+
+    assert desk.credits_of(intent) == 1
+    with desk.ledger.reading() as connection:
+        (kept,) = connection.execute(
+            select(cursors.c.value).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == "events")
+        ).scalars()
+    assert kept.startswith("evt_")
+    assert kept != "evt_forgotten"
