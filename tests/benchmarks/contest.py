@@ -1,15 +1,24 @@
 """Contestants that run in turn, and what is read off their figures."""
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-Work = Callable[[int], tuple[int, "Sequence[int]"]]
-"""Does its work for so many seconds; gives how many it did, and how many nanoseconds some of them took."""
+
+@dataclass(frozen=True)
+class Done:
+    """How many were done in how long, without what came before and after; and nanoseconds of single answers."""
+
+    count: int
+    seconds: float
+    waits: Sequence[int] = ()
+
+
+Work = Callable[[int], Done]
+"""Does its work for about so many seconds."""
 
 
 @dataclass
@@ -66,10 +75,9 @@ class Contest:
         """Let each run once a round."""
         for number in range(1, rounds + 1):
             for one in self.contestants.values():
-                began = time.perf_counter()
-                count, waits = one.work(seconds)
-                one.rates.append(count / (time.perf_counter() - began))
-                one.waits.append(list(waits))
+                done = one.work(seconds)
+                one.rates.append(done.count / done.seconds)
+                one.waits.append(list(done.waits))
                 say(f"{self.title}, round {number}: {one.name}: {one.rates[-1]:,.0f}/s")
 
     def by_round(self, ratio: Ratio) -> list[float] | None:

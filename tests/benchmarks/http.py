@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from bot.flows.wallets import Wallets
 from bot.http.api import PlatformApi, UsageBody, platform_routes
 from bot.http.server import listen
 from ledger import CreditKind, Currency, PostMoney, SystemClock
-from tests.benchmarks.contest import Contest, Ratio, Work
+from tests.benchmarks.contest import Contest, Done, Ratio, Work
 from tests.benchmarks.work import FILLED, key, until
 
 CONNECTIONS = 16
@@ -81,7 +80,7 @@ def http_contest(folder: Path) -> Contest:
 
 
 def _load(port: int, api_key: str, path: str, size: int) -> Work:
-    def work(seconds: int) -> tuple[int, Sequence[int]]:
+    def work(seconds: int) -> Done:
         command = [
             sys.executable,
             "-m",
@@ -94,7 +93,7 @@ def _load(port: int, api_key: str, path: str, size: int) -> Work:
         ]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         done, waits = json.loads(said)
-        return done, waits
+        return Done(done, seconds, waits)
 
     return work
 

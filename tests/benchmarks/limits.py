@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +16,7 @@ from ledger import Ledger, SystemClock, new_wallet_id
 from ledger.book import Book
 from ledger.sqlite import sqlite_module
 from ledger.tables import transfers
-from tests.benchmarks.contest import Work
+from tests.benchmarks.contest import Done, Work
 from tests.benchmarks.work import key, usage
 from tests.postgres_server import Server
 
@@ -155,7 +155,7 @@ COMMIT;
 def pgbench(server: Server, url: str, clients: int) -> Work:
     """PostgreSQL's own load generator on one hot row: what one transaction an event comes to at best."""
 
-    def work(seconds: int) -> tuple[int, Sequence[int]]:
+    def work(seconds: int) -> Done:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS wallets (id int PRIMARY KEY, balance bigint, seq bigint)"
@@ -181,6 +181,6 @@ def pgbench(server: Server, url: str, clients: int) -> Work:
             ).stdout
         done = re.search(r"transactions actually processed: (\d+)", said)
         assert done is not None, said
-        return int(done[1]), ()
+        return Done(int(done[1]), seconds)
 
     return work

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.contest import Contest, Ratio
+from tests.benchmarks.contest import Contest, Done, Ratio
 from tests.benchmarks.report import table
 
 
@@ -27,7 +27,7 @@ def test_a_ratio_is_made_of_one_rounds_figures() -> None:
         "C", [Ratio("a / b", "a", "b", 0.5, 1.0), Ratio("b costs", "b", "a", None, 0.6, at_most=True)]
     )
     for name, rates in (("a", [10, 20, 90]), ("b", [20, 10, 100])):
-        contest.add(name, lambda seconds: (1, ()))
+        contest.add(name, lambda seconds: Done(1, seconds))
         contest.contestants[name].rates = [float(rate) for rate in rates]
         contest.contestants[name].waits = [[]]
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from uuid import UUID, uuid4
@@ -18,7 +18,7 @@ from ledger import (
     new_id,
     new_wallet_id,
 )
-from tests.benchmarks.contest import Work
+from tests.benchmarks.contest import Done, Work
 
 KINDS = (OUTBOUND_CALL, "inbound_call", "ai_task", "sms")
 FILLED = 10**15
@@ -58,14 +58,15 @@ def until(seconds: int) -> Callable[[], bool]:
 def batches(size: int, once: Callable[[int], object]) -> Work:
     """Call something again and again, each time for so many."""
 
-    def work(seconds: int) -> tuple[int, Sequence[int]]:
+    def work(seconds: int) -> Done:
         more, done, waits = until(seconds), 0, []
+        started = time.perf_counter()
         while more():
             began = time.perf_counter_ns()
             once(size)
             waits.append(time.perf_counter_ns() - began)
             done += size
-        return done, waits
+        return Done(done, time.perf_counter() - started, waits)
 
     return work
 
@@ -73,7 +74,7 @@ def batches(size: int, once: Callable[[int], object]) -> Work:
 def in_threads(callers: int, once: Callable[[], object]) -> Work:
     """Let so many threads call something again and again."""
 
-    def work(seconds: int) -> tuple[int, Sequence[int]]:
+    def work(seconds: int) -> Done:
         more = until(seconds)
         waits: list[int] = []
 
@@ -87,7 +88,9 @@ def in_threads(callers: int, once: Callable[[], object]) -> Work:
             return done
 
         with ThreadPoolExecutor(callers) as pool:
-            return sum(pool.map(one, range(callers))), waits
+            started = time.perf_counter()
+            done = sum(pool.map(one, range(callers)))
+            return Done(done, time.perf_counter() - started, waits)
 
     return work
 
@@ -95,7 +98,7 @@ def in_threads(callers: int, once: Callable[[], object]) -> Work:
 def on_a_loop(callers: int, ledger: Ledger, wallet_id: UUID, make: Callable[[], str] = key) -> Work:
     """Let so many asyncio callers post one usage at a time, each waiting for its durable answer."""
 
-    def work(seconds: int) -> tuple[int, Sequence[int]]:
+    def work(seconds: int) -> Done:
         more = until(seconds)
         waits: list[int] = []
 
@@ -111,7 +114,9 @@ def on_a_loop(callers: int, ledger: Ledger, wallet_id: UUID, make: Callable[[], 
         async def all_of_them() -> int:
             return sum(await asyncio.gather(*[one() for _ in range(callers)]))
 
-        return asyncio.run(all_of_them()), waits
+        started = time.perf_counter()
+        done = asyncio.run(all_of_them())
+        return Done(done, time.perf_counter() - started, waits)
 
     return work
 

@@ -8,10 +8,9 @@ import json
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks.contest import Contest, Ratio, Work
+from tests.benchmarks.contest import Contest, Done, Ratio, Work
 from tests.benchmarks.work import in_threads, on_a_loop, opened, usage
 from tests.postgres_server import Server
 
@@ -60,11 +59,11 @@ def _installed(folder: Path, name: str, package: str) -> Path:
 
 
 def _driven(python: Path, name: str, url: str, callers: int) -> Work:
-    def work(seconds: int) -> tuple[int, Sequence[int]]:
+    def work(seconds: int) -> Done:
         command = [str(python), str(HERE / f"with_{name}.py"), url, str(seconds), str(callers)]
         said = subprocess.run(command, capture_output=True, text=True, check=False)
         assert said.returncode == 0, said.stderr
         done, waits = json.loads(said.stdout.splitlines()[-1])
-        return done, waits
+        return Done(done, seconds, waits)
 
     return work
