@@ -177,13 +177,16 @@ class _Check:
         if (wallet.seq, wallet.chain_head) != (seq, head):
             words = f"the wallet says it has {wallet.seq} transfers; the chain ends after {seq}"
             yield self._finding("chain", words, seq=seq + 1)
+        yield from self._cached(balance, funded, None if emptied_at is None else from_stamp(emptied_at))
+
+    def _cached(self, balance: int, funded: bool, emptied_at: datetime | None) -> Iterator[Finding]:
+        wallet = self._wallet
         if wallet.balance != balance:
             yield self._finding("balance", f"cached {wallet.balance}, derived {balance}")
         if bool(wallet.funded) != funded:
             yield self._finding("funded", f"cached {bool(wallet.funded)}, derived {funded}")
-        stopped = None if emptied_at is None else from_stamp(emptied_at)
-        if wallet.emptied_at != stopped:
-            yield self._finding("emptied", f"cached {wallet.emptied_at}, derived {stopped}")
+        if wallet.emptied_at != emptied_at:
+            yield self._finding("emptied", f"cached {wallet.emptied_at}, derived {emptied_at}")
 
     def _name(self, hold_id: str, recorded_at: int) -> None:
         # A full set is looked up between two instants, since all that one commit wrote belongs together.
