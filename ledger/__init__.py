@@ -75,7 +75,7 @@ from ledger.commands import (
     WalletView,
     funds_of,
 )
-from ledger.erasure import erase_before, erase_numbers, erase_reference
+from ledger.erasure import erase_before, erase_numbers, erase_reference, overwrite_erased
 from ledger.errors import (
     AmountOutOfRange,
     AmountUnreadable,
