@@ -257,6 +257,7 @@ class _Check:
             and_(refused, or_(c.amount != 0, ended != opened)),
             and_(~refused, or_(c.amount < func.coalesce(c.asked, 0), valid != expires)),
             c.inbound.not_in((0, 1)),
+            c.asked < 0,
         )
         hold_id = self._connection.execute(
             select(c.hold_id).where(c.wallet_id == self._wallet_id, wrong).order_by(c.hold_id).limit(1)
@@ -384,7 +385,8 @@ class _Check:
         return tuple(self._connection.execute(wanted).one())
 
     def _stream(self, wanted: Select[Any]) -> Iterator[Row[Any]]:
-        yield from self._connection.execute(wanted, execution_options={"yield_per": 1_000})
+        with self._connection.execute(wanted, execution_options={"yield_per": 1_000}) as rows:
+            yield from rows
 
     def _finding(self, check: str, words: str, *, seq: int | None = None) -> Finding:
         return Finding(self._wallet_id, check, seq, words)
