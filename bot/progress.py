@@ -22,6 +22,6 @@ def shown(pieces: Iterable[T], total: int, *, always: bool = False) -> Iterator[
             words = f"{min(done, total):,} of {total:,}"
             sys.stderr.write(f"\r{words} " if on_terminal else f"{words}\n")
             sys.stderr.flush()
-    if on_terminal:
-        sys.stderr.write("\r" + " " * 40 + "\r")
+    if watched:
+        sys.stderr.write("\r" + " " * 40 + "\r" if on_terminal else f"{total:,} of {total:,}\n")
         sys.stderr.flush()

@@ -4,7 +4,7 @@ A long history is walked in a stream and takes no more memory than a short one.
 """
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Protocol, TypeVar
@@ -111,7 +111,7 @@ class Walk:
         except DatabaseError as unreadable:
             if not reads_what_it_can(self._connection):
                 raise
-            return Problem("unreadable", str(unreadable.orig), self.seq + 1)
+            problem = self._step_by_step(str(unreadable.orig))
         finally:
             # Else they stay open as long as somebody keeps the walk.
             rows.close()
@@ -123,10 +123,23 @@ class Walk:
             self._look_up_named()
         return problem
 
+    def _step_by_step(self, words: str) -> Problem:
+        """Go on row by row to the one that cannot be read: the driver read ahead and lost those before it."""
+        rows = _singly(self._connection, _TRANSFERS, self._wallet_id, self.seq - 1)
+        try:
+            if self.seq:
+                known = next(rows)
+                self.balance, self.recorded_at, self.head = known[5], known[7], known[-1]
+            problem = self._along(rows)
+        except DatabaseError as unreadable:
+            words, problem = str(unreadable.orig), None
+        return problem or Problem("unreadable", words, self.seq + 1)
+
     def _along(self, rows: Iterator[Row]) -> Problem | None:
         # One loop, on names of its own: every call and every attribute in it costs a hundredth of the walk.
-        my_id, quarters, head, balance, latest = self._id, self._quarters, self.head, 0, 0
-        for seq, row in enumerate(rows, start=1):
+        my_id, quarters, head = self._id, self._quarters, self.head
+        balance, latest = self.balance, self.recorded_at
+        for seq, row in enumerate(rows, start=self.seq + 1):
             (
                 number,
                 kind,
@@ -187,11 +200,8 @@ class Walk:
         if text is None or text[0] > seq:
             if digest == NO_TEXT:
                 return None
-            return (
-                Problem("unreadable", self._lost, seq)
-                if self._lost
-                else Problem("text", "its text is gone", seq)
-            )
+            check, words = ("unreadable", self._lost) if self._lost else ("text", "its text is gone")
+            return Problem(check, words, seq)
         number, salt, reference, description = text
         if number < seq:
             return Problem("text", "a text without its transfer", number)
@@ -205,9 +215,14 @@ class Walk:
     def _next_text(self) -> Row | None:
         try:
             return next(self._texts, None)
-        except DatabaseError as unreadable:
+        except DatabaseError:
             if not reads_what_it_can(self._connection):
                 raise
+        last = self._text[0] if self._text is not None else 0
+        self._texts = _singly(self._connection, _TEXTS, self._wallet_id, last)
+        try:
+            return next(self._texts, None)
+        except DatabaseError as unreadable:
             # Nobody knows yet whose it is: the next transfer that has a text.
             self._lost = str(unreadable.orig)
             return None
@@ -300,7 +315,7 @@ def _rows(connection: Connection, statement: dict[str, str], wallet_id: UUID) ->
     """Give rows in order from the driver itself: every layer between costs a tenth. Raises: DatabaseError."""
     driver: Any = connection.connection.driver_connection
     sql, mine = statement[connection.dialect.name], {"wallet_id": str(wallet_id)}
-    try:
+    with _as_sqlalchemy_says_it(connection, sql):
         if connection.dialect.name == "sqlite":
             with closing(driver.execute(sql, mine)) as cursor:
                 yield from cursor
@@ -308,8 +323,26 @@ def _rows(connection: Connection, statement: dict[str, str], wallet_id: UUID) ->
         with driver.cursor(name=f"walk_{next(_numbers)}") as cursor:
             cursor.itersize = 1_000
             yield from cursor.execute(sql, mine)
+
+
+def _singly(
+    connection: Connection, statement: dict[str, str], wallet_id: UUID, after: int
+) -> Generator[Row, None, None]:
+    """Give the rows after a number, each by a statement of its own; SQLite's alone. Raises: DatabaseError."""
+    driver: Any = connection.connection.driver_connection
+    sql = statement["sqlite"].replace("ORDER BY", "AND seq > :after ORDER BY") + " LIMIT 1"
+    with _as_sqlalchemy_says_it(connection, sql):
+        while row := driver.execute(sql, {"wallet_id": str(wallet_id), "after": after}).fetchone():
+            yield row
+            after = row[0]
+
+
+@contextmanager
+def _as_sqlalchemy_says_it(connection: Connection, sql: str) -> Iterator[None]:
+    try:
+        yield
     except connection.dialect.loaded_dbapi.Error as problem:
-        raise DatabaseError(sql, mine, problem) from problem
+        raise DatabaseError(sql, None, problem) from problem
 
 
 def reads_what_it_can(connection: Connection) -> bool:

@@ -184,6 +184,27 @@ def test_no_damage_is_tripped_over(lived: Desk, table: Table) -> None:
             assert excused or any(found) or all(one is None for one in found), f"{table.name}.{c}"
 
 
+@pytest.mark.backends("sqlite")
+@pytest.mark.parametrize("seq", range(1, 9))
+@pytest.mark.parametrize(
+    "place", ["transfers.kind", "transfers.source_id", "texts.reference", "texts.description"]
+)
+def test_a_value_that_is_no_text_is_blamed_on_its_own_transaction(lived: Desk, place: str, seq: int) -> None:
+    """However far ahead the driver reads; and whatever is wrong before it is found before it."""
+    table, column = place.split(".")
+    broken = f"UPDATE {table} SET {column} = CAST(x'ff' AS TEXT) WHERE seq = :seq"  # noqa: S608
+    with forging(lived) as connection:
+        there = connection.execute(text(broken), {"seq": seq}).rowcount
+        (*alone,) = (str(finding) for finding in verify_books(connection))
+        connection.execute(
+            text("UPDATE transfers SET amount = amount + 1 WHERE seq = :seq"), {"seq": seq - 1}
+        )
+        (*both,) = (str(finding) for finding in verify_books(connection))
+
+    assert not there or f"transaction {seq}: unreadable: Could not decode" in alone[0]
+    assert seq == 1 or f"transaction {seq - 1}: balance: " in both[0]
+
+
 @pytest.mark.parametrize(
     ("forgery", "words"),
     [
