@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "--keep", type=Path, metavar="FILE", help="write the ends of the chains to a new file"
     )
     verify.add_argument("--against", type=Path, metavar="FILE", help="compare with the ends that a file kept")
+    verify.add_argument("--progress", action="store_true", help="tell how far it is, also into a pipe")
     verify.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     verify.set_defaults(work=_verify)
 
@@ -139,7 +140,14 @@ def _verify(arguments: argparse.Namespace) -> int:
     from bot.auditing import Wish, verify
     from ledger import SystemClock
 
-    wish = Wish(_database(arguments), arguments.wallet, arguments.json, arguments.keep, arguments.against)
+    wish = Wish(
+        _database(arguments),
+        arguments.wallet,
+        arguments.json,
+        arguments.keep,
+        arguments.against,
+        arguments.progress,
+    )
     return verify(wish, SystemClock(), _say)
 
 

@@ -19,20 +19,23 @@ class CannotLook(Exception):
 def looking(database_url: str) -> Iterator[Connection]:
     """Give a connection that reads. Raises: CannotLook."""
     file = database_file(database_url)
+    where = file or database_url.rpartition("@")[2]
     if file is not None and not file.exists():
         raise CannotLook(f"There is no database at {file}.")
     try:
         store = open_store(database_url, write=False)
+        try:
+            with store.reading() as connection:
+                yield connection
+        finally:
+            store.close()
     except StoreUnusable as problem:
         raise CannotLook(str(problem)) from None
-    try:
-        with store.reading() as connection:
-            yield connection
     except DatabaseError as problem:
-        where = file or database_url.rpartition("@")[2]
         raise CannotLook(f"{where} is not a database of Redbar: {problem.orig}.") from None
-    finally:
-        store.close()
+    except UnicodeDecodeError:
+        # The driver's own words about a damaged schema quote it.
+        raise CannotLook(f"{where} is damaged: what it says of its own tables cannot be read.") from None
 
 
 def wallet_named(text: str) -> UUID | None:

@@ -1,4 +1,4 @@
-"""How far a long command is, for people who watch: on a terminal, once a second, on standard error."""
+"""How far a long command is, for people who watch: once a second, on standard error."""
 
 import sys
 import time
@@ -9,16 +9,19 @@ T = TypeVar("T")
 _EVERY_SECONDS = 1
 
 
-def shown(pieces: Iterable[T], total: int) -> Iterator[T]:
-    """Pass pieces on, and show how many of about `total` have passed."""
-    watched = sys.stderr is not None and sys.stderr.isatty()  # None when it was closed before we began
+def shown(pieces: Iterable[T], total: int, *, always: bool = False) -> Iterator[T]:
+    """Pass pieces on, and show how many of about `total` have passed; `always` also where nobody watches, in lines."""
+    there = sys.stderr is not None  # None when it was closed before we began
+    on_terminal = there and sys.stderr.isatty()
+    watched = on_terminal or (there and always)
     shown_at = time.monotonic()
     for done, piece in enumerate(pieces):
         yield piece
         if watched and done % 100 == 0 and time.monotonic() - shown_at >= _EVERY_SECONDS:
             shown_at = time.monotonic()
-            sys.stderr.write(f"\r{min(done, total):,} of {total:,} ")
+            words = f"{min(done, total):,} of {total:,}"
+            sys.stderr.write(f"\r{words} " if on_terminal else f"{words}\n")
             sys.stderr.flush()
     if watched:
-        sys.stderr.write("\r" + " " * 40 + "\r")
+        sys.stderr.write("\r" + " " * 40 + "\r" if on_terminal else f"{total:,} of {total:,}\n")
         sys.stderr.flush()

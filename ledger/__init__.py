@@ -75,7 +75,7 @@ from ledger.commands import (
     WalletView,
     funds_of,
 )
-from ledger.erasure import erase_before, erase_numbers, erase_reference
+from ledger.erasure import erase_before, erase_numbers, erase_reference, overwrite_erased
 from ledger.errors import (
     AmountOutOfRange,
     AmountUnreadable,
@@ -157,7 +157,7 @@ from ledger.reading import (
 )
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
 from ledger.store import OutcomeUnknown, StoreBusy, StoreLost, StoreUnusable, assert_outside_transaction
-from ledger.verification import Audit, Finding, audit_books, verify_books
+from ledger.verification import Audit, Finding, audit_books, audit_strays, verify_books
 from ledger.writer import Tx, Writer
 
 T = TypeVar("T")

@@ -6,6 +6,7 @@ itself; only what was kept elsewhere gives that away.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -23,8 +24,8 @@ class Head(msgspec.Struct, frozen=True):
     """The end of one wallet's chain: SHA-256 in hexadecimal; all zeros before the first transfer."""
 
     wallet_id: UUID
-    seq: int
-    hash: str
+    seq: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    hash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     recorded_at: datetime
 
 
@@ -54,9 +55,13 @@ def read_checkpoint(text: bytes) -> Checkpoint:
         raise CheckpointUnreadable("That is not a checkpoint that `redbar verify --keep` wrote.") from None
 
 
-def compare(connection: Connection, checkpoint: Checkpoint) -> Iterator[Finding]:
-    """Find the wallets whose history is no longer the one that the checkpoint saw."""
+def compare(
+    connection: Connection, checkpoint: Checkpoint, wallet_id: UUID | None = None
+) -> Iterator[Finding]:
+    """Find the wallets, or the one, whose history is no longer the one that the checkpoint saw."""
     for head in checkpoint.heads:
+        if wallet_id not in (None, head.wallet_id):
+            continue
         mine = wallets.c.wallet_id == head.wallet_id
         if connection.execute(select(wallets.c.seq).where(mine)).one_or_none() is None:
             yield Finding(head.wallet_id, "checkpoint", None, "the wallet is gone")

@@ -1,45 +1,69 @@
 """Checks that the books are what they say they are. Only reads; a finding is an answer, never an exception.
 
-The predicates are the ledger's invariants: every transfer has two sides, so that all accounts sum to zero (I1), is
-whole and follows the one before (I2, I3); what is cached equals what can be derived (I4); a usage id posts once and a
-hold ends once, by one capture, and then holds nothing (I6, I7); recorded time never runs back (I19). That money was
-there when a hold was accepted (I5) is decided under the wallet's lock and leaves no trace to check later.
+The predicates are the ledger's invariants: every transfer has the two sides of its kind, so that all accounts sum to
+zero (I1), is whole and follows the one before (I2, I3); what is cached equals what can be derived (I4); a key posts
+once, a hold ends once, by one capture, in its time, and then holds nothing (I6, I7); recorded time never runs back
+(I19). That money was there when a hold was accepted (I5) is decided under the wallet's lock and leaves no trace to
+check later; so do the alert lines, which the pace of that day drew, and the ceiling of a grace.
 
-A history is walked once, in a stream: a long one takes no more memory than a short one.
+Whatever stands in a damaged row must not keep the others from being checked: rows are read as they are stored.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, func, select
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    func,
+    inspect,
+    or_,
+    select,
+    type_coerce,
+)
+from sqlalchemy.exc import DatabaseError
 
-from ledger.chain import GENESIS, NO_TEXT, digest_of_text, link
-from ledger.chart import MONEY, Account
-from ledger.errors import WalletUnknown
-from ledger.instants import from_stamp, to_stamp
+from ledger.errors import CurrencyUnknown, WalletUnknown
+from ledger.instants import EPOCH, from_stamp, to_stamp
+from ledger.money import Currency
 from ledger.planning import HOLDS
-from ledger.rows import CHAINED, Transfer
-from ledger.statements import statements_for
-from ledger.tables import holds, hourly, notices, policies, transfers, wallets
+from ledger.policy import WalletPolicy
+from ledger.rows import ALLOWING
+from ledger.strays import Stray, canonical, strays, wallets_of
+from ledger.tables import (
+    UtcInstant,
+    UuidText,
+    episodes,
+    holds,
+    hourly,
+    notices,
+    policies,
+    transfers,
+    wallets,
+)
+from ledger.tallies import Hour, Secret, Tally, month_of
+from ledger.walking import Walk, Watch, reads_what_it_can, sums_of_month, unwatched
 
-T = TypeVar("T")
-Sums = dict[tuple[str, int, str], list[int]]
-
-_FUNDING = frozenset(kind.value for kind, recipe in MONEY.items() if recipe.sign > 0)
-_LOOKED_UP_AT_ONCE = 500
-_BALANCE = Account.BALANCE.value
+_LATEST = to_stamp(datetime.max.replace(tzinfo=EPOCH.tzinfo))
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is not as it must be. `seq` is the first bad transfer, where one is to blame."""
 
-    wallet_id: UUID
+    wallet_id: UUID | str
+    """As it stands in the database, where that is no id."""
     check: str
     seq: int | None
     words: str
@@ -47,18 +71,6 @@ class Finding:
     def __str__(self) -> str:
         where = f"transaction {self.seq}" if self.seq is not None else "wallet"
         return f"{self.wallet_id}, {where}: {self.check}: {self.words}."
-
-
-class Watch(Protocol):
-    """Passes rows on, and may show how many of a total have passed."""
-
-    def __call__(self, pieces: Iterable[T], total: int, /) -> Iterator[T]:
-        """Pass rows on."""
-        ...
-
-
-def _unwatched(pieces: Iterable[T], total: int, /) -> Iterator[T]:
-    return iter(pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,183 +86,189 @@ class Audit:
 
 
 def audit_books(
-    connection: Connection, wallet_id: UUID | None = None, *, watch: Watch = _unwatched
+    connection: Connection, wallet_id: UUID | None = None, *, watch: Watch = unwatched
 ) -> Iterator[Audit]:
     """Check one wallet, or all of them, one after the other. Refuses: WalletUnknown."""
-    wanted = select(wallets).order_by(wallets.c.wallet_id).execution_options(cross_shard=True)
+    guarded = _keys_are_guarded(connection)
     if wallet_id is not None:
-        wanted = wanted.where(wallets.c.wallet_id == wallet_id)
-    found = connection.execute(wanted).all()
-    if wallet_id is not None and not found:
-        raise WalletUnknown
-    for wallet in found:
-        findings = list(_Check(connection, wallet, watch).findings())
-        yield Audit(wallet.wallet_id, wallet.seq, wallet.chain_head, wallet.touched_at, findings)
+        yield _audit(connection, wallet_id, watch, guarded)
+        return
+    for stored in wallets_of(connection):
+        if canonical(stored):  # the others are found as strays
+            yield _audit(connection, UUID(stored), watch, guarded)
+
+
+def audit_strays(connection: Connection) -> Iterator[Finding]:
+    """Find what belongs to no wallet, so that checking each of them passes over it."""
+    for stray in strays(connection):
+        yield _of_stray(stray)
 
 
 def verify_books(connection: Connection, wallet_id: UUID | None = None) -> list[Finding]:
-    """Check one wallet, or all of them; gives what was found, nothing when all is well. Refuses: WalletUnknown."""
-    return [finding for audit in audit_books(connection, wallet_id) for finding in audit.findings]
+    """Check one wallet, or all of them and what belongs to none; gives what was found. Refuses: WalletUnknown."""
+    found = [finding for audit in audit_books(connection, wallet_id) for finding in audit.findings]
+    return found if wallet_id is not None else [*found, *audit_strays(connection)]
+
+
+def _of_stray(stray: Stray) -> Finding:
+    return Finding(UUID(stray.wallet_id) if canonical(stray.wallet_id) else stray.wallet_id, *stray[1:])
+
+
+def _audit(connection: Connection, wallet_id: UUID, watch: Watch, guarded: bool) -> Audit:
+    try:
+        wallet = connection.execute(
+            select(*_stored(wallets)).where(wallets.c.wallet_id == wallet_id)
+        ).one_or_none()
+    except DatabaseError as problem:
+        if not reads_what_it_can(connection):
+            raise
+        return Audit(wallet_id, 0, b"", EPOCH, [Finding(wallet_id, "unreadable", None, str(problem.orig))])
+    if wallet is None:
+        raise WalletUnknown
+    findings = list(_Check(connection, wallet_id, wallet, watch, guarded).findings())
+    return Audit(wallet_id, wallet.seq, wallet.chain_head, from_stamp(_clamped(wallet.touched_at)), findings)
 
 
 class _Check:
     """One wallet under examination."""
 
-    def __init__(self, connection: Connection, wallet: Row[tuple[object, ...]], watch: Watch) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        wallet_id: UUID,
+        wallet: Row[tuple[Any, ...]],
+        watch: Watch,
+        guarded: bool,
+    ) -> None:
         self._connection = connection
         self._wallet = wallet
+        self._wallet_id = wallet_id
         self._watch = watch
-        self._wallet_id: UUID = wallet.wallet_id
-        self._zone = ZoneInfo(wallet.zone)
-        self._sums: Sums = {}
-        self._quarters: dict[tuple[int, str], list[int]] = {}
-        """The same sums, by quarter of an hour and kind."""
-        self._named: dict[str, int] = {}
-        """Holds that the last transfers named, and when."""
-        self._named_at = 0
-        self._captures = 0
-        self._walked = False
+        self._guarded = guarded
+        self._secret = Secret()
+        self._derived = Tally(self._secret)
 
     def findings(self) -> Iterator[Finding]:
-        yield from self._transfers()
-        if self._walked:  # else what is derived from the transfers differs too, and says nothing new
-            yield from self._rollups()
-            yield from self._captured()
-        yield from self._held()
-        yield from self._policy()
-        yield from self._corrections()
-        yield from self._notices()
+        zone = self._zone()
+        if isinstance(zone, Finding):
+            yield zone
+            zone = ZoneInfo("UTC")
+        walk = Walk(self._connection, self._wallet_id, zone, self._derived)
+        problem = walk.go(self._watch, self._wallet.seq)
+        checks: list[Callable[[], Iterator[Finding]]] = [
+            self._held,
+            self._ended,
+            self._policies,
+            self._episode,
+        ]
+        if problem is not None:
+            yield self._finding(problem.check, problem.words, seq=problem.seq)
+        else:  # else what is derived from the transfers differs too, and says nothing new
+            yield from self._cached(walk)
+            checks += [lambda: self._rollups(zone), lambda: self._captured(walk)]
+        for check in (*checks, self._keys, self._corrections, self._notices):
+            try:
+                yield from check()
+            except DatabaseError as unreadable:
+                if not reads_what_it_can(self._connection):
+                    raise
+                yield self._finding("unreadable", str(unreadable.orig))
 
-    def _transfers(self) -> Iterator[Finding]:
-        """Walk the chain; stop at the first bad row, since everything after it follows from it."""
+    def _zone(self) -> ZoneInfo | Finding:
+        try:
+            return ZoneInfo(self._wallet.zone)
+        except (KeyError, ValueError, OSError):  # whatever a damaged name may lead to
+            return self._finding("zone", f"{self._wallet.zone!r} is no time zone")
+
+    def _cached(self, walk: Walk) -> Iterator[Finding]:
         wallet = self._wallet
-        head, balance, seq, recorded_at = GENESIS, 0, 0, 0
-        funded, emptied_at = False, None
-        for row in self._watch(_walk(self._connection, self._wallet_id), wallet.seq):
-            # Taken apart once, since millions pass here; whatever is odd is looked at again in `_problem`.
-            (
-                _,
-                number,
-                kind,
-                debit,
-                credit,
-                amount,
-                after,
-                occurred_at,
-                recorded,
-                quantity,
-                _,
-                _,
-                hold_id,
-            ) = row[:13]
-            digest, link_after, salt, reference, description = row[CHAINED:]
-            seq += 1
-            effect = amount if credit == _BALANCE else -amount
-            balance += effect
-            if not (
-                number == seq
-                and after == balance
-                and recorded >= recorded_at
-                and (debit == _BALANCE) != (credit == _BALANCE)
-                and link(head, row[:CHAINED], digest) == link_after
-                and (
-                    digest_of_text(salt, reference, description) == digest
-                    if salt and digest
-                    else not (salt or reference or description)
+        if (wallet.seq, wallet.chain_head) != (walk.seq, walk.head):
+            words = f"the wallet says it has {wallet.seq} transfers; the chain ends after {walk.seq}"
+            yield self._finding("chain", words, seq=walk.seq + 1)
+        for name, derived in (
+            ("balance", walk.balance),
+            ("funded", int(walk.funded)),
+            ("emptied_at", walk.emptied_at),
+            ("grace_cost", walk.grace_cost),
+            ("after_stop_count", walk.after_stop_count),
+        ):
+            cached = getattr(wallet, name)
+            if cached != derived:
+                show = _shown if name == "emptied_at" else str
+                yield self._finding(
+                    name.removesuffix("_at"), f"cached {show(cached)}, derived {show(derived)}"
                 )
-            ):
-                check, words = _problem(Transfer._make(row), seq, head, balance, recorded_at)
-                # A missing number is blamed on the number that is missing.
-                yield self._finding(check, words, seq=seq)
-                return
-            head, recorded_at = link_after, recorded
-            self._add(kind, occurred_at, quantity or 0, effect)
-            if hold_id is not None:
-                self._name(hold_id, recorded_at)
-            funded = funded or kind in _FUNDING
-            if balance > 0:
-                emptied_at = None
-            elif emptied_at is None and funded:
-                emptied_at = recorded_at
-        self._look_up_named()
-        self._walked = True
-        if (wallet.seq, wallet.chain_head) != (seq, head):
-            words = f"the wallet says it has {wallet.seq} transfers; the chain ends after {seq}"
-            yield self._finding("chain", words, seq=seq + 1)
-        yield from self._cached(balance, funded, None if emptied_at is None else from_stamp(emptied_at))
+        if not walk.recorded_at <= wallet.touched_at <= _LATEST:
+            words = f"last changed {_shown(wallet.touched_at)}, its last transfer is of {_shown(walk.recorded_at)}"
+            yield self._finding("time", words)
+        try:
+            Currency.of(wallet.currency)
+        except CurrencyUnknown:
+            yield self._finding("currency", f"{wallet.currency!r} is no currency")
 
-    def _cached(self, balance: int, funded: bool, emptied_at: datetime | None) -> Iterator[Finding]:
-        wallet = self._wallet
-        if wallet.balance != balance:
-            yield self._finding("balance", f"cached {wallet.balance}, derived {balance}")
-        if bool(wallet.funded) != funded:
-            yield self._finding("funded", f"cached {bool(wallet.funded)}, derived {funded}")
-        if wallet.emptied_at != emptied_at:
-            yield self._finding("emptied", f"cached {wallet.emptied_at}, derived {emptied_at}")
+    def _rollups(self, zone: ZoneInfo) -> Iterator[Finding]:
+        kept = Tally(self._secret)
+        for hour, sums in self._hours():
+            kept.add(hour, *sums)
+        for month in self._derived.months_unlike(kept):
+            derived = sums_of_month(self._connection, self._wallet_id, zone, month)
+            cached = {hour: sums for hour, sums in self._hours() if month_of(hour) == month}
+            hour = min(one for one in derived.keys() | cached.keys() if derived.get(one) != cached.get(one))
+            day, at, kind = hour
+            words = f"{kind} on {day} at {at}: cached {cached.get(hour)}, derived {derived.get(hour)}"
+            yield self._finding("rollup", words)
+            return
 
-    def _name(self, hold_id: str, recorded_at: int) -> None:
-        # A full set is looked up between two instants, since all that one commit wrote belongs together.
-        if len(self._named) >= _LOOKED_UP_AT_ONCE and recorded_at != self._named_at:
-            self._look_up_named()
-        self._named_at = recorded_at
-        self._named.setdefault(hold_id, recorded_at)
-
-    def _look_up_named(self) -> None:
-        """Count the holds that ended by being captured at the moment of a transfer that names them."""
-        if self._named:
-            rows = self._connection.execute(
-                select(holds.c.hold_id, holds.c.ended_at).where(
-                    holds.c.wallet_id == self._wallet_id,
-                    holds.c.hold_id.in_(self._named),
-                    holds.c.state == "captured",
-                )
-            )
-            self._captures += sum(self._named[hold_id] == to_stamp(ended_at) for hold_id, ended_at in rows)
-            self._named.clear()
-
-    def _add(self, kind: str, occurred_at: int, quantity: int, effect: int) -> None:
-        # No zone's offset changes inside a quarter of an hour.
-        where = (occurred_at // 900_000_000, kind)
-        sums = self._quarters.get(where)
-        if sums is None:
-            local = from_stamp(occurred_at).astimezone(self._zone)
-            hour = (local.date().isoformat(), local.hour, kind)
-            sums = self._quarters[where] = self._sums.setdefault(hour, [0, 0, 0])
-        sums[0] += 1
-        sums[1] += quantity
-        sums[2] += effect
-
-    def _rollups(self) -> Iterator[Finding]:
-        rows = self._connection.execute(
-            select(
-                hourly.c.day, hourly.c.hour, hourly.c.kind, hourly.c.count, hourly.c.quantity, hourly.c.amount
-            ).where(hourly.c.wallet_id == self._wallet_id)
-        )
-        kept: Sums = {
-            (day, hour, kind): [count, quantity, amount] for day, hour, kind, count, quantity, amount in rows
-        }
-        for key in sorted(kept.keys() | self._sums.keys()):
-            if kept.get(key) != self._sums.get(key):
-                day, hour, kind = key
-                words = f"{kind} on {day} at {hour}: cached {kept.get(key)}, derived {self._sums.get(key)}"
-                yield self._finding("rollup", words)
-                return
+    def _hours(self) -> Iterator[tuple[Hour, tuple[int, int, int]]]:
+        c = hourly.c
+        wanted = select(c.day, c.hour, c.kind, c.count, c.quantity, c.amount)
+        for row in self._stream(wanted.where(c.wallet_id == self._wallet_id)):
+            day, hour, kind, count, quantity, amount = tuple(row)
+            yield (day, hour, kind), (count, quantity, amount)
 
     def _held(self) -> Iterator[Finding]:
-        mine = holds.c.wallet_id == self._wallet_id
-        held = self._connection.execute(
-            select(func.coalesce(func.sum(holds.c.amount), 0), func.min(holds.c.expires_at)).where(
-                mine, holds.c.state == "open"
-            )
-        ).one()
-        if self._wallet.held != int(held[0]):
-            yield self._finding("held", f"cached {self._wallet.held}, derived {held[0]}")
-        due = self._wallet.next_hold_expires_at
-        if held[1] is not None and (due is None or due > held[1]):
-            yield self._finding("held", f"a hold expires at {held[1]}; the wallet looks again at {due}")
+        held, due = self._one(
+            select(
+                func.coalesce(func.sum(holds.c.amount), 0),
+                type_coerce(func.min(holds.c.expires_at), BigInteger),
+            ).where(holds.c.wallet_id == self._wallet_id, holds.c.state == "open")
+        )
+        if self._wallet.held != int(held):
+            yield self._finding("held", f"cached {self._wallet.held}, derived {held}")
+        looks = self._wallet.next_hold_expires_at
+        if due is not None and (looks is None or looks > due):
+            words = f"a hold expires at {_shown(due)}; the wallet looks again at {_shown(looks)}"
+            yield self._finding("held", words)
 
-    def _captured(self) -> Iterator[Finding]:
+    def _ended(self) -> Iterator[Finding]:
+        """Each hold fits itself: it ended in its time, as what it was."""
+        c = holds.c
+        opened, expires, ended, valid = (
+            type_coerce(one, BigInteger) for one in (c.opened_at, c.expires_at, c.ended_at, c.valid_until)
+        )
+        refused = c.state == "refused"
+        wrong = or_(
+            opened > expires,
+            func.coalesce(ended, opened) < opened,
+            func.coalesce(ended, opened) > self._wallet.touched_at,
+            and_(c.state == "expired", ended < expires),
+            and_(c.state.in_(("captured", "released")), ended >= expires),
+            refused == c.reason.in_(ALLOWING),
+            and_(refused, or_(c.amount != 0, ended != opened)),
+            and_(~refused, or_(c.amount < func.coalesce(c.asked, 0), valid != expires)),
+            c.inbound.not_in((0, 1)),
+            c.asked < 0,
+        )
+        hold_id = self._connection.execute(
+            select(c.hold_id).where(c.wallet_id == self._wallet_id, wrong).order_by(c.hold_id).limit(1)
+        ).scalar_one_or_none()
+        if hold_id is not None:
+            yield self._finding("hold", f"hold {hold_id} does not fit its own times, amounts and end")
+
+    def _captured(self, walk: Walk) -> Iterator[Finding]:
         """A capture has a hold that says so, and a hold that says so has its capture."""
+        if walk.uncaptured is not None:
+            yield self._finding(walk.uncaptured.check, walk.uncaptured.words, seq=walk.uncaptured.seq)
         captured = self._connection.execute(
             select(transfers.c.seq, transfers.c.source_id)
             .join(
@@ -261,27 +279,77 @@ class _Check:
             .where(
                 transfers.c.wallet_id == self._wallet_id,
                 transfers.c.source == HOLDS,
-                func.coalesce(holds.c.state, "") != "captured",
+                or_(
+                    func.coalesce(holds.c.state, "") != "captured",
+                    holds.c.kind != transfers.c.kind,
+                    type_coerce(holds.c.ended_at, BigInteger)
+                    != type_coerce(transfers.c.recorded_at, BigInteger),
+                ),
             )
             .order_by(transfers.c.seq)
             .limit(1)
         ).one_or_none()
         if captured is not None:
-            words = f"captures hold {captured.source_id}, which is not captured"
+            words = f"captures hold {captured.source_id}, which was not captured then, or as another kind"
             yield self._finding("hold", words, seq=captured.seq)
         count = self._connection.execute(
             select(func.count()).where(holds.c.wallet_id == self._wallet_id, holds.c.state == "captured")
         ).scalar_one()
-        if count != self._captures:
-            yield self._finding("hold", f"{count} holds were captured, by {self._captures} transfers")
+        if count != walk.captured:
+            yield self._finding("hold", f"{count} holds were captured, {walk.captured} of them by a transfer")
 
-    def _policy(self) -> Iterator[Finding]:
-        newest = self._connection.execute(
-            select(func.max(policies.c.version)).where(policies.c.wallet_id == self._wallet_id)
-        ).scalar_one()
-        if newest != self._wallet.policy_version:
-            words = f"the wallet follows version {self._wallet.policy_version}, the newest is {newest}"
+    def _policies(self) -> Iterator[Finding]:
+        """Versions run from 1 without gap, each can be read, and grace lasts no longer than one of them allowed."""
+        wallet, last, longest = self._wallet, 0, timedelta()
+        for row in self._stream(
+            select(*_stored(policies))
+            .where(policies.c.wallet_id == self._wallet_id)
+            .order_by(policies.c.version)
+        ):
+            last += 1
+            try:
+                longest = max(longest, msgspec.json.decode(row.body, type=WalletPolicy).grace)
+            except (msgspec.DecodeError, ValueError):
+                yield self._finding("policy", f"version {row.version} cannot be read")
+                return
+            if row.version != last or (last == 1 and row.changed_at != wallet.created_at):
+                yield self._finding("policy", f"version {last} is not there, or not of its day")
+                return
+        if last != wallet.policy_version:
+            words = f"the wallet follows version {wallet.policy_version}, the newest is {last}"
             yield self._finding("policy", words)
+        if wallet.emptied_at is not None:
+            lasted = wallet.grace_ends_at - wallet.emptied_at
+            if not 0 <= lasted <= to_stamp(EPOCH + longest):
+                yield self._finding("grace", f"ends at {_shown(wallet.grace_ends_at)}, later than it may")
+
+    def _episode(self) -> Iterator[Finding]:
+        """What the wallet says of its episode is what the open episode says of itself."""
+        wallet = self._wallet
+        there = self._connection.execute(
+            select(*_stored(episodes)).where(
+                episodes.c.wallet_id == self._wallet_id, episodes.c.closed_at.is_(None)
+            )
+        ).one_or_none()
+        told = None if wallet.episode_id is None else (str(wallet.episode_id), wallet.episode_level)
+        if told != (None if there is None else (str(there.episode_id), there.level)):
+            yield self._finding("episode", "the wallet and its open episode differ")
+
+    def _keys(self) -> Iterator[Finding]:
+        """Each key is there once, also where the constraint that kept it so was taken away."""
+        if self._guarded:
+            return  # counting them costs a tenth of the walk
+        c = transfers.c
+        # Grouped as the index lies, and not put in another order: half the time.
+        again = (
+            select(func.max(c.seq))
+            .where(c.wallet_id == self._wallet_id)
+            .group_by(c.wallet_id, c.source, c.source_id)
+            .having(func.count() > 1)
+        )
+        seq = self._connection.execute(again.limit(1)).scalar_one_or_none()
+        if seq is not None:
+            yield self._finding("key", "its key was posted before", seq=seq)
 
     def _corrections(self) -> Iterator[Finding]:
         correcting = transfers.alias()
@@ -302,46 +370,49 @@ class _Check:
             yield self._finding("correction", f"{row[2]} given back of {row[1]}", seq=row[0])
 
     def _notices(self) -> Iterator[Finding]:
-        count, last = self._connection.execute(
+        count, last = self._one(
             select(func.count(), func.coalesce(func.max(notices.c.seq), 0)).where(
                 notices.c.wallet_id == self._wallet_id
             )
-        ).one()
+        )
         if not count == last == self._wallet.notice_seq:
             words = (
                 f"the wallet told {self._wallet.notice_seq} notices, {count} are there, the last is {last}"
             )
             yield self._finding("notices", words)
 
+    def _one(self, wanted: Select[Any]) -> tuple[Any, ...]:
+        return tuple(self._connection.execute(wanted).one())
+
+    def _stream(self, wanted: Select[Any]) -> Iterator[Row[Any]]:
+        with self._connection.execute(wanted, execution_options={"yield_per": 1_000}) as rows:
+            yield from rows
+
     def _finding(self, check: str, words: str, *, seq: int | None = None) -> Finding:
         return Finding(self._wallet_id, check, seq, words)
 
 
-def _walk(connection: Connection, wallet_id: UUID) -> Iterator[tuple[Any, ...]]:
-    """Give all transfers with their texts, in order, from the driver itself: every layer between costs a tenth."""
-    driver: Any = connection.connection.driver_connection
-    statement, mine = statements_for(connection).all_of_wallet, {"wallet_id": str(wallet_id)}
-    if connection.dialect.name == "sqlite":
-        with closing(driver.execute(statement, mine)) as cursor:
-            yield from cursor
-        return
-    with driver.cursor(name="walk") as cursor:
-        cursor.itersize = 1_000
-        yield from cursor.execute(statement, mine)
+def _keys_are_guarded(connection: Connection) -> bool:
+    guards = inspect(connection).get_unique_constraints(transfers.name)
+    return any(one["column_names"] == ["wallet_id", "source", "source_id"] for one in guards)
 
 
-def _problem(transfer: Transfer, seq: int, head: bytes, balance: int, recorded_at: int) -> tuple[str, str]:
-    """Say what is wrong with a transfer that is, given what came before it."""
-    if transfer.seq != seq:
-        return "sequence", f"number {seq} is missing; {transfer.seq} follows"
-    if (transfer.debit == _BALANCE) == (transfer.credit == _BALANCE):
-        return "sides", f"moves from {transfer.debit} to {transfer.credit}"
-    if transfer.balance_after != balance:
-        return "balance", f"says {transfer.balance_after} after it; the transfers add up to {balance}"
-    if transfer.recorded_at < recorded_at:
-        return "time", "was recorded before the one it follows"
-    if link(head, transfer[:CHAINED], transfer.text_digest) != transfer.hash:
-        return "chain", "its hash does not fit what it says and what it follows"
-    if not transfer.salt or transfer.text_digest == NO_TEXT:
-        return "text", "its text was put in later"
-    return "text", "its text was changed"
+def _stored(table: Any) -> list[ColumnElement[Any]]:
+    """Give the columns of a table as they are stored: what cannot be an id or an instant must be read to be named."""
+    return [type_coerce(column, _stored_type(column)).label(column.name) for column in table.columns]
+
+
+def _stored_type(column: Column[Any]) -> Any:
+    if isinstance(column.type, UtcInstant):
+        return BigInteger()
+    return Text() if isinstance(column.type, UuidText) else column.type
+
+
+def _clamped(stamp: int) -> int:
+    return max(0, min(stamp, _LATEST))
+
+
+def _shown(stamp: int | None) -> str:
+    if stamp is None:
+        return "never"
+    return from_stamp(stamp).isoformat() if stamp == _clamped(stamp) else str(stamp)

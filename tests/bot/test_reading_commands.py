@@ -17,6 +17,8 @@ import httpx
 import pytest
 
 from bot import demo
+from ledger.chain import GENESIS, link
+from ledger.rows import CHAINED, Transfer
 from tests.journeys.world import World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -69,15 +71,33 @@ def said(*words: str, code: int, cwd: Path | None = None) -> str:
     return result.stdout + result.stderr
 
 
-def forged(place: Place, folder: Path) -> str:
-    """Copy the database and change one charge in it; gives its address."""
+def forged(place: Place, folder: Path, *statements: str) -> str:
+    """Copy the database and change something in it, one charge unless told; gives its address."""
     copy = folder / "copy.db"
+    copy.unlink(missing_ok=True)
     with closing(sqlite3.connect(place.file)) as there, closing(sqlite3.connect(copy)) as here:
         there.backup(here)
-        here.execute("DROP TRIGGER transfers_no_update")
-        here.execute("UPDATE transfers SET kind = 'ai_task' WHERE seq = 2")
+        for trigger in ("transfers_no_update", "transfers_no_delete"):
+            here.execute(f"DROP TRIGGER {trigger}")
+        for statement in statements or ("UPDATE transfers SET kind = 'ai_task' WHERE seq = 2",):
+            assert here.execute(statement).rowcount > 0
         here.commit()
     return f"sqlite:///{copy}"
+
+
+def rewritten(place: Place, folder: Path) -> str:
+    """Copy the database and write a new history into it that fits itself; gives its address."""
+    with closing(sqlite3.connect(place.file)) as there:
+        columns = ", ".join(Transfer._fields[:CHAINED])
+        rows = there.execute(f"SELECT {columns}, text_digest FROM transfers ORDER BY seq").fetchall()  # noqa: S608
+    head, changes = GENESIS, []
+    for *row, digest in rows:
+        if row[1] == 3:
+            row[11] = "call-other"
+        head = link(head, row, digest)
+        change = f"source_id = '{row[11]}', hash = x'{head.hex()}' WHERE seq = {row[1]}"
+        changes.append(f"UPDATE transfers SET {change}")  # noqa: S608
+    return forged(place, folder, *changes, f"UPDATE wallets SET chain_head = x'{head.hex()}'")  # noqa: S608
 
 
 def test_verify_says_how_much_it_checked(place: Place) -> None:
@@ -120,6 +140,52 @@ def test_a_checkpoint_is_kept_once_and_compared(place: Place, tmp_path: Path) ->
     words = said("verify", "--database", forged(place, tmp_path), "--keep", str(other), code=1)
     assert "was not written" in words
     assert not other.exists()
+    assert f"{place.wallet_id}, transaction 3: checkpoint: the history up to here" in said(
+        "verify", "--database", rewritten(place, tmp_path), "--against", str(kept), code=1
+    )
+
+
+def test_a_checkpoint_says_what_it_knows_nothing_of(place: Place, tmp_path: Path) -> None:
+    """A wallet that came after it, or that it was not made of, is not vouched for."""
+    heads = {"made_at": "2026-11-23T09:00:00Z", "heads": []}
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps(heads), encoding="utf-8")
+
+    assert "It says nothing of 1 wallet, which came later." in said(
+        "verify", "--database", place.url, "--against", str(empty), code=0
+    )
+    words = ("verify", "--database", place.url, "--against", str(empty), "--wallet", place.wallet_id)
+    assert f"says nothing of wallet {place.wallet_id}" in said(*words, code=2)
+
+
+def test_verify_finds_a_wallet_that_was_taken_away(place: Place, tmp_path: Path) -> None:
+    """Nobody would check its transfers."""
+    url = forged(place, tmp_path, "DELETE FROM wallets")
+    words = said("verify", "--database", url, code=1)
+    assert f"{place.wallet_id}, wallet: wallet: transfers has rows of a wallet that is not there." in words
+
+
+def test_verify_is_not_stopped_by_a_value_that_is_no_text(place: Place, tmp_path: Path) -> None:
+    """It names the transaction, in JSON as well."""
+    url = forged(place, tmp_path, "UPDATE transfers SET kind = CAST(x'ff' AS TEXT) WHERE seq = 3")
+    told = json.loads(said("verify", "--json", "--database", url, code=1))
+    assert [(one["transaction"], one["check"]) for one in told["findings"]] == [(3, "unreadable")]
+
+
+def test_verify_speaks_json_also_when_it_cannot_check(place: Place, tmp_path: Path) -> None:
+    """Whoever reads it must not have to guess."""
+    told = json.loads(said("verify", "--json", "--database", f"sqlite:///{tmp_path / 'none.db'}", code=2))
+    assert told["whole"] is None
+    assert "There is no database" in told["error"]
+
+
+def test_verify_tells_how_far_it_is_where_it_is_asked_to(place: Place, tmp_path: Path) -> None:
+    """In lines, on standard error; else not a word into a pipe."""
+    silent = redbar("verify", "--database", place.url)
+    asked = redbar("verify", "--database", place.url, "--progress")
+    assert (silent.stderr, asked.returncode) == ("", 0)
+    assert asked.stderr.splitlines()[-1] == "3 of 3"
+    assert asked.stdout == silent.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What lets one schema and one set of statements run on SQLite, PostgreSQL and Citus (DESIGN, Data)."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ from ledger import migrate, new_id, new_wallet_id
 from ledger.migrations.placing import placing
 from ledger.statements import _postgres, _sqlite
 from ledger.tables import notices, texts, transfers, wallets
+from ledger.walking import _TEXTS, _TRANSFERS
+from tests import statements
 from tests.ledger.desk import Desk
 from tests.statements import Watch
 
@@ -92,14 +95,14 @@ def test_everything_has_a_name(table: Table) -> None:
 
 def test_the_hot_statements_name_their_wallet() -> None:
     """Those that SQLAlchemy does not see, read as they stand."""
-    for statements in (_sqlite(), _postgres()):
-        for name in statements.__slots__:
-            statement = getattr(statements, name)
-            writes = statement.startswith("INSERT")
-            assert (writes and "wallet_id" in statement) or re.search(
-                r"\bwallet_id = +(:|%\(|\?|\$\d)", statement
-            ), name
-            assert not re.search(r"(?i)\b(now|random|clock_timestamp|gen_random_uuid)\(", statement), name
+    hot = [(name, getattr(one, name)) for one in (_sqlite(), _postgres()) for name in one.__slots__]
+    walked = [("walk", statement) for one in (_TRANSFERS, _TEXTS) for statement in one.values()]
+    for name, statement in (*hot, *walked):
+        writes = statement.startswith("INSERT")
+        assert (writes and "wallet_id" in statement) or re.search(
+            r"\bwallet_id = +(:|%\(|\?|\$\d)", statement
+        ), name
+        assert not re.search(r"(?i)\b(now|random|clock_timestamp|gen_random_uuid)\(", statement), name
 
 
 @pytest.mark.parametrize("versions", ["ledger", "bot"])
@@ -182,3 +185,37 @@ def test_the_watch_lets_pass_what_is_allowed() -> None:
         watch.see(str(compiled), [compiled.params], cross_shard=False)
 
     assert watch.found == []
+
+
+def by_the_product(desk: Desk, *forbidden: Any) -> list[str]:
+    """Send statements from code that lies where the product's does; gives what the watch found."""
+    source = "def send(connection, forbidden):\n    for one in forbidden:\n        connection.execute(one)\n"
+    there: dict[str, Any] = {}
+    exec(compile(source, str(statements.ROOT / "ledger" / "nowhere.py"), "exec"), there)  # noqa: S102
+    try:
+        with suppress(Seen), desk.ledger.store.writing() as connection:
+            there["send"](connection, forbidden)
+            raise Seen
+        return list(statements.found)
+    finally:
+        statements.found.clear()
+
+
+class Seen(Exception):
+    """Ends a transaction that must not be committed."""
+
+
+@pytest.mark.parametrize("what", [one for one in FORBIDDEN if one != "draws lots"])
+def test_the_watch_is_awake(desk: Desk, what: str) -> None:
+    """It hears what real connections send, on each database; SQLite alone may write to many wallets at once."""
+    quiet = desk.sqlite and what == "writes to two wallets at once"
+
+    assert len(by_the_product(desk, *FORBIDDEN[what])) == (0 if quiet else 1)
+
+
+def test_the_watch_lets_tests_do_what_they_like(desk: Desk) -> None:
+    """Else no test could look at the whole database."""
+    with desk.ledger.reading() as connection:
+        connection.execute(select(transfers.c.seq))
+
+    assert statements.found == []

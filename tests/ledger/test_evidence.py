@@ -1,6 +1,7 @@
 """What the chain proves, what only a checkpoint proves, and what may be erased without breaking either."""
 
 import json
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -18,6 +19,7 @@ from ledger import (
     erase_before,
     erase_numbers,
     erase_reference,
+    overwrite_erased,
     read_checkpoint,
 )
 from ledger.chain import GENESIS, link
@@ -125,7 +127,16 @@ def test_a_checkpoint_is_read_as_it_was_written(lived: Desk) -> None:
     assert written["heads"][0]["seq"] == 7
     assert len(written["heads"][0]["hash"]) == 64
     assert read_checkpoint(kept(lived)).made_at == MORNING
-    for wrong in (b"", b"{}", b"no checkpoint", b'{"made_at": "today", "heads": []}'):
+    head = b'{"wallet_id": "00000000-0000-4000-8000-000000000000", "recorded_at": "2026-11-23T09:00:00Z", %s}'
+    damaged = [
+        b'{"made_at": "2026-11-23T09:00:00Z", "heads": [%s]}' % (head % what)
+        for what in (
+            b'"seq": -1, "hash": "%s"' % (b"0" * 64),
+            b'"seq": 99999999999999999999, "hash": "%s"' % (b"0" * 64),
+            b'"seq": 1, "hash": "%s"' % (b"0" * 63),
+        )
+    ]
+    for wrong in (b"", b"{}", b"no checkpoint", b'{"made_at": "today", "heads": []}', *damaged):
         with pytest.raises(CheckpointUnreadable):
             read_checkpoint(wrong)
 
@@ -208,3 +219,67 @@ def test_a_text_put_in_later_is_found(desk: Desk) -> None:
     )
 
     assert "transaction 1: text: its text was put in later" in desk.findings()[0]
+
+
+def test_a_capture_that_comes_again_is_known_however_its_hold_was_erased(desk: Desk) -> None:
+    """It takes its reference from the hold: both lose it together, by whichever rule."""
+    desk.top_up("100")
+    for name in ("before", "across", "numbered"):
+        desk.one(OpenHold(name, OUTBOUND_CALL, usd("1"), reference="campaign 3"), HoldAnswer)
+    desk.capture("before", "1")
+    desk.clock.skip(minutes=1)
+    instant = desk.clock.now()
+    desk.capture("across", "1")
+    numbered = desk.capture("numbered", "1")
+
+    assert desk.ledger.run(lambda tx: erase_before(tx, desk.wallet_id, instant, actor="U1")) == 1
+    assert desk.ledger.run(lambda tx: erase_numbers(tx, desk.wallet_id, [numbered.seq], actor="U1")) == 1
+
+    assert references(desk) == ["", "", "campaign 3", ""]
+    for name in ("before", "across", "numbered"):
+        assert desk.capture(name, "1").duplicate
+    with desk.ledger.reading() as connection:
+        found = dict(connection.execute(select(holds.c.hold_id, holds.c.reference)).all())
+    assert found == {"before": "", "across": "campaign 3", "numbered": ""}
+
+
+def bytes_of(desk: Desk) -> bytes:
+    """Give all that lies in the database's files, with its log."""
+    if desk.sqlite:
+        file = Path(desk.url.removeprefix("sqlite:///"))
+        return b"".join(one.read_bytes() for one in file.parent.glob(f"{file.name}*"))
+    with desk.ledger.store.writing() as connection:
+        connection.execute(text("CHECKPOINT"))
+        return b"".join(
+            bytes(
+                connection.execute(
+                    text(f"SELECT pg_read_binary_file(pg_relation_filepath('{name}'))")
+                ).scalar_one()
+            )
+            for name in ("texts", "ix_texts_reference", "holds")
+        )
+
+
+def test_what_was_erased_leaves_the_files_too(desk: Desk) -> None:
+    """Enough of it that pages split while it was written, and a hold that carried it."""
+    desk.top_up("1000")
+    desk.one(OpenHold("h1", OUTBOUND_CALL, usd("1"), reference="zebra of hold"), HoldAnswer)
+    desk.capture("h1", "1")
+    desk.do(
+        *(
+            PostUsage("platform", f"call-{n}", OUTBOUND_CALL, 100, None, reference=f"zebra {n * 37 % 500}")
+            for n in range(500)
+        )
+    )
+    desk.use("1", key="stays", reference="okapi")
+    last = desk.view().seq
+    desk.ledger.run(lambda tx: erase_numbers(tx, desk.wallet_id, list(range(1, last)), actor="U1"))
+    desk.ledger.run(lambda tx: erase_reference(tx, desk.wallet_id, "zebra of hold", actor="U1"))
+    assert b"zebra" in bytes_of(desk)
+
+    assert overwrite_erased(desk.ledger.store)
+
+    found = bytes_of(desk)
+    assert b"zebra" not in found
+    assert b"okapi" in found
+    assert desk.use("1", reference="zebra 1", key="after").duplicate is False  # and it goes on

@@ -1,0 +1,368 @@
+"""One walk along all transfers of a wallet: whether each is whole and follows the one before, and what they add up to.
+
+A long history is walked in a stream and takes no more memory than a short one.
+"""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BigInteger, Connection, select, type_coerce
+from sqlalchemy.exc import DatabaseError
+
+from ledger.chain import GENESIS, NO_TEXT, digest_of_text, link
+from ledger.chart import CORRECTION, MONEY, USAGE
+from ledger.commands import AI_TASK, INBOUND_CALL, OUTBOUND_CALL
+from ledger.rows import CHAINED, IN_TRANSFERS, Transfer
+from ledger.tables import holds
+from ledger.tallies import QUARTER, QUARTERS_AT_ONCE, Hour, Tally, local_hour, month_of
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+_LOOKED_UP_AT_ONCE = 500
+_numbers = count(1)
+"""Of cursors, two of which are open on a connection."""
+_RECIPES = {kind.value: tuple(recipe) for kind, recipe in MONEY.items()}
+_USAGE = tuple(USAGE)
+_CHAINED = CHAINED - 1
+"""How many columns the chain covers beside the wallet's id, which is the same in all rows and not read."""
+_TRANSFERS, _TEXTS = (
+    {
+        dialect: f"SELECT {', '.join(columns)} FROM {table} WHERE wallet_id = {mark} ORDER BY seq"  # noqa: S608
+        for dialect, mark in (("sqlite", ":wallet_id"), ("postgresql", "%(wallet_id)s"))
+    }
+    for table, columns in (
+        ("transfers", Transfer._fields[1:IN_TRANSFERS]),
+        ("texts", ("seq", *Transfer._fields[IN_TRANSFERS:])),
+    )
+)
+# Walked side by side: joined by the database, the two take half as long again.
+_FITTING = {(kind, *sides) for kind, sides in _RECIPES.items()} | {
+    (kind, *_USAGE) for kind in (OUTBOUND_CALL, INBOUND_CALL, AI_TASK)
+}
+"""What needs no closer look."""
+_FUNDING = frozenset(kind.value for kind, recipe in MONEY.items() if recipe.sign > 0)
+
+
+class Watch(Protocol):
+    """Passes rows on, and may show how many of a total have passed."""
+
+    def __call__(self, pieces: Iterable[T], total: int, /) -> Iterator[T]:
+        """Pass rows on."""
+        ...
+
+
+def unwatched(pieces: Iterable[T], total: int, /) -> Iterator[T]:
+    """Pass rows on, and show nothing."""
+    return iter(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a transfer."""
+
+    check: str
+    words: str
+    seq: int
+
+
+class Walk:
+    """What a walk has derived from the transfers so far."""
+
+    def __init__(self, connection: Connection, wallet_id: UUID, zone: ZoneInfo, tally: Tally) -> None:
+        self.seq = 0
+        self.head = GENESIS
+        self.balance = 0
+        self.recorded_at = 0
+        self.funded = False
+        self.emptied_at: int | None = None
+        self.grace_cost = 0
+        self.after_stop_count = 0
+        self.captured = 0
+        """Holds that ended by being captured at the moment of a transfer that names them."""
+        self.uncaptured: Problem | None = None
+        """The first transfer that names a hold which was open then, and did not end by it."""
+        self._connection = connection
+        self._wallet_id, self._id = wallet_id, str(wallet_id)
+        self._zone = zone
+        self._tally = tally
+        self._quarters: dict[tuple[int, str], list[int]] = {}
+        self._named: dict[str, list[tuple[int, int]]] = {}
+        """When, and by which transfers, holds were named lately."""
+        self._named_at = 0
+        self._texts: Generator[Row, None, None]
+        self._text: Row | None = None
+        """The next text."""
+        self._lost = ""
+        """Why it cannot be read."""
+
+    def go(self, watch: Watch, total: int) -> Problem | None:
+        """Walk to the end, or to the first bad transfer: everything after it follows from it."""
+        rows = _rows(self._connection, _TRANSFERS, self._wallet_id)
+        self._texts = _rows(self._connection, _TEXTS, self._wallet_id)
+        try:
+            self._text = self._next_text()
+            problem = self._along(watch(rows, total))
+        except DatabaseError as unreadable:
+            if not reads_what_it_can(self._connection):
+                raise
+            problem = self._step_by_step(str(unreadable.orig))
+        finally:
+            # Else they stay open as long as somebody keeps the walk.
+            rows.close()
+            self._texts.close()
+        if problem is None and self._text is not None:
+            problem = Problem("text", "a text without its transfer", self._text[0])
+        if problem is None:
+            self._add_quarters()
+            self._look_up_named()
+        return problem
+
+    def _step_by_step(self, words: str) -> Problem:
+        """Go on row by row to the one that cannot be read: the driver read ahead and lost those before it."""
+        rows = _singly(self._connection, _TRANSFERS, self._wallet_id, self.seq - 1)
+        try:
+            if self.seq:
+                known = next(rows)
+                self.balance, self.recorded_at, self.head = known[5], known[7], known[-1]
+            problem = self._along(rows)
+        except DatabaseError as unreadable:
+            words, problem = str(unreadable.orig), None
+        return problem or Problem("unreadable", words, self.seq + 1)
+
+    def _along(self, rows: Iterator[Row]) -> Problem | None:
+        # One loop, on names of its own: every call and every attribute in it costs a hundredth of the walk.
+        my_id, quarters, head = self._id, self._quarters, self.head
+        balance, latest = self.balance, self.recorded_at
+        for seq, row in enumerate(rows, start=self.seq + 1):
+            (
+                number,
+                kind,
+                debit,
+                credit,
+                amount,
+                balance_after,
+                occurred_at,
+                recorded_at,
+                quantity,
+                _source,
+                _source_id,
+                hold_id,
+                _parent,
+                corrects_seq,
+                after_stop,
+                _dated,
+                digest,
+                its_hash,
+            ) = row
+            if number != seq:
+                # A missing number is blamed on the number that is missing.
+                return Problem("sequence", f"number {seq} is missing; {number} follows", seq)
+            effect = amount if credit == "balance" else -amount
+            balance += effect
+            if balance_after != balance:
+                words = f"says {balance_after} after it; the transfers add up to {balance}"
+                return Problem("balance", words, seq)
+            if recorded_at < latest:
+                return Problem("time", "was recorded before the one it follows", seq)
+            if link(head, (my_id, *row[:_CHAINED]), digest) != its_hash:
+                return Problem("chain", "its hash does not fit what it says and what it follows", seq)
+            if (kind, debit, credit) not in _FITTING or corrects_seq is not None or amount <= 0:
+                problem = _misfit(seq, kind, debit, credit, amount, corrects_seq)
+                if problem is not None:
+                    return problem
+            if digest != NO_TEXT or (self._text is not None and self._text[0] <= seq):
+                problem = self._misworded(seq, digest)
+                if problem is not None:
+                    return problem
+            head, latest, self.seq = its_hash, recorded_at, seq
+            sums = quarters.get((occurred_at // QUARTER, kind)) or self._new_quarter(occurred_at, kind)
+            sums[0] += 1
+            sums[2] += effect
+            if quantity is not None:
+                sums[1] += quantity
+            if hold_id is not None:
+                self._name(hold_id, recorded_at)
+            if balance <= 0 or self.emptied_at is not None or not self.funded:
+                self.balance, self.recorded_at = balance, recorded_at
+                self._cross_zero(kind, amount, after_stop, is_usage=credit == "usage")
+        self.head, self.balance, self.recorded_at = head, balance, latest
+        return None
+
+    def _misworded(self, seq: int, digest: bytes) -> Problem | None:
+        """Say what is wrong with a transfer's text, and go on to the next."""
+        text = self._text
+        if text is None or text[0] > seq:
+            if digest == NO_TEXT:
+                return None
+            check, words = ("unreadable", self._lost) if self._lost else ("text", "its text is gone")
+            return Problem(check, words, seq)
+        number, salt, reference, description = text
+        if number < seq:
+            return Problem("text", "a text without its transfer", number)
+        if digest == NO_TEXT or (not salt and (reference or description)):
+            return Problem("text", "its text was put in later", seq)
+        if salt and digest_of_text(salt, reference, description) != digest:
+            return Problem("text", "its text was changed", seq)
+        self._text = self._next_text()
+        return None
+
+    def _next_text(self) -> Row | None:
+        try:
+            return next(self._texts, None)
+        except DatabaseError:
+            if not reads_what_it_can(self._connection):
+                raise
+        last = self._text[0] if self._text is not None else 0
+        self._texts = _singly(self._connection, _TEXTS, self._wallet_id, last)
+        try:
+            return next(self._texts, None)
+        except DatabaseError as unreadable:
+            # Nobody knows yet whose it is: the next transfer that has a text.
+            self._lost = str(unreadable.orig)
+            return None
+
+    def _cross_zero(self, kind: str, amount: int, after_stop: int, *, is_usage: bool) -> None:
+        """Keep the books of an empty wallet, as the draft does."""
+        self.funded = self.funded or kind in _FUNDING
+        if self.balance > 0:
+            self.emptied_at = None
+            return
+        if self.emptied_at is None and self.funded:
+            self.emptied_at = self.recorded_at
+            self.grace_cost = self.after_stop_count = 0
+        if self.emptied_at is not None and is_usage:
+            self.grace_cost += min(amount, -self.balance)
+            self.after_stop_count += after_stop
+
+    def _new_quarter(self, occurred_at: int, kind: str) -> list[int]:
+        if len(self._quarters) >= QUARTERS_AT_ONCE:
+            self._add_quarters()
+        sums = self._quarters[occurred_at // QUARTER, kind] = [0, 0, 0]
+        return sums
+
+    def _add_quarters(self) -> None:
+        for (quarter, kind), sums in self._quarters.items():
+            self._tally.add(local_hour(quarter, kind, self._zone), *sums)
+        self._quarters.clear()
+
+    def _name(self, hold_id: str, recorded_at: int) -> None:
+        # A full set is looked up between two instants, since all that one commit wrote belongs together.
+        if len(self._named) >= _LOOKED_UP_AT_ONCE and recorded_at != self._named_at:
+            self._look_up_named()
+        self._named_at = recorded_at
+        self._named.setdefault(hold_id, []).append((recorded_at, self.seq))
+
+    def _look_up_named(self) -> None:
+        """Ask of each hold that was named whether it ended by that."""
+        for some in _pieces(self._named, _LOOKED_UP_AT_ONCE):
+            try:
+                self._look_up(some)
+            except DatabaseError as unreadable:
+                if not reads_what_it_can(self._connection):
+                    raise
+                words = f"names holds that cannot be read: {unreadable.orig}"
+                self._blame(min(seq for one in some for _, seq in self._named[one]), words)
+        self._named.clear()
+
+    def _look_up(self, hold_ids: list[str]) -> None:
+        opened_at, ended_at = (type_coerce(one, BigInteger) for one in (holds.c.opened_at, holds.c.ended_at))
+        rows = self._connection.execute(
+            select(holds.c.hold_id, holds.c.state, opened_at, ended_at).where(
+                holds.c.wallet_id == self._wallet_id, holds.c.hold_id.in_(hold_ids)
+            )
+        )
+        for hold_id, state, opened, ended in rows:
+            named = self._named[hold_id]
+            self.captured += state == "captured" and any(at == ended for at, _ in named)
+            for at, seq in named:
+                # At the very instant of its opening or end, either may have come first.
+                if opened < at and (ended is None or at < ended):
+                    self._blame(seq, f"names hold {hold_id}, which was open and did not end by it")
+
+    def _blame(self, seq: int, words: str) -> None:
+        if self.uncaptured is None or seq < self.uncaptured.seq:
+            self.uncaptured = Problem("hold", words, seq)
+
+
+def _pieces(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    left = iter(names)
+    while piece := list(islice(left, size)):
+        yield piece
+
+
+def _misfit(
+    seq: int, kind: str, debit: str, credit: str, amount: int, corrects_seq: int | None
+) -> Problem | None:
+    """Say whether a transfer has the sides of its kind, and an amount."""
+    if kind == CORRECTION:
+        fits = (debit == "balance") != (credit == "balance") and corrects_seq is not None
+    else:
+        fits = (debit, credit) == _RECIPES.get(kind, _USAGE) and corrects_seq is None
+    if not fits:
+        return Problem("sides", f"a {kind} moves from {debit} to {credit}", seq)
+    if amount <= 0 and (amount or credit != "usage"):
+        return Problem("amount", f"moves {amount}", seq)
+    return None
+
+
+def _rows(connection: Connection, statement: dict[str, str], wallet_id: UUID) -> Generator[Row, None, None]:
+    """Give rows in order from the driver itself: every layer between costs a tenth. Raises: DatabaseError."""
+    driver: Any = connection.connection.driver_connection
+    sql, mine = statement[connection.dialect.name], {"wallet_id": str(wallet_id)}
+    with _as_sqlalchemy_says_it(connection, sql):
+        if connection.dialect.name == "sqlite":
+            with closing(driver.execute(sql, mine)) as cursor:
+                yield from cursor
+            return
+        with driver.cursor(name=f"walk_{next(_numbers)}") as cursor:
+            cursor.itersize = 1_000
+            yield from cursor.execute(sql, mine)
+
+
+def _singly(
+    connection: Connection, statement: dict[str, str], wallet_id: UUID, after: int
+) -> Generator[Row, None, None]:
+    """Give the rows after a number, each by a statement of its own; SQLite's alone. Raises: DatabaseError."""
+    driver: Any = connection.connection.driver_connection
+    sql = statement["sqlite"].replace("ORDER BY", "AND seq > :after ORDER BY") + " LIMIT 1"
+    with _as_sqlalchemy_says_it(connection, sql):
+        while row := driver.execute(sql, {"wallet_id": str(wallet_id), "after": after}).fetchone():
+            yield row
+            after = row[0]
+
+
+@contextmanager
+def _as_sqlalchemy_says_it(connection: Connection, sql: str) -> Iterator[None]:
+    try:
+        yield
+    except connection.dialect.loaded_dbapi.Error as problem:
+        raise DatabaseError(sql, None, problem) from problem
+
+
+def reads_what_it_can(connection: Connection) -> bool:
+    """Say whether a row that cannot be read is that row's fault, and the others can still be read.
+
+    PostgreSQL reads nothing more in a transaction in which something went wrong.
+    """
+    return connection.dialect.name == "sqlite"
+
+
+def sums_of_month(
+    connection: Connection, wallet_id: UUID, zone: ZoneInfo, month: str
+) -> dict[Hour, tuple[int, int, int]]:
+    """Walk once more for one month alone: what its transfers add up to, exactly. The chain has to be whole."""
+    sums: dict[Hour, tuple[int, int, int]] = {}
+    for row in _rows(connection, _TRANSFERS, wallet_id):
+        _, kind, _, credit, amount, _, occurred_at, _, quantity = row[:9]
+        hour = local_hour(occurred_at // QUARTER, kind, zone)
+        if month_of(hour) == month:
+            count, quantities, effect = sums.get(hour, (0, 0, 0))
+            effect += amount if credit == "balance" else -amount
+            sums[hour] = (count + 1, quantities + (quantity or 0), effect)
+    return sums
