@@ -32,7 +32,7 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, NoSuchTableError
 
 from ledger.errors import CurrencyUnknown, WalletUnknown
 from ledger.instants import EPOCH, from_stamp, to_stamp
@@ -89,11 +89,11 @@ def audit_books(
     connection: Connection, wallet_id: UUID | None = None, *, watch: Watch = unwatched
 ) -> Iterator[Audit]:
     """Check one wallet, or all of them, one after the other. Refuses: WalletUnknown."""
+    there = wallets_of(connection)
+    if wallet_id is not None and str(wallet_id) not in there:
+        raise WalletUnknown
     guarded = _keys_are_guarded(connection)
-    if wallet_id is not None:
-        yield _audit(connection, wallet_id, watch, guarded)
-        return
-    for stored in wallets_of(connection):
+    for stored in there if wallet_id is None else [str(wallet_id)]:
         if canonical(stored):  # the others are found as strays
             yield _audit(connection, UUID(stored), watch, guarded)
 
@@ -116,15 +116,11 @@ def _of_stray(stray: Stray) -> Finding:
 
 def _audit(connection: Connection, wallet_id: UUID, watch: Watch, guarded: bool) -> Audit:
     try:
-        wallet = connection.execute(
-            select(*_stored(wallets)).where(wallets.c.wallet_id == wallet_id)
-        ).one_or_none()
+        wallet = connection.execute(select(*_stored(wallets)).where(wallets.c.wallet_id == wallet_id)).one()
     except DatabaseError as problem:
         if not reads_what_it_can(connection):
             raise
         return Audit(wallet_id, 0, b"", EPOCH, [Finding(wallet_id, "unreadable", None, str(problem.orig))])
-    if wallet is None:
-        raise WalletUnknown
     findings = list(_Check(connection, wallet_id, wallet, watch, guarded).findings())
     return Audit(wallet_id, wallet.seq, wallet.chain_head, from_stamp(_clamped(wallet.touched_at)), findings)
 
@@ -393,7 +389,10 @@ class _Check:
 
 
 def _keys_are_guarded(connection: Connection) -> bool:
-    guards = inspect(connection).get_unique_constraints(transfers.name)
+    try:
+        guards = inspect(connection).get_unique_constraints(transfers.name)
+    except NoSuchTableError:
+        return False
     return any(one["column_names"] == ["wallet_id", "source", "source_id"] for one in guards)
 
 

@@ -106,7 +106,7 @@ class Walk:
         rows = _rows(self._connection, _TRANSFERS, self._wallet_id)
         self._texts = _rows(self._connection, _TEXTS, self._wallet_id)
         try:
-            self._text = self._next_text()
+            self._text = self._first_text()
             problem = self._along(watch(rows, total))
         except DatabaseError as unreadable:
             if not reads_what_it_can(self._connection):
@@ -209,17 +209,25 @@ class Walk:
             return Problem("text", "its text was put in later", seq)
         if salt and digest_of_text(salt, reference, description) != digest:
             return Problem("text", "its text was changed", seq)
-        self._text = self._next_text()
+        try:
+            self._text = next(self._texts, None)
+        except DatabaseError:
+            if not reads_what_it_can(self._connection):
+                raise
+            self._text = self._text_after(number)
         return None
 
-    def _next_text(self) -> Row | None:
+    def _first_text(self) -> Row | None:
         try:
             return next(self._texts, None)
         except DatabaseError:
             if not reads_what_it_can(self._connection):
                 raise
-        last = self._text[0] if self._text is not None else 0
-        self._texts = _singly(self._connection, _TEXTS, self._wallet_id, last)
+            return self._text_after(0)
+
+    def _text_after(self, after: int) -> Row | None:
+        """Give the next text by a statement of its own: the driver read ahead and lost it."""
+        self._texts = _singly(self._connection, _TEXTS, self._wallet_id, after)
         try:
             return next(self._texts, None)
         except DatabaseError as unreadable:
