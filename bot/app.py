@@ -20,6 +20,7 @@ from bot.clockwork import Clockwork, Job
 from bot.courier import Courier
 from bot.flows.alerts import Alerts
 from bot.flows.charges import Charges
+from bot.flows.money_out import MoneyOut
 from bot.flows.news import News
 from bot.flows.office import Office
 from bot.flows.payments import Payments
@@ -120,7 +121,8 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
         currency=settings.currency,
         zone=settings.time_zone,
     )
-    news = News(ledger, gateway, office.payments, webhook=bool(settings.stripe_webhook_secret))
+    money_out = MoneyOut(ledger, gateway, office.payments)
+    news = News(ledger, gateway, office.payments, money_out, webhook=bool(settings.stripe_webhook_secret))
     upkeep = Upkeep(ledger, office.wallets, office.payments, office.recharge, news)
     outlet = Outlet(client, time.sleep)
     delivery = Delivery(office, outlet)

@@ -76,6 +76,60 @@ class LinkSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundSeen:
+    """Money given back to a card, wholly or in part. Amounts in minor units of the payment's currency."""
+
+    refund_id: str
+    status: str
+    """"pending", "requires_action", "succeeded", "failed" or "canceled"; after the last two the money is back."""
+    amount_minor: int
+    currency: str
+    intent_id: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MovementSeen:
+    """A movement of the outside account's balance, and the payment that it belongs to where there is one."""
+
+    movement_id: str
+    kind: str
+    category: str
+    incoming: bool
+    source_id: str
+    intent_id: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeSeen:
+    """A cardholder's bank wants a payment back. Amounts in minor units of the payment's currency."""
+
+    dispute_id: str
+    status: str
+    """`warning_…` is an inquiry that has moved no money."""
+    reason: str
+    amount_minor: int
+    currency: str
+    intent_id: str
+    due_by: datetime | None
+    """Until when evidence is taken."""
+    created: datetime
+    movements: Sequence[MovementSeen]
+    """Each took the amount away, or (incoming) gave it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarningSeen:
+    """A card network suspects that a payment is fraud; no money has moved for it."""
+
+    warning_id: str
+    actionable: bool
+    intent_id: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EventSeen:
     """News in its smallest form: something happened to that object."""
 
@@ -155,9 +209,21 @@ class PaymentGateway(Protocol):
         """Give the ids of the PaymentIntents that a link's completed pages made."""
         ...
 
-    def customer_intents(
-        self, customer_id: str, created_from: datetime
+    def refund(self, refund_id: str) -> "Ok[RefundSeen] | Rejected | Unknown": ...
+    def dispute(self, dispute_id: str) -> "Ok[DisputeSeen] | Rejected | Unknown": ...
+    def fraud_warning(self, warning_id: str) -> "Ok[WarningSeen] | Rejected | Unknown": ...
+    def intents(
+        self, since: datetime, until: datetime
     ) -> "Ok[Sequence[IntentSeen]] | Rejected | Unknown": ...
+    def refunds(
+        self, since: datetime, until: datetime
+    ) -> "Ok[Sequence[RefundSeen]] | Rejected | Unknown": ...
+    def disputes(
+        self, since: datetime, until: datetime
+    ) -> "Ok[Sequence[DisputeSeen]] | Rejected | Unknown": ...
+    def movements(
+        self, since: datetime, until: datetime
+    ) -> "Ok[Sequence[MovementSeen]] | Rejected | Unknown": ...
     def events(
         self, *, after_event_id: str | None, created_from: datetime
     ) -> "Ok[Sequence[EventSeen]] | Rejected | Unknown":

@@ -138,6 +138,20 @@ payments = _table(
     Index("ix_payments_state", "wallet_id", "state"),
 )
 
+disputes = _table(
+    "disputes",  # and early fraud warnings
+    _wallet(),
+    _text("dispute_id", key=True),
+    Column("payment_id", UuidText, nullable=False),
+    _text("status", empty=False),
+    _text("reason"),
+    Column("amount_micros", BigInt, nullable=False),
+    _text("currency", empty=False),
+    _instant("due_at", optional=True),
+    _instant("opened_at"),
+    _instant("changed_at"),
+)
+
 calls = _table(
     "calls",
     _wallet(),

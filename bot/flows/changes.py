@@ -1,12 +1,17 @@
-"""What a change of rule changed, read back from the policies that were kept."""
+"""What a change was, read back from what was kept: of a rule, by a refund, by a dispute."""
 
 from dataclasses import replace
 from uuid import UUID
 
-from bot.flows.facts import AutomaticFacts
+from sqlalchemy import select
+
+from bot.flows.facts import AutomaticFacts, DisputeFacts, RefundFacts
+from bot.flows.notices import DisputeChanged, RefundBooked
 from bot.flows.pages import automatic_facts, desk
 from bot.flows.recharge import Recharge
-from ledger import Ledger, policy_of
+from bot.flows.settling import Payment
+from bot.tables import disputes
+from ledger import Ledger, Money, policy_of
 
 
 def rule_before_and_after(
@@ -21,3 +26,42 @@ def rule_before_and_after(
         for policy in found
     )
     return before, after
+
+
+def refund_facts(ledger: Ledger, payment: Payment, notice: RefundBooked) -> RefundFacts:
+    """Give what a refund did to the wallet."""
+    with ledger.reading() as connection:
+        view, _ = ledger.look(connection, payment.wallet_id)
+    return RefundFacts(
+        ref=payment.ref,
+        refund_id=notice.refund_id,
+        amount=Money(notice.amount_micros, payment.currency),
+        card=payment.paid_with,
+        failed=notice.failed,
+        balance=Money(view.balance_micros, payment.currency),
+    )
+
+
+def dispute_facts(ledger: Ledger, payment: Payment, notice: DisputeChanged) -> DisputeFacts:
+    """Give what a dispute, a bank's question or a suspicion means for the wallet."""
+    with ledger.reading() as connection:
+        view, policy = ledger.look(connection, payment.wallet_id)
+        row = connection.execute(
+            select(disputes.c.amount_micros, disputes.c.due_at).where(
+                disputes.c.wallet_id == payment.wallet_id, disputes.c.dispute_id == notice.dispute_id
+            )
+        ).one()
+    return DisputeFacts(
+        ref=payment.ref,
+        dispute_id=notice.dispute_id,
+        status=notice.status,
+        amount=Money(row.amount_micros, payment.currency),
+        card=payment.paid_with,
+        paid_at=payment.settled_at,
+        moved_out=notice.moved_micros < 0,
+        moved_back=notice.moved_micros > 0,
+        balance=Money(view.balance_micros, payment.currency),
+        automatic=policy.automatic,
+        due_by=row.due_at,
+        zone=view.zone,
+    )

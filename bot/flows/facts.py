@@ -299,6 +299,37 @@ class FailureFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundFacts:
+    """A payment that was given back, or (failed) a refund that the bank sent back."""
+
+    ref: str
+    refund_id: str
+    amount: Money
+    card: str
+    failed: bool
+    balance: Money
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFacts:
+    """A bank that wants a payment back, asks about it, suspects it, or has decided."""
+
+    ref: str
+    dispute_id: str
+    status: str
+    """Stripe's, or "suspected"."""
+    amount: Money
+    card: str
+    paid_at: datetime | None
+    moved_out: bool
+    moved_back: bool
+    balance: Money
+    automatic: Automatic
+    due_by: datetime | None
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class RehearsalFacts:
     """What a rule would have done over the last 30 days."""
 

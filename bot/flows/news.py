@@ -12,6 +12,7 @@ from threading import Lock
 
 from sqlalchemy import func, insert, select, update
 
+from bot.flows.money_out import MoneyOut
 from bot.flows.payments import Payments
 from bot.payment_state import State
 from bot.ports import EventSeen, Ok, PaymentGateway, Rejected
@@ -35,11 +36,18 @@ class News:
     """Takes events in and lets payments hear of them."""
 
     def __init__(
-        self, ledger: Ledger, gateway: PaymentGateway, payments_flow: Payments, *, webhook: bool
+        self,
+        ledger: Ledger,
+        gateway: PaymentGateway,
+        payments_flow: Payments,
+        money_out: MoneyOut,
+        *,
+        webhook: bool,
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._payments = payments_flow
+        self._money_out = money_out
         self._webhook = webhook
         self._handling = Lock()
 
@@ -108,6 +116,12 @@ class News:
             return self._payments.sync_session(object_id)
         if kind.startswith("payment_intent."):
             return self._payments.sync_intent(object_id)
+        if kind.startswith("refund."):
+            return self._money_out.sync_refund(object_id)
+        if kind.startswith("charge.dispute."):
+            return self._money_out.sync_dispute(object_id)
+        if kind.startswith("radar.early_fraud_warning."):
+            return self._money_out.sync_warning(object_id)
         return True  # known to exist, nothing to do for it yet
 
     def poll(self, now: datetime) -> bool:

@@ -77,6 +77,31 @@ class PaidTwice:
     intent_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefundBooked:
+    """A payment was given back, wholly or in part; or (failed) the bank sent a refund back."""
+
+    name: ClassVar[str] = "refund.booked"
+    payment_id: UUID
+    refund_id: str
+    amount_micros: int
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeChanged:
+    """A bank wants a payment back, asks about it, suspects it, or has decided."""
+
+    name: ClassVar[str] = "dispute.changed"
+    payment_id: UUID
+    dispute_id: str
+    status: str
+    opened: bool
+    """Heard of for the first time."""
+    moved_micros: int
+    """Below zero when the money was taken away, above when it was given back."""
+
+
 BotNotice = (
     RequestSent
     | PaymentChanged
@@ -86,6 +111,8 @@ BotNotice = (
     | CapReached
     | RuleChanged
     | PaidTwice
+    | RefundBooked
+    | DisputeChanged
 )
 BOT_NOTICES: tuple[type[BotNotice], ...] = (
     RequestSent,
@@ -96,4 +123,6 @@ BOT_NOTICES: tuple[type[BotNotice], ...] = (
     CapReached,
     RuleChanged,
     PaidTwice,
+    RefundBooked,
+    DisputeChanged,
 )

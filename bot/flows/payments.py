@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from bot.flows import bodies, calls, settling
-from bot.flows.calls import Call, NotMade, NotReached, Unreachable
+from bot.flows.calls import Call, NotMade, Unreachable
+from bot.flows.customers import customer_of, record_customer
 from bot.flows.notices import PaymentChanged, RequestSent
 from bot.flows.settling import Payment, change, find, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
@@ -31,7 +32,7 @@ from bot.ports import (
     SessionSeen,
     Unknown,
 )
-from bot.tables import billing, payments, workspaces
+from bot.tables import billing, payments
 from ledger import Currency, Ledger, Money, Tx, to_minor
 
 log = logging.getLogger("redbar.payments")
@@ -195,19 +196,25 @@ class Payments:
 
     def sync_intent(self, intent_id: str) -> bool:
         """Look at an intent and let what it says act; False when outside could not be asked."""
+        return not isinstance(self.paid_by(intent_id), Unknown)
+
+    def paid_by(self, intent_id: str) -> Payment | Unknown | None:
+        """Look at an intent, let what it says act, and give its payment; None when it is not of this installation."""
         answer = self._gateway.intent(intent_id)
         match answer:
             case Unknown():
-                return False
+                return answer
             case Rejected():
-                return True
+                return None
             case Ok(seen):
-                payment = self._ours(seen.metadata)
-                if payment is not None:
-                    self._ledger.run(
-                        lambda tx: self._heard_intent(tx, payment, seen), wallet_id=payment.wallet_id
-                    )
-                return True
+                return self.hear_intent(seen)
+
+    def hear_intent(self, seen: IntentSeen) -> Payment | None:
+        """Let an intent that was looked at act; gives its payment, None when it is not of this installation."""
+        payment = self._ours(seen.metadata)
+        if payment is None:
+            return None
+        return self._ledger.run(lambda tx: self._heard_intent(tx, payment, seen), wallet_id=payment.wallet_id)
 
     def _heard_page(self, tx: Tx, payment: Payment, seen: SessionSeen) -> None:
         payment = self._fresh(tx, payment)
@@ -217,17 +224,18 @@ class Payments:
             change(tx, payment, News.EXPIRED)
             tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
 
-    def _heard_intent(self, tx: Tx, payment: Payment, seen: IntentSeen) -> None:
+    def _heard_intent(self, tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
         payment = self._fresh(tx, payment)
         if seen.status == "succeeded":
-            settling.settle(tx, payment, seen)
-        elif seen.status in ("requires_payment_method", "canceled") and payment.way == "saved_card":
+            return settling.settle(tx, payment, seen)
+        if seen.status in ("requires_payment_method", "canceled") and payment.way == "saved_card":
             # Whether this or the answer to our own call comes first, the second finds nothing left to do; the
             # intent is cancelled by whoever made the call.
             if seen.decline_code == "authentication_required":
                 self._needs_person(tx, payment)
             elif seen.decline_code:
                 self._declined(tx, payment, seen.decline_code, seen.advice_code)
+        return payment
 
     def _ours(self, metadata: Mapping[str, str]) -> Payment | None:
         """Find the payment that an outside object names; None when it is not of this installation."""
@@ -348,11 +356,10 @@ class Payments:
 
     def _follow(self, tx: Tx, call: Call, answer: calls.Answer) -> Call | None:
         """Commit an answer with what follows from it; gives the next call where there is one."""
+        if call.operation == "customer":
+            record_customer(tx, call, answer)
+            return None
         calls.record(tx, call, answer)
-        if call.operation == "customer" and isinstance(answer, Ok):
-            tx.connection.execute(
-                update(billing).where(billing.c.wallet_id == call.wallet_id).values(customer_id=answer.seen)
-            )
         payment = find(tx.connection, call.wallet_id, payment_id=call.payment_id) if call.payment_id else None
         if payment is None:
             return None
@@ -451,41 +458,7 @@ class Payments:
     # --- Bodies --------------------------------------------------------------------------------------------
 
     def _customer(self, wallet_id: UUID) -> str:
-        """Give the wallet's customer, made on first need."""
-
-        def intend(tx: Tx) -> str | Call:
-            known = tx.connection.execute(
-                select(billing.c.customer_id).where(billing.c.wallet_id == wallet_id)
-            ).scalar_one()
-            if known:
-                return str(known)
-            unfinished = [
-                c
-                for c, _ in calls.unfinished(tx.connection, wallet_id=wallet_id)
-                if c.operation == "customer"
-            ]
-            if unfinished:
-                return unfinished[0]
-            name = tx.connection.execute(
-                select(workspaces.c.name).where(workspaces.c.wallet_id == wallet_id)
-            ).scalar_one()
-            metadata = {"redbar_install": self._install, "redbar_wallet": str(wallet_id)}
-            return calls.intend(
-                tx, wallet_id, "customer", {"name": name, "metadata": metadata}, payment_id=None
-            )
-
-        found = self._ledger.run(intend, wallet_id=wallet_id)
-        if isinstance(found, str):
-            return found
-        answer = calls.send(self._gateway, found)
-        self._ledger.run(lambda tx: self._follow(tx, found, answer), wallet_id=wallet_id)
-        match answer:
-            case Ok(seen):
-                return str(seen)
-            case Unknown():
-                raise NotReached
-            case _:
-                raise NotMade("")
+        return customer_of(self._ledger, self._gateway, wallet_id, install=self._install)
 
     def _intend_page(self, tx: Tx, payment: Payment, customer: str) -> Call:
         body = bodies.page(payment, customer=customer, install=self._install, return_url=self._return_url)

@@ -25,6 +25,8 @@ class Kind:
     at_attach: bool = True
     asks: Asks = Asks.NEVER
     words: str = "succeeds"
+    trouble: str = ""
+    """What follows a charge that succeeded: a dispute, an inquiry, a fraud warning, refunds that fail."""
 
     @property
     def last4(self) -> str:
@@ -108,6 +110,41 @@ KINDS = (
         "visa",
         decline="card_velocity_exceeded",
         words="over its limit",
+    ),
+    Kind(
+        "4000000000000259",
+        "pm_card_createDispute",
+        "visa",
+        words="succeeds, then is disputed",
+        trouble="dispute",
+    ),
+    Kind(
+        "4000000000002685",
+        "pm_card_createDisputeProductNotReceived",
+        "visa",
+        words="succeeds, then is disputed: not received",
+        trouble="dispute_not_received",
+    ),
+    Kind(
+        "4000000000001976",
+        "pm_card_createDisputeInquiry",
+        "visa",
+        words="succeeds, then the bank inquires",
+        trouble="inquiry",
+    ),
+    Kind(
+        "4000000000005423",
+        "pm_card_createIssuerFraudRecord",
+        "visa",
+        words="succeeds, then is suspected of fraud",
+        trouble="fraud_warning",
+    ),
+    Kind(
+        "4000000000005126",
+        "pm_card_refundFail",
+        "visa",
+        words="succeeds; refunds fail an hour later",
+        trouble="refund_fails",
     ),
     Kind("4000056655665556", "pm_card_visa_debit", "visa"),
     Kind("4000000000001881", "pm_card_visa_finance", "visa", words="succeeds, ends in 1881"),

@@ -7,6 +7,7 @@ from bot.sandbox import stripe_params as known
 from bot.sandbox.shelf import Doc
 from bot.sandbox.stripe_amounts import check_amount, check_currency, check_lines, integer, missing_param
 from bot.sandbox.stripe_cards import BY_METHOD, BY_NUMBER, Kind
+from bot.sandbox.stripe_clawbacks import refund
 from bot.sandbox.stripe_lists import listed
 from bot.sandbox.stripe_money import (
     AUTHENTICATION,
@@ -15,7 +16,6 @@ from bot.sandbox.stripe_money import (
     cancel,
     charge,
     create_intent,
-    refund,
 )
 from bot.sandbox.stripe_params import Params, Shape
 from bot.sandbox.stripe_problem import StripeProblem, invalid
@@ -26,6 +26,7 @@ PAGE_LIFE_MIN_SECONDS = 30 * 60
 PAGE_LIFE_MAX_SECONDS = 24 * 3600
 _SESSION_FILTERS = "payment_link payment_intent customer status"
 _REFUND_FILTERS = "payment_intent charge"
+_DISPUTE_FILTERS = "payment_intent charge"
 _BALANCE_FILTERS = "type source currency"
 _URLS = {
     "session": "/v1/checkout/sessions",
@@ -33,6 +34,7 @@ _URLS = {
     "method": "/v1/payment_methods",
     "refund": "/v1/refunds",
     "transaction": "/v1/balance_transactions",
+    "dispute": "/v1/disputes",
 }
 
 
@@ -251,6 +253,9 @@ METHODS: Sequence[Method] = (
     Method("POST", "/v1/refunds", known.REFUND, _refund),
     Method("GET", "/v1/refunds", known.page(_REFUND_FILTERS), _list("refund", _REFUND_FILTERS)),
     Method("GET", f"/v1/refunds{_ID}", known.NONE, _see("refund")),
+    Method("GET", "/v1/disputes", known.page(_DISPUTE_FILTERS), _list("dispute", _DISPUTE_FILTERS)),
+    Method("GET", f"/v1/disputes{_ID}", known.NONE, _see("dispute")),
+    Method("GET", f"/v1/radar/early_fraud_warnings{_ID}", known.NONE, _see("warning")),
     Method(
         "GET",
         "/v1/balance_transactions",

@@ -1,10 +1,10 @@
-"""Money in the Stripe stand-in: intents, charges, refunds, and the balance they move."""
+"""Money in the Stripe stand-in: intents, charges, and the balance they move."""
 
 from dataclasses import replace
 
 from bot.sandbox.shelf import Doc
-from bot.sandbox.stripe_amounts import integer
 from bot.sandbox.stripe_cards import Asks, Kind, advice_of, code_of, message_of
+from bot.sandbox.stripe_clawbacks import trouble_after
 from bot.sandbox.stripe_problem import invalid
 from bot.sandbox.stripe_state import StripeState, merged, without_notes
 
@@ -84,6 +84,7 @@ def charge(
     state.keep("intent", intent)
     state.emit("charge.succeeded", made)
     state.emit("payment_intent.succeeded", intent)
+    trouble_after(state, made, kind.trouble)
     return "succeeded"
 
 
@@ -143,7 +144,7 @@ def _error_of(method: Doc, made: Doc, decline: str) -> Doc:
 
 def _make_charge(state: StripeState, intent: Doc, method: Doc, decline: str) -> Doc:
     name = state.new("ch")
-    moved = None if decline else _move(state, "charge", intent["amount"], intent["currency"], name)
+    moved = None if decline else state.move("charge", intent["amount"], intent["currency"], name)["id"]
     return state.keep(
         "charge",
         {
@@ -178,80 +179,3 @@ def _make_charge(state: StripeState, intent: Doc, method: Doc, decline: str) -> 
             "balance_transaction": moved,
         },
     )
-
-
-def _move(state: StripeState, kind: str, amount: int, currency: str, source: str) -> str:
-    """Write a movement of the account's balance; gives its id."""
-    moved = {
-        "id": state.new("txn"),
-        "object": "balance_transaction",
-        "amount": amount,
-        "fee": 0,
-        "net": amount,
-        "currency": currency,
-        "created": state.now(),
-        "available_on": state.now(),
-        "exchange_rate": None,
-        "reporting_category": kind,
-        "source": source,
-        "status": "available",
-        "type": kind,
-    }
-    state.keep("transaction", moved)
-    return str(moved["id"])
-
-
-def refund(state: StripeState, params: Doc) -> Doc:
-    """Give money back. Raises: StripeProblem."""
-    paid = _charge_to_refund(state, params)
-    left = paid["amount"] - paid["amount_refunded"]
-    if left == 0:
-        raise invalid(f"Charge {paid['id']} has already been refunded.", code="charge_already_refunded")
-    amount = integer(params, "amount") if "amount" in params else left
-    if amount < 1:
-        raise invalid(
-            "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount"
-        )
-    if amount > left:
-        raise invalid(
-            f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).", param="amount"
-        )
-    name = state.new("re")
-    made = {
-        "id": name,
-        "object": "refund",
-        "amount": amount,
-        "currency": paid["currency"],
-        "created": state.now(),
-        "charge": paid["id"],
-        "payment_intent": paid["payment_intent"],
-        "metadata": merged({}, params.get("metadata")),
-        "reason": params.get("reason"),
-        "status": "succeeded",
-        "failure_reason": None,
-        "balance_transaction": _move(state, "refund", -amount, paid["currency"], name),
-    }
-    state.keep("refund", made)
-    paid["amount_refunded"] += amount
-    paid["refunded"] = paid["amount_refunded"] == paid["amount"]
-    state.keep("charge", paid)
-    state.emit("charge.refunded", paid)
-    state.emit("refund.created", made)
-    return made
-
-
-def _charge_to_refund(state: StripeState, params: Doc) -> Doc:
-    name = params.get("charge")
-    if params.get("payment_intent"):
-        intent = state.need("intent", params["payment_intent"])
-        name = intent["latest_charge"] if intent["status"] == "succeeded" else None
-        if name is None:
-            raise invalid(f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.")
-    if not name:
-        raise invalid(
-            "One of the following params should be provided for this request: payment_intent, charge."
-        )
-    paid = state.need("charge", str(name))
-    if not paid["paid"]:
-        raise invalid(f"Charge {paid['id']} was not paid, so there is nothing to refund.")
-    return paid

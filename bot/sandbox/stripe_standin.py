@@ -16,7 +16,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from bot.ports import Clock
-from bot.sandbox import stripe_api
+from bot.sandbox import stripe_api, stripe_clawbacks
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.shelf import Doc, Shelf
@@ -91,7 +91,15 @@ class StripeStandIn:
         self.pages.sweep()
         with self.state.shelf.transaction():
             stripe_api.forget_old_keys(self.state)
+            stripe_clawbacks.fail_due_refunds(self.state)
         self.tell()
+
+    def claw_back(self, wish: Doc) -> Doc:
+        """Do what the account's owner, a bank or a network does to a charge. Raises: KeyError, StripeProblem."""
+        with self.state.shelf.transaction():
+            made = without_notes(stripe_clawbacks.carry_out(self.state, wish))
+        self.tell()
+        return made
 
     def tell(self) -> None:
         """Have new events sent, where an endpoint is known."""
@@ -282,10 +290,22 @@ def _control_routes(stand_in: StripeStandIn) -> list[Any]:
             return {"ok": False, "error": "There is no such event."}
         return {"ok": True}
 
+    @post("/sandbox/api/stripe/clawback", status_code=200, sync_to_thread=True)
+    def clawback(data: JSONBody[Doc]) -> Response[Doc]:
+        """Refund a charge, have a bank dispute it, or say what becomes of either."""
+        try:
+            made = stand_in.claw_back(data)
+        except (KeyError, StripeProblem) as problem:
+            words = (
+                problem.body["error"]["message"] if isinstance(problem, StripeProblem) else f"no {problem}"
+            )
+            return Response({"ok": False, "error": words}, status_code=400)
+        return Response({"ok": True, **made})
+
     @get("/sandbox/api/stripe/charges", sync_to_thread=False)
     def charges() -> list[Doc]:
         """Every succeeded charge: the truth that a ledger is held against."""
         with stand_in.state.shelf.transaction():
             return [without_notes(one) for one in stand_in.state.shelf.all("charge") if one["paid"]]
 
-    return [script, webhooks, charges]
+    return [script, webhooks, clawback, charges]

@@ -31,6 +31,8 @@ KIND_OF_PREFIX = {
     "evt": "event",
     "re": "refund",
     "txn": "transaction",
+    "du": "dispute",
+    "issfr": "warning",
 }
 
 
@@ -109,6 +111,29 @@ class StripeState:
         """Have an event sent to the webhook endpoint, in its turn."""
         name = self.new("wh")
         self.shelf.put("undelivered", name, {"id": name, "event": event})
+
+    def move(
+        self, kind: str, amount: int, currency: str, source: str, *, category: str = "", fee: int = 0
+    ) -> Doc:
+        """Write a movement of the account's balance."""
+        return self.keep(
+            "transaction",
+            {
+                "id": self.new("txn"),
+                "object": "balance_transaction",
+                "amount": amount,
+                "fee": fee,
+                "net": amount - fee,
+                "currency": currency,
+                "created": self.now(),
+                "available_on": self.now(),
+                "exchange_rate": None,
+                "reporting_category": category or kind,
+                "source": source,
+                "status": "available",
+                "type": kind,
+            },
+        )
 
     # --- Customers, pages, links ---------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import msgspec
 
 from bot.flows import notices as told
 from bot.flows.alerts import CHANNEL, PERSON, Posted
-from bot.flows.changes import rule_before_and_after
+from bot.flows.changes import dispute_facts, refund_facts, rule_before_and_after
 from bot.flows.declines import words_of
 from bot.flows.facts import AlertFacts, FailureFacts, RequestFacts
 from bot.flows.office import Office
@@ -28,7 +28,7 @@ from bot.payment_state import State
 from bot.slack.outlet import FileNotReady, Outlet, Sent, qr_png
 from bot.slack.views import alerts as alert_views
 from bot.slack.views import automatic as automatic_views
-from bot.slack.views import money_in
+from bot.slack.views import money_in, money_out
 from bot.slack.views.blocks import Message
 from ledger import (
     StartedAfterStop,
@@ -44,6 +44,8 @@ log = logging.getLogger("redbar.delivery")
 
 REFRESH_EVERY = timedelta(seconds=20)
 """Slack takes fifty updates a minute in a workspace; a countdown in minutes needs far fewer."""
+QUIET = frozenset({"under_review", "warning_under_review", "appeal_under_review"})
+"""Steps of a dispute that ask nothing of anybody."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -77,6 +79,8 @@ class Delivery:
             told.CapReached.name: self._capped,
             told.RuleChanged.name: self._rule_changed,
             told.PaidTwice.name: self._paid_twice,
+            told.RefundBooked.name: self._refunded,
+            told.DisputeChanged.name: self._disputed,
         }
 
     def deliver(self, waiting: Waiting) -> None:
@@ -261,6 +265,24 @@ class Delivery:
         payment = self._look(waiting.wallet_id, waiting.read(told.PaidTwice).payment_id)
         for user_id in self._people.to_tell(waiting.wallet_id):
             self._outlet.post(user_id, money_in.paid_twice(self._facts(payment)))
+
+    # --- Money out -----------------------------------------------------------------------------------------
+
+    def _refunded(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.RefundBooked)
+        payment = self._look(waiting.wallet_id, notice.payment_id)
+        message = money_out.refunded(refund_facts(self._ledger, payment, notice))
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            self._outlet.post(user_id, message)
+
+    def _disputed(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.DisputeChanged)
+        if not notice.opened and not notice.moved_micros and notice.status in QUIET:
+            return
+        payment = self._look(waiting.wallet_id, notice.payment_id)
+        message = money_out.disputed(dispute_facts(self._ledger, payment, notice))
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            self._outlet.post(user_id, message)
 
     # --- Automatic payments --------------------------------------------------------------------------------
 

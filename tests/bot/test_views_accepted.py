@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from bot.flows.facts import AlertsFacts, RequestState, Role, StatusFacts
-from bot.slack.views import alerts, automatic, errors, forms, help, history, home, money_in, status, usage
+from bot.slack.views import (
+    alerts,
+    automatic,
+    errors,
+    forms,
+    help,
+    history,
+    home,
+    money_in,
+    money_out,
+    status,
+    usage,
+)
 from bot.slack.views.blocks import Message
 from ledger import USD, Automatic, Level, Money, Standing
 from tests.bot import view_facts as v
@@ -155,8 +167,28 @@ def _others() -> Iterator[tuple[str, Shown]]:
     yield "incident", errors.incident("RB-2")
 
 
+def _money_out() -> Iterator[tuple[str, Shown]]:
+    for failed in (False, True):
+        yield f"refund failed={failed}", money_out.refunded(v.refund(failed=failed))
+    yield "refund of an unknown card", money_out.refunded(v.refund(card=""))
+    for step in (
+        "needs_response",
+        "warning_needs_response",
+        "suspected",
+        "won",
+        "lost",
+        "warning_closed",
+        "prevented",
+    ):
+        for state in Automatic:
+            yield f"dispute {step} {state}", money_out.disputed(v.dispute(step, automatic=state))
+    yield "dispute without a date", money_out.disputed(v.dispute(due_by=None, paid_at=None, card=""))
+
+
 EVERYTHING = dict(
-    one for group in (_homes, _statuses, _money_in, _automatic, _alerts, _others) for one in group()
+    one
+    for group in (_homes, _statuses, _money_in, _money_out, _automatic, _alerts, _others)
+    for one in group()
 )
 
 

@@ -15,6 +15,7 @@ from bot.flows.facts import (
     CardFacts,
     ChargeFacts,
     DayFacts,
+    DisputeFacts,
     FailureFacts,
     HistoryFacts,
     HomeFacts,
@@ -23,6 +24,7 @@ from bot.flows.facts import (
     OfferFacts,
     PaymentFacts,
     PeopleFacts,
+    RefundFacts,
     RehearsalFacts,
     RequestFacts,
     RequestState,
@@ -270,6 +272,38 @@ def failure(**changes: Any) -> FailureFacts:
         needs_action=False,
         lasts_until=datetime(2026, 11, 23, 23, 43, tzinfo=UTC),
         pay=request(asker_id="", payer_id=""),
+        zone="UTC",
+    )
+    return replace(facts, **changes)
+
+
+def refund(**changes: Any) -> RefundFacts:
+    """Give a refund that went through."""
+    facts = RefundFacts(
+        ref="RB-14",
+        refund_id="re_3Qx",
+        amount=usd("50"),
+        card="Visa ••4242",
+        failed=False,
+        balance=usd("-12.40"),
+    )
+    return replace(facts, **changes)
+
+
+def dispute(status: str = "needs_response", **changes: Any) -> DisputeFacts:
+    """Give a dispute as it begins: the money is gone, automatic payments are off."""
+    facts = DisputeFacts(
+        ref="RB-14",
+        dispute_id="du_1Qx",
+        status=status,
+        amount=usd("100"),
+        card="Visa ••4242",
+        paid_at=NOW - timedelta(days=3),
+        moved_out=status == "needs_response",
+        moved_back=status == "won",
+        balance=usd("-12.40"),
+        automatic=Automatic.OFF,
+        due_by=NOW + timedelta(days=9),
         zone="UTC",
     )
     return replace(facts, **changes)

@@ -5,103 +5,28 @@ come first, often, or beside another. Stripe promises neither order nor uniquene
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import permutations, repeat
-from types import SimpleNamespace
-from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
 
-from bot.app import open_ledger
-from bot.flows.news import News
-from bot.flows.payments import Payments
-from bot.flows.wallets import Wallets
-from bot.ports import EventSeen, Ok
-from bot.stripe_gateway import StripeGateway
+from bot.ports import EventSeen
 from bot.tables import NIL_WALLET, cursors
-from ledger import Currency, Ledger, Money, transfer_by_key, verify_books
+from ledger import verify_books
 from tests.conftest import REQUIRE_ALL
-from tests.sandbox.slack_place import SettableClock, Stage
-from tests.sandbox.stripe_place import KEY, Shop
+from tests.faults.desk import DOLLARS, Desk, desk_in
 
 ORDERS = 2_000 if REQUIRE_ALL else 60
-DOLLARS = Money(20_000_000, Currency.of("USD"))
-
-
-@dataclass
-class Desk:
-    """A bot without Slack in front of a Stripe that is served."""
-
-    shop: Shop
-    ledger: Ledger
-    gateway: StripeGateway
-    payments: Payments
-    news: News
-    wallet_id: UUID
-    last: str | None = None
-    """The event up to which the tests have read."""
-
-    def paid(self) -> tuple[str, Sequence[EventSeen]]:
-        """Have a link made and paid; gives the intent and the events that tell of it, none of them heard yet."""
-        payment = self.payments.ask(self.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
-        assert self.shop.pay(SimpleNamespace(url=payment.url))["ok"]
-        answer = self.gateway.events(
-            after_event_id=self.last, created_from=self.ledger.now() - timedelta(minutes=1)
-        )
-        assert isinstance(answer, Ok)
-        self.last = answer.seen[-1].event_id
-        ids = {name for one in answer.seen for name in (one.object_id, one.payment_intent_id or "")}
-        (intent,) = {name for name in ids if name.startswith("pi_")}
-        return intent, answer.seen
-
-    def hear(self, way: str, event: EventSeen | None, intent: str) -> None:
-        """Hear of a payment in one of the ways."""
-        now = self.ledger.now()
-        match way:
-            case "webhook":
-                assert event is not None
-                self.news.take([event])
-                self.news.handle_waiting(now)
-            case "poll":
-                self.news.poll(now)
-                self.news.handle_waiting(now)
-            case "page":
-                assert event is not None
-                if event.object_id.startswith("cs_"):
-                    self.payments.sync_session(event.object_id)
-            case "intent":
-                self.payments.sync_intent(intent)
-            case "sweep":
-                self.payments.sweep(now)
-
-    def credited(self, intent: str) -> bool:
-        """Say whether an intent was credited; that it was once, its key and the sum at the end prove."""
-        with self.ledger.reading() as connection:
-            return transfer_by_key(connection, self.wallet_id, "stripe", f"credit:{intent}") is not None
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """One wallet, one Stripe."""
-    folder = tmp_path_factory.mktemp("orders")
-    stage, clock = Stage(), SettableClock()
-    shop = Shop(stage, clock, folder)
-    ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", clock)
-    gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
-    wallets = Wallets(ledger)
-    payments = Payments(ledger, gateway, install=wallets.install_id(), return_url="https://slack.example/")
-    wallet_id = wallets.open(
-        team_id="T1", enterprise_id="", name="Orders", bot_user_id="U1", currency=DOLLARS.currency, zone="UTC"
-    )
-    yield Desk(shop, ledger, gateway, payments, News(ledger, gateway, payments, webhook=True), wallet_id)
-    ledger.close()
-    gateway.close()
-    shop.close()
-    stage.stop()
+    with desk_in(tmp_path_factory.mktemp("orders")) as made:
+        yield made
 
 
 def test_every_order_of_the_ways_credits_once(desk: Desk) -> None:

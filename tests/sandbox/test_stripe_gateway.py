@@ -203,7 +203,7 @@ def test_a_saved_card_is_charged(
         assert isinstance(gone, Ok)
         assert gone.seen.status == "canceled"
         assert gone.seen.decline_code == gateway_decline(answer)
-    found = gateway.customer_intents(customer, shop.clock.now() - timedelta(minutes=10))
+    found = gateway.intents(shop.clock.now() - timedelta(minutes=10), shop.clock.now())
     assert isinstance(found, Ok)
     assert [one.intent_id for one in found.seen] == [made.seen.intent_id]
 

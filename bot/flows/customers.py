@@ -1,0 +1,52 @@
+"""The wallet's customer outside: made once, on first need, and remembered."""
+
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from bot.flows import calls
+from bot.flows.calls import Call, NotMade, NotReached
+from bot.ports import Ok, PaymentGateway, Unknown
+from bot.tables import billing, workspaces
+from ledger import Ledger, Tx
+
+
+def customer_of(ledger: Ledger, gateway: PaymentGateway, wallet_id: UUID, *, install: str) -> str:
+    """Give the wallet's customer, made on first need. Refuses: NotReached, NotMade."""
+    found = ledger.run(lambda tx: _known_or_intended(tx, wallet_id, install), wallet_id=wallet_id)
+    if isinstance(found, str):
+        return found
+    answer = calls.send(gateway, found)
+    ledger.run(lambda tx: record_customer(tx, found, answer), wallet_id=wallet_id)
+    match answer:
+        case Ok(seen):
+            return str(seen)
+        case Unknown():
+            raise NotReached
+        case _:
+            raise NotMade("")
+
+
+def record_customer(tx: Tx, call: Call, answer: calls.Answer) -> None:
+    """Commit what became of the call that makes the customer."""
+    calls.record(tx, call, answer)
+    if isinstance(answer, Ok):
+        tx.connection.execute(
+            update(billing).where(billing.c.wallet_id == call.wallet_id).values(customer_id=answer.seen)
+        )
+
+
+def _known_or_intended(tx: Tx, wallet_id: UUID, install: str) -> str | Call:
+    known = tx.connection.execute(
+        select(billing.c.customer_id).where(billing.c.wallet_id == wallet_id)
+    ).scalar_one()
+    if known:
+        return str(known)
+    for call, _ in calls.unfinished(tx.connection, wallet_id=wallet_id):
+        if call.operation == "customer":
+            return call
+    name = tx.connection.execute(
+        select(workspaces.c.name).where(workspaces.c.wallet_id == wallet_id)
+    ).scalar_one()
+    body = {"name": name, "metadata": {"redbar_install": install, "redbar_wallet": str(wallet_id)}}
+    return calls.intend(tx, wallet_id, "customer", body, payment_id=None)

@@ -1,0 +1,124 @@
+"""Money that was taken back, in words: refunds, disputes, suspicions of fraud. Pure.
+
+Refunds and disputes are handled in Stripe, by whoever runs Redbar; people here read what it means for the wallet.
+"""
+
+from bot.flows.facts import DisputeFacts, RefundFacts
+from bot.slack.ids import Act
+from bot.slack.views.automatic import off_button
+from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, context, section
+from bot.slack.views.text import moment, spoken
+from ledger import Automatic
+
+
+def refunded(f: RefundFacts) -> Message:
+    """Say that a payment was given back, or that the bank sent a refund back."""
+    to = f" to {f.card}" if f.card else ""
+    if f.failed:
+        head = f"*The refund of {f.amount}{to} failed.* The bank sent it back, so the money is in the wallet again."
+    else:
+        head = f"*{f.amount} was refunded*{to}."
+    line = f"{head} The balance is {f.balance}."
+    small = f"Ref {f.ref} · {f.refund_id}"
+    return Message(text=spoken(line, small), blocks=[section(line), context(small)])
+
+
+def disputed(f: DisputeFacts) -> Message:
+    """Say that a bank wants a payment back, asks about it, suspects it, or has decided."""
+    small = [f"Ref {f.ref} · {f.dispute_id}"]
+    match f.status:
+        case "won" | "warning_closed" | "prevented":
+            return barred(
+                GREEN, _good_end(f), [_balance(f), _still_off(f)], buttons=_on_again(f), small=small
+            )
+        case "lost":
+            line = f"*The dispute about {_payment(f)} was lost:* the cardholder keeps the money."
+            return barred(RED, line, [_balance(f), _still_off(f)], buttons=_ways_on(f), small=small)
+        case "suspected":
+            return barred(
+                RED,
+                f"*The card network suspects that {_payment(f)} was fraud.*",
+                [
+                    "No money has moved. A refund now usually avoids a dispute; "
+                    "whoever runs Redbar decides that, in Stripe.",
+                ],
+                buttons=[off_button()] if f.automatic is Automatic.ON else [],
+                small=small,
+            )
+        case status if status.startswith("warning_"):
+            line = f"*The cardholder's bank asks about {_payment(f)}.*"
+            return barred(
+                RED,
+                line,
+                ["No money has moved.", _stopped(f), _evidence(f)],
+                buttons=[button("Automatic payments", Act.AUTOMATIC)],
+                small=small,
+            )
+        case _:
+            return barred(
+                RED,
+                f"*The cardholder's bank disputes {_payment(f)}.*",
+                [_taken(f), _stopped(f), _evidence(f)],
+                buttons=_ways_on(f),
+                small=small,
+            )
+
+
+def _payment(f: DisputeFacts) -> str:
+    card = f" with {f.card}" if f.card else ""
+    paid = f" of {moment(f.paid_at, f.zone)}" if f.paid_at is not None else ""
+    return f"the payment of {f.amount}{card}{paid}"
+
+
+def _good_end(f: DisputeFacts) -> str:
+    if f.moved_back:
+        return f"*The dispute about {_payment(f)} was won:* the money is back in the wallet."
+    if f.status == "won":
+        return f"*The dispute about {_payment(f)} was won.*"
+    return f"*The bank's question about {_payment(f)} is settled:* the money stays."
+
+
+def _taken(f: DisputeFacts) -> str:
+    if f.moved_back:
+        return f"{f.amount} was put back into the wallet. {_balance(f)}"
+    if f.moved_out:
+        return f"{f.amount} was taken out of the wallet until the bank decides. {_balance(f)}"
+    return _balance(f)
+
+
+def _balance(f: DisputeFacts) -> str:
+    return f"The balance is {f.balance}."
+
+
+def _stopped(f: DisputeFacts) -> str:
+    match f.automatic:
+        case Automatic.OFF:
+            return "Automatic payments are off until an admin turns them on."
+        case Automatic.PAUSED:
+            return "Automatic payments are paused meanwhile."
+        case Automatic.ON:
+            return ""
+
+
+def _still_off(f: DisputeFacts) -> str:
+    return "" if f.automatic is Automatic.ON else _stopped(f).replace(" meanwhile", "")
+
+
+def _evidence(f: DisputeFacts) -> str:
+    if f.due_by is None:
+        return ""
+    return f"Evidence is taken until {moment(f.due_by, f.zone)}; whoever runs Redbar hands it in, in Stripe."
+
+
+def _ways_on(f: DisputeFacts) -> list[Block]:
+    return [
+        button("Add balance", Act.ADD_BALANCE, style="primary"),
+        button("Ask someone to pay", Act.ASK_TO_PAY),
+        button("Automatic payments", Act.AUTOMATIC),
+    ]
+
+
+def _on_again(f: DisputeFacts) -> list[Block]:
+    if f.automatic is Automatic.ON:
+        return []
+    return [button("Turn on automatic payments", Act.AUTOMATIC)]

@@ -1,0 +1,122 @@
+"""A bot without Slack in front of a Stripe that is served: what tests of news and money need, and no more."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+from bot.app import open_ledger
+from bot.flows.money_out import MoneyOut
+from bot.flows.news import News
+from bot.flows.payments import Payments
+from bot.flows.wallets import Wallets
+from bot.ports import EventSeen, Ok
+from bot.stripe_gateway import StripeGateway
+from ledger import Currency, Ledger, Money, WalletView, transfer_by_key
+from tests.sandbox.slack_place import SettableClock, Stage
+from tests.sandbox.stripe_place import KEY, VISA, Shop
+
+DOLLARS = Money(20_000_000, Currency.of("USD"))
+
+
+@dataclass
+class Desk:
+    """A bot without Slack in front of a Stripe that is served."""
+
+    shop: Shop
+    ledger: Ledger
+    gateway: StripeGateway
+    payments: Payments
+    news: News
+    money_out: MoneyOut
+    wallet_id: UUID
+    last: str | None = None
+    """The event up to which the tests have read."""
+
+    def paid(self, number: str = VISA) -> tuple[str, Sequence[EventSeen]]:
+        """Have a link made and paid; gives the intent and the events that tell of it, none of them heard yet."""
+        payment = self.payments.ask(self.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+        assert self.shop.pay(SimpleNamespace(url=payment.url), number)["ok"]
+        events = self.happened()
+        ids = {name for one in events for name in (one.object_id, one.payment_intent_id or "")}
+        (intent,) = {name for name in ids if name.startswith("pi_")}
+        return intent, events
+
+    def happened(self) -> Sequence[EventSeen]:
+        """Give the events since the last look, none of them heard yet."""
+        answer = self.gateway.events(
+            after_event_id=self.last, created_from=self.ledger.now() - timedelta(minutes=1)
+        )
+        assert isinstance(answer, Ok)
+        if answer.seen:
+            self.last = answer.seen[-1].event_id
+        return answer.seen
+
+    def claw_back(self, act: str, **wish: Any) -> dict[str, Any]:
+        """Do what the account's owner, a bank or a network does to a charge."""
+        answer = self.shop.http.post("/sandbox/api/stripe/clawback", json={"act": act, **wish})
+        assert answer.status_code == 200, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def hear_all(self, events: Sequence[EventSeen]) -> None:
+        """Take events in and handle them."""
+        self.news.take(events)
+        self.news.handle_waiting(self.ledger.now())
+
+    def view(self) -> WalletView:
+        """Look at the wallet."""
+        with self.ledger.reading() as connection:
+            return self.ledger.look(connection, self.wallet_id)[0]
+
+    def hear(self, way: str, event: EventSeen | None, intent: str) -> None:
+        """Hear of a payment in one of the ways."""
+        now = self.ledger.now()
+        match way:
+            case "webhook":
+                assert event is not None
+                self.news.take([event])
+                self.news.handle_waiting(now)
+            case "poll":
+                self.news.poll(now)
+                self.news.handle_waiting(now)
+            case "page":
+                assert event is not None
+                if event.object_id.startswith("cs_"):
+                    self.payments.sync_session(event.object_id)
+            case "intent":
+                self.payments.sync_intent(intent)
+            case "sweep":
+                self.payments.sweep(now)
+
+    def credited(self, intent: str) -> bool:
+        """Say whether an intent was credited; that it was once, its key and the sum at the end prove."""
+        with self.ledger.reading() as connection:
+            return transfer_by_key(connection, self.wallet_id, "stripe", f"credit:{intent}") is not None
+
+
+@contextmanager
+def desk_in(folder: Path) -> Iterator[Desk]:
+    """Set up one wallet and one Stripe."""
+    stage, clock = Stage(), SettableClock()
+    shop = Shop(stage, clock, folder)
+    ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", clock)
+    gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
+    wallets = Wallets(ledger)
+    payments = Payments(ledger, gateway, install=wallets.install_id(), return_url="https://slack.example/")
+    money_out = MoneyOut(ledger, gateway, payments)
+    wallet_id = wallets.open(
+        team_id="T1", enterprise_id="", name="Orders", bot_user_id="U1", currency=DOLLARS.currency, zone="UTC"
+    )
+    news = News(ledger, gateway, payments, money_out, webhook=True)
+    try:
+        yield Desk(shop, ledger, gateway, payments, news, money_out, wallet_id)
+    finally:
+        ledger.close()
+        gateway.close()
+        shop.close()
+        stage.stop()
