@@ -1,5 +1,5 @@
-"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar verify`,
-`redbar export`.
+"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`,
+`redbar verify`, `redbar export`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -31,7 +31,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="redbar", description="A prepaid wallet for phone calls and AI tasks, in Slack."
+        prog="redbar",
+        description="A prepaid wallet for phone calls and AI tasks, in Slack.",
+        # With the default, a longer name's help falls onto a line of its own.
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32),
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -63,6 +66,21 @@ def _parser() -> argparse.ArgumentParser:
     charges.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     charges.set_defaults(work=_charges)
 
+    reconcile = commands.add_parser(
+        "reconcile", help="hold Stripe and the books side by side; also while the bot runs"
+    )
+    reconcile.add_argument("--json", action="store_true", help="tell it in JSON")
+    reconcile.add_argument(
+        "--database", default="", help="the database, where REDBAR_DATABASE_URL is not set"
+    )
+    reconcile.set_defaults(work=_reconcile)
+
+    _add_readers(commands)
+    return parser
+
+
+def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands that only read the database."""
     verify = commands.add_parser("verify", help="check that the books are whole; also while the bot runs")
     verify.add_argument("--json", action="store_true", help="tell it in JSON")
     verify.add_argument("--wallet", default="", help="one wallet, by its id")
@@ -87,7 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--force", action="store_true", help="write over a file that exists")
     export.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     export.set_defaults(work=_export)
-    return parser
 
 
 def _say(text: str) -> None:
@@ -134,6 +151,14 @@ def _charges(arguments: argparse.Namespace) -> int:
     from bot.operator import charges
 
     return charges(_database(arguments), arguments.wanted, _say)
+
+
+def _reconcile(arguments: argparse.Namespace) -> int:
+    from bot.operator import reconcile
+
+    return reconcile(
+        _database(arguments), os.environ, _say, lambda words: _tell(f"{words} …"), as_json=arguments.json
+    )
 
 
 def _verify(arguments: argparse.Namespace) -> int:

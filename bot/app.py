@@ -17,16 +17,20 @@ from slack_bolt.lazy_listener.thread_runner import ThreadLazyListenerRunner
 from slack_sdk import WebClient
 
 from bot.clockwork import Clockwork, Job
+from bot.control import Answer, Handler, Step
 from bot.courier import Courier
 from bot.flows.alerts import Alerts
 from bot.flows.charges import Charges
+from bot.flows.comparing import as_answer
 from bot.flows.money_out import MoneyOut
 from bot.flows.news import News
 from bot.flows.office import Office
 from bot.flows.payments import Payments
 from bot.flows.people import People
 from bot.flows.recharge import Recharge
+from bot.flows.reconciling import Reconciliation
 from bot.flows.showing import Showing
+from bot.flows.switch import switch_charges
 from bot.flows.upkeep import Upkeep
 from bot.flows.usage import Usage
 from bot.flows.wallets import Wallets
@@ -62,6 +66,7 @@ class Redbar:
     courier: Courier
     delivery: Delivery
     upkeep: Upkeep
+    reconciliation: Reconciliation
     wallet_id: UUID
     executors: Sequence[ThreadPoolExecutor]
     socket: SocketModeHandler | None = field(default=None)
@@ -123,6 +128,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     )
     money_out = MoneyOut(ledger, gateway, office.payments)
     news = News(ledger, gateway, office.payments, money_out, webhook=bool(settings.stripe_webhook_secret))
+    reconciliation = _reconciliation(ledger, gateway, office.payments, money_out, office.wallets, news)
     upkeep = Upkeep(ledger, office.wallets, office.payments, office.recharge, news)
     outlet = Outlet(client, time.sleep)
     delivery = Delivery(office, outlet)
@@ -130,7 +136,9 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     courier = Courier(ledger, _deliver(delivery, upkeep))
     bolt, executors = _bolt(settings, client)
     register(bolt, Front(office, outlet, homes, delivery, client))
-    clockwork = Clockwork(clock, _jobs(settings, upkeep, courier, delivery, homes, team_id, wallet_id))
+    clockwork = Clockwork(
+        clock, _jobs(settings, upkeep, reconciliation, courier, delivery, homes, team_id, wallet_id)
+    )
     http = build_http(
         Doors(
             ledger=ledger,
@@ -152,8 +160,54 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
         courier,
         delivery,
         upkeep,
+        reconciliation,
         wallet_id,
         executors,
+    )
+
+
+def commands_of(bot: Redbar) -> dict[str, Handler]:
+    """Give what the operator may ask of a running bot."""
+
+    def create_key(wish: Answer, step: Step) -> Answer:
+        key = bot.office.wallets.create_key(bot.wallet_id, name=str(wish.get("name") or ""))
+        return {"key": key, "wallet_id": str(bot.wallet_id)}
+
+    def charges(wish: Answer, step: Step) -> Answer:
+        switch_charges(bot.ledger, bot.wallet_id, off=wish.get("wanted") == "off", actor="operator")
+        return {}
+
+    def reconcile(wish: Answer, step: Step) -> Answer:
+        return as_answer(bot.reconciliation.run(bot.ledger.now(), step))
+
+    return {"key_create": create_key, "charges": charges, "reconcile": reconcile}
+
+
+def reconciliation_of(ledger: Ledger, gateway: StripeGateway) -> Reconciliation:
+    """Tie together what a reconciliation needs, without a workspace to talk to."""
+    wallets = Wallets(ledger)
+    payments = Payments(ledger, gateway, install=wallets.install_id(), return_url="")
+    money_out = MoneyOut(ledger, gateway, payments)
+    news = News(ledger, gateway, payments, money_out, webhook=False)
+    return _reconciliation(ledger, gateway, payments, money_out, wallets, news)
+
+
+def _reconciliation(
+    ledger: Ledger,
+    gateway: StripeGateway,
+    payments: Payments,
+    money_out: MoneyOut,
+    wallets: Wallets,
+    news: News,
+) -> Reconciliation:
+    return Reconciliation(
+        ledger,
+        gateway,
+        payments,
+        money_out,
+        wallets,
+        install=wallets.install_id(),
+        count_reads=news.count_reads,
     )
 
 
@@ -194,6 +248,7 @@ def _deliver(delivery: Delivery, upkeep: Upkeep) -> Any:
 def _jobs(
     settings: Settings,
     upkeep: Upkeep,
+    reconciliation: Reconciliation,
     courier: Courier,
     delivery: Delivery,
     homes: Homes,
@@ -211,6 +266,7 @@ def _jobs(
         Job("recharge", tick * 5, upkeep.recharge),
         Job("sweep", tick * 30, upkeep.sweep),
         Job("lines", timedelta(minutes=5), upkeep.draw_lines),
+        Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh),
     )

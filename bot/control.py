@@ -1,6 +1,7 @@
 """Commands of the operator to a running bot: an owner-only socket beside the database.
 
-One process writes a database file, so a command that writes asks the one that runs. One JSON line each way.
+One process writes a database file, so a command that writes asks the one that runs. One JSON line each way; before
+the answer there may be lines that say how far it is.
 """
 
 import json
@@ -14,8 +15,11 @@ from typing import Any
 
 log = logging.getLogger("redbar.control")
 Answer = dict[str, Any]
-Handler = Callable[[Answer], Answer]
-LINE_MAX = 64_000
+Step = Callable[[str], None]
+Handler = Callable[[Answer, Step], Answer]
+LINE_MAX = 4_000_000
+PATIENCE_SECONDS = 120
+"""For the next line; a list of Stripe's may take long."""
 
 
 class Control:
@@ -70,36 +74,48 @@ class Control:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            with connection:
-                connection.settimeout(10)
-                self._answer(connection)
+            # On a thread of its own: a long command must not keep a short one waiting.
+            threading.Thread(target=self._attend, args=(connection,), name="command", daemon=True).start()
+
+    def _attend(self, connection: socket.socket) -> None:
+        with connection:
+            connection.settimeout(10)
+            self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
         try:
             wish = json.loads(_line(connection))
             handler = self._handlers.get(str(wish.get("command")))
-            answer = (
-                handler(wish) if handler is not None else {"error": "This bot does not know that command."}
-            )
+            if handler is None:
+                answer = {"error": "This bot does not know that command."}
+            else:
+                answer = handler(wish, lambda words: _send(connection, {"step": words}))
         except Exception as problem:
             log.exception("a command failed")
             answer = {"error": str(problem) or type(problem).__name__}
-        try:
-            connection.sendall(json.dumps(answer).encode() + b"\n")
-        except OSError:
-            log.warning("the operator went away before the answer")
+        _send(connection, answer)
 
 
-def ask(path: Path, wish: Answer) -> Answer | None:
-    """Ask the running bot; None when none runs."""
+def _send(connection: socket.socket, answer: Answer) -> None:
+    try:
+        connection.sendall(json.dumps(answer).encode() + b"\n")
+    except OSError:
+        log.warning("the operator went away before the answer")
+
+
+def ask(path: Path, wish: Answer, step: Step = lambda words: None) -> Answer | None:
+    """Ask the running bot; None when none runs. `step` hears how far it is."""
     if not path.exists():
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(30)
+        connection.settimeout(PATIENCE_SECONDS)
         try:
             connection.connect(str(path))
             connection.sendall(json.dumps(wish).encode() + b"\n")
             answer: Answer = json.loads(_line(connection))
+            while answer.keys() == {"step"}:
+                step(str(answer["step"]))
+                answer = json.loads(_line(connection))
         except (ConnectionRefusedError, FileNotFoundError):
             return None
         except PermissionError:
@@ -110,13 +126,14 @@ def ask(path: Path, wish: Answer) -> Answer | None:
 
 
 def _line(connection: socket.socket) -> bytes:
-    taken = b""
+    taken = bytearray()
+    # Byte by byte: what comes after the line belongs to the next one.
     while not taken.endswith(b"\n") and len(taken) < LINE_MAX:
-        part = connection.recv(4096)
+        part = connection.recv(1)
         if not part:
             break
         taken += part
-    return taken
+    return bytes(taken)
 
 
 def socket_of(database: Path) -> Path:

@@ -21,9 +21,8 @@ from typing import Any, Literal
 import httpx
 import uvicorn
 
-from bot.app import Redbar, build, open_ledger
+from bot.app import Redbar, build, commands_of, open_ledger
 from bot.control import Control, socket_of
-from bot.flows.switch import switch_charges
 from bot.flows.wallets import insert_key
 from bot.http.server import listen
 from bot.sandbox.clock import SandboxClock
@@ -124,10 +123,7 @@ def _start(
     undo.callback(bot.stop)
     inner.app = bot.http
     info = _first_start(data, url, bot)
-    control = Control(
-        socket_of(data / "redbar.db"),
-        {"key_create": lambda wish: _key(bot, wish), "charges": lambda wish: _charges(bot, wish)},
-    )
+    control = Control(socket_of(data / "redbar.db"), commands_of(bot))
     undo.callback(control.close)
     demo = Demo(url, bot, outside, clock, control, info, server, thread)
     player = Player(url, info["api_key"], demo.skip, clock)
@@ -297,16 +293,6 @@ def _first_start(data: Path, url: str, bot: Redbar) -> dict[str, Any]:
     }
     _write_private(path, info)
     return info
-
-
-def _key(bot: Redbar, wish: dict[str, Any]) -> dict[str, Any]:
-    key = bot.office.wallets.create_key(bot.wallet_id, name=str(wish.get("name") or ""))
-    return {"key": key, "wallet_id": str(bot.wallet_id)}
-
-
-def _charges(bot: Redbar, wish: dict[str, Any]) -> dict[str, Any]:
-    switch_charges(bot.ledger, bot.wallet_id, off=wish.get("wanted") == "off", actor="operator")
-    return {}
 
 
 def _await(ready: Callable[[], object]) -> None:

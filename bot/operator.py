@@ -1,13 +1,17 @@
 """What the operator does from the command line, beside a running bot or without one."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
-from bot.app import open_ledger
+from bot.app import open_ledger, reconciliation_of
 from bot.control import Answer, ask, socket_of
+from bot.flows.comparing import as_answer, lines_of
+from bot.flows.reconciling import NotReconciled
 from bot.flows.switch import switch_charges
 from bot.flows.wallets import Wallets
-from bot.settings import database_file
+from bot.settings import Settings, SettingsWrong, database_file
+from bot.stripe_gateway import StripeGateway
 from ledger import Ledger, StoreUnusable, SystemClock
 
 Say = Callable[[str], None]
@@ -48,11 +52,41 @@ def charges(database_url: str, wanted: str, say: Say) -> int:
     return 0
 
 
-def _asked(database_url: str, wish: Answer, alone: Callable[[Ledger, Sequence[UUID]], Answer]) -> Answer:
+def reconcile(database_url: str, environ: Mapping[str, str], say: Say, step: Say, *, as_json: bool) -> int:
+    """Hold Stripe and the books side by side; gives 0 when they agree, 1 when not, 2 when nothing was compared."""
+
+    def alone(ledger: Ledger, wallets: Sequence[UUID]) -> Answer:
+        try:
+            settings = Settings.from_env(environ)
+        except SettingsWrong as wrong:
+            return {"error": "No bot runs here, and to ask Stripe without one: " + " ".join(wrong.problems)}
+        gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
+        try:
+            return as_answer(reconciliation_of(ledger, gateway).run(ledger.now(), step))
+        except NotReconciled as problem:
+            return {"error": str(problem)}
+        finally:
+            gateway.close()
+
+    answer = _asked(database_url, {"command": "reconcile"}, alone, step)
+    if "error" in answer:
+        say(json.dumps(answer) if as_json else str(answer["error"]))
+        return 2
+    for line in [json.dumps(answer)] if as_json else lines_of(answer):
+        say(line)
+    return 1 if answer["breaks"] or answer["parked"] else 0
+
+
+def _asked(
+    database_url: str,
+    wish: Answer,
+    alone: Callable[[Ledger, Sequence[UUID]], Answer],
+    step: Say = lambda words: None,
+) -> Answer:
     """Let the bot that runs on this database file do it; where none does, do it ourselves."""
     file = database_file(database_url)
     if file is not None:
-        answer = ask(socket_of(file), wish)
+        answer = ask(socket_of(file), wish, step)
         if answer is not None:
             return answer
         if not file.exists():

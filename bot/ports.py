@@ -49,6 +49,7 @@ class IntentSeen:
     receipt_url: str
     decline_code: str
     advice_code: str
+    customer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,9 @@ class MovementSeen:
     source_id: str
     intent_id: str
     created: datetime
+    currency: str = ""
+    """The account's, not the payment's."""
+    fee_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,10 @@ class PaymentGateway(Protocol):
     def disputes(
         self, since: datetime, until: datetime
     ) -> "Ok[Sequence[DisputeSeen]] | Rejected | Unknown": ...
+    def take_reads(self) -> int:
+        """Give how often the outside was read since this was last asked."""
+        ...
+
     def movements(
         self, since: datetime, until: datetime
     ) -> "Ok[Sequence[MovementSeen]] | Rejected | Unknown": ...

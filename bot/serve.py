@@ -5,16 +5,13 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.app import Redbar, build, open_ledger
+from bot.app import Redbar, build, commands_of, open_ledger
 from bot.control import Control, socket_of
-from bot.flows.switch import switch_charges
 from bot.http.server import listen
 from bot.logs import configure
 from bot.settings import Settings, SettingsWrong, database_file
@@ -82,7 +79,7 @@ def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
             return 1
         file = database_file(settings.database_url)
         if file is not None:
-            undo.callback(_control(bot, file).close)
+            undo.callback(Control(socket_of(file), commands_of(bot)).close)
         server = uvicorn.Server(uvicorn.Config(bot.http, log_config=None))
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True
@@ -96,15 +93,3 @@ def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
                 say("The HTTP API has stopped; the log says why. Redbar ends, to be started again.")
                 return 1
         return 0
-
-
-def _control(bot: Redbar, file: Path) -> Control:
-    def create_key(wish: dict[str, Any]) -> dict[str, Any]:
-        key = bot.office.wallets.create_key(bot.wallet_id, name=str(wish.get("name") or ""))
-        return {"key": key, "wallet_id": str(bot.wallet_id)}
-
-    def charges(wish: dict[str, Any]) -> dict[str, Any]:
-        switch_charges(bot.ledger, bot.wallet_id, off=wish.get("wanted") == "off", actor="operator")
-        return {}
-
-    return Control(socket_of(file), {"key_create": create_key, "charges": charges})

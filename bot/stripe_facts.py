@@ -80,6 +80,7 @@ def intent_seen(intent: Any) -> IntentSeen:
         receipt_url=str(getattr(charge, "receipt_url", None) or ""),
         decline_code=str(getattr(error, "decline_code", None) or getattr(error, "code", None) or ""),
         advice_code=str(getattr(error, "advice_code", None) or ""),
+        customer_id=id_of(intent.customer) if intent.customer else "",
     )
 
 
@@ -163,6 +164,8 @@ def movement_seen(moved: Any) -> MovementSeen:
         source_id=id_of(source) if source else "",
         intent_id=id_of(intent) if intent else "",
         created=_moment(moved.created),
+        currency=str(moved.currency).upper(),
+        fee_minor=int(moved.fee),
     )
 
 

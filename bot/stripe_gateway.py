@@ -5,6 +5,7 @@ seen and remembered instead of being papered over. Facts about the library: READ
 """
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -72,11 +73,31 @@ _INTENT_EXPAND = ["latest_charge", "payment_method"]
 stripe.enable_telemetry = False
 
 
+class _Counting(stripe.RequestsClient):
+    """Counts reads, which Stripe rations; what is written is not rationed."""
+
+    def __init__(self, timeout: tuple[float, float]) -> None:
+        super().__init__(timeout=timeout)
+        self._lock = threading.Lock()
+        self._reads = 0
+
+    def request(self, method: str, *args: Any, **more: Any) -> Any:
+        if method.lower() == "get":
+            with self._lock:
+                self._reads += 1
+        return super().request(method, *args, **more)
+
+    def take_reads(self) -> int:
+        with self._lock:
+            taken, self._reads = self._reads, 0
+        return taken
+
+
 class StripeGateway:
     """Calls Stripe's API at one address with one key."""
 
     def __init__(self, api_key: str, api_base: str) -> None:
-        self._http = stripe.RequestsClient(timeout=(5, 20))
+        self._http = _Counting(timeout=(5, 20))
         self._client = stripe.StripeClient(
             api_key, max_network_retries=0, base_addresses={"api": api_base}, http_client=self._http
         )
@@ -84,6 +105,10 @@ class StripeGateway:
     def close(self) -> None:
         """Give connections back."""
         self._http.close()  # type: ignore[no-untyped-call]
+
+    def take_reads(self) -> int:
+        """Give how often Stripe was read since this was last asked."""
+        return self._http.take_reads()
 
     def create_customer(self, body: Body, key: str) -> Ok[str] | Rejected | Unknown:
         """Make the wallet's customer; gives its id."""

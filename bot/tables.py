@@ -152,6 +152,16 @@ disputes = _table(
     _instant("changed_at"),
 )
 
+breaks = _table(
+    "breaks",  # what a reconciliation found on one side only, or differing
+    _wallet(),
+    _text("key", key=True),
+    _text("words", empty=False),
+    _instant("found_at"),
+    _instant("seen_at"),
+    _instant("ended_at", optional=True),
+)
+
 calls = _table(
     "calls",
     _wallet(),

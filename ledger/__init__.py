@@ -154,6 +154,7 @@ from ledger.reading import (
     references_of,
     spikes_of,
     transfer_by_key,
+    transfers_of_source,
 )
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
 from ledger.store import OutcomeUnknown, StoreBusy, StoreLost, StoreUnusable, assert_outside_transaction

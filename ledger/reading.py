@@ -95,6 +95,15 @@ def transfer_by_key(
     return _row(row) if row is not None else None
 
 
+def transfers_of_source(
+    connection: Connection, wallet_id: UUID, source: str, since: datetime, until: datetime
+) -> list[HistoryRow]:
+    """Give what a source had posted in a stretch of time, both ends included, in order."""
+    c = transfers.c
+    mine = (c.source == source) & (c.recorded_at >= since) & (c.recorded_at <= until)
+    return [_row(row) for row in connection.execute(_transactions(wallet_id).where(mine).order_by(c.seq))]
+
+
 def _transactions(wallet_id: UUID) -> Select[Any]:
     return (
         select(transfers, *WORDS)

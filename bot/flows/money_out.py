@@ -150,7 +150,7 @@ def _suspect(tx: Tx, payment: Payment, seen: WarningSeen) -> None:
 def _micros(payment: Payment, minor: int, code: str, outside_id: str) -> int:
     currency = Currency.of(code)
     if currency != payment.currency:
-        raise AmountsDiffer(payment.ref, outside_id)
+        raise AmountsDiffer(payment, outside_id)
     return from_minor(minor, currency).micros
 
 

@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from bot.flows.money_out import MoneyOut
+from bot.flows.notices import MoneyParked
 from bot.flows.payments import Payments
+from bot.flows.settling import NotBookable
 from bot.payment_state import State
 from bot.ports import EventSeen, Ok, PaymentGateway, Rejected
-from bot.tables import NIL_WALLET, cursors, inbox, payments
+from bot.tables import NIL_WALLET, cursors, inbox, payments, workspaces
 from ledger import Ledger, Tx
 
 log = logging.getLogger("redbar.news")
@@ -29,7 +31,10 @@ WARM_FOR = timedelta(hours=2, minutes=30)
 WARM_EVERY = timedelta(minutes=2)
 IDLE_EVERY = timedelta(minutes=10)
 WEBHOOK_EVERY = timedelta(minutes=30)
-TRIES_MAX = 20
+READS_FLOOR, READS_A_PAYMENT, READS_SPARED_PERCENT = 10_000, 500, 70
+"""What Stripe lets a company read in a month (docs.stripe.com/rate-limits), and the share at which we look less."""
+TIGHT = 3
+"""By how much less often."""
 
 
 class News:
@@ -103,6 +108,11 @@ class News:
             error = ""
             try:
                 done = self._handle(row.kind, row.object_id, row.intent_id)
+            except NotBookable as problem:
+                log.error("news %s is parked: %s: %s", row.event_id, row.object_id, problem)
+                done, error = False, f"{type(problem).__name__}: {problem}"[:500]
+                if not row.error:
+                    self._say_parked(row.object_id, problem)
             except Exception as problem:  # one poison row must not stop the others; it is kept with its error
                 log.exception("news %s could not be handled", row.event_id)
                 done, error = False, f"{type(problem).__name__}: {problem}"[:500]
@@ -110,6 +120,15 @@ class News:
                 partial(_mark, event_id=row.event_id, tries=row.tries, done=done, error=error), wallet_id=None
             )
         return len(rows)
+
+    def _say_parked(self, object_id: str, problem: NotBookable) -> None:
+        """Tell the wallet's people once; where no wallet of ours is named, those of the only one."""
+        with self._ledger.reading() as connection:
+            ids = connection.execute(select(workspaces.c.wallet_id)).scalars().all()
+        wallet_id = problem.wallet_id if problem.wallet_id in ids else ids[0] if len(ids) == 1 else None
+        if wallet_id is not None:
+            notice = MoneyParked(object_id=object_id, words=str(problem))
+            self._ledger.run(lambda tx: tx.outbox.add(wallet_id, notice), wallet_id=wallet_id)
 
     def _handle(self, kind: str, object_id: str, intent_id: str) -> bool:
         if kind.startswith("checkout.session."):
@@ -142,7 +161,9 @@ class News:
                 .where(payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]))
                 .execution_options(cross_shard=True)
             ).scalar_one_or_none()
-        if polled_at is not None and now < polled_at + poll_every(now, newest, webhook=self._webhook):
+            tight = _is_tight(connection, now)
+        wait = poll_every(now, newest, webhook=self._webhook, tight=tight)
+        if polled_at is not None and now < polled_at + wait:
             return False
         cursor = found.get("events") or None
         since = (polled_at or now) - OVERLAP
@@ -157,10 +178,19 @@ class News:
             self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else cursor or "")
         else:
             self._ledger.run(lambda tx: _set_cursor(tx, "polled_at", ""), wallet_id=None)
+        self.count_reads()
         return True
 
+    def count_reads(self) -> None:
+        """Add what was read to the month's count."""
+        taken = self._gateway.take_reads()
+        if taken:
+            self._ledger.run(partial(_add_reads, taken=taken), wallet_id=None)
 
-def poll_every(now: datetime, newest_offer_at: datetime | None, *, webhook: bool) -> timedelta:
+
+def poll_every(
+    now: datetime, newest_offer_at: datetime | None, *, webhook: bool, tight: bool = False
+) -> timedelta:
     """Say how long to wait between two looks at the events list. Pure.
 
     Stripe rations reads: 500 a payment, at least 10,000 a month for everything that a company lets read
@@ -173,6 +203,43 @@ def poll_every(now: datetime, newest_offer_at: datetime | None, *, webhook: bool
     if newest_offer_at is not None and now - newest_offer_at < WARM_FOR:
         return WARM_EVERY
     return IDLE_EVERY
+
+
+def reads_of_month(ledger: Ledger, now: datetime) -> tuple[int, int]:
+    """Give how often Stripe was read this month (UTC), and how often it may be."""
+    with ledger.reading() as connection:
+        return _reads(connection, now), _allowed(connection, now)
+
+
+def reads_allowed(paid_lately: int) -> int:
+    """Give how often Stripe lets a company read in thirty days in which so many payments succeeded."""
+    return max(READS_FLOOR, READS_A_PAYMENT * paid_lately)
+
+
+def _reads(connection: Connection, now: datetime) -> int:
+    mine = (cursors.c.wallet_id == NIL_WALLET) & (cursors.c.name == _month_of(now))
+    return int(connection.execute(select(cursors.c.value).where(mine)).scalar_one_or_none() or 0)
+
+
+def _is_tight(connection: Connection, now: datetime) -> bool:
+    return _reads(connection, now) * 100 > _allowed(connection, now) * READS_SPARED_PERCENT
+
+
+def _allowed(connection: Connection, now: datetime) -> int:
+    paid = connection.execute(
+        select(func.count())
+        .where(payments.c.state == State.PAID.value, payments.c.settled_at > now - timedelta(days=30))
+        .execution_options(cross_shard=True)
+    ).scalar_one()
+    return reads_allowed(paid)
+
+
+def _add_reads(tx: Tx, *, taken: int) -> None:
+    _set_cursor(tx, _month_of(tx.now), str(_reads(tx.connection, tx.now) + taken))
+
+
+def _month_of(now: datetime) -> str:
+    return f"reads:{now:%Y-%m}"
 
 
 def _mark(tx: Tx, *, event_id: str, tries: int, done: bool, error: str) -> None:

@@ -102,6 +102,25 @@ class DisputeChanged:
     """Below zero when the money was taken away, above when it was given back."""
 
 
+@dataclass(frozen=True, slots=True)
+class BooksDiffer:
+    """A reconciliation found what it may not correct; the first of so many, in words."""
+
+    name: ClassVar[str] = "books.differ"
+    count: int
+    key: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyParked:
+    """Money moved at Stripe that cannot be booked: it is kept until somebody has looked."""
+
+    name: ClassVar[str] = "money.parked"
+    object_id: str
+    words: str
+
+
 BotNotice = (
     RequestSent
     | PaymentChanged
@@ -113,6 +132,8 @@ BotNotice = (
     | PaidTwice
     | RefundBooked
     | DisputeChanged
+    | BooksDiffer
+    | MoneyParked
 )
 BOT_NOTICES: tuple[type[BotNotice], ...] = (
     RequestSent,
@@ -125,4 +146,6 @@ BOT_NOTICES: tuple[type[BotNotice], ...] = (
     PaidTwice,
     RefundBooked,
     DisputeChanged,
+    BooksDiffer,
+    MoneyParked,
 )

@@ -19,7 +19,7 @@ from bot.flows import bodies, calls, settling
 from bot.flows.calls import Call, NotMade, Unreachable
 from bot.flows.customers import customer_of, record_customer
 from bot.flows.notices import PaymentChanged, RequestSent
-from bot.flows.settling import Payment, change, find, plan
+from bot.flows.settling import Payment, Unattributed, change, find, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
 from bot.ports import (
     Declined,
@@ -238,15 +238,24 @@ class Payments:
         return payment
 
     def _ours(self, metadata: Mapping[str, str]) -> Payment | None:
-        """Find the payment that an outside object names; None when it is not of this installation."""
+        """Find the payment that an outside object names; None when it is not of this installation.
+
+        Raises: Unattributed, when it is and the payment is not here.
+        """
         if metadata.get("redbar_install") != self._install:
             return None
+        try:
+            wallet_id, payment_id = UUID(metadata["redbar_wallet"]), UUID(metadata["redbar_payment"])
+        except (KeyError, ValueError):
+            raise Unattributed("it carries our mark, and names no payment of ours", wallet_id=None) from None
         with self._ledger.reading() as connection:
-            return find(
-                connection,
-                UUID(metadata["redbar_wallet"]),
-                payment_id=UUID(metadata["redbar_payment"]),
+            payment = find(connection, wallet_id, payment_id=payment_id)
+        if payment is None:
+            ref = metadata.get("redbar_ref", "")
+            raise Unattributed(
+                f"it names payment {ref or payment_id}, which is not here", wallet_id=wallet_id
             )
+        return payment
 
     # --- The sweep -----------------------------------------------------------------------------------------
 

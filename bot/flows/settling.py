@@ -194,7 +194,7 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
     currency = Currency.of(seen.currency)
     if currency != payment.currency or seen.received_minor <= 0:
         # Never guessed at: a person has to look. The inbox row keeps the error and is tried again.
-        raise AmountsDiffer(payment.ref, seen.intent_id)
+        raise AmountsDiffer(payment, seen.intent_id)
     amount = from_minor(seen.received_minor, currency)
     paid_with = str(seen.card) if seen.card is not None else ""
     (outcome,) = tx.book.carry_out(
@@ -256,11 +256,24 @@ def _let_go(tx: Tx, wallet_id: UUID) -> None:
     )
 
 
-class AmountsDiffer(Exception):
-    """What was paid is not what was asked for, in another currency or of no amount; nothing is credited."""
+class NotBookable(Exception):
+    """Money moved outside that cannot be booked by a program; kept, told and listed until somebody has looked."""
 
-    def __init__(self, ref: str, intent_id: str) -> None:
-        super().__init__(f"{ref}: {intent_id} was paid in another currency or with no amount")
+    def __init__(self, words: str, *, wallet_id: UUID | None) -> None:
+        self.wallet_id = wallet_id
+        super().__init__(words)
+
+
+class AmountsDiffer(NotBookable):
+    """What moved is not what was asked for, in another currency or of no amount; nothing is booked."""
+
+    def __init__(self, payment: Payment, outside_id: str) -> None:
+        words = f"{payment.ref}: {outside_id} is in another currency or of no amount"
+        super().__init__(words, wallet_id=payment.wallet_id)
+
+
+class Unattributed(NotBookable):
+    """Something carries our mark, and names a payment that is not here."""
 
 
 def connect(tx: Tx, payment: Payment, card: CardSeen) -> Payment:

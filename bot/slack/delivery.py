@@ -81,6 +81,8 @@ class Delivery:
             told.PaidTwice.name: self._paid_twice,
             told.RefundBooked.name: self._refunded,
             told.DisputeChanged.name: self._disputed,
+            told.BooksDiffer.name: self._books_differ,
+            told.MoneyParked.name: self._parked,
         }
 
     def deliver(self, waiting: Waiting) -> None:
@@ -282,6 +284,18 @@ class Delivery:
         payment = self._look(waiting.wallet_id, notice.payment_id)
         message = money_out.disputed(dispute_facts(self._ledger, payment, notice))
         for user_id in self._people.to_tell(waiting.wallet_id):
+            self._outlet.post(user_id, message)
+
+    def _books_differ(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.BooksDiffer)
+        message = money_out.books_differ(notice.count, notice.key, notice.words)
+        for user_id in self._people.to_tell(waiting.wallet_id, finance=False):
+            self._outlet.post(user_id, message)
+
+    def _parked(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.MoneyParked)
+        message = money_out.parked(notice.object_id, notice.words)
+        for user_id in self._people.to_tell(waiting.wallet_id, finance=False):
             self._outlet.post(user_id, message)
 
     # --- Automatic payments --------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from bot.flows.payments import Payments
 from bot.flows.wallets import Wallets
 from bot.ports import EventSeen, Ok
 from bot.stripe_gateway import StripeGateway
-from ledger import Currency, Ledger, Money, WalletView, transfer_by_key
+from ledger import Automatic, Currency, Ledger, Money, RechargeRule, WalletView, transfer_by_key
 from tests.sandbox.slack_place import SettableClock, Stage
 from tests.sandbox.stripe_place import KEY, VISA, Shop
 
@@ -42,8 +42,7 @@ class Desk:
         payment = self.payments.ask(self.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
         assert self.shop.pay(SimpleNamespace(url=payment.url), number)["ok"]
         events = self.happened()
-        ids = {name for one in events for name in (one.object_id, one.payment_intent_id or "")}
-        (intent,) = {name for name in ids if name.startswith("pi_")}
+        intent = [one.object_id for one in events if one.kind == "payment_intent.succeeded"][-1]
         return intent, events
 
     def happened(self) -> Sequence[EventSeen]:
@@ -97,6 +96,31 @@ class Desk:
         """Say whether an intent was credited; that it was once, its key and the sum at the end prove."""
         with self.ledger.reading() as connection:
             return transfer_by_key(connection, self.wallet_id, "stripe", f"credit:{intent}") is not None
+
+
+def rule_on(desk: Desk) -> None:
+    """Turn automatic payments on: below $50 back to $200."""
+    with desk.ledger.reading() as connection:
+        _, policy = desk.ledger.look(connection, desk.wallet_id)
+    rule = RechargeRule(
+        threshold_micros=50_000_000,
+        target_micros=200_000_000,
+        fixed_micros=None,
+        per_day_max=3,
+        day_cap_micros=500_000_000,
+        month_cap_micros=5_000_000_000,
+    )
+    on = replace(policy, automatic=Automatic.ON, rule=rule)
+    desk.ledger.run(
+        lambda tx: tx.book.set_policy(desk.wallet_id, on, actor="U1", expected_version=None),
+        wallet_id=desk.wallet_id,
+    )
+
+
+def automatic(desk: Desk) -> Automatic:
+    """Say whether automatic payments are on."""
+    with desk.ledger.reading() as connection:
+        return desk.ledger.look(connection, desk.wallet_id)[1].automatic
 
 
 @contextmanager

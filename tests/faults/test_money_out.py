@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -11,9 +10,9 @@ from sqlalchemy import select
 from bot.flows.notices import DisputeChanged, RefundBooked
 from bot.ports import EventSeen
 from bot.tables import disputes
-from ledger import Automatic, PostUsage, RechargeRule, history, verify_books
+from ledger import Automatic, PostUsage, history, verify_books
 from ledger.tables import notices
-from tests.faults.desk import DOLLARS, Desk, desk_in
+from tests.faults.desk import DOLLARS, Desk, automatic, desk_in, rule_on
 
 DISPUTED = "4000 0000 0000 0259"
 INQUIRED = "4000 0000 0000 1976"
@@ -43,29 +42,6 @@ def _kinds(desk: Desk) -> Sequence[tuple[str, int]]:
         page = history(connection, desk.wallet_id, limit=50)
         assert verify_books(connection) == []
     return [(row.kind, row.amount_micros // 1_000_000) for row in reversed(page)]
-
-
-def _rule_on(desk: Desk) -> None:
-    with desk.ledger.reading() as connection:
-        _, policy = desk.ledger.look(connection, desk.wallet_id)
-    rule = RechargeRule(
-        threshold_micros=50_000_000,
-        target_micros=200_000_000,
-        fixed_micros=None,
-        per_day_max=3,
-        day_cap_micros=500_000_000,
-        month_cap_micros=5_000_000_000,
-    )
-    on = replace(policy, automatic=Automatic.ON, rule=rule)
-    desk.ledger.run(
-        lambda tx: tx.book.set_policy(desk.wallet_id, on, actor="U1", expected_version=None),
-        wallet_id=desk.wallet_id,
-    )
-
-
-def _automatic(desk: Desk) -> Automatic:
-    with desk.ledger.reading() as connection:
-        return desk.ledger.look(connection, desk.wallet_id)[1].automatic
 
 
 def test_partial_refunds_are_booked_each_by_its_own_id(desk: Desk) -> None:
@@ -126,7 +102,7 @@ def test_a_refund_that_was_pending_and_failed_unheard_ends_the_same(desk: Desk) 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_a_dispute_takes_once_and_turns_automatic_payments_off(desk: Desk, order: Sequence[int]) -> None:
     """In every order of its first three events, each of them twice."""
-    _rule_on(desk)
+    rule_on(desk)
     intent, events = desk.paid(DISPUTED)
     disputing = [one for one in events if one.kind.startswith("charge.dispute.")]
     assert len(disputing) == 2
@@ -141,7 +117,7 @@ def test_a_dispute_takes_once_and_turns_automatic_payments_off(desk: Desk, order
 
     assert desk.credited(intent)
     assert _kinds(desk) == [("top_up", 20), ("dispute_withdrawn", -20)]
-    assert _automatic(desk) is Automatic.OFF
+    assert automatic(desk) is Automatic.OFF
     assert _told(desk, DisputeChanged) == 1
 
 
@@ -150,7 +126,7 @@ def test_a_dispute_ends_with_all_or_nothing(desk: Desk, outcome: str, left: int)
     """Won gives it back by a transaction of its own; lost moves nothing more; news that comes late changes neither."""
     _, events = desk.paid(DISPUTED)
     desk.hear_all(events)
-    _rule_on(desk)  # an admin decides to go on
+    rule_on(desk)  # an admin decides to go on
     (dispute,) = {one.object_id for one in events if one.kind.startswith("charge.dispute.")}
     desk.claw_back("turn_dispute", dispute=dispute, status="under_review")
     desk.claw_back("turn_dispute", dispute=dispute, status=outcome)
@@ -161,7 +137,7 @@ def test_a_dispute_ends_with_all_or_nothing(desk: Desk, outcome: str, left: int)
 
     assert desk.view().balance_micros == left * 1_000_000
     assert [kind for kind, _ in _kinds(desk)].count("dispute_reinstated") == (outcome == "won")
-    assert _automatic(desk) is Automatic.ON
+    assert automatic(desk) is Automatic.ON
     assert _told(desk, DisputeChanged) == 2
 
 
@@ -178,18 +154,18 @@ def test_an_appeal_may_move_the_money_once_more(desk: Desk) -> None:
 
 def test_an_inquiry_moves_nothing_and_pauses(desk: Desk) -> None:
     """The bank only asks; when it takes the money after all, automatic payments are off."""
-    _rule_on(desk)
+    rule_on(desk)
     _, events = desk.paid(INQUIRED)
     desk.hear_all(events)
     assert _kinds(desk) == [("top_up", 20)]
-    assert _automatic(desk) is Automatic.PAUSED
+    assert automatic(desk) is Automatic.PAUSED
 
     (dispute,) = {one.object_id for one in events if one.kind.startswith("charge.dispute.")}
     desk.claw_back("turn_dispute", dispute=dispute, status="needs_response")
     desk.hear_all(desk.happened())
 
     assert desk.view().balance_micros == 0
-    assert _automatic(desk) is Automatic.OFF
+    assert automatic(desk) is Automatic.OFF
     assert _told(desk, DisputeChanged) == 2
 
 

@@ -1,6 +1,7 @@
-"""Disputes and fraud warnings, so that each is told once and a closed one does not open again.
+"""Disputes and fraud warnings, so that each is told once and a closed one does not open again; and what a
+reconciliation found, with its age.
 
-The table is written out as it was on this day, never taken from the code of a later one.
+The tables are written out as they were on this day, never taken from the code of a later one.
 """
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ down_revision = "bot_0001"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the tables."""
     metadata = sa.MetaData(naming_convention=NAMING)
     sa.Table(
         "disputes",
@@ -29,6 +30,17 @@ def upgrade() -> None:
         sa.Column("due_at", UtcInstant, nullable=True),
         sa.Column("opened_at", UtcInstant, nullable=False),
         sa.Column("changed_at", UtcInstant, nullable=False),
+        sqlite_strict=True,
+    )
+    sa.Table(
+        "breaks",
+        metadata,
+        sa.Column("wallet_id", UuidText, primary_key=True),
+        sa.Column("key", PlainText, primary_key=True, nullable=False),
+        sa.Column("words", PlainText, nullable=False),
+        sa.Column("found_at", UtcInstant, nullable=False),
+        sa.Column("seen_at", UtcInstant, nullable=False),
+        sa.Column("ended_at", UtcInstant, nullable=True),
         sqlite_strict=True,
     )
     metadata.create_all(op.get_bind())

@@ -7,7 +7,7 @@ from bot.flows.facts import DisputeFacts, RefundFacts
 from bot.slack.ids import Act
 from bot.slack.views.automatic import off_button
 from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, context, section
-from bot.slack.views.text import moment, spoken
+from bot.slack.views.text import moment, sentence, spoken
 from ledger import Automatic
 
 
@@ -62,6 +62,31 @@ def disputed(f: DisputeFacts) -> Message:
                 buttons=_ways_on(f),
                 small=small,
             )
+
+
+def books_differ(count: int, key: str, words: str) -> Message:
+    """Say that the books and Stripe have not the same, which nobody corrects by a program."""
+    more = f" And {count - 1} more." if count > 1 else ""
+    return barred(
+        RED,
+        "*The wallet's books and Stripe don't agree.*",
+        [
+            f"{sentence(words)}{more}",
+            "Nothing was changed. Automatic payments are paused until somebody has looked.",
+        ],
+        buttons=[button("Automatic payments", Act.AUTOMATIC)],
+        small=[f"Whoever runs Redbar sees it all with redbar reconcile · {key}"],
+    )
+
+
+def parked(object_id: str, words: str) -> Message:
+    """Say that money moved at Stripe which cannot be booked by itself."""
+    return barred(
+        RED,
+        "*Money moved at Stripe that Redbar can't put into the wallet by itself.*",
+        [sentence(words), "It is kept, and nothing is lost: whoever runs Redbar has to look."],
+        small=[f"{object_id} · redbar reconcile lists it"],
+    )
 
 
 def _payment(f: DisputeFacts) -> str:

@@ -45,6 +45,12 @@ def escape(text: str, longest: int = 200) -> str:
     return "".join(pieces)
 
 
+def sentence(text: str) -> str:
+    """Give somebody's words as a sentence: a large letter, a full stop, nothing in it that Slack would read."""
+    safe = escape(text, 300)
+    return f"{safe[:1].upper()}{safe[1:]}."
+
+
 def code(text: str) -> str:
     """Give an address of ours as it is to be copied."""
     return "`" + text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") + "`"

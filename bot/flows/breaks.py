@@ -1,0 +1,100 @@
+"""What a reconciliation may not correct: kept with the day on which it was first seen, and told once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+
+from bot.flows.comparing import Break, Parked
+from bot.flows.notices import BooksDiffer
+from bot.tables import NIL_WALLET, breaks, inbox
+from ledger import Automatic, Ledger, Tx
+
+PARKED_AFTER = 2
+"""Tries after which news that cannot be handled is listed."""
+
+
+def keep_breaks(ledger: Ledger, found: Sequence[Break]) -> Sequence[Break]:
+    """Keep breaks with their age, end those that are gone, and tell of new ones, wallet by wallet."""
+    by_wallet: dict[UUID, list[Break]] = {}
+    for one in found:
+        by_wallet.setdefault(one.wallet_id, []).append(one)
+    with ledger.reading() as connection:
+        rows = connection.execute(
+            select(breaks.c.wallet_id)
+            .where(breaks.c.ended_at.is_(None))
+            .distinct()
+            .execution_options(cross_shard=True)
+        ).scalars()
+        known = set(rows)
+    kept: list[Break] = []
+    for wallet_id in sorted(known | by_wallet.keys()):
+        keep = partial(_keep_breaks, wallet_id=wallet_id, found=by_wallet.get(wallet_id, []))
+        kept += ledger.run(keep, wallet_id=wallet_id)
+    return kept
+
+
+def parked_news(ledger: Ledger) -> Sequence[Parked]:
+    """Give news that could not be handled although it was tried again."""
+    with ledger.reading() as connection:
+        rows = connection.execute(
+            select(inbox)
+            .where(
+                inbox.c.wallet_id == NIL_WALLET,
+                inbox.c.handled_at.is_(None),
+                inbox.c.tries >= PARKED_AFTER,
+            )
+            .order_by(inbox.c.taken_at)
+        ).all()
+    return [Parked(row.event_id, row.kind, row.object_id, row.taken_at, row.tries, row.error) for row in rows]
+
+
+def _keep_breaks(tx: Tx, *, wallet_id: UUID, found: Sequence[Break]) -> list[Break]:
+    rows = {
+        row.key: row.found_at
+        for row in tx.connection.execute(
+            select(breaks.c.key, breaks.c.found_at).where(
+                breaks.c.wallet_id == wallet_id, breaks.c.ended_at.is_(None)
+            )
+        )
+    }
+    kept = [replace(one, found_at=rows.get(one.key, tx.now), new=one.key not in rows) for one in found]
+    mine = breaks.c.wallet_id == wallet_id
+    gone = rows.keys() - {one.key for one in found}
+    if gone:
+        tx.connection.execute(
+            update(breaks).where(mine, breaks.c.key.in_(sorted(gone))).values(ended_at=tx.now)
+        )
+    for one in kept:
+        _keep_break(tx, one)
+    fresh = [one for one in kept if one.new]
+    if fresh and wallet_id != NIL_WALLET:
+        policy, version = tx.book.policy(wallet_id)
+        if policy.automatic is Automatic.ON:
+            reason = "the books and Stripe differ"
+            paused = replace(policy, automatic=Automatic.PAUSED, pause_reason=reason)
+            tx.book.set_policy(wallet_id, paused, actor="redbar", expected_version=version, reason=reason)
+        tx.outbox.add(wallet_id, BooksDiffer(count=len(fresh), key=fresh[0].key, words=fresh[0].words))
+    return kept
+
+
+def _keep_break(tx: Tx, one: Break) -> None:
+    mine = (breaks.c.wallet_id == one.wallet_id) & (breaks.c.key == one.key)
+    changed = tx.connection.execute(
+        update(breaks)
+        .where(mine)
+        .values(words=one.words, seen_at=tx.now, found_at=one.found_at, ended_at=None)
+        .returning(breaks.c.key)
+    ).scalar_one_or_none()
+    if changed is None:
+        tx.connection.execute(
+            insert(breaks).values(
+                wallet_id=one.wallet_id,
+                key=one.key,
+                words=one.words,
+                found_at=one.found_at,
+                seen_at=tx.now,
+            )
+        )

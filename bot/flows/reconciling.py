@@ -1,0 +1,421 @@
+"""Stripe and the books held side by side, both ways, every night and on demand.
+
+Stripe decides about money that moved at Stripe. What the books lack is looked at and booked by the same roads as
+news, and said; what they have beside Stripe is never corrected by a program: automatic payments of that wallet are
+paused, the break is kept with its age, and people are told. About twenty reads where nothing happened.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from threading import Lock
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from bot.flows.breaks import keep_breaks, parked_news
+from bot.flows.comparing import Break, Comparison, Digest, Entry, Side, compare, sums_of
+from bot.flows.money_out import MoneyOut
+from bot.flows.news import reads_of_month
+from bot.flows.payments import Payments
+from bot.flows.settling import NotBookable
+from bot.flows.wallets import Wallets
+from bot.payment_state import State
+from bot.ports import DisputeSeen, IntentSeen, MovementSeen, Ok, PaymentGateway, RefundSeen, Rejected, Unknown
+from bot.tables import NIL_WALLET, billing, cursors, disputes, payments
+from ledger import Currency, Ledger, Refused, Tx, from_minor, transfer_by_key, transfers_of_source
+
+log = logging.getLogger("redbar.reconcile")
+
+EVERY = timedelta(hours=24)
+OVERLAP = timedelta(days=3)
+DISPUTES_BACK = timedelta(days=120)
+YOUNG = timedelta(minutes=5)
+"""What is younger may still be on its way."""
+_OPEN_DISPUTES = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")
+Step = Callable[[str], None]
+T = TypeVar("T")
+
+
+class NotReconciled(Exception):
+    """Stripe could not be asked; nothing was compared."""
+
+
+class Reconciliation:
+    """Compares the two sides, and heals what only one way of being right allows."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: PaymentGateway,
+        payments_flow: Payments,
+        money_out: MoneyOut,
+        wallets: Wallets,
+        *,
+        install: str,
+        count_reads: Callable[[], None],
+    ) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._payments = payments_flow
+        self._money_out = money_out
+        self._wallets = wallets
+        self._install = install
+        self._count_reads = count_reads
+        self._running = Lock()
+
+    def run_if_due(self, now: datetime) -> Digest | None:
+        """Compare when the last good comparison is a day old."""
+        if now - (self._last_good() or self._remember_start(now)) < EVERY:
+            return None
+        try:
+            return self.run(now)
+        except NotReconciled as problem:
+            log.warning("not reconciled: %s", problem)
+            return None
+
+    def run(self, now: datetime, step: Step = lambda words: None) -> Digest:
+        """Compare now. Raises: NotReconciled."""
+        with self._running:
+            return self._run(now, step)
+
+    def _run(self, now: datetime, step: Step) -> Digest:
+        until = now - YOUNG
+        since = min((self._last_good() or until) - OVERLAP, until - OVERLAP)
+        step("asking about what is open here")
+        self._look_at_open(until)
+        step("listing Stripe's payments")
+        intents = _answered(self._gateway.intents(since, until))
+        step("listing Stripe's refunds and disputes")
+        refunds = _answered(self._gateway.refunds(since, until))
+        disputed = _answered(self._gateway.disputes(until - DISPUTES_BACK, until))
+        step("listing the movements of Stripe's balance")
+        movements = _answered(self._gateway.movements(since, until))
+        round_ = _Round(self, [one.wallet_id for one in self._wallets.all()], since, until)
+        step("comparing")
+        found = round_.compare(intents, refunds, disputed, movements)
+        self._count_reads()
+        reads, allowed = reads_of_month(self._ledger, now)
+        digest = Digest(
+            since=since,
+            until=until,
+            sums=sums_of(found.compared),
+            healed=found.healed,
+            breaks=keep_breaks(self._ledger, found.breaks),
+            parked=parked_news(self._ledger),
+            fees=found.fees,
+            reads=reads,
+            reads_allowed=allowed,
+        )
+        self._ledger.run(lambda tx: _set_good(tx, until), wallet_id=None)
+        log.info("reconciled: %s", digest.headline)
+        return digest
+
+    def _look_at_open(self, until: datetime) -> None:
+        """Ask about every row of ours that is not decided, however old: its own events may be lost."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(payments.c.session_id, payments.c.link_id, payments.c.intent_id)
+                .where(
+                    payments.c.state.in_([State.OFFERED.value, State.COLLECTING.value, State.WAITING.value]),
+                    payments.c.created_at < until,
+                )
+                .execution_options(cross_shard=True)
+            ).all()
+            waiting = connection.execute(
+                select(disputes.c.dispute_id)
+                .where(disputes.c.status.in_(_OPEN_DISPUTES))
+                .execution_options(cross_shard=True)
+            ).scalars()
+            disputed = list(waiting)
+        for row in rows:
+            self._look(partial(self._look_at_payment, row.session_id, row.intent_id, row.link_id))
+        for dispute_id in disputed:
+            self._look(partial(self._money_out.sync_dispute, dispute_id))
+
+    def _look(self, look: Callable[[], object]) -> None:
+        try:
+            look()
+        except (Refused, NotBookable) as problem:
+            log.warning("left to the comparison: %s", problem)
+
+    def _look_at_payment(self, session_id: str, intent_id: str, link_id: str) -> None:
+        if session_id:
+            self._payments.sync_session(session_id)
+        elif intent_id:
+            self._payments.sync_intent(intent_id)
+        elif link_id:
+            made = self._gateway.link_intents(link_id)
+            for one in made.seen if isinstance(made, Ok) else ():
+                self._payments.sync_intent(one)
+
+    # --- What is remembered --------------------------------------------------------------------------------
+
+    def _last_good(self) -> datetime | None:
+        with self._ledger.reading() as connection:
+            return connection.execute(
+                select(cursors.c.at).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == "reconciled")
+            ).scalar_one_or_none()
+
+    def _remember_start(self, now: datetime) -> datetime:
+        self._ledger.run(lambda tx: _set_good(tx, now), wallet_id=None)
+        return now
+
+    # --- What a round needs of both sides -------------------------------------------------------------------
+
+    def owner(self, seen: IntentSeen) -> UUID | None:
+        """Say whose wallet an intent names; None when it is not of this installation."""
+        if seen.metadata.get("redbar_install") != self._install:
+            return None
+        try:
+            return UUID(seen.metadata["redbar_wallet"])
+        except (KeyError, ValueError):
+            return NIL_WALLET  # ours by its mark, and nobody's
+
+    def customers(self) -> frozenset[str]:
+        """Give the ids of our customers."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(billing.c.customer_id).execution_options(cross_shard=True)
+            ).scalars()
+            return frozenset(one for one in rows if one)
+
+    def entry(self, wallet_id: UUID, key: str) -> Entry | None:
+        """Look one key up in a wallet's books."""
+        with self._ledger.reading() as connection:
+            row = transfer_by_key(connection, wallet_id, "stripe", key)
+            if row is None:
+                return None
+            view, _ = self._ledger.look(connection, wallet_id)
+        return Entry(wallet_id, key, abs(row.amount_micros), view.currency, row.reference)
+
+    def entries(self, wallet_id: UUID, since: datetime, until: datetime) -> Sequence[Entry]:
+        """Give what a wallet's books took from Stripe in a stretch of time."""
+        with self._ledger.reading() as connection:
+            view, _ = self._ledger.look(connection, wallet_id)
+            rows = transfers_of_source(connection, wallet_id, "stripe", since, until)
+        return [
+            Entry(wallet_id, row.source_id, abs(row.amount_micros), view.currency, row.reference)
+            for row in rows
+        ]
+
+    def hear(self, seen: IntentSeen | RefundSeen | DisputeSeen) -> None:
+        """Let something that the books lack act, as news of it would have."""
+        match seen:
+            case IntentSeen():
+                self._payments.hear_intent(seen)
+            case RefundSeen():
+                self._money_out.hear_refund(seen)
+            case _:
+                self._money_out.hear_dispute(seen)
+
+    def look_at_source(self, moved: MovementSeen) -> None:
+        """Look at what a movement came from, and let it act."""
+        match (_key_of(moved) or "").partition(":")[0]:
+            case "credit":
+                self._look(partial(self._payments.sync_intent, moved.intent_id))
+            case "refund" | "refund_reversal":
+                self._look(partial(self._money_out.sync_refund, moved.source_id))
+            case "dispute":
+                self._look(partial(self._money_out.sync_dispute, moved.source_id))
+
+    def outside(self, key: str) -> Sequence[tuple[str, int, str]] | None:
+        """Look up at Stripe what a key of the books stands for: its keys, minor units, currency; None if unanswered."""
+        what, _, name = key.partition(":")
+        match what:
+            case "credit":
+                intent = self._gateway.intent(name)
+                return None if not isinstance(intent, Ok) else _of_intent(intent.seen)
+            case "refund" | "refund_reversal":
+                refund = self._gateway.refund(name)
+                return None if not isinstance(refund, Ok) else _of_refund(refund.seen)
+            case _:
+                return None
+
+
+class _Round:
+    """One comparison."""
+
+    def __init__(
+        self, house: Reconciliation, wallet_ids: Sequence[UUID], since: datetime, until: datetime
+    ) -> None:
+        self._house = house
+        self._wallet_ids = wallet_ids
+        self._since, self._until = since, until
+        self._wallet_of: dict[str, UUID | None] = {}
+        self._healed: list[Entry] = []
+        self._breaks: list[Break] = []
+        self._theirs: dict[tuple[UUID, str], Side] = {}
+        self.fees: dict[str, int] = {}
+
+    def compare(
+        self,
+        intents: Sequence[IntentSeen],
+        refunds: Sequence[RefundSeen],
+        disputed: Sequence[DisputeSeen],
+        movements: Sequence[MovementSeen],
+    ) -> "_Found":
+        customers = self._house.customers()
+        for intent in intents:
+            wallet_id = self._house.owner(intent)
+            self._wallet_of[intent.intent_id] = wallet_id
+            if intent.status == "succeeded":
+                if wallet_id is not None:
+                    self._expect(wallet_id, _of_intent(intent), intent)
+                elif intent.customer_id and intent.customer_id in customers:
+                    self._unmarked(intent)
+        for refund in refunds:
+            if (wallet_id := self._owner(refund.intent_id)) is not None:
+                self._expect(wallet_id, _of_refund(refund), refund)
+        for dispute in disputed:
+            if (wallet_id := self._owner(dispute.intent_id)) is not None:
+                self._expect(wallet_id, _of_dispute(dispute), dispute)
+        for moved in movements:
+            self._check_movement(moved)
+        return _Found(self._compared(), self._healed, self._breaks, self.fees)
+
+    def _owner(self, intent_id: str) -> UUID | None:
+        """Say whose an intent is that may be older than what was listed: the books know what they credited."""
+        if intent_id not in self._wallet_of:
+            self._wallet_of[intent_id] = next(
+                (one for one in self._wallet_ids if self._house.entry(one, f"credit:{intent_id}")), None
+            )
+        return self._wallet_of[intent_id]
+
+    def _expect(
+        self,
+        wallet_id: UUID,
+        keys: Sequence[tuple[str, int, str]],
+        seen: IntentSeen | RefundSeen | DisputeSeen,
+    ) -> None:
+        lacking = [key for key, _, _ in keys if not self._known(wallet_id, key)]
+        if lacking:
+            try:
+                self._house.hear(seen)
+            except (
+                Exception
+            ) as problem:  # kept as a break with its words; the others are compared all the same
+                log.exception("what the books lack could not be booked: %s", lacking)
+                self._break(wallet_id, lacking[0], f"could not be booked: {problem}")
+        for key, minor, code in keys:
+            amount = from_minor(minor, Currency.of(code)).micros
+            self._theirs[wallet_id, key] = Side(amount, code)
+            if key in lacking and (entry := self._entry(wallet_id, key)) is not None:
+                self._healed.append(entry)
+
+    def _known(self, wallet_id: UUID, key: str) -> bool:
+        return self._entry(wallet_id, key) is not None
+
+    def _entry(self, wallet_id: UUID, key: str) -> Entry | None:
+        return self._house.entry(wallet_id, key) if wallet_id in self._wallet_ids else None
+
+    def _check_movement(self, moved: MovementSeen) -> None:
+        """Each movement of the account that came from a payment of ours has its transfer."""
+        wallet_id = self._owner(moved.intent_id) if moved.intent_id else None
+        key = _key_of(moved)
+        if wallet_id is None or key is None:
+            return
+        self.fees[moved.currency] = self.fees.get(moved.currency, 0) + moved.fee_minor
+        if self._known(wallet_id, key):
+            return
+        # What it belongs to may be older than what was listed: a refund that failed weeks after it was made.
+        self._house.look_at_source(moved)
+        entry = self._entry(wallet_id, key)
+        if entry is not None:
+            self._healed.append(entry)
+        else:
+            self._break(wallet_id, key, "moved at Stripe, and the books know nothing of it")
+
+    def _unmarked(self, intent: IntentSeen) -> None:
+        amount = from_minor(intent.received_minor, Currency.of(intent.currency))
+        words = (
+            f"{amount} was paid by a customer of ours without our mark; "
+            "if it was meant for the wallet, credit it by hand"
+        )
+        self._break(NIL_WALLET, f"credit:{intent.intent_id}", words)
+
+    def _break(self, wallet_id: UUID, key: str, words: str) -> None:
+        if wallet_id not in self._wallet_ids and wallet_id != NIL_WALLET:
+            wallet_id, words = NIL_WALLET, f"{words} (it names wallet {wallet_id}, which is not here)"
+        if not any(one.key == key and one.wallet_id == wallet_id for one in self._breaks):
+            self._breaks.append(Break(wallet_id, key, words, found_at=self._until, new=True))
+
+    def _compared(self) -> Sequence[Comparison]:
+        compared: list[Comparison] = []
+        for wallet_id in self._wallet_ids:
+            ours = {one.key: one for one in self._house.entries(wallet_id, self._since, self._until)}
+            theirs = {key: side for (owner, key), side in self._theirs.items() if owner == wallet_id}
+            for key in theirs.keys() - ours.keys():
+                if (entry := self._house.entry(wallet_id, key)) is not None:
+                    ours[key] = entry
+            for key in ours.keys() - theirs.keys():
+                for name, minor, code in self._house.outside(key) or ():
+                    if name == key:
+                        theirs[key] = Side(from_minor(minor, Currency.of(code)).micros, code)
+            found = compare(ours, theirs)
+            for key, words in found.differing.items():
+                self._break(wallet_id, key, words)
+            compared.append(found)
+        for (owner, key), side in self._theirs.items():
+            if owner not in self._wallet_ids:
+                self._break(owner, key, f"{side} was paid under our mark, for a wallet that is not here")
+        return compared
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    compared: Sequence[Comparison]
+    healed: Sequence[Entry]
+    breaks: Sequence[Break]
+    fees: dict[str, int]
+
+
+def _answered(answer: Ok[Sequence[T]] | Rejected | Unknown) -> Sequence[T]:
+    if not isinstance(answer, Ok):
+        raise NotReconciled("Stripe could not be asked. Nothing was compared; try again in a few minutes.")
+    return answer.seen
+
+
+def _of_intent(seen: IntentSeen) -> list[tuple[str, int, str]]:
+    if seen.status != "succeeded":
+        return []
+    return [(f"credit:{seen.intent_id}", seen.received_minor, seen.currency)]
+
+
+def _of_refund(seen: RefundSeen) -> list[tuple[str, int, str]]:
+    keys = [(f"refund:{seen.refund_id}", seen.amount_minor, seen.currency)]
+    if seen.status in ("failed", "canceled"):
+        keys.append((f"refund_reversal:{seen.refund_id}", seen.amount_minor, seen.currency))
+    return keys
+
+
+def _of_dispute(seen: DisputeSeen) -> list[tuple[str, int, str]]:
+    return [(f"dispute:{one.movement_id}", seen.amount_minor, seen.currency) for one in seen.movements]
+
+
+def _key_of(moved: MovementSeen) -> str | None:
+    match moved.kind, moved.category:
+        case ("charge" | "payment", _):
+            return f"credit:{moved.intent_id}"
+        case ("refund" | "payment_refund", _):
+            return f"refund:{moved.source_id}"
+        case ("refund_failure" | "payment_failure_refund", _):
+            return f"refund_reversal:{moved.source_id}"
+        case ("adjustment", "dispute" | "dispute_reversal"):
+            return f"dispute:{moved.movement_id}"
+        case _:
+            return None
+
+
+def _set_good(tx: Tx, at: datetime) -> None:
+    mine = (cursors.c.wallet_id == NIL_WALLET) & (cursors.c.name == "reconciled")
+    changed = tx.connection.execute(
+        update(cursors).where(mine).values(at=at).returning(cursors.c.name)
+    ).scalar_one_or_none()
+    if changed is None:
+        tx.connection.execute(
+            cursors.insert().values(wallet_id=NIL_WALLET, name="reconciled", value="", at=at)
+        )

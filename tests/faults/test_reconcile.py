@@ -1,0 +1,210 @@
+"""Stripe and the books held side by side: what was missed is booked, what contradicts is kept and told."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from bot.app import reconciliation_of
+from bot.flows.comparing import Digest, as_answer, lines_of
+from bot.flows.notices import BooksDiffer, MoneyParked
+from bot.flows.reconciling import NotReconciled, Reconciliation
+from bot.ports import EventSeen
+from bot.tables import NIL_WALLET, inbox
+from ledger import Automatic, CreditKind, PostMoney
+from ledger.tables import notices
+from tests.faults.desk import DOLLARS, Desk, automatic, desk_in, rule_on
+
+DISPUTED = "4000 0000 0000 0259"
+
+
+@pytest.fixture
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One wallet, one Stripe."""
+    with desk_in(tmp_path_factory.mktemp("both")) as made:
+        yield made
+
+
+@pytest.fixture
+def both(desk: Desk) -> Reconciliation:
+    """The comparison of the two."""
+    return reconciliation_of(desk.ledger, desk.gateway)
+
+
+def _later(desk: Desk, both: Reconciliation, **time: int) -> Digest:
+    desk.shop.clock.skip(**(time or {"minutes": 10}))
+    return both.run(desk.ledger.now())
+
+
+def _told(desk: Desk, name: str) -> int:
+    with desk.ledger.reading() as connection:
+        names = connection.execute(select(notices.c.name).where(notices.c.wallet_id == desk.wallet_id))
+        return list(names.scalars()).count(name)
+
+
+def test_nothing_to_say_is_zero_on_both_sides(desk: Desk, both: Reconciliation) -> None:
+    """Payments, a refund, a dispute, all heard of: the sums agree and nothing is listed."""
+    for number in ("4242 4242 4242 4242", DISPUTED):
+        desk.hear_all(desk.paid(number)[1])
+    desk.claw_back("refund", charge=desk.shop.charges()[0]["id"], amount=700)
+    desk.hear_all(desk.happened())
+
+    digest = _later(desk, both)
+
+    assert (digest.healed, digest.breaks, digest.parked) == ([], [], [])
+    sums = {one.what: (one.count, one.ours_micros, one.theirs_micros) for one in digest.sums}
+    assert sums == {
+        "payments": (2, 40_000_000, 40_000_000),
+        "refunds": (1, 7_000_000, 7_000_000),
+        "disputes": (1, 20_000_000, 20_000_000),
+    }
+    assert digest.fees == {"USD": 1_500}
+    assert 0 < digest.reads < 60
+    assert "Nothing is missing and nothing differs." in lines_of(as_answer(digest))
+
+
+def test_what_was_never_heard_of_is_booked_and_said(desk: Desk, both: Reconciliation) -> None:
+    """Every event was lost: payment, refund and dispute are found by listing, once each."""
+    desk.paid()
+    desk.claw_back("refund", charge=desk.shop.charges()[0]["id"], amount=700)
+    desk.paid(DISPUTED)
+
+    digest = _later(desk, both)
+    again = _later(desk, both)
+
+    assert desk.view().balance_micros == 13_000_000
+    # The open request itself is asked about first, so its payment is no news by the time payments are listed.
+    assert {one.key.partition(":")[0] for one in digest.healed} >= {"refund"}
+    assert digest.breaks == []
+    assert (again.healed, again.breaks) == ([], [])
+    assert any("Was missed, is booked now" in line for line in lines_of(as_answer(digest)))
+
+
+def test_thirty_five_days_later_it_still_finds_everything(desk: Desk, both: Reconciliation) -> None:
+    """Longer than Stripe keeps events: the objects themselves are listed since the last good comparison."""
+    _later(desk, both)
+    desk.paid()
+    desk.claw_back("refund", charge=desk.shop.charges()[0]["id"])
+
+    digest = _later(desk, both, days=35)
+
+    assert desk.view().balance_micros == 0
+    assert digest.breaks == []
+    assert [one.what for one in digest.sums] == ["payments", "refunds"]
+
+
+def test_a_refund_that_failed_weeks_later_is_found_by_its_movement(desk: Desk, both: Reconciliation) -> None:
+    """The refund itself is older than what is listed; the money that came back is not."""
+    desk.hear_all(desk.paid()[1])
+    made = desk.claw_back("refund", charge=desk.shop.charges()[0]["id"], amount=700)
+    desk.hear_all(desk.happened())
+    _later(desk, both)
+    assert _later(desk, both, days=20).healed == []
+    desk.claw_back("turn_refund", refund=made["id"], status="failed")
+
+    digest = _later(desk, both)
+
+    assert [one.key for one in digest.healed] == [f"refund_reversal:{made['id']}"]
+    assert digest.breaks == []
+    assert desk.view().balance_micros == DOLLARS.micros
+
+
+def test_a_credit_that_stripe_knows_nothing_of_is_a_break_with_an_age(
+    desk: Desk, both: Reconciliation
+) -> None:
+    """It is not taken back by a program: told once, listed until it is gone, automatic payments paused."""
+    rule_on(desk)
+    made_up = PostMoney("stripe", "credit:pi_never", CreditKind.TOP_UP, 5_000_000, None)
+    desk.ledger.carry_out(desk.wallet_id, [made_up])
+
+    first = _later(desk, both)
+    second = _later(desk, both, hours=20)
+
+    assert [one.key for one in first.breaks] == ["credit:pi_never"]
+    assert first.breaks[0].new
+    assert not second.breaks[0].new
+    assert second.breaks[0].found_at == first.breaks[0].found_at
+    assert desk.view().balance_micros == 5_000_000
+    assert automatic(desk) is Automatic.PAUSED
+    assert _told(desk, BooksDiffer.name) == 1
+    assert any("Stripe has nothing that moved" in line for line in lines_of(as_answer(second)))
+
+
+def test_an_amount_that_differs_is_a_break(desk: Desk, both: Reconciliation) -> None:
+    """Somebody credited by hand under Stripe's key, and wrote another amount."""
+    intent, _ = desk.paid()
+    wrong = PostMoney("stripe", f"credit:{intent}", CreditKind.TOP_UP, 90_000_000, None, reference="RB-1001")
+    desk.ledger.carry_out(desk.wallet_id, [wrong])
+
+    digest = _later(desk, both)
+
+    assert len(digest.breaks) == 1
+    assert digest.breaks[0].key == f"credit:{intent}"
+    assert "$90.00" in str(as_answer(digest)["breaks"])
+    assert desk.view().balance_micros == 90_000_000
+
+
+def test_money_under_our_mark_for_nobody_is_parked_and_listed(desk: Desk, both: Reconciliation) -> None:
+    """A payment names one that is not here: kept, told once, never dropped, found by the comparison too."""
+    install = reconciliation_of(desk.ledger, desk.gateway)._install
+    marks = {"redbar_install": install, "redbar_wallet": str(desk.wallet_id), "redbar_ref": "RB-9"}
+    marks["redbar_payment"] = "0199d3a0-0000-7000-8000-000000000000"
+    link = desk.shop.link(payment_intent_data={"metadata": marks})
+    desk.happened()
+    assert desk.shop.pay(link)["ok"]
+    events: list[EventSeen] = [one for one in desk.happened() if one.kind == "payment_intent.succeeded"]
+
+    for _ in range(4):
+        desk.hear_all(events)
+        desk.shop.clock.skip(hours=1)
+    digest = _later(desk, both)
+
+    assert desk.view().balance_micros == 0
+    assert _told(desk, MoneyParked.name) == 1
+    with desk.ledger.reading() as connection:
+        left = connection.execute(
+            select(inbox.c.event_id).where(inbox.c.wallet_id == NIL_WALLET, inbox.c.handled_at.is_(None))
+        ).scalars()
+        assert list(left) == [events[0].event_id]
+    assert [one.event_id for one in digest.parked] == [events[0].event_id]
+    assert [one.key for one in digest.breaks] == [f"credit:{events[0].object_id}"]
+    assert "RB-9" in digest.parked[0].error
+
+
+def test_a_payment_of_our_customer_without_our_mark_is_named(desk: Desk, both: Reconciliation) -> None:
+    """Somebody charged the customer in Stripe's own pages: said, and left to a person."""
+    page = desk.payments.offer_page(desk.wallet_id, DOLLARS, asked_by="U1", saves_card=False)
+    customer = desk.shop.api.checkout.sessions.retrieve(page.session_id).customer
+    assert isinstance(customer, str)
+    assert desk.shop.pay(desk.shop.page(3_000, customer=customer))["ok"]
+
+    digest = _later(desk, both)
+
+    assert desk.view().balance_micros == 0
+    assert len(digest.breaks) == 1
+    assert "$30.00 was paid by a customer of ours without our mark" in digest.breaks[0].words
+
+
+def test_it_runs_once_a_day_and_survives_an_outage(desk: Desk, both: Reconciliation) -> None:
+    """The first day only remembers when it began; a night without Stripe is made up for."""
+    assert both.run_if_due(desk.ledger.now()) is None
+    desk.shop.clock.skip(hours=25)
+    desk.shop.arm(match="GET /v1/refunds", mode="status", status=503)
+    assert both.run_if_due(desk.ledger.now()) is None
+    digest = both.run_if_due(desk.ledger.now())
+    assert digest is not None
+    assert digest.until - digest.since > timedelta(days=3)
+    assert both.run_if_due(desk.ledger.now()) is None
+
+    desk.shop.arm(match="GET /v1/payment_intents", mode="status", status=503)
+    with pytest.raises(NotReconciled):
+        both.run(desk.ledger.now())
+
+
+def test_an_idle_night_costs_a_handful_of_reads(desk: Desk, both: Reconciliation) -> None:
+    """Stripe's ration is not spent on looking."""
+    desk.hear_all(desk.paid()[1])
+    before = _later(desk, both).reads
+
+    assert _later(desk, both, hours=24).reads - before <= 8
