@@ -29,12 +29,22 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        _say(f"redbar {version('redbar')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="redbar",
-        description="A prepaid wallet for phone calls and AI tasks, in Slack.",
-        # With the default, a longer name's help falls onto a line of its own.
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32),
+        prog="redbar", description="A prepaid wallet for phone calls and AI tasks, in Slack."
+    )
+    parser.add_argument(
+        "-V", "--version", action=_Version, nargs=0, help="say which version this is, and end"
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -59,15 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     create.set_defaults(work=_key_create)
 
-    charges = commands.add_parser(
-        "charges", help="stop every automatic charge at once, or let them be made again"
-    )
+    charges = commands.add_parser("charges", help="stop every automatic charge at once, or allow them again")
     charges.add_argument("wanted", choices=("off", "on"), help="off stops them, whatever rules say")
     charges.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     charges.set_defaults(work=_charges)
 
     reconcile = commands.add_parser(
-        "reconcile", help="hold Stripe and the books side by side; also while the bot runs"
+        "reconcile", help="hold Stripe and the books together; also while the bot runs"
     )
     reconcile.add_argument("--json", action="store_true", help="tell it in JSON")
     reconcile.add_argument(

@@ -61,6 +61,12 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
     ]
 
 
+def test_the_version_is_told() -> None:
+    """One line, for whoever reports something."""
+    result = _redbar("--version")
+    assert (result.returncode, result.stdout.split()[0]) == (0, "redbar")
+
+
 def test_help_loads_no_library() -> None:
     """Help is instant because nothing is imported for it."""
     code = (
