@@ -73,10 +73,10 @@ stripe.enable_telemetry = False
 
 
 class StripeGateway:
-    """Calls Stripe's API at one address with one key."""
+    """Calls Stripe's API at one address with one key; `timeout` is for connecting and for reading, in seconds."""
 
-    def __init__(self, api_key: str, api_base: str) -> None:
-        self._http = stripe.RequestsClient(timeout=(5, 20))
+    def __init__(self, api_key: str, api_base: str, *, timeout: tuple[float, float] = (5, 20)) -> None:
+        self._http = stripe.RequestsClient(timeout=timeout)
         self._client = stripe.StripeClient(
             api_key, max_network_retries=0, base_addresses={"api": api_base}, http_client=self._http
         )
