@@ -94,10 +94,10 @@ class _Counting(stripe.RequestsClient):
 
 
 class StripeGateway:
-    """Calls Stripe's API at one address with one key."""
+    """Calls Stripe's API at one address with one key; `timeout` is for connecting and for reading, in seconds."""
 
-    def __init__(self, api_key: str, api_base: str) -> None:
-        self._http = _Counting(timeout=(5, 20))
+    def __init__(self, api_key: str, api_base: str, *, timeout: tuple[float, float] = (5, 20)) -> None:
+        self._http = _Counting(timeout=timeout)
         self._client = stripe.StripeClient(
             api_key, max_network_retries=0, base_addresses={"api": api_base}, http_client=self._http
         )

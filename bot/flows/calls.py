@@ -2,8 +2,8 @@
 
 Every POST to the card side is a row first: its idempotency key and whole body are committed before anything is
 sent, and the answer is committed after. A call whose outcome is unknown is sent again by the sweep, with the same
-key and the same bytes, while Stripe still remembers the key; what is older is looked up instead (README, R-04).
-Nothing here knows what a payment means.
+key and the same bytes, while Stripe still remembers the key; what is older is looked up instead, and what closes
+something is asked for anew (README, R-04). Nothing here knows what a payment means.
 """
 
 import json
@@ -33,6 +33,8 @@ from ledger import Ledger, Money, Refused, Tx, failpoint, new_id
 KEY_LIFETIME = timedelta(hours=20)
 """Keys are kept for at least 24 hours at Stripe; older unknowns are never sent again."""
 RETRY_AFTER = timedelta(minutes=1)
+CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "detach"})
+"""What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
 
 Answer = (
     Ok[str] | Ok[SessionSeen] | Ok[LinkSeen] | Ok[IntentSeen] | Declined | NeedsAction | Rejected | Unknown
@@ -123,7 +125,20 @@ def intend(
             answer="",
         )
     )
+    failpoint(f"call.{operation}.planned")
     return call
+
+
+def repeat(tx: Tx, call: Call) -> Call:
+    """Commit under a new key what an old call, which will not be sent again, left undone."""
+    return intend(
+        tx,
+        call.wallet_id,
+        call.operation,
+        call.body,
+        payment_id=call.payment_id,
+        object_id=call.object_id,
+    )
 
 
 def send(gateway: PaymentGateway, call: Call) -> Answer:
@@ -177,6 +192,7 @@ def record(tx: Tx, call: Call, answer: Answer) -> None:
         .where(calls.c.wallet_id == call.wallet_id, calls.c.call_id == call.call_id)
         .values(state=state, answer=words, tried_at=tx.now, tries=calls.c.tries + 1)
     )
+    failpoint(f"call.{call.operation}.recorded")
 
 
 def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequence[tuple[Call, bool]]:

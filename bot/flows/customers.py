@@ -8,7 +8,7 @@ from bot.flows import calls
 from bot.flows.calls import Call, NotMade, NotReached
 from bot.ports import Ok, PaymentGateway, Unknown
 from bot.tables import billing, workspaces
-from ledger import Ledger, Tx
+from ledger import Ledger, Tx, failpoint
 
 
 def customer_of(ledger: Ledger, gateway: PaymentGateway, wallet_id: UUID, *, install: str) -> str:
@@ -18,6 +18,7 @@ def customer_of(ledger: Ledger, gateway: PaymentGateway, wallet_id: UUID, *, ins
         return found
     answer = calls.send(gateway, found)
     ledger.run(lambda tx: record_customer(tx, found, answer), wallet_id=wallet_id)
+    failpoint("call.customer.committed")
     match answer:
         case Ok(seen):
             return str(seen)

@@ -7,8 +7,7 @@ only delays.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -33,7 +32,7 @@ from bot.ports import (
     Unknown,
 )
 from bot.tables import billing, payments
-from ledger import Currency, Ledger, Money, Tx, to_minor
+from ledger import Currency, Ledger, Money, Tx, failpoint, to_minor
 
 log = logging.getLogger("redbar.payments")
 
@@ -277,25 +276,21 @@ class Payments:
 
     def _look_up(self, call: Call) -> None:
         """Decide an old unknown by what exists outside: its key may be forgotten, so it is never sent again."""
-        payment = self.look(call.wallet_id, call.payment_id) if call.payment_id else None
+        # A page, link or unconfirmed intent that may exist without our knowing its id charges nothing by itself.
+        answer: calls.Answer = Rejected(code="forgotten", message="")
         if call.operation == "confirm":
-            answer = self._gateway.intent(call.object_id)
-            if isinstance(answer, Ok):
-                seen = answer.seen
-                self._ledger.run(
-                    lambda tx: self._follow(tx, call, _as_confirmed(seen)), wallet_id=call.wallet_id
-                )
-        elif payment is not None:
-            # A page, link or unconfirmed intent that may exist without our knowing its id charges nothing by itself.
-            self._ledger.run(
-                lambda tx: self._follow(tx, call, Rejected(code="forgotten", message="")),
-                wallet_id=call.wallet_id,
-            )
-        else:
-            self._ledger.run(
-                lambda tx: calls.record(tx, call, Rejected(code="forgotten", message="")),
-                wallet_id=call.wallet_id,
-            )
+            looked = self._gateway.intent(call.object_id)
+            if not isinstance(looked, Ok):
+                return
+            answer = _as_confirmed(looked.seen)
+
+        def decide(tx: Tx) -> Call | None:
+            if call.operation in calls.CLOSING:
+                calls.record(tx, call, answer)
+                return calls.repeat(tx, call)
+            return self._follow(tx, call, answer)
+
+        self._drive(self._ledger.run(decide, wallet_id=call.wallet_id))
 
     def _overdue(self, now: datetime) -> list[tuple[UUID, UUID]]:
         with self._ledger.reading() as connection:
@@ -347,21 +342,21 @@ class Payments:
 
     def _drive(self, call: Call | None) -> None:
         while call is not None:
-            current = call
-            with self._on_the_wire(current):
-                answer = calls.send(self._gateway, current)
-                call = self._ledger.run(
-                    partial(self._follow, call=current, answer=answer), wallet_id=call.wallet_id
-                )
+            _, call = self._step(call)
 
-    @contextmanager
-    def _on_the_wire(self, call: Call) -> Iterator[None]:
-        """Keep the sweep away from a call that another thread is making right now, however the clock jumps."""
+    def _step(self, call: Call) -> tuple[calls.Answer, Call | None]:
+        """Make one call and commit its answer; gives it, and the call that follows from it."""
+        # Meanwhile the sweep of this process keeps away from it, however the clock jumps.
         self._sending.add(call.call_id)
         try:
-            yield
+            answer = calls.send(self._gateway, call)
+            following = self._ledger.run(
+                partial(self._follow, call=call, answer=answer), wallet_id=call.wallet_id
+            )
         finally:
             self._sending.discard(call.call_id)
+        failpoint(f"call.{call.operation}.committed")
+        return answer, following
 
     def _follow(self, tx: Tx, call: Call, answer: calls.Answer) -> Call | None:
         """Commit an answer with what follows from it; gives the next call where there is one."""
@@ -375,7 +370,7 @@ class Payments:
         match call.operation, answer:
             case "session" | "link", Ok(seen):
                 assert isinstance(seen, SessionSeen | LinkSeen)
-                self._offered(tx, payment, seen)
+                return self._offered(tx, payment, seen)
             case "intent", Ok(seen):
                 assert isinstance(seen, IntentSeen)
                 change(tx, payment, News.STARTED, intent_id=seen.intent_id)
@@ -400,15 +395,18 @@ class Payments:
                 return self._cancel(tx, payment)
             case "session" | "link" | "intent" | "confirm", Rejected():
                 self._refused(tx, payment, answer.code)
+                return self._cancel(tx, payment)
             case _:
                 pass  # unknown: the sweep asks again with the same key; closing calls need nothing more
         return None
 
-    def _offered(self, tx: Tx, payment: Payment, seen: SessionSeen | LinkSeen) -> None:
+    def _offered(self, tx: Tx, payment: Payment, seen: SessionSeen | LinkSeen) -> Call | None:
         ids = {"session_id": seen.session_id} if isinstance(seen, SessionSeen) else {"link_id": seen.link_id}
         offered = change(tx, payment, News.ACCEPTED, url=seen.url, **ids)
         if offered.payer and offered.state is State.OFFERED:
             tx.outbox.add(payment.wallet_id, RequestSent(payment_id=payment.payment_id))
+        # It may have been taken back before it was known to exist.
+        return self._closing(tx, offered) if offered.state is State.WITHDRAWN else None
 
     def _declined(self, tx: Tx, payment: Payment, decline_code: str, advice_code: str) -> None:
         if payment.state in IN_FLIGHT:
@@ -427,7 +425,7 @@ class Payments:
 
     def _cancel(self, tx: Tx, payment: Payment) -> Call | None:
         """One intent per try: after a definite failure nothing may ever charge it."""
-        if not payment.intent_id:
+        if not payment.intent_id or payment.state is State.PAID:
             return None
         return calls.intend(
             tx,

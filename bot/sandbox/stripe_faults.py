@@ -24,6 +24,31 @@ class Mode(StrEnum):
     """The line breaks after it is done."""
     STATUS = "status"
     """It is answered with a given status; with `do` it is done all the same."""
+    TRUNCATED = "truncated"
+    """It is done, and the line breaks in the middle of the answer."""
+    CUT_SHORT = "cut_short"
+    """It is done, and half of the answer comes as if it were all of it."""
+
+
+class Ending(StrEnum):
+    """How an answer ends."""
+
+    WHOLE = "whole"
+    NOTHING = "nothing"
+    """The line breaks before its first byte."""
+    TORN = "torn"
+    """The line breaks after half of the bytes that were promised."""
+    HALF = "half"
+    """It is half of what it should be, and promises no more."""
+
+
+_DO = frozenset({Mode.SLOW, Mode.HANG_THEN_DO, Mode.RESET_AFTER, Mode.TRUNCATED, Mode.CUT_SHORT})
+_ENDINGS = {
+    Mode.RESET_BEFORE: Ending.NOTHING,
+    Mode.RESET_AFTER: Ending.NOTHING,
+    Mode.TRUNCATED: Ending.TORN,
+    Mode.CUT_SHORT: Ending.HALF,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +66,12 @@ class Fault:
     @property
     def does(self) -> bool:
         """Whether the request is carried out."""
-        return self.do or self.mode in (Mode.SLOW, Mode.HANG_THEN_DO, Mode.RESET_AFTER)
+        return self.do or self.mode in _DO
 
     @property
-    def drops(self) -> bool:
-        """Whether the line breaks instead of an answer."""
-        return self.mode in (Mode.RESET_BEFORE, Mode.RESET_AFTER)
+    def ending(self) -> "Ending":
+        """How much of an answer arrives."""
+        return _ENDINGS.get(self.mode, Ending.WHOLE)
 
 
 class Faults:
@@ -73,6 +98,11 @@ class Faults:
         """Disarm everything."""
         with self._lock:
             self._armed.clear()
+
+    def left(self) -> int:
+        """Count the requests that are still to go wrong."""
+        with self._lock:
+            return sum(times for _, times, _ in self._armed)
 
     def take(self, request: str) -> Fault | None:
         """Give the fault that a request ("POST /v1/refunds") meets."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import html
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from bot.sandbox import stripe_api, stripe_clawbacks
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.shelf import Doc, Shelf
-from bot.sandbox.stripe_faults import Fault, Faults, Mode
+from bot.sandbox.stripe_faults import Ending, Fault, Faults, Mode
 from bot.sandbox.stripe_pages import Pages, receipt_page
 from bot.sandbox.stripe_params import Params, parse_form
 from bot.sandbox.stripe_problem import StripeProblem
@@ -52,13 +54,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What is sent back, after how long; `drops` breaks the line instead."""
+    """What is sent back, after how long, and how much of it arrives."""
 
     status: int
     body: Doc
     headers: dict[str, str] = field(default_factory=dict)
     delay_ms: int = 0
-    drops: bool = False
+    ending: Ending = Ending.WHOLE
 
 
 class StripeStandIn:
@@ -115,9 +117,7 @@ class StripeStandIn:
                 self._in_flight.add(key)
         if busy:
             assert key is not None
-            answered = Answered(*stripe_api.in_flight(key))
-            self._record(asked, {}, answered)
-            return answered
+            return self._sent_away(asked, key)
         try:
             answered = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, asked)
             await asyncio.sleep(answered.delay_ms / 1000)
@@ -126,6 +126,14 @@ class StripeStandIn:
             if key is not None:
                 with self._lock:
                     self._in_flight.discard(key)
+
+    def _sent_away(self, asked: Asked, key: str) -> Answered:
+        params: Params = {}
+        with suppress(StripeProblem):
+            params = self._read(asked)
+        answered = Answered(*stripe_api.in_flight(key))
+        self._record(asked, params, answered)
+        return answered
 
     def _answer(self, asked: Asked) -> Answered:
         params: Params = {}
@@ -159,15 +167,16 @@ class StripeStandIn:
                 stripe_api.remember(self.state, asked.key, digest, fault.status, fault.body)
         if fault.mode is Mode.STATUS:
             return Answered(fault.status, fault.body, delay_ms=fault.delay_ms)
-        if fault.mode is Mode.SLOW:
+        if fault.mode in (Mode.SLOW, Mode.TRUNCATED, Mode.CUT_SHORT):
             assert real is not None
-            return Answered(real.status, real.body, real.headers, delay_ms=fault.delay_ms)
+            return Answered(real.status, real.body, real.headers, fault.delay_ms, fault.ending)
         gone = {"error": {"type": "api_error", "message": "No answer came in time."}}
-        return Answered(504, gone, delay_ms=fault.delay_ms, drops=fault.drops)
+        return Answered(504, gone, delay_ms=fault.delay_ms, ending=fault.ending)
 
     def _record(self, asked: Asked, params: Params, answered: Answered) -> None:
-        # Status 0 says that no answer was sent.
-        status, body = (0, {}) if answered.drops else (answered.status, answered.body)
+        # Status 0 says that no answer was sent; of half an answer nobody can read anything.
+        status = 0 if answered.ending is Ending.NOTHING else answered.status
+        body = answered.body if answered.ending is Ending.WHOLE else {}
         self._wire.record(HOST, asked.method, asked.path, asked.key, params, status, body)
 
 
@@ -182,18 +191,30 @@ class _BrokenLine(ASGIResponse):
     """Promises more than it sends, so that the server breaks the connection."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % (len(self.body) + 2))]
+        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+        if self.body:
+            await send({"type": "http.response.body", "body": self.body, "more_body": True})
 
 
-class _Broken(Response[Doc]):
+class _Broken(Response[bytes]):
     def to_asgi_response(self, *args: Any, **more: Any) -> ASGIResponse:
-        return _BrokenLine(body=b"")
+        assert self.status_code is not None
+        return _BrokenLine(body=self.content, status_code=self.status_code)
+
+
+def _spoilt(answered: Answered) -> Response[bytes]:
+    """Give what arrives of an answer that does not arrive whole."""
+    whole = json.dumps(answered.body).encode()
+    if answered.ending is Ending.HALF:
+        return Response(whole[: len(whole) // 2], status_code=answered.status, media_type="application/json")
+    sent = whole[: len(whole) // 2] if answered.ending is Ending.TORN else b""
+    return _Broken(sent, status_code=answered.status)
 
 
 def _api_routes(stand_in: StripeStandIn) -> list[Any]:
     @route("/stripe/v1/{path:path}", http_method=["GET", "POST", "DELETE"], status_code=200)
-    async def api(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[Doc]:
+    async def api(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[Any]:
         """The API as the library speaks it."""
         raw = await request.body() if request.method == "POST" else request.scope["query_string"]
         asked = Asked(
@@ -204,8 +225,8 @@ def _api_routes(stand_in: StripeStandIn) -> list[Any]:
             token=request.headers.get("authorization", "").removeprefix("Bearer "),
         )
         answered = await stand_in.handle(asked)
-        if answered.drops:
-            return _Broken({})
+        if answered.ending is not Ending.WHOLE:
+            return _spoilt(answered)
         headers = {"Request-Id": stand_in.state.new("req", 14), **answered.headers}
         if asked.key is not None:
             headers["Idempotency-Key"] = asked.key

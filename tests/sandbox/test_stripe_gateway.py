@@ -218,12 +218,13 @@ def test_a_lost_answer_is_unknown_and_settled_by_the_same_key(gateway: StripeGat
     customer, card = shop.saved_card()
     made = gateway.create_intent(intent_body(customer, card), "intent-1")
     assert isinstance(made, Ok)
-    for mode in ("reset_after", "hang_then_do"):
+    modes = ("reset_after", "hang_then_do", "truncated", "cut_short")
+    for mode in modes:
         shop.arm(match="POST /v1/payment_intents/*/confirm", mode=mode)
 
-    answers = [gateway.confirm_intent(made.seen.intent_id, confirm_body(card), "confirm-1") for _ in range(3)]
+    answers = [gateway.confirm_intent(made.seen.intent_id, confirm_body(card), "confirm-1") for _ in range(5)]
 
-    assert [type(one) for one in answers] == [Unknown, Unknown, Ok]
+    assert [type(one) for one in answers] == [Unknown] * len(modes) + [Ok]
     assert all(one.sent for one in answers if isinstance(one, Unknown))
     assert len(shop.charges()) == 1
 
@@ -245,6 +246,17 @@ def test_events_are_read_forward_from_the_last_one(
     assert [one.kind for one in then.seen] == kinds
     assert then.seen[1].payment_intent_id == then.seen[0].object_id
     assert not any(one.live for one in then.seen)
+
+
+def test_whoever_waits_but_a_moment_does_not_know(shop: Shop) -> None:
+    """How long an answer may take is up to whoever makes the gateway."""
+    hurried = StripeGateway(KEY, f"{shop.base_url}/stripe", timeout=(5, 0.05))
+    shop.arm(match="POST /v1/customers", mode="slow", delay_ms=200)
+
+    answer = hurried.create_customer({"name": "x"}, "k")
+
+    hurried.close()
+    assert answer == Unknown(sent=True, message="no answer")
 
 
 def test_nobody_there_is_not_sent(free_port: int) -> None:

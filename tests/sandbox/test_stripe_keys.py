@@ -147,13 +147,22 @@ def test_a_key_that_is_still_running_is_sent_away(shop: Shop) -> None:
     assert caught.value.http_status == 409
     assert caught.value.error is not None
     assert caught.value.error.code == "idempotency_key_in_use"
+    sent_away = next(one for one in shop.wire.entries() if one["status"] == 409)
+    assert sent_away["body"]["amount"] == "5000"
     assert charged(shop, customer, card, "k-1").id == first.id
     assert len(shop.charges()) == 1
 
 
 @pytest.mark.parametrize(
     ("mode", "sent"),
-    [("hang_then_do", True), ("reset_after", True), ("hang_not_do", False), ("reset_before", False)],
+    [
+        ("hang_then_do", True),
+        ("reset_after", True),
+        ("truncated", True),
+        ("cut_short", True),
+        ("hang_not_do", False),
+        ("reset_before", False),
+    ],
 )
 def test_a_request_without_an_answer_is_settled_by_sending_it_again(
     shop: Shop, mode: str, sent: bool
@@ -167,9 +176,22 @@ def test_a_request_without_an_answer_is_settled_by_sending_it_again(
     between = len(shop.charges())
     charged(shop, customer, card, "k-1")
 
-    assert isinstance(caught.value, stripe.APIConnectionError) == mode.startswith("reset")
+    line_broke = mode in ("reset_before", "reset_after", "truncated")
+    assert isinstance(caught.value, stripe.APIConnectionError) == line_broke
     assert between == int(sent)
     assert len(shop.charges()) == 1
+
+
+def test_half_an_answer_has_its_status_on_the_wire_and_nothing_to_read(shop: Shop) -> None:
+    """The line breaks in its middle, or it ends as if it were whole; the library cannot read either."""
+    for mode, words in (("truncated", "IncompleteRead"), ("cut_short", "Invalid response body")):
+        shop.arm(match="POST /v1/customers", mode=mode)
+        with pytest.raises(stripe.StripeError, match=words):
+            shop.api.customers.create({"name": "Northwind"}, {"idempotency_key": mode})
+        entry = shop.wire.entries()[-1]
+        assert (entry["status"], entry["answer"], entry["body"]) == (200, {}, {"name": "Northwind"})
+
+    assert shop.happened() == ["customer.created"] * 2
 
 
 def test_the_library_itself_gets_through_a_lost_answer(shop: Shop) -> None:

@@ -1,0 +1,242 @@
+"""Where rounds of the fault matrix are played: a stand-in that outlives them all, and the states they begin from."""
+
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+from bot.app import open_ledger
+from bot.flows.charges import Charges
+from bot.flows.money_out import MoneyOut
+from bot.flows.news import News
+from bot.flows.payments import Payments
+from bot.flows.recharge import card_slots
+from bot.flows.wallets import Wallets
+from bot.sandbox.shelf import Shelf
+from bot.stripe_gateway import StripeGateway
+from ledger import Ledger, RechargeRule
+from tests.faults.fork import Ended, ForkServer
+from tests.faults.life import FIFTY, USD, Order, SharedClock
+from tests.sandbox.slack_place import SettableClock, Stage
+from tests.sandbox.stripe_place import KEY, Shop
+
+BEGAN = datetime.fromisoformat("2026-11-25T09:00:00+00:00")
+
+
+@dataclass
+class Start:
+    """A prepared state: the books, Stripe's memory, and what a wish needs to know."""
+
+    folder: Path
+    wallet_id: UUID
+    instant: datetime
+    known: int
+    targets: dict[str, str]
+
+
+@dataclass
+class Setting:
+    """The hands that prepare a state."""
+
+    shop: Shop
+    clock: SharedClock
+    ledger: Ledger
+    payments: Payments
+    news: News
+    wallets: Wallets
+    wallet_id: UUID
+    known: int = 0
+
+    def hear(self) -> None:
+        """Let news come in."""
+        self.clock.skip(minutes=11)
+        self.news.poll(self.ledger.now())
+        self.news.handle_waiting(self.ledger.now())
+
+    def pay(self, payment: Any) -> None:
+        """Pay what was offered, and hear of it."""
+        self.known += 1
+        assert self.shop.pay(SimpleNamespace(url=payment.url, id=payment.session_id))["ok"]
+        self.hear()
+
+    def fund(self) -> None:
+        """Save a card, and bring in fifty dollars."""
+        self.pay(self.payments.connect(self.wallet_id, USD, asked_by="U1"))
+        self.pay(self.payments.ask(self.wallet_id, FIFTY, asked_by="U1", payer="U2", note=""))
+
+    def prepare(self, name: str) -> dict[str, str]:
+        """Make a named state; gives the targets that wishes have there."""
+        targets: dict[str, str] = {}
+        if name != "bare":
+            self.fund()
+            with self.ledger.reading() as connection:
+                targets["detach"] = card_slots(connection, self.wallet_id)["main"]
+        match name:
+            case "page offered":
+                offered = self.payments.offer_page(self.wallet_id, FIFTY, asked_by="U1", saves_card=True)
+                targets["withdraw"] = str(offered.payment_id)
+                self.known += 1
+            case "link offered":
+                asked = self.payments.ask(self.wallet_id, FIFTY, asked_by="U1", payer="U2", note="")
+                targets["withdraw"] = str(asked.payment_id)
+                self.known += 1
+            case "about to charge" | "declining" | "asking":
+                charges = Charges(self.ledger, self.payments)
+                targets["charge"], _ = charges.prepare(self.wallet_id, FIFTY, actor="U1")
+            case "automatic":
+                self.wallets.turn_on(
+                    self.wallet_id,
+                    RechargeRule(threshold_micros=100_000_000, fixed_micros=50_000_000),
+                    card_id=targets["detach"],
+                    backup_id="",
+                    actor="U1",
+                    expected_version=None,
+                )
+            case _:
+                pass
+        turned = {"declining": "insufficient_funds", "asking": "authentication_required"}
+        if name in turned:
+            self.shop.arm(last4="4242", decline=turned[name])
+        return targets
+
+
+# --- Where rounds are played -------------------------------------------------------------------------------
+
+
+class Doorman:
+    """Lets requests in, and knows when none is inside any more."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._inside = 0
+        self._changed = threading.Condition()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        with self._changed:
+            self._inside += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    def wait_until_empty(self) -> None:
+        """Wait until requests that hang have come to their end."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: not self._inside, timeout=30)
+
+
+class Lane:
+    """One stand-in with one process that forks, on which rounds are played one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.clock = SharedClock(folder / "clock")
+        self.clock.set(BEGAN)
+        self._stage = Stage()
+        self.shop = Shop(self._stage, cast(SettableClock, self.clock), folder)
+        self._own_shelf = self.shop.stand_in.state.shelf
+        self._doorman = Doorman(self._stage.app)
+        self._stage.app = self._doorman
+        # Bound and never listening: whoever connects is refused, and nobody else can take the port.
+        self._nobody = socket.socket()
+        self._nobody.bind(("127.0.0.1", 0))
+        self.forks = ForkServer()
+        self._starts: dict[str, Start] = {}
+        self._rounds = 0
+        self._warm_up()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.shop.stand_in.state.shelf = self._own_shelf
+        self.shop.close()
+        self._stage.stop()
+        self.forks.close()
+        self._nobody.close()
+
+    def _warm_up(self) -> None:
+        """Have the process that forks live a life itself, so that what is imported and compiled late is there."""
+        with self.round("about to charge") as (start, folder):
+            order = Order(
+                database=str(folder / "redbar.db"),
+                clock=str(self.clock.path),
+                stripe=f"{self.shop.base_url}/stripe",
+                secret=KEY,
+                nobody=self.nobody,
+                operation="",
+                by_way_of="",
+                wallet_id=str(start.wallet_id),
+                wish="page",
+                target="",
+                restarts=True,
+                automatic=True,
+                known=start.known,
+                insists="",
+                failpoints="",
+                patience=5,
+            )
+            warmed = self.forks.live(order, forked=False)
+            assert not warmed.heard("broken"), warmed.said
+
+    def start(self, name: str) -> Start:
+        """Give a prepared state, made on first need."""
+        if name not in self._starts:
+            folder = self._folder / name.replace(" ", "-")
+            folder.mkdir()
+            self._starts[name] = self._prepared(name, folder)
+        return self._starts[name]
+
+    def _prepared(self, name: str, folder: Path) -> Start:
+        shelf = self.shop.stand_in.state.shelf = Shelf(folder / "stripe.db")
+        self.clock.set(BEGAN)
+        ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", self.clock)
+        gateway = StripeGateway(KEY, f"{self.shop.base_url}/stripe")
+        wallets = Wallets(ledger)
+        payments = Payments(
+            ledger, gateway, install=wallets.install_id(), return_url="https://slack.example/"
+        )
+        wallet_id = wallets.open(
+            team_id="T1", enterprise_id="", name="Matrix", bot_user_id="U0", currency=USD, zone="UTC"
+        )
+        news = News(ledger, gateway, payments, MoneyOut(ledger, gateway, payments), webhook=False)
+        setting = Setting(self.shop, self.clock, ledger, payments, news, wallets, wallet_id)
+        targets = setting.prepare(name)
+        ledger.close()
+        gateway.close()
+        shelf.close()
+        return Start(folder, wallet_id, self.clock.now(), setting.known, targets)
+
+    @contextmanager
+    def round(self, name: str) -> Iterator[tuple[Start, Path]]:
+        """Lay out copies of a prepared state; gives it and the folder that holds them."""
+        start = self.start(name)
+        self._rounds += 1
+        folder = self._folder / f"round-{self._rounds}"
+        shutil.copytree(start.folder, folder)
+        shelf = self.shop.stand_in.state.shelf = Shelf(folder / "stripe.db", synchronous="NORMAL")
+        self.clock.set(start.instant)
+        try:
+            yield start, folder
+        finally:
+            shelf.close()
+            shutil.rmtree(folder)
+
+    def live(self, order: Order) -> Ended:
+        """Have a life lived, and wait until nothing of it is left at the stand-in."""
+        ended = self.forks.live(order)
+        self._doorman.wait_until_empty()
+        return ended
+
+    @property
+    def nobody(self) -> str:
+        """An address at which nobody listens."""
+        host, port = self._nobody.getsockname()
+        return f"http://{host}:{port}/stripe"

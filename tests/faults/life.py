@@ -1,0 +1,377 @@
+"""One life of a bot without Slack, told what to wish for and what befalls it; lived in a forked process."""
+
+import http.client
+import json
+import logging
+import mmap
+import struct
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypedDict, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from bot.flows import calls
+from bot.flows.charges import Charges
+from bot.flows.money_out import MoneyOut
+from bot.flows.news import News
+from bot.flows.payments import Payments
+from bot.flows.recharge import Recharge
+from bot.flows.wallets import Wallets
+from bot.payment_state import State
+from bot.ports import PaymentGateway
+from bot.stripe_gateway import StripeGateway
+from bot.tables import billing, inbox, payments
+from bot.tables import calls as call_rows
+from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
+from ledger.tables import transfers
+
+MOMENT_SECONDS = 0.15
+USD = Currency.of("USD")
+FIFTY = Money(50_000_000, USD)
+POSTS = {
+    "create_customer": "customer",
+    "create_session": "session",
+    "expire_session": "expire_session",
+    "create_link": "link",
+    "deactivate_link": "deactivate_link",
+    "create_intent": "intent",
+    "confirm_intent": "confirm",
+    "cancel_intent": "cancel_intent",
+    "detach_card": "detach",
+}
+"""The gateway's methods that send a POST, with the operation of each."""
+KEYS_FORGOTTEN = timedelta(hours=21)
+"""After which a call that never got an answer is looked up instead of sent."""
+
+
+class Order(TypedDict):
+    """What happens in a life."""
+
+    database: str
+    clock: str
+    stripe: str
+    """Where Stripe is."""
+    secret: str
+    """The key to its API."""
+    nobody: str
+    """An address at which nobody listens."""
+    operation: str
+    """The call that goes wrong in this life."""
+    by_way_of: str
+    """Where its first POST goes: to "nobody", or where an "impatient" gateway waits but a moment; empty for as ever."""
+    wallet_id: str
+    wish: str
+    """What is wished for; empty for nothing."""
+    target: str
+    """The payment, intent or card that it is about."""
+    restarts: bool
+    """Whether it goes on until nothing is left to do, instead of ending after the wish."""
+    automatic: bool
+    """Whether automatic payments are considered at each look."""
+    known: int
+    """How many payments there were before the first wish."""
+    insists: str
+    """A wish that is repeated when all is quiet and it has come to nothing."""
+    failpoints: str
+    patience: int
+    """How many looks, a minute apart, everything may take that Stripe answers sooner or later."""
+
+
+class SharedClock:
+    """A clock in a file: whoever opens it sees it stand still and move at the same moment."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            path.write_bytes(bytes(8))
+        self.path = path
+        with path.open("r+b") as file:
+            self._shared = mmap.mmap(file.fileno(), 8)
+
+    def now(self) -> datetime:
+        """Give the instant at which it stands."""
+        (micros,) = struct.unpack("<q", self._shared[:])
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+
+    def set(self, instant: datetime) -> None:
+        """Move to an instant."""
+        micros = (instant - datetime(2026, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        self._shared[:] = struct.pack("<q", micros)
+
+    def skip(self, **delta: float) -> None:
+        """Move by a timedelta's arguments."""
+        self.set(self.now() + timedelta(**delta))
+
+
+class Witness:
+    """The real gateway, watched: no POST without its committed row, and no second key while the first is unknown.
+
+    One POST of one operation can be led astray.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        real: StripeGateway,
+        astray: tuple[str, StripeGateway] | None,
+        say: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._ledger = ledger
+        self._real = real
+        self._astray = astray
+        self._say = say
+
+    def __getattr__(self, name: str) -> Any:
+        operation = POSTS.get(name)
+        if operation is None:
+            return getattr(self._real, name)
+
+        def post(*told: Any) -> Any:
+            *given, key = told
+            self._watch(operation, given, key)
+            gateway = self._real
+            if self._astray is not None and self._astray[0] == operation:
+                gateway, self._astray = self._astray[1], None
+                self._say({"astray": operation})
+            return getattr(gateway, name)(*told)
+
+        return post
+
+    def _watch(self, operation: str, given: list[Any], key: str) -> None:
+        with self._ledger.reading() as connection:
+            rows = connection.execute(select(call_rows)).mappings().all()
+        (row,) = [one for one in rows if one["key"] == key]
+        if row["state"] not in ("planned", "unknown") or row["operation"] != operation:
+            self._say({"broken": f"{key} was sent though its row says {row['operation']} {row['state']}"})
+        body = json.loads(row["body"])
+        if given != [one for one in (row["object_id"], body) if one]:
+            self._say({"broken": f"{key} was sent with {given}, and its row says {body}"})
+        rivals = [
+            one["key"]
+            for one in rows
+            if one["key"] != key
+            and one["state"] in ("planned", "unknown")
+            and (one["operation"], one["payment_id"]) == (operation, row["payment_id"])
+        ]
+        if rivals:
+            self._say({"broken": f"{key} was sent while {rivals} are not known to have ended"})
+
+
+class Life:
+    """A process's work from its start to its end."""
+
+    def __init__(self, order: Order, say: Callable[[dict[str, Any]], None]) -> None:
+        self._order = order
+        self._say = say
+        failpoints.passed.clear()
+        failpoints.arm(order["failpoints"])
+        for name in ("redbar", "stripe"):
+            logging.getLogger(name).addHandler(logging.NullHandler())
+            logging.getLogger(name).propagate = False
+        self._clock = SharedClock(Path(order["clock"]))
+        self._began = self._clock.now()
+        # Migrated already: what happens to calls is not about that, and it would take a third of a life.
+        self._ledger = Ledger(f"sqlite:///{order['database']}", self._clock)
+        key = order["secret"]
+        self._real = StripeGateway(key, order["stripe"])
+        self._others = {
+            "nobody": StripeGateway(key, order["nobody"]),
+            "impatient": StripeGateway(key, order["stripe"], timeout=(5, MOMENT_SECONDS)),
+        }
+        way = order["by_way_of"]
+        astray = (order["operation"], self._others[way]) if way else None
+        gateway = cast(PaymentGateway, Witness(self._ledger, self._real, astray, say))
+        wallets = Wallets(self._ledger)
+        self._payments = Payments(
+            self._ledger, gateway, install=wallets.install_id(), return_url="https://slack.example/"
+        )
+        self._charges = Charges(self._ledger, self._payments)
+        self._recharge = Recharge(self._ledger, self._payments)
+        money_out = MoneyOut(self._ledger, gateway, self._payments)
+        self._news = News(self._ledger, gateway, self._payments, money_out, webhook=False)
+        self._wallet_id = UUID(order["wallet_id"])
+
+    def live(self) -> None:
+        """Do what was ordered, say what became of it, and let go of everything."""
+        try:
+            if self._order["wish"]:
+                self._wish(self._order["wish"], self._order["target"])
+            if self._order["restarts"]:
+                self._settle_down()
+                self._insist()
+                if self._pay_what_is_offered():
+                    self._settle_down()
+                self._hear_everything_again()
+                self._say({"books": self._books()})
+            self._say({"passed": dict(failpoints.passed)})
+        finally:
+            self._ledger.close()
+            for gateway in (self._real, *self._others.values()):
+                gateway.close()
+
+    # --- Wishes --------------------------------------------------------------------------------------------
+
+    def _wish(self, wish: str, target: str) -> None:
+        try:
+            self._fulfil(wish, target)
+        except Refused as refused:
+            self._say({"refusal": type(refused).__name__})
+
+    def _fulfil(self, wish: str, target: str) -> None:
+        wallet_id, flow = self._wallet_id, self._payments
+        match wish:
+            case "connect":
+                flow.connect(wallet_id, USD, asked_by="U1")
+            case "page":
+                flow.offer_page(wallet_id, FIFTY, asked_by="U1", saves_card=True)
+            case "ask":
+                flow.ask(wallet_id, FIFTY, asked_by="U1", payer="U2", note="")
+            case "withdraw":
+                flow.withdraw(wallet_id, UUID(target), by="U1")
+            case "ask and withdraw" | "page and withdraw":
+                self._wish(wish.partition(" ")[0], target)
+                self._wish("withdraw all", target)
+            case "withdraw all":
+                for one in self._payments_in(State.ASKED, State.OFFERED):
+                    flow.withdraw(wallet_id, one.payment_id, by="U1")
+            case "charge":
+                self._charges.charge(wallet_id, target, actor="U1")
+            case "recharge":
+                self._recharge.consider(wallet_id)
+            case "detach":
+                self._ledger.run(
+                    lambda tx: calls.intend(tx, wallet_id, "detach", {}, payment_id=None, object_id=target),
+                    wallet_id=wallet_id,
+                )
+                self._clock.skip(minutes=2)
+                flow.sweep(self._ledger.now())
+            case other:
+                raise AssertionError(f"no such wish: {other}")
+
+    def _insist(self) -> None:
+        """Be somebody who asks again, and once more, as long as nothing came of it."""
+        for _ in range(2):
+            if self._order["insists"] and self._came_to_nothing():
+                self._wish(self._order["insists"], self._order["target"])
+                self._settle_down()
+
+    def _came_to_nothing(self) -> bool:
+        if self._order["insists"] == "detach":
+            with self._ledger.reading() as connection:
+                return "detach" not in connection.execute(select(call_rows.c.operation)).scalars().all()
+        made = self._payments_in(*State)[self._order["known"] :]
+        return all(one.state == State.FAILED.value for one in made)
+
+    def _pay_what_is_offered(self) -> bool:
+        """Be the payer: open what was offered and press the button."""
+        offered = self._payments_in(State.OFFERED)
+        for one in offered:
+            kind = "link" if one.link_id else "checkout"
+            name = str(one.url).rpartition("/")[2] if one.link_id else one.session_id
+            stripe = urlsplit(self._order["stripe"])
+            assert stripe.hostname is not None
+            line = http.client.HTTPConnection(stripe.hostname, stripe.port, timeout=20)
+            form = {"card": "4242 4242 4242 4242", "exp": "12/34", "cvc": "123"}
+            line.request(
+                "POST",
+                f"/sandbox/api/{kind}/{name}/pay",
+                json.dumps(form),
+                {"content-type": "application/json"},
+            )
+            answer = json.loads(line.getresponse().read())
+            line.close()
+            assert answer["ok"], answer
+        return bool(offered)
+
+    # --- What a running bot does ---------------------------------------------------------------------------
+
+    def _look_around(self) -> None:
+        now = self._ledger.now()
+        self._news.poll(now)
+        self._news.handle_waiting(now)
+        self._payments.sweep(now)
+        if self._order["automatic"]:
+            self._recharge.consider(self._wallet_id)
+
+    def _settle_down(self) -> None:
+        """Look around, a minute apart, until nothing is open that only waits for Stripe's answer."""
+        for waits in range(2):
+            for _ in range(self._order["patience"]):
+                self._clock.skip(seconds=61)
+                self._look_around()
+                if self._is_quiet():
+                    return
+            if waits == 0:
+                self._clock.set(self._clock.now() + KEYS_FORGOTTEN)
+                self._say({"waited": True})
+        self._say({"broken": "it never fell quiet"})
+
+    def _hear_everything_again(self) -> None:
+        """Read events once more, long after: nothing that is told twice acts twice."""
+        with self._ledger.reading() as connection:
+            ids = connection.execute(
+                select(inbox.c.kind, inbox.c.object_id).where(inbox.c.taken_at > self._began)
+            ).all()
+        for kind, object_id in ids:
+            if kind.startswith("checkout.session."):
+                self._payments.sync_session(object_id)
+            elif kind.startswith("payment_intent."):
+                self._payments.sync_intent(object_id)
+        self._clock.skip(minutes=11)
+        self._look_around()
+        if not self._is_quiet():
+            self._say({"broken": "it did not stay quiet"})
+
+    def _is_quiet(self) -> bool:
+        with self._ledger.reading() as connection:
+            waiting = connection.execute(
+                select(func.count()).select_from(inbox).where(inbox.c.handled_at.is_(None))
+            ).scalar_one()
+            unfinished = calls.unfinished(connection)
+        return not waiting and not unfinished and not self._payments_in(State.ASKED, State.COLLECTING)
+
+    def _payments_in(self, *states: State) -> list[Any]:
+        with self._ledger.reading() as connection:
+            return list(
+                connection.execute(
+                    select(payments)
+                    .where(payments.c.state.in_([state.value for state in states]))
+                    .order_by(payments.c.created_at)
+                ).all()
+            )
+
+    # --- What the books say --------------------------------------------------------------------------------
+
+    def _books(self) -> dict[str, Any]:
+        with self._ledger.reading() as connection:
+            view, _ = self._ledger.look(connection, self._wallet_id)
+            return {
+                "findings": [str(one) for one in verify_books(connection)],
+                "balance": view.balance_micros,
+                "customer": connection.execute(select(billing.c.customer_id)).scalar_one(),
+                "credits": [
+                    [row.source_id, row.amount]
+                    for row in connection.execute(select(transfers).where(transfers.c.source == "stripe"))
+                ],
+                "payments": [
+                    {
+                        name: row[name]
+                        for name in "ref purpose state intent_id session_id link_id decline_code".split()
+                    }
+                    for row in connection.execute(select(payments).order_by(payments.c.created_at)).mappings()
+                ],
+                "calls": [
+                    {
+                        **{name: row[name] for name in "operation object_id key state tries answer".split()},
+                        "payment": str(row["payment_id"]),
+                        "body": json.loads(row["body"]),
+                    }
+                    for row in connection.execute(
+                        select(call_rows).order_by(call_rows.c.created_at)
+                    ).mappings()
+                ],
+                "unread": [row.error for row in connection.execute(select(inbox)) if row.error],
+            }
