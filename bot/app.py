@@ -20,6 +20,7 @@ from bot.clockwork import Clockwork, Job
 from bot.control import Answer, Handler, Step
 from bot.courier import Courier
 from bot.flows.alerts import Alerts
+from bot.flows.cards import Cards
 from bot.flows.charges import Charges
 from bot.flows.comparing import as_answer
 from bot.flows.money_out import MoneyOut
@@ -127,7 +128,8 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
         zone=settings.time_zone,
     )
     money_out = MoneyOut(ledger, gateway, office.payments)
-    news = News(ledger, gateway, office.payments, money_out, webhook=bool(settings.stripe_webhook_secret))
+    webhook = bool(settings.stripe_webhook_secret)
+    news = News(ledger, gateway, office.payments, money_out, office.cards, webhook=webhook)
     reconciliation = _reconciliation(ledger, gateway, office.payments, money_out, office.wallets, news)
     upkeep = Upkeep(ledger, office.wallets, office.payments, office.recharge, news)
     outlet = Outlet(client, time.sleep)
@@ -137,7 +139,8 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     bolt, executors = _bolt(settings, client)
     register(bolt, Front(office, outlet, homes, delivery, client))
     clockwork = Clockwork(
-        clock, _jobs(settings, upkeep, reconciliation, courier, delivery, homes, team_id, wallet_id)
+        clock,
+        _jobs(settings, upkeep, reconciliation, office.cards, courier, delivery, homes, team_id, wallet_id),
     )
     http = build_http(
         Doors(
@@ -188,7 +191,8 @@ def reconciliation_of(ledger: Ledger, gateway: StripeGateway) -> Reconciliation:
     wallets = Wallets(ledger)
     payments = Payments(ledger, gateway, install=wallets.install_id(), return_url="")
     money_out = MoneyOut(ledger, gateway, payments)
-    news = News(ledger, gateway, payments, money_out, webhook=False)
+    cards = Cards(ledger, gateway, payments)
+    news = News(ledger, gateway, payments, money_out, cards, webhook=False)
     return _reconciliation(ledger, gateway, payments, money_out, wallets, news)
 
 
@@ -218,7 +222,8 @@ def _office(ledger: Ledger, gateway: StripeGateway, client: WebClient, return_ur
     recharge = Recharge(ledger, payments)
     charges = Charges(ledger, payments)
     alerts = Alerts(ledger, people, recharge, charges)
-    return Office(ledger, wallets, people, payments, charges, recharge, alerts, Showing(ledger))
+    cards = Cards(ledger, gateway, payments)
+    return Office(ledger, wallets, people, payments, charges, recharge, alerts, Showing(ledger), cards)
 
 
 def _bolt(settings: Settings, client: WebClient) -> tuple[App, Sequence[ThreadPoolExecutor]]:
@@ -249,6 +254,7 @@ def _jobs(
     settings: Settings,
     upkeep: Upkeep,
     reconciliation: Reconciliation,
+    cards: Cards,
     courier: Courier,
     delivery: Delivery,
     homes: Homes,
@@ -266,6 +272,7 @@ def _jobs(
         Job("recharge", tick * 5, upkeep.recharge),
         Job("sweep", tick * 30, upkeep.sweep),
         Job("lines", timedelta(minutes=5), upkeep.draw_lines),
+        Job("cards", timedelta(hours=1), cards.look_ahead),
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh),

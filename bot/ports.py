@@ -35,6 +35,14 @@ class CardSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldCard:
+    """A card as it stands outside, and whether it still belongs to somebody; one that doesn't can't be charged."""
+
+    card: CardSeen
+    attached: bool
+
+
+@dataclass(frozen=True, slots=True)
 class IntentSeen:
     """A PaymentIntent: one wish of ours to move money, as it stands outside. Amounts in minor units."""
 
@@ -207,6 +215,7 @@ class PaymentGateway(Protocol):
     ) -> "Ok[IntentSeen] | Declined | NeedsAction | Rejected | Unknown": ...
     def cancel_intent(self, intent_id: str, key: str) -> "Ok[IntentSeen] | Rejected | Unknown": ...
     def detach_card(self, card_id: str, key: str) -> "Ok[str] | Rejected | Unknown": ...
+    def card(self, card_id: str) -> "Ok[HeldCard] | Rejected | Unknown": ...
     def session(self, session_id: str) -> "Ok[SessionSeen] | Rejected | Unknown": ...
     def intent(self, intent_id: str) -> "Ok[IntentSeen] | Rejected | Unknown": ...
     def link_intents(self, link_id: str) -> "Ok[Sequence[str]] | Rejected | Unknown":

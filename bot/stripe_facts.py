@@ -11,6 +11,7 @@ from bot.ports import (
     CardSeen,
     DisputeSeen,
     EventSeen,
+    HeldCard,
     IntentSeen,
     LinkSeen,
     MovementSeen,
@@ -120,6 +121,12 @@ def session_seen(session: Any) -> SessionSeen:
 def link_seen(link: Any) -> LinkSeen:
     """Read a payment link."""
     return LinkSeen(link_id=link.id, url=link.url, active=link.active)
+
+
+def held_card(method: Any) -> HeldCard | None:
+    """Read a saved card; None for what is no card."""
+    card = _card(method)
+    return HeldCard(card, attached=method.customer is not None) if card is not None else None
 
 
 def refund_seen(refund: Any) -> RefundSeen:

@@ -17,6 +17,7 @@ from bot.ports import (
     Declined,
     DisputeSeen,
     EventSeen,
+    HeldCard,
     IntentSeen,
     LinkSeen,
     MovementSeen,
@@ -31,6 +32,7 @@ from bot.ports import (
 from bot.stripe_facts import (
     dispute_seen,
     event_seen,
+    held_card,
     id_of,
     intent_seen,
     link_seen,
@@ -123,6 +125,13 @@ class StripeGateway:
         return _settled(
             lambda: session_seen(self._client.v1.checkout.sessions.expire(session_id, {}, _key(key)))
         )
+
+    def card(self, card_id: str) -> Ok[HeldCard] | Rejected | Unknown:
+        """Look at a saved card."""
+        answer = _settled(lambda: held_card(self._client.v1.payment_methods.retrieve(card_id)))
+        if isinstance(answer, Ok):
+            return Rejected(code="no_card", message="") if answer.seen is None else Ok(answer.seen)
+        return answer
 
     def session(self, session_id: str) -> Ok[SessionSeen] | Rejected | Unknown:
         """Look at a hosted page."""

@@ -12,6 +12,7 @@ from threading import Lock
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from bot.flows.cards import Cards
 from bot.flows.money_out import MoneyOut
 from bot.flows.notices import MoneyParked
 from bot.flows.payments import Payments
@@ -46,6 +47,7 @@ class News:
         gateway: PaymentGateway,
         payments_flow: Payments,
         money_out: MoneyOut,
+        cards: Cards,
         *,
         webhook: bool,
     ) -> None:
@@ -53,6 +55,7 @@ class News:
         self._gateway = gateway
         self._payments = payments_flow
         self._money_out = money_out
+        self._cards = cards
         self._webhook = webhook
         self._handling = Lock()
 
@@ -139,9 +142,11 @@ class News:
             return self._money_out.sync_refund(object_id)
         if kind.startswith("charge.dispute."):
             return self._money_out.sync_dispute(object_id)
+        if kind.startswith("payment_method."):
+            return self._cards.sync(object_id)
         if kind.startswith("radar.early_fraud_warning."):
             return self._money_out.sync_warning(object_id)
-        return True  # known to exist, nothing to do for it yet
+        return True  # a setup intent's: its page says the same
 
     def poll(self, now: datetime) -> bool:
         """Read what is new from the events list when it is time to; gives whether anything was asked."""

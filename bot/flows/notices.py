@@ -121,6 +121,27 @@ class MoneyParked:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class CardGone:
+    """A saved card was removed, by somebody of the workspace or outside (no actor)."""
+
+    name: ClassVar[str] = "card.gone"
+    card_id: str
+    actor: str
+    was_main: bool
+    stopped: bool
+    """Automatic payments were switched off with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardExpiring:
+    """A saved card can be charged for so many days more."""
+
+    name: ClassVar[str] = "card.expiring"
+    card_id: str
+    days_left: int
+
+
 BotNotice = (
     RequestSent
     | PaymentChanged
@@ -134,6 +155,8 @@ BotNotice = (
     | DisputeChanged
     | BooksDiffer
     | MoneyParked
+    | CardGone
+    | CardExpiring
 )
 BOT_NOTICES: tuple[type[BotNotice], ...] = (
     RequestSent,
@@ -148,4 +171,6 @@ BOT_NOTICES: tuple[type[BotNotice], ...] = (
     DisputeChanged,
     BooksDiffer,
     MoneyParked,
+    CardGone,
+    CardExpiring,
 )

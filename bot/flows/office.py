@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from bot.flows.alerts import Alerts
+from bot.flows.cards import Cards
 from bot.flows.charges import TOP_UP_MAX_MAJOR, TOP_UP_MIN_MAJOR, Charges
 from bot.flows.facts import (
     AddBalanceFacts,
@@ -71,6 +72,7 @@ class Office:
     recharge: Recharge
     alerts: Alerts
     showing: Showing
+    cards: Cards
 
     def currency(self, wallet_id: UUID) -> Currency:
         """Give the wallet's currency."""

@@ -134,6 +134,11 @@ class Payments:
         body = bodies.intent(payment, customer=customer, install=self._install)
         return calls.intend(tx, payment.wallet_id, "intent", body, payment_id=payment.payment_id)
 
+    def make(self, call: Call) -> None:
+        """Make a planned call that belongs to no payment; without an answer the sweep goes on with it."""
+        assert call.payment_id is None
+        self._drive(call)
+
     def carry_out(self, call: Call) -> Payment:
         """Make a planned call and all that follow from it; gives the payment as it then stands."""
         assert call.payment_id is not None

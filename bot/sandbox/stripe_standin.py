@@ -287,7 +287,11 @@ def _page_routes(stand_in: StripeStandIn) -> list[Any]:
 def _control_routes(stand_in: StripeStandIn) -> list[Any]:
     @post("/sandbox/api/stripe/script", status_code=200, sync_to_thread=False)
     def script(data: JSONBody[Doc]) -> Response[Doc]:
-        """Arm a fault, or (with `last4` and `decline`) make a saved card be declined from now on."""
+        """Arm a fault, have a saved card declined from now on (`last4`, `decline`), or have its bank renew it."""
+        if "renew" in data:
+            stand_in.state.renew_card(str(data["renew"]), int(data["exp_year"]), str(data["last4"]))
+            stand_in.tell()
+            return Response({"ok": True})
         if "last4" in data:
             stand_in.state.turn_card(str(data["last4"]), str(data.get("decline") or ""))
             return Response({"ok": True})

@@ -321,6 +321,14 @@ class StripeState:
         else:
             self.shelf.delete("card_script", last4)
 
+    def renew_card(self, name: str, exp_year: int, last4: str) -> None:
+        """Have a card's bank send a new one in its place: another last day, other digits, the same method."""
+        with self.shelf.transaction():
+            method = self.need("method", name)
+            method["card"] = {**method["card"], "exp_year": exp_year, "last4": last4}
+            self.keep("method", method)
+            self.emit("payment_method.automatically_updated", method)
+
     def detach(self, method: Doc) -> Doc:
         """Make a card unusable for good, and nobody's default."""
         owner = self.shelf.get("customer", method["customer"] or "")

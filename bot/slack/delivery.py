@@ -28,9 +28,11 @@ from bot.payment_state import State
 from bot.slack.outlet import FileNotReady, Outlet, Sent, qr_png
 from bot.slack.views import alerts as alert_views
 from bot.slack.views import automatic as automatic_views
+from bot.slack.views import cards as card_views
 from bot.slack.views import money_in, money_out
 from bot.slack.views.blocks import Message
 from ledger import (
+    Automatic,
     StartedAfterStop,
     Waiting,
     WalletEmptied,
@@ -61,6 +63,7 @@ class Delivery:
         self._charges = office.charges
         self._recharge = office.recharge
         self._showing = office.showing
+        self._cards = office.cards
         self._refreshed: dict[UUID, datetime] = {}
         self._by_name: dict[str, Callable[[Waiting], None]] = {
             WalletLow.name: lambda one: self._episode(one, one.read(WalletLow).episode_id),
@@ -83,6 +86,8 @@ class Delivery:
             told.DisputeChanged.name: self._disputed,
             told.BooksDiffer.name: self._books_differ,
             told.MoneyParked.name: self._parked,
+            told.CardGone.name: self._card_gone,
+            told.CardExpiring.name: self._card_expiring,
         }
 
     def deliver(self, waiting: Waiting) -> None:
@@ -263,6 +268,27 @@ class Delivery:
             facts = self._facts(payment) if payment.purpose == "connect" else None
             self._outlet.post(payment.asked_by, money_in.connected(card, facts))
 
+    def _card_gone(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.CardGone)
+        with self._ledger.reading() as connection:
+            words = card_words(connection, waiting.wallet_id, notice.card_id)
+            main = card_facts(connection, waiting.wallet_id).get("main")
+        message = card_views.gone(
+            words, actor=notice.actor, stopped=notice.stopped, main=str(main) if main is not None else ""
+        )
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            if user_id != notice.actor:
+                self._outlet.post(user_id, message)
+
+    def _card_expiring(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.CardExpiring)
+        with self._ledger.reading() as connection:
+            words = card_words(connection, waiting.wallet_id, notice.card_id)
+            _, policy = self._ledger.look(connection, waiting.wallet_id)
+        message = card_views.expiring(words, notice.days_left, automatic=policy.automatic is Automatic.ON)
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            self._outlet.post(user_id, message)
+
     def _paid_twice(self, waiting: Waiting) -> None:
         payment = self._look(waiting.wallet_id, waiting.read(told.PaidTwice).payment_id)
         for user_id in self._people.to_tell(waiting.wallet_id):
@@ -351,10 +377,16 @@ class Delivery:
         before, after = rule_before_and_after(
             self._ledger, self._recharge, waiting.wallet_id, notice.before_version, notice.after_version
         )
-        message = automatic_views.rule_changed(notice.actor, before, after)
-        for user_id in self._people.to_tell(waiting.wallet_id):
-            if user_id != notice.actor:
-                self._outlet.post(user_id, message)
+        connectors = self._cards.connectors(waiting.wallet_id)
+        with_role = self._people.to_tell(waiting.wallet_id)
+        for user_id in dict.fromkeys([*with_role, *connectors.values()]):
+            if user_id == notice.actor:
+                continue
+            own = after.card if after.card and connectors.get(after.card.card_id) == user_id else None
+            message = automatic_views.rule_changed(
+                notice.actor, before, after, own=own, may_stop=user_id in with_role
+            )
+            self._outlet.post(user_id, message)
 
     # --- Facts ---------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ class Act(StrEnum):
     ADD_BALANCE = "add_balance"  # opens the form; value: amount in major units or ""
     ASK_TO_PAY = "ask_to_pay"  # opens the form with "ask" chosen
     CONNECT_CARD = "connect_card"  # opens the connect form
+    REMOVE_CARD = "remove_card"  # takes a card out for good; value: card id (has a confirm dialog)
     AUTOMATIC = "automatic"  # opens the automatic payments form ("Not Active", [Change])
     AUTOMATIC_OFF = "automatic_off"  # turns them off (has a confirm dialog)
     CHARGE = "charge"  # charges the saved card; value: intent id (has a confirm dialog)

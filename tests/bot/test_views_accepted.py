@@ -11,6 +11,7 @@ from bot.flows.facts import AlertsFacts, RequestState, Role, StatusFacts
 from bot.slack.views import (
     alerts,
     automatic,
+    cards,
     errors,
     forms,
     help,
@@ -167,6 +168,23 @@ def _others() -> Iterator[tuple[str, Shown]]:
     yield "incident", errors.incident("RB-2")
 
 
+def _cards() -> Iterator[tuple[str, Shown]]:
+    for stopped in (False, True):
+        for main in ("", "Visa ••5100"):
+            yield (
+                f"card gone {stopped} {main}",
+                cards.gone("Visa ••4242", actor="UADMIN" if main else "", stopped=stopped, main=main),
+            )
+    yield "card removed", cards.removed()
+    yield "card removed in a form", cards.removed_view()
+    for days in (30, 7, 1, 0):
+        yield f"card expiring {days}", cards.expiring("Visa ••4242", days, automatic=days > 5)
+    yield "connect with cards", money_in.connect_form(v.offer(amount=None), [v.VISA, v.BACKUP])
+    changed = (v.automatic(Automatic.OFF), v.automatic())
+    yield "rule changed, own card", automatic.rule_changed("UADMIN", *changed, own=v.VISA, may_stop=False)
+    yield "rule changed, no role", automatic.rule_changed("UADMIN", *changed, may_stop=False)
+
+
 def _money_out() -> Iterator[tuple[str, Shown]]:
     for failed in (False, True):
         yield f"refund failed={failed}", money_out.refunded(v.refund(failed=failed))
@@ -182,12 +200,17 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
     ):
         for state in Automatic:
             yield f"dispute {step} {state}", money_out.disputed(v.dispute(step, automatic=state))
+    yield (
+        "books differ",
+        money_out.books_differ(3, "credit:pi_1", "the books have RB-7 $5.00, Stripe has nothing"),
+    )
+    yield "parked", money_out.parked("pi_1", "it names payment RB-9, which is not here")
     yield "dispute without a date", money_out.disputed(v.dispute(due_by=None, paid_at=None, card=""))
 
 
 EVERYTHING = dict(
     one
-    for group in (_homes, _statuses, _money_in, _money_out, _automatic, _alerts, _others)
+    for group in (_homes, _statuses, _money_in, _money_out, _cards, _automatic, _alerts, _others)
     for one in group()
 )
 

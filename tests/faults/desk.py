@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from bot.app import open_ledger
+from bot.flows.cards import Cards
 from bot.flows.money_out import MoneyOut
 from bot.flows.news import News
 from bot.flows.payments import Payments
@@ -136,7 +137,7 @@ def desk_in(folder: Path) -> Iterator[Desk]:
     wallet_id = wallets.open(
         team_id="T1", enterprise_id="", name="Orders", bot_user_id="U1", currency=DOLLARS.currency, zone="UTC"
     )
-    news = News(ledger, gateway, payments, money_out, webhook=True)
+    news = News(ledger, gateway, payments, money_out, Cards(ledger, gateway, payments), webhook=True)
     try:
         yield Desk(shop, ledger, gateway, payments, news, money_out, wallet_id)
     finally:

@@ -13,6 +13,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from bot.app import open_ledger
+from bot.flows.cards import Cards
 from bot.flows.charges import Charges
 from bot.flows.money_out import MoneyOut
 from bot.flows.news import News
@@ -206,7 +207,14 @@ class Lane:
         wallet_id = wallets.open(
             team_id="T1", enterprise_id="", name="Matrix", bot_user_id="U0", currency=USD, zone="UTC"
         )
-        news = News(ledger, gateway, payments, MoneyOut(ledger, gateway, payments), webhook=False)
+        news = News(
+            ledger,
+            gateway,
+            payments,
+            MoneyOut(ledger, gateway, payments),
+            Cards(ledger, gateway, payments),
+            webhook=False,
+        )
         setting = Setting(self.shop, self.clock, ledger, payments, news, wallets, wallet_id)
         targets = setting.prepare(name)
         ledger.close()

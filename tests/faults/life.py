@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from bot.flows import calls
+from bot.flows.cards import Cards
 from bot.flows.charges import Charges
 from bot.flows.money_out import MoneyOut
 from bot.flows.news import News
@@ -191,7 +192,14 @@ class Life:
         self._charges = Charges(self._ledger, self._payments)
         self._recharge = Recharge(self._ledger, self._payments)
         money_out = MoneyOut(self._ledger, gateway, self._payments)
-        self._news = News(self._ledger, gateway, self._payments, money_out, webhook=False)
+        self._news = News(
+            self._ledger,
+            gateway,
+            self._payments,
+            money_out,
+            Cards(self._ledger, gateway, self._payments),
+            webhook=False,
+        )
         self._wallet_id = UUID(order["wallet_id"])
 
     def live(self) -> None:

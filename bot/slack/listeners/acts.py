@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from bot.flows.charges import check_amount
-from bot.flows.facts import BalanceFacts, ChargeFacts, HistoryFacts, MonthFacts, RequestFacts
+from bot.flows.facts import BalanceFacts, CardFacts, ChargeFacts, HistoryFacts, MonthFacts, RequestFacts
 from bot.flows.office import Office
 from bot.flows.pages import balance_facts, card_facts, desk, history_facts, month_facts, request_facts
 from bot.flows.people import CannotAppoint, Standpoint
@@ -37,6 +37,12 @@ def has_card(office: Office, wallet_id: UUID) -> bool:
     """Say whether there is a card to charge."""
     with office.ledger.reading() as connection:
         return "main" in card_facts(connection, wallet_id)
+
+
+def cards_of(office: Office, wallet_id: UUID) -> list[CardFacts]:
+    """Give the usable cards, the one that is charged first."""
+    with office.ledger.reading() as connection:
+        return sorted(card_facts(connection, wallet_id).values(), key=lambda one: one.backup)
 
 
 def prepare_charge(at: Desk, amount: Money) -> ChargeFacts:
@@ -79,12 +85,15 @@ def open_connect(at: Desk) -> None:
         who.wallet_id, at.office.currency(who.wallet_id), asked_by=at.actor.user_id
     )
     offer = at.office.offer(payment)
-    at.change(view_id, money_in.connect_form(offer))
+    cards = cards_of(at.office, who.wallet_id)
+    at.change(view_id, money_in.connect_form(offer, cards))
     file_id = at.front.delivery.upload_qr(payment)
     if file_id is not None:
         at.office.showing.set_qr(who.wallet_id, payment.payment_id, file_id)
         at.front.outlet.patiently(
-            lambda: at.change(view_id, money_in.connect_form(at.office.offer(payment, qr_file_id=file_id)))
+            lambda: at.change(
+                view_id, money_in.connect_form(at.office.offer(payment, qr_file_id=file_id), cards)
+            )
         )
 
 

@@ -12,6 +12,7 @@ from bot.flows.pages import request_facts, row_facts
 from bot.slack.ids import Act
 from bot.slack.listeners import acts
 from bot.slack.listeners.guard import Desk, Front, guarded
+from bot.slack.views import cards as card_views
 from bot.slack.views import errors, forms, money_in
 from bot.slack.views import history as history_views
 from bot.slack.views import usage as usage_views
@@ -178,6 +179,20 @@ def new_link(at: Desk, value: str) -> None:
     )
 
 
+def remove_card(at: Desk, value: str) -> None:
+    """Take a card out for good; whoever connected it may, whatever their role."""
+    workspace = at.office.wallets.of_team(at.actor.team_id, at.actor.enterprise_id)
+    assert workspace is not None
+    if at.office.cards.connected_by(workspace.wallet_id, value) != at.actor.user_id:
+        at.require(manage=True)
+    at.office.cards.remove(workspace.wallet_id, value, actor=at.actor.user_id)
+    if at.in_view:
+        at.change(str(at.body["view"]["id"]), card_views.removed_view())
+    else:
+        at.tell(card_views.removed())
+    at.refresh_home()
+
+
 def copy_link(at: Desk, value: str) -> None:
     """Show the bare link of a request to its asker."""
     who = at.require()
@@ -223,6 +238,7 @@ WORK: Mapping[Act, Work] = {
     Act.ASK_TO_PAY: ask_to_pay,
     Act.FIX: add_balance,
     Act.CONNECT_CARD: lambda at, value: acts.open_connect(at),
+    Act.REMOVE_CARD: remove_card,
     Act.AUTOMATIC: lambda at, value: acts.open_automatic(at),
     Act.AUTOMATIC_OFF: lambda at, value: acts.automatic_off(at),
     Act.CHARGE: charge,

@@ -29,6 +29,7 @@ from bot.slack.views.blocks import (
     section,
     select,
 )
+from bot.slack.views.cards import remove_button
 from bot.slack.views.text import counted, moment, spoken, time_first
 from bot.slack.views.words import expires, short, whole
 from ledger import MICROS, Automatic, RechargeRule, format_money
@@ -265,8 +266,18 @@ def off_button(text: str = "Turn automatic payments off") -> Block:
     return button(text, Act.AUTOMATIC_OFF, confirm=sure, label="Turn automatic payments off")
 
 
-def rule_changed(actor_id: str, before: AutomaticFacts, after: AutomaticFacts) -> Message:
-    """Tell the others at once who changed automatic payments, from what to what."""
+def rule_changed(
+    actor_id: str,
+    before: AutomaticFacts,
+    after: AutomaticFacts,
+    *,
+    own: CardFacts | None = None,
+    may_stop: bool = True,
+) -> Message:
+    """Tell the others at once who changed automatic payments, from what to what.
+
+    `own` is the card that the reader connected and may remove; `may_stop` says whether they have a role.
+    """
     # Redbar itself acts too, and has no user id of its own to mention.
     who = f"<@{actor_id}>" if actor_id[:1] in ("U", "W") else "Redbar"
     if after.state is Automatic.OFF:
@@ -288,7 +299,10 @@ def rule_changed(actor_id: str, before: AutomaticFacts, after: AutomaticFacts) -
             if changes
             else f"{who} saved automatic payments as they were."
         )
-    return Message(text=line, blocks=[section(line), actions(off_button())])
+    buttons = [off_button()] if may_stop else []
+    if own is not None:
+        buttons.append(remove_button(own))
+    return Message(text=line, blocks=[section(line), *([actions(*buttons)] if buttons else [])])
 
 
 def _differences(before: AutomaticFacts, after: AutomaticFacts) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.flows.facts import AddBalanceFacts, ChargeFacts, OfferFacts, PaymentFacts
+from bot.flows.facts import AddBalanceFacts, CardFacts, ChargeFacts, OfferFacts, PaymentFacts
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     GREEN,
@@ -26,9 +26,10 @@ from bot.slack.views.blocks import (
     section,
     text_field,
 )
+from bot.slack.views.cards import remove_button
 from bot.slack.views.money_in.sentences import NOTE_MAX, qr_alt
 from bot.slack.views.text import moment, spoken
-from bot.slack.views.words import short
+from bot.slack.views.words import expires, short
 from ledger import Money, decimal_text, format_money
 
 OTHER = "other"
@@ -183,9 +184,17 @@ def _offer_small(f: OfferFacts) -> str:
     return f"Opens {f.host} · works once · until {moment(f.expires_at, f.zone)} · Ref {f.ref}"
 
 
-def connect_form(offer: OfferFacts | None) -> View:
-    """Give the ways to connect a card: the page, its QR code, or sending both to somebody."""
-    blocks: list[Block] = []
+def connect_form(offer: OfferFacts | None, cards: Sequence[CardFacts] = ()) -> View:
+    """Give the ways to connect a card: the page, its QR code, or sending both to somebody; and the cards there are."""
+    blocks: list[Block] = [
+        section(
+            f"*{card}*, {expires(card)}{' · backup' if card.backup else ''}", accessory=remove_button(card)
+        )
+        for card in cards
+    ]
+    if blocks:
+        small = "A new card becomes the one that is charged; the one before it becomes the backup."
+        blocks += [context(small), divider()]
     if offer is not None:
         blocks += [section(f"*Enter it yourself*\n{_offer_words(offer)}"), actions(_page_button(offer))]
         if offer.qr_file_id is not None:

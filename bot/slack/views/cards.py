@@ -1,0 +1,71 @@
+"""What became of a saved card, in words, and the button that removes one. Pure."""
+
+from bot.flows.facts import CardFacts
+from bot.slack.ids import Act, Form
+from bot.slack.views.blocks import (
+    RED,
+    Block,
+    Message,
+    View,
+    actions,
+    barred,
+    button,
+    confirm,
+    modal,
+    section,
+)
+
+
+def remove_button(card: CardFacts) -> Block:
+    """Give the button that takes a card out for good, which asks first."""
+    sure = confirm(
+        f"Remove {card}?",
+        "It can't be charged any more, here or at Stripe. Automatic payments that use it are turned off.",
+        "Remove",
+        "Keep it",
+        style="danger",
+    )
+    return button("Remove card", Act.REMOVE_CARD, value=card.card_id, confirm=sure, label=f"Remove {card}")
+
+
+_REMOVED = "The card is removed: it can't be charged any more. The others have been told."
+
+
+def removed() -> Message:
+    """Say to whoever removed a card that it is done."""
+    return Message(text=_REMOVED, blocks=[section(_REMOVED)])
+
+
+def removed_view() -> View:
+    """The same in the form that had the button."""
+    return modal(Form.NOTHING, "Connect a card", [section(_REMOVED)])
+
+
+def gone(card: str, *, actor: str, stopped: bool, main: str) -> Message:
+    """Say that a card is gone, who removed it, and what that stops."""
+    by = f"by <@{actor}>" if actor else "at the bank or at Stripe"
+    head = f"*{card} was removed* {by}. It can't be charged any more."
+    rest = "Automatic payments are off: nothing refills the wallet by itself." if stopped else ""
+    left = f"{main} is the card that people can charge now." if main else "There is no card left to charge."
+    buttons = [button("Connect a card", Act.CONNECT_CARD)]
+    if stopped:
+        buttons.append(button("Automatic payments", Act.AUTOMATIC))
+        return barred(RED, head, [rest, left], buttons=buttons)
+    text = f"{head} {left}".replace("*", "")
+    return Message(text=text, blocks=[section(f"{head} {left}"), actions(*buttons)])
+
+
+def expiring(card: str, days_left: int, *, automatic: bool) -> Message:
+    """Say that a card expires soon, and what stops then."""
+    when = {0: "today", 1: "tomorrow"}.get(days_left, f"in {days_left} days")
+    after = (
+        "After that, automatic payments fail unless the bank has sent a new one."
+        if automatic
+        else "After that, it can't be charged unless the bank has sent a new one."
+    )
+    return barred(
+        RED,
+        f"*{card} expires {when}.*",
+        [f"{after} Connect another in time."],
+        buttons=[button("Connect a card", Act.CONNECT_CARD, style="primary")],
+    )
