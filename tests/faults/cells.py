@@ -102,7 +102,6 @@ class Scene:
 SCENES = (
     Scene("customer", "customer", "bare", "connect", "paid", again="connect", insists=True),
     Scene("page", "session", "funded", "page", "paid", insists=True, credits=True),
-    Scene("page to connect a card", "session", "funded", "connect", "paid", insists=True),
     Scene("page taken back", "expire_session", "page offered", "withdraw", "withdrawn", again="withdraw"),
     Scene("link", "link", "funded", "ask", "paid", insists=True, credits=True),
     Scene("link taken back", "deactivate_link", "link offered", "withdraw", "withdrawn", again="withdraw"),

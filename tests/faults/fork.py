@@ -99,6 +99,7 @@ def _forked(order: Order) -> dict[str, Any]:
 
 def _child(order: Order, writing: int) -> int:
     signal.alarm(LIFE_SECONDS_MAX)
+    gc.disable()  # a life is too short for it
 
     def say(what: dict[str, Any]) -> None:
         os.write(writing, json.dumps(what).encode() + b"\n")

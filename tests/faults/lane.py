@@ -234,6 +234,7 @@ class Lane:
         try:
             yield start, folder
         finally:
+            self.shop.stand_in.faults.clear()
             shelf.close()
             shutil.rmtree(folder)
 

@@ -84,7 +84,6 @@ class Round:
         for books in last.heard("books"):
             self._judge(books)
         self._must(bool(last.heard("books")), "it never came to its books")
-        self._faults.clear()
         return self.wrong
 
     def _live(self, *, wish: str, restarts: bool = False, dies: str = NOWHERE) -> Ended:
