@@ -46,7 +46,7 @@ def _claw_back(world: World, act: str, **wish: object) -> Doc:
 
 
 def test_finance_connects_by_qr_and_a_refund_takes_the_wallet_below_zero(world: World) -> None:
-    """Owner asks → finance scans → owner charges that card → some is spent → most is refunded: red, and said to both."""
+    """Owner asks → finance scans → that card is charged → some is spent → most is refunded: red, and said."""
     with _window(world, "owner") as window:
         window.messages()
         window.type("/wallet card")

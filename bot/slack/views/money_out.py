@@ -91,7 +91,7 @@ def parked(object_id: str, words: str) -> Message:
 
 def _payment(f: DisputeFacts) -> str:
     card = f" with {f.card}" if f.card else ""
-    paid = f" of {moment(f.paid_at, f.zone)}" if f.paid_at is not None else ""
+    paid = f", made {moment(f.paid_at, f.zone)}" if f.paid_at is not None else ""
     return f"the payment of {f.amount}{card}{paid}"
 
 
