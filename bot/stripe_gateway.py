@@ -274,8 +274,12 @@ class SignatureWrong(Exception):
     """A webhook's signature, age or mode is not right."""
 
 
-def webhook_event(payload: bytes, signature: str, secret: str, now: datetime) -> EventSeen:
-    """Check a webhook and give its news. Raises: SignatureWrong, whatever is wrong with it."""
+def webhook_event(payload: bytes, signature: str, secret: str, now: datetime, *, live: bool) -> EventSeen:
+    """Check a webhook and give its news. Raises: SignatureWrong, whatever is wrong with it.
+
+    `live` says which mode our key is of: news of the other mode is of other money. While a secret is being rolled,
+    Stripe signs with both, and the library takes either.
+    """
     try:
         # The library lets signatures from the future pass and raises half a dozen types on garbage (measured).
         stamp = int(dict(part.split("=", 1) for part in signature.split(","))["t"])
@@ -283,6 +287,10 @@ def webhook_event(payload: bytes, signature: str, secret: str, now: datetime) ->
             raise SignatureWrong("from the future")
         # No call is made: the client is only the library's way to the parser.
         event = stripe.Webhook.construct_event(payload, signature, secret)
+        if event.livemode is not live:
+            raise SignatureWrong("of the other mode, live or test, than the key")
+        if getattr(event, "account", None):
+            raise SignatureWrong("of another account")
         return event_seen(event)
     except SignatureWrong:
         raise

@@ -21,7 +21,12 @@ _encode = msgspec.json.Encoder().encode
 
 def link(head: bytes, columns: Sequence[object], text_digest: bytes) -> bytes:
     """Give the hash of a transfer that follows `head`."""
-    return sha256(head + _canonical([*columns, text_digest.hex()])).digest()
+    return link_covered(head, (*columns, text_digest.hex()))
+
+
+def link_covered(head: bytes, covered: tuple[object, ...]) -> bytes:
+    """The same of everything that is covered in one piece: the columns, and the text's digest in hexadecimal."""
+    return sha256(head + _canonical(covered)).digest()
 
 
 def digest_of_text(salt: bytes, reference: str, description: str) -> bytes:
@@ -29,7 +34,7 @@ def digest_of_text(salt: bytes, reference: str, description: str) -> bytes:
     return sha256(salt + _canonical([reference, description])).digest()
 
 
-def _canonical(values: list[object]) -> bytes:
+def _canonical(values: Sequence[object]) -> bytes:
     plain = _encode(values)
     if plain.isascii():
         return plain

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, Connection, select, type_coerce
 from sqlalchemy.exc import DatabaseError
 
-from ledger.chain import GENESIS, NO_TEXT, digest_of_text, link
+from ledger.chain import GENESIS, digest_of_text, link_covered
 from ledger.chart import CORRECTION, MONEY, USAGE
 from ledger.commands import AI_TASK, INBOUND_CALL, OUTBOUND_CALL
 from ledger.rows import CHAINED, IN_TRANSFERS, Transfer
@@ -25,22 +25,32 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 
 _LOOKED_UP_AT_ONCE = 500
+_BEYOND = 2**63
 _numbers = count(1)
 """Of cursors, two of which are open on a connection."""
 _RECIPES = {kind.value: tuple(recipe) for kind, recipe in MONEY.items()}
 _USAGE = tuple(USAGE)
-_CHAINED = CHAINED - 1
-"""How many columns the chain covers beside the wallet's id, which is the same in all rows and not read."""
-_TRANSFERS, _TEXTS = (
-    {
-        dialect: f"SELECT {', '.join(columns)} FROM {table} WHERE wallet_id = {mark} ORDER BY seq"  # noqa: S608
-        for dialect, mark in (("sqlite", ":wallet_id"), ("postgresql", "%(wallet_id)s"))
+_COVERED = CHAINED + 1
+"""How many values the chain covers of a row as it is read: its columns, and the digest of its text as it is written."""
+_AS = {
+    "sqlite": {"text_digest": "lower(hex(text_digest))"},
+    "postgresql": {"text_digest": "encode(text_digest, 'hex')", "wallet_id": "wallet_id::text"},
+}
+"""How the database says what the chain covers in another form than it is stored in."""
+_MARK = {"sqlite": ":wallet_id", "postgresql": "%(wallet_id)s"}
+
+
+def _select(table: str, *columns: str) -> dict[str, str]:
+    return {
+        dialect: f"SELECT {', '.join(said.get(one, one) for one in columns)} FROM {table} "  # noqa: S608
+        f"WHERE wallet_id = {_MARK[dialect]} ORDER BY seq"
+        for dialect, said in _AS.items()
     }
-    for table, columns in (
-        ("transfers", Transfer._fields[1:IN_TRANSFERS]),
-        ("texts", ("seq", *Transfer._fields[IN_TRANSFERS:])),
-    )
-)
+
+
+# The wallet's id stands in each row, so that what is hashed of it is one piece of it.
+_TRANSFERS = _select("transfers", *Transfer._fields[:IN_TRANSFERS])
+_TEXTS = _select("texts", "seq", *Transfer._fields[IN_TRANSFERS:])
 # Walked side by side: joined by the database, the two take half as long again.
 _FITTING = {(kind, *sides) for kind, sides in _RECIPES.items()} | {
     (kind, *_USAGE) for kind in (OUTBOUND_CALL, INBOUND_CALL, AI_TASK)
@@ -88,7 +98,7 @@ class Walk:
         self.uncaptured: Problem | None = None
         """The first transfer that names a hold which was open then, and did not end by it."""
         self._connection = connection
-        self._wallet_id, self._id = wallet_id, str(wallet_id)
+        self._wallet_id = wallet_id
         self._zone = zone
         self._tally = tally
         self._quarters: dict[tuple[int, str], list[int]] = {}
@@ -129,7 +139,7 @@ class Walk:
         try:
             if self.seq:
                 known = next(rows)
-                self.balance, self.recorded_at, self.head = known[5], known[7], known[-1]
+                self.balance, self.recorded_at, self.head = known[6], known[8], known[-1]
             problem = self._along(rows)
         except DatabaseError as unreadable:
             words, problem = str(unreadable.orig), None
@@ -137,77 +147,89 @@ class Walk:
 
     def _along(self, rows: Iterator[Row]) -> Problem | None:
         # One loop, on names of its own: every call and every attribute in it costs a hundredth of the walk.
-        my_id, quarters, head = self._id, self._quarters, self.head
-        balance, latest = self.balance, self.recorded_at
-        for seq, row in enumerate(rows, start=self.seq + 1):
-            (
-                number,
-                kind,
-                debit,
-                credit,
-                amount,
-                balance_after,
-                occurred_at,
-                recorded_at,
-                quantity,
-                _source,
-                _source_id,
-                hold_id,
-                _parent,
-                corrects_seq,
-                after_stop,
-                _dated,
-                digest,
-                its_hash,
-            ) = row
-            if number != seq:
-                # A missing number is blamed on the number that is missing.
-                return Problem("sequence", f"number {seq} is missing; {number} follows", seq)
-            effect = amount if credit == "balance" else -amount
-            balance += effect
-            if balance_after != balance:
-                words = f"says {balance_after} after it; the transfers add up to {balance}"
-                return Problem("balance", words, seq)
-            if recorded_at < latest:
-                return Problem("time", "was recorded before the one it follows", seq)
-            if link(head, (my_id, *row[:_CHAINED]), digest) != its_hash:
-                return Problem("chain", "its hash does not fit what it says and what it follows", seq)
-            if (kind, debit, credit) not in _FITTING or corrects_seq is not None or amount <= 0:
-                problem = _misfit(seq, kind, debit, credit, amount, corrects_seq)
-                if problem is not None:
+        head, seq, balance, latest = self.head, self.seq, self.balance, self.recorded_at
+        quarters, calm, text_seq = self._quarters, self._is_calm, self._text_seq
+        try:
+            for row in rows:
+                (
+                    _wallet_id,
+                    number,
+                    kind,
+                    debit,
+                    credit,
+                    amount,
+                    balance_after,
+                    occurred_at,
+                    recorded_at,
+                    quantity,
+                    _source,
+                    _source_id,
+                    hold_id,
+                    _parent,
+                    corrects_seq,
+                    after_stop,
+                    _dated,
+                    digest,
+                    its_hash,
+                ) = row
+                if number != seq + 1:
+                    return _missing(seq + 1, number)
+                effect = amount if credit == "balance" else -amount
+                balance += effect
+                if balance_after != balance:
+                    return _unbalanced(number, balance_after, balance)
+                if recorded_at < latest:
+                    return Problem("time", "was recorded before the one it follows", number)
+                if link_covered(head, row[:_COVERED]) != its_hash:
+                    return _unchained(number)
+                fits = (kind, debit, credit) in _FITTING and corrects_seq is None and amount > 0
+                if not fits and (problem := _misfit(number, kind, debit, credit, amount, corrects_seq)):
                     return problem
-            if digest != NO_TEXT or (self._text is not None and self._text[0] <= seq):
-                problem = self._misworded(seq, digest)
-                if problem is not None:
-                    return problem
-            head, latest, self.seq = its_hash, recorded_at, seq
-            sums = quarters.get((occurred_at // QUARTER, kind)) or self._new_quarter(occurred_at, kind)
-            sums[0] += 1
-            sums[2] += effect
-            if quantity is not None:
-                sums[1] += quantity
-            if hold_id is not None:
-                self._name(hold_id, recorded_at)
-            if balance <= 0 or self.emptied_at is not None or not self.funded:
-                self.balance, self.recorded_at = balance, recorded_at
-                self._cross_zero(kind, amount, after_stop, is_usage=credit == "usage")
-        self.head, self.balance, self.recorded_at = head, balance, latest
+                if digest or text_seq <= number:
+                    if problem := self._misworded(number, digest):
+                        return problem
+                    text_seq = self._text_seq
+                head, latest, seq = its_hash, recorded_at, number
+                sums = quarters.get((occurred_at // QUARTER, kind)) or self._new_quarter(occurred_at, kind)
+                sums[0] += 1
+                sums[2] += effect
+                if quantity is not None:
+                    sums[1] += quantity
+                if hold_id is not None:
+                    self._name(hold_id, recorded_at, number)
+                if balance <= 0 or not calm:
+                    self.balance, self.recorded_at = balance, recorded_at
+                    self._cross_zero(kind, amount, after_stop, is_usage=credit == "usage")
+                    calm = self._is_calm
+        finally:
+            self.head, self.seq, self.recorded_at = head, seq, latest
+        self.balance = balance
         return None
 
-    def _misworded(self, seq: int, digest: bytes) -> Problem | None:
+    @property
+    def _is_calm(self) -> bool:
+        """Whether nothing has to be kept but the balance: the wallet was funded, and isn't empty."""
+        return self.funded and self.emptied_at is None
+
+    @property
+    def _text_seq(self) -> int:
+        """Whose the next text is; beyond every transfer when there is none."""
+        return self._text[0] if self._text is not None else _BEYOND
+
+    def _misworded(self, seq: int, digest: str) -> Problem | None:
         """Say what is wrong with a transfer's text, and go on to the next."""
         text = self._text
         if text is None or text[0] > seq:
-            if digest == NO_TEXT:
+            if not digest:
                 return None
             check, words = ("unreadable", self._lost) if self._lost else ("text", "its text is gone")
             return Problem(check, words, seq)
         number, salt, reference, description = text
         if number < seq:
             return Problem("text", "a text without its transfer", number)
-        if digest == NO_TEXT or (not salt and (reference or description)):
+        if not digest or (not salt and (reference or description)):
             return Problem("text", "its text was put in later", seq)
-        if salt and digest_of_text(salt, reference, description) != digest:
+        if salt and digest_of_text(salt, reference, description).hex() != digest:
             return Problem("text", "its text was changed", seq)
         try:
             self._text = next(self._texts, None)
@@ -259,12 +281,12 @@ class Walk:
             self._tally.add(local_hour(quarter, kind, self._zone), *sums)
         self._quarters.clear()
 
-    def _name(self, hold_id: str, recorded_at: int) -> None:
+    def _name(self, hold_id: str, recorded_at: int, seq: int) -> None:
         # A full set is looked up between two instants, since all that one commit wrote belongs together.
         if len(self._named) >= _LOOKED_UP_AT_ONCE and recorded_at != self._named_at:
             self._look_up_named()
         self._named_at = recorded_at
-        self._named.setdefault(hold_id, []).append((recorded_at, self.seq))
+        self._named.setdefault(hold_id, []).append((recorded_at, seq))
 
     def _look_up_named(self) -> None:
         """Ask of each hold that was named whether it ended by that."""
@@ -304,6 +326,19 @@ def _pieces(names: Iterable[str], size: int) -> Iterator[list[str]]:
         yield piece
 
 
+def _missing(seq: int, following: int) -> Problem:
+    """Blame a missing number on the number that is missing."""
+    return Problem("sequence", f"number {seq} is missing; {following} follows", seq)
+
+
+def _unbalanced(seq: int, said: int, derived: int) -> Problem:
+    return Problem("balance", f"says {said} after it; the transfers add up to {derived}", seq)
+
+
+def _unchained(seq: int) -> Problem:
+    return Problem("chain", "its hash does not fit what it says and what it follows", seq)
+
+
 def _misfit(
     seq: int, kind: str, debit: str, credit: str, amount: int, corrects_seq: int | None
 ) -> Problem | None:
@@ -328,7 +363,7 @@ def _rows(connection: Connection, statement: dict[str, str], wallet_id: UUID) ->
             with closing(driver.execute(sql, mine)) as cursor:
                 yield from cursor
             return
-        with driver.cursor(name=f"walk_{next(_numbers)}") as cursor:
+        with driver.cursor(name=f"walk_{next(_numbers)}", binary=True) as cursor:
             cursor.itersize = 1_000
             yield from cursor.execute(sql, mine)
 
@@ -342,7 +377,7 @@ def _singly(
     with _as_sqlalchemy_says_it(connection, sql):
         while row := driver.execute(sql, {"wallet_id": str(wallet_id), "after": after}).fetchone():
             yield row
-            after = row[0]
+            after = row[0] if statement is _TEXTS else row[1]
 
 
 @contextmanager
@@ -367,7 +402,7 @@ def sums_of_month(
     """Walk once more for one month alone: what its transfers add up to, exactly. The chain has to be whole."""
     sums: dict[Hour, tuple[int, int, int]] = {}
     for row in _rows(connection, _TRANSFERS, wallet_id):
-        _, kind, _, credit, amount, _, occurred_at, _, quantity = row[:9]
+        _, _, kind, _, credit, amount, _, occurred_at, _, quantity = row[:10]
         hour = local_hour(occurred_at // QUARTER, kind, zone)
         if month_of(hour) == month:
             count, quantities, effect = sums.get(hour, (0, 0, 0))

@@ -37,6 +37,8 @@ class Doors:
     bolt: App | None
     """Only in HTTP mode; in Socket Mode Slack never calls us."""
     stripe_webhook_secret: str
+    stripe_live: bool
+    """Whether our key moves real money."""
     beat: Callable[[], datetime | None]
 
 
@@ -119,7 +121,9 @@ def _stripe_webhook(doors: Doors) -> Any:
         payload = await request.body()
         signature = request.headers.get("stripe-signature", "")
         try:
-            event = webhook_event(payload, signature, doors.stripe_webhook_secret, datetime.now(UTC))
+            event = webhook_event(
+                payload, signature, doors.stripe_webhook_secret, datetime.now(UTC), live=doors.stripe_live
+            )
         except SignatureWrong as problem:
             log.warning("a webhook was refused: %s", problem)
             return Response({"detail": "The signature is not right."}, status_code=400)

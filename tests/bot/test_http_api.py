@@ -1,10 +1,13 @@
 """The platform API over real HTTP: who may call, what is taken, what is refused and how it is said."""
 
+import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+import stripe
 
 from bot import demo
 from bot.flows.wallets import insert_key
@@ -166,6 +169,32 @@ def test_strangers_are_not_served(world: World) -> None:
     forged = {"X-Slack-Signature": "v0=00", "X-Slack-Request-Timestamp": "1"}
     answer = world.client.post("/slack/events", content="command=/wallet&team_id=T0REDBAR1", headers=forged)
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({}, 200), ({"livemode": True}, 400), ({"account": "acct_other"}, 400)],
+    ids=["ours", "of the other mode", "of another account"],
+)
+def test_signed_news_is_taken_in_only_when_it_is_of_our_money(
+    world: World, running: demo.Demo, changes: dict[str, Any], status: int
+) -> None:
+    """Also while the secret is being rolled, when there are two signatures and one of them fits."""
+    event = {
+        "id": f"evt_{len(changes)}{status}",
+        "object": "event",
+        "type": "payment_intent.succeeded",
+        "created": int(time.time()),
+        "livemode": False,
+        "data": {"object": {"id": "pi_nobody", "object": "payment_intent"}},
+        **changes,
+    }
+    body = json.dumps(event)
+    secret = running.bot.settings.stripe_webhook_secret
+    old, new = (stripe.WebhookSignature.generate_signature_header(body, one) for one in ("whsec_old", secret))
+    both = f"{old},{new.partition(',')[2]}"
+    answer = world.client.post("/stripe/webhook", content=body, headers={"Stripe-Signature": both})
+    assert answer.status_code == status, answer.text
 
 
 def test_health_says_that_the_heart_beats(world: World) -> None:
