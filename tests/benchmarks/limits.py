@@ -144,12 +144,24 @@ class RawPostgres:
         self._seq += size
 
 
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS wallets (id int PRIMARY KEY, balance bigint NOT NULL, seq bigint NOT NULL)",
+    """
+    CREATE TABLE IF NOT EXISTS moves (
+        wallet_id int, seq bigint, source_id text NOT NULL, kind text NOT NULL, amount bigint NOT NULL,
+        balance_after bigint NOT NULL, occurred_at bigint NOT NULL,
+        PRIMARY KEY (wallet_id, seq), UNIQUE (wallet_id, source_id)
+    )
+    """,
+    "INSERT INTO wallets VALUES (1, 0, 0) ON CONFLICT DO NOTHING",
+)
 _HOT_ROW = """
 BEGIN;
-UPDATE wallets SET balance = balance - 1, seq = seq + 1 WHERE id = 1 RETURNING balance;
-INSERT INTO moves (wallet_id, amount) VALUES (1, 1);
+UPDATE wallets SET balance = balance - 42, seq = seq + 1 WHERE id = 1 RETURNING balance, seq \\gset
+INSERT INTO moves VALUES (1, :seq, gen_random_uuid()::text, 'outbound_call', 42, :balance, 1795601545052211);
 COMMIT;
 """
+"""What everyone writes: lock by updating, insert under the two keys that a ledger needs, commit."""
 
 
 def pgbench(server: Server, url: str, clients: int) -> Work:
@@ -157,11 +169,8 @@ def pgbench(server: Server, url: str, clients: int) -> Work:
 
     def work(seconds: int) -> Done:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS wallets (id int PRIMARY KEY, balance bigint, seq bigint)"
-            )
-            connection.execute("CREATE TABLE IF NOT EXISTS moves (wallet_id int, amount bigint)")
-            connection.execute("INSERT INTO wallets VALUES (1, 0, 0) ON CONFLICT DO NOTHING")
+            for statement in _TABLES:
+                connection.execute(statement)
         with TemporaryDirectory() as folder:
             script = Path(folder) / "hot.sql"
             script.write_text(_HOT_ROW, encoding="utf-8")
