@@ -125,11 +125,11 @@ def automatic(desk: Desk) -> Automatic:
 
 
 @contextmanager
-def desk_in(folder: Path) -> Iterator[Desk]:
-    """Set up one wallet and one Stripe."""
+def desk_in(folder: Path, url: str = "") -> Iterator[Desk]:
+    """Set up one wallet and one Stripe; the books are a file in the folder, or a database by its address."""
     stage, clock = Stage(), SettableClock()
     shop = Shop(stage, clock, folder)
-    ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", clock)
+    ledger = open_ledger(url or f"sqlite:///{folder / 'redbar.db'}", clock)
     gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
     wallets = Wallets(ledger)
     payments = Payments(ledger, gateway, install=wallets.install_id(), return_url="https://slack.example/")

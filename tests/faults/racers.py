@@ -1,0 +1,90 @@
+"""Processes that all want to recharge one wallet at the same moment; run as a module, ordered by one line of JSON.
+
+A parent without threads has everything loaded and forks them; they begin together.
+"""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from bot.flows.payments import Payments
+from bot.flows.recharge import Recharge
+from bot.stripe_gateway import StripeGateway
+from ledger import Ledger, PostUsage, Tx
+from tests.sandbox.stripe_place import KEY
+
+
+@dataclass
+class Still:
+    """A clock that stands."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        """Give the one instant."""
+        return self.at
+
+
+def race(ledger: Ledger, stripe: str, install: str, wallet_id: UUID, name: str, rounds: int) -> int:
+    """Spend what there is and ask for a recharge, again and again; gives how many were made."""
+    gateway = StripeGateway(KEY, stripe)
+    payments = Payments(ledger, gateway, install=install, return_url="https://slack.example/")
+    recharge = Recharge(ledger, payments)
+    made = 0
+    try:
+        for number in range(rounds):
+            spend = partial(_spend, wallet_id=wallet_id, key=f"{name}-{number}")
+            ledger.run(spend, wallet_id=wallet_id)
+            made += recharge.consider(wallet_id) is not None
+    finally:
+        gateway.close()
+    return made
+
+
+def _spend(tx: Tx, *, wallet_id: UUID, key: str) -> None:
+    balance = tx.book.view(wallet_id).balance_micros
+    if balance > 0:
+        tx.book.carry_out(wallet_id, [PostUsage("race", key, "outbound_call", balance, None)])
+
+
+def _child(order: dict[str, str], number: int, go: int) -> int:
+    ledger = Ledger(order["database_url"], Still(datetime.fromisoformat(order["now"])))
+    try:
+        os.read(go, 1)
+        wallet_id, rounds = UUID(order["wallet_id"]), int(order["rounds"])
+        name = f"{order['day']}-{number}"
+        return race(ledger, order["stripe"], order["install"], wallet_id, name, rounds)
+    finally:
+        ledger.close()
+
+
+def main() -> None:
+    """Fork the racers, let them go at once, and say how many recharges each has made."""
+    order = json.loads(sys.stdin.readline())
+    go, start = os.pipe()
+    children: list[tuple[int, int]] = []
+    for number in range(int(order["racers"])):
+        reader, pipe = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.write(pipe, str(_child(order, number, go)).encode())
+            finally:
+                os._exit(0)
+        os.close(pipe)
+        children.append((pid, reader))
+    os.write(start, b"x" * len(children))
+    said = []
+    for pid, reader in children:
+        with os.fdopen(reader, "rb") as answer:
+            said.append(answer.read().decode())
+        os.waitpid(pid, 0)
+    print(json.dumps(said), flush=True)  # noqa: T201 - its answer to whoever ordered it
+
+
+if __name__ == "__main__":
+    main()
