@@ -1,5 +1,5 @@
 """The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`,
-`redbar verify`, `redbar export`.
+`redbar explain`, `redbar verify`, `redbar export`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -89,6 +89,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The commands that only read the database."""
+    explain = commands.add_parser(
+        "explain", help="what happened to a reference, a payment or a call, with times"
+    )
+    explain.add_argument("asked", metavar="WHAT", help="RB-1004, pi_…, evt_…, or a call's id or reference")
+    explain.add_argument("--json", action="store_true", help="tell it in JSON")
+    explain.add_argument("--wallet", default="", help="one wallet, by its id")
+    explain.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    explain.set_defaults(work=_explain)
+
     verify = commands.add_parser("verify", help="check that the books are whole; also while the bot runs")
     verify.add_argument("--json", action="store_true", help="tell it in JSON")
     verify.add_argument("--wallet", default="", help="one wallet, by its id")
@@ -167,6 +176,12 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     return reconcile(
         _database(arguments), os.environ, _say, lambda words: _tell(f"{words} …"), as_json=arguments.json
     )
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from bot.explaining import Wish, explain
+
+    return explain(Wish(_database(arguments), arguments.asked, arguments.wallet, arguments.json), _say)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

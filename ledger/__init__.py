@@ -141,11 +141,14 @@ from ledger.policy import (
 )
 from ledger.reading import (
     Episode,
+    HoldStory,
     Spike,
+    TransferStory,
     daily,
     due_wallets,
     episode,
     history,
+    hold_story,
     hours_of,
     last_episode,
     month_summary,
@@ -154,6 +157,7 @@ from ledger.reading import (
     references_of,
     spikes_of,
     transfer_by_key,
+    transfer_story,
     transfers_of_source,
 )
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at

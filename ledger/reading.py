@@ -22,7 +22,7 @@ from ledger.errors import WalletUnknown
 from ledger.notices import Level
 from ledger.pace import PACE_WEEKS
 from ledger.policy import WalletPolicy
-from ledger.tables import episodes, hourly, texts, transfers, wallets
+from ledger.tables import episodes, holds, hourly, texts, transfers, wallets
 
 WITH_WORDS = (texts.c.wallet_id == transfers.c.wallet_id) & (texts.c.seq == transfers.c.seq)
 """How a transfer finds its row of text; one without words has none."""
@@ -93,6 +93,67 @@ def transfer_by_key(
     mine = (transfers.c.source == source) & (transfers.c.source_id == source_id)
     row = connection.execute(_transactions(wallet_id).where(mine)).one_or_none()
     return _row(row) if row is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferStory:
+    """One transaction and what gave parts of it back."""
+
+    row: HistoryRow
+    corrections: Sequence[HistoryRow]
+
+
+def transfer_story(
+    connection: Connection, wallet_id: UUID, source: str, source_id: str
+) -> TransferStory | None:
+    """Find one transaction by its key, with its corrections in order."""
+    row = transfer_by_key(connection, wallet_id, source, source_id)
+    if row is None:
+        return None
+    corrected = connection.execute(
+        _transactions(wallet_id).where(transfers.c.corrects_seq == row.seq).order_by(transfers.c.seq)
+    )
+    return TransferStory(row, [_row(one) for one in corrected])
+
+
+@dataclass(frozen=True, slots=True)
+class HoldStory:
+    """One hold, or one refusal to open one, as it ended or stands. Amounts in micro-units."""
+
+    hold_id: str
+    kind: str
+    amount_micros: int
+    state: str
+    """ "open", "captured", "released", "expired" or "refused"."""
+    reason: str
+    standing: str
+    parent: str | None
+    reference: str
+    opened_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+
+
+def hold_story(connection: Connection, wallet_id: UUID, hold_id: str) -> HoldStory | None:
+    """Find one hold, or one refusal, by its id."""
+    row = connection.execute(
+        select(holds).where(holds.c.wallet_id == wallet_id, holds.c.hold_id == hold_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    return HoldStory(
+        hold_id=row.hold_id,
+        kind=row.kind,
+        amount_micros=row.amount,
+        state=row.state,
+        reason=row.reason,
+        standing=row.standing,
+        parent=row.parent,
+        reference=row.reference,
+        opened_at=row.opened_at,
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+    )
 
 
 def transfers_of_source(

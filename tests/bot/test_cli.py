@@ -56,6 +56,7 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "key",
         "charges",
         "reconcile",
+        "explain",
         "verify",
         "export",
     ]

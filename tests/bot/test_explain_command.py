@@ -1,0 +1,179 @@
+"""`redbar explain`: the whole story of a payment or a call, from real flows and a real database file."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bot.__main__ import main
+from bot.flows.calls import Unreachable
+from bot.flows.charges import Charges
+from ledger import CaptureHold, Correct, OpenHold, PostUsage, erase_numbers
+from tests.faults.desk import DOLLARS, Desk, desk_in
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """One wallet, one Stripe."""
+    with desk_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> "Told":
+    """Ask the command, and read what it says."""
+    return Told(tmp_path, capsys)
+
+
+class Told:
+    """What the command says."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._database = f"sqlite:///{folder / 'redbar.db'}"
+        self._capsys = capsys
+
+    def of(self, *asked: str, code: int = 0) -> str:
+        """Give what it says of something."""
+        self._capsys.readouterr()
+        assert main(["explain", *asked, "--database", self._database]) == code
+        return self._capsys.readouterr().out
+
+
+def _in_order(text: str, *words: str) -> None:
+    at = -1
+    for one in words:
+        found = text.find(one, at + 1)
+        assert found > at, f"{one!r} is not after the ones before it in:\n{text}"
+        at = found
+
+
+def test_a_payment_by_link_from_the_wish_to_the_refund(desk: Desk, told: Told) -> None:
+    """By its reference, its intent, its link, its refund and an event: the same story."""
+    payment = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="UADMIN", payer="UFINANCE", note="soon dry")
+    desk.shop.clock.skip(minutes=5)
+    assert desk.shop.pay(SimpleNamespace(url=payment.url))["ok"]
+    events = desk.happened()
+    desk.shop.clock.skip(minutes=1)
+    desk.hear_all(events)
+    desk.shop.clock.skip(minutes=5)
+    refund = desk.claw_back("refund", charge=desk.shop.charges()[0]["id"], amount=700)
+    desk.hear_all(desk.happened())
+
+    story = told.of(payment.ref.lower())
+
+    _in_order(
+        story,
+        f"{payment.ref}: a request to pay of $20.00 by a link",
+        'Asked for by UADMIN, of UFINANCE, saying "soon dry".',
+        "Call to Stripe written down: link (key redbar:link:",
+        "At Stripe: payment_intent.succeeded",
+        "Transaction 1, top_up: $20.00. The balance was $20.00 then.",
+        "Transaction 2, refund: −$7.00. The balance was $13.00 then.",
+        "Now: Paid with Visa ••4242: the money is in the wallet. Nothing is to be done.",
+    )
+    intent = next(one.object_id for one in events if one.kind == "payment_intent.succeeded")
+    for name in (intent, payment.link_id, refund["id"], events[0].event_id, str(payment.payment_id)):
+        assert told.of(name) == story
+
+
+def test_a_charge_whose_answer_was_lost_and_found(desk: Desk, told: Told) -> None:
+    """Unknown for a minute, then settled by the same key."""
+    page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="UADMIN")
+    assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
+    desk.payments.sync_session(page.session_id)
+    charges = Charges(desk.ledger, desk.payments)
+    wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="UADMIN")
+    desk.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
+    with suppress(Unreachable):
+        charges.charge(desk.wallet_id, wish, actor="UADMIN")
+    assert "It will not be charged twice" in told.of("RB-1002")
+    desk.shop.clock.skip(minutes=2)
+    desk.payments.sweep(desk.ledger.now())
+
+    story = told.of("RB-1002")
+
+    _in_order(
+        story, "UADMIN did: charge.", "Stripe on confirm: ok, tried 2 times.", "Now: Paid with Visa ••4242"
+    )
+    assert "Visa ••4242 is connected. No money moved" in told.of("RB-1001")
+
+
+def test_a_declined_charge_says_why(desk: Desk, told: Told) -> None:
+    """In plain words, with what Stripe answered beside them."""
+    page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="UADMIN")
+    assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
+    desk.payments.sync_session(page.session_id)
+    charges = Charges(desk.ledger, desk.payments)
+    desk.shop.arm(last4="4242", decline="insufficient_funds")
+    wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="UADMIN")
+    charges.charge(desk.wallet_id, wish, actor="UADMIN")
+
+    story = told.of("RB-1002")
+
+    assert "Stripe on confirm: declined insufficient_funds" in story
+    assert "Now: Nothing was charged: the bank said there isn't enough money on Visa ••4242." in story
+
+
+def test_a_call_from_its_hold_to_its_correction(desk: Desk, told: Told) -> None:
+    """Asked, held, captured, partly given back; and one that was refused."""
+    desk.hear_all(desk.paid()[1])
+    hold = OpenHold("call-118", "outbound_call", 450_000, reference="camp-7")
+    desk.ledger.carry_out(desk.wallet_id, [hold])
+    desk.shop.clock.skip(minutes=3)
+    desk.ledger.carry_out(
+        desk.wallet_id, [CaptureHold("call-118", 420_000, None, quantity=180, reference="camp-7")]
+    )
+    desk.ledger.carry_out(desk.wallet_id, [Correct("operator", "fix-1", 2, 20_000, None)])
+    desk.ledger.carry_out(desk.wallet_id, [OpenHold("call-119", "outbound_call", 900_000_000)])
+
+    _in_order(
+        told.of("call-118"),
+        "Asked to start, outbound_call: allowed (open), $0.45 held.",
+        "The hold ended: captured.",
+        "Transaction 2, outbound_call: −$0.42.",
+        "Transaction 3, correction: $0.02.",
+        "Now: It ended, and what it cost was posted.",
+    )
+    assert "refused, insufficient_available (open)" in told.of("call-119")
+    assert "1 transaction, −$0.42 in all" in told.of("camp-7")
+
+
+def test_usage_that_came_late_shows_both_times(desk: Desk, told: Told) -> None:
+    """When it happened and when it was recorded."""
+    desk.hear_all(desk.paid()[1])
+    began = desk.ledger.now()
+    desk.shop.clock.skip(hours=30)
+    desk.ledger.carry_out(desk.wallet_id, [PostUsage("platform", "c-1", "ai_task", 10_000, began)])
+
+    assert f"happened {began:%Y-%m-%d %H:%M:%S}" in told.of("c-1")
+
+
+def test_what_was_erased_is_not_told(desk: Desk, told: Told) -> None:
+    """The story goes on without the words; by its number it is still found."""
+    intent, events = desk.paid()
+    desk.hear_all(events)
+    erase = partial(erase_numbers, wallet_id=desk.wallet_id, seqs=[1], actor="operator")
+    desk.ledger.run(lambda tx: erase(tx), wallet_id=desk.wallet_id)
+
+    assert "Transaction 1, top_up: $20.00." in told.of(intent)
+
+
+def test_what_nobody_knows_is_said_with_what_can_be_asked(desk: Desk, told: Told) -> None:
+    """One sentence and an exit code; in JSON an empty list."""
+    assert "Nothing is known by 'RB-9999'. What can be explained is a reference" in told.of("RB-9999", code=1)
+    assert json.loads(told.of("nothing", "--json", code=1)) == {"stories": []}
+    assert "is not the id of a wallet" in told.of("RB-1001", "--wallet", "x", code=2)
+
+
+def test_json_has_the_same_moments(desk: Desk, told: Told) -> None:
+    """For programs: instants in ISO format."""
+    desk.hear_all(desk.paid()[1])
+
+    (story,) = json.loads(told.of("RB-1001", "--json"))["stories"]
+
+    assert story["about"].startswith("RB-1001")
+    assert [one["at"] for one in story["moments"]] == sorted(one["at"] for one in story["moments"])
