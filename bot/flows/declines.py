@@ -13,6 +13,11 @@ RETRY_AFTER = (timedelta(hours=1), timedelta(hours=3), timedelta(hours=7))
 """When a softly declined recharge is tried again on the same card, counted from the first decline onwards."""
 
 
+DECLINES_MAX, DECLINES_DAYS = 8, 30
+"""A card that was declined so often in so many days is not charged automatically: networks fine for more (Visa 15,
+Mastercard 35 in 30 days)."""
+
+
 class Severity(StrEnum):
     """What a decline lets us do next."""
 

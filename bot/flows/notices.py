@@ -142,6 +142,23 @@ class CardExpiring:
     days_left: int
 
 
+@dataclass(frozen=True, slots=True)
+class ConfirmationDue:
+    """The bank still wants the cardholder to confirm an automatic payment; so many hours have passed."""
+
+    name: ClassVar[str] = "recharge.reminder"
+    payment_id: UUID
+    hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChargesSwitched:
+    """The operator stopped every automatic charge, or lets them be made again."""
+
+    name: ClassVar[str] = "charges.switched"
+    off: bool
+
+
 BotNotice = (
     RequestSent
     | PaymentChanged
@@ -157,6 +174,8 @@ BotNotice = (
     | MoneyParked
     | CardGone
     | CardExpiring
+    | ConfirmationDue
+    | ChargesSwitched
 )
 BOT_NOTICES: tuple[type[BotNotice], ...] = (
     RequestSent,
@@ -173,4 +192,6 @@ BOT_NOTICES: tuple[type[BotNotice], ...] = (
     MoneyParked,
     CardGone,
     CardExpiring,
+    ConfirmationDue,
+    ChargesSwitched,
 )

@@ -18,7 +18,7 @@ from bot.flows import bodies, calls, settling
 from bot.flows.calls import Call, NotMade, Unreachable
 from bot.flows.customers import customer_of, record_customer
 from bot.flows.notices import PaymentChanged, RequestSent
-from bot.flows.settling import Payment, Unattributed, change, find, plan
+from bot.flows.settling import Payment, Unattributed, change, find, fresh, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
 from bot.ports import (
     Declined,
@@ -31,7 +31,7 @@ from bot.ports import (
     SessionSeen,
     Unknown,
 )
-from bot.tables import billing, payments
+from bot.tables import billing
 from ledger import Currency, Ledger, Money, Tx, failpoint, to_minor
 
 log = logging.getLogger("redbar.payments")
@@ -40,6 +40,8 @@ PAGE_LIFETIME = timedelta(hours=23, minutes=59)
 """Stripe takes pages of at most 24 hours, counted by its own clock."""
 LINK_LIFETIME = timedelta(days=7)
 CONFIRM_LIFETIME = timedelta(hours=24)
+HELD_BACK = "held_back"
+"""Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
 
 
 Aftermath = Callable[[Tx, Payment], None]
@@ -55,6 +57,8 @@ class Payments:
         self._install = install
         self._return_url = return_url
         self._sending: set[UUID] = set()
+        self.held_back: Callable[[UUID], bool] = lambda wallet_id: False
+        """Says whether nothing may be charged automatically in a wallet right now."""
         self.failed: Aftermath = lambda tx, payment: None
         """Called in the same commit when an automatic charge failed or waits for a person."""
 
@@ -221,7 +225,7 @@ class Payments:
         return self._ledger.run(lambda tx: self._heard_intent(tx, payment, seen), wallet_id=payment.wallet_id)
 
     def _heard_page(self, tx: Tx, payment: Payment, seen: SessionSeen) -> None:
-        payment = self._fresh(tx, payment)
+        payment = fresh(tx, payment)
         if seen.status == "complete" and seen.mode == "setup" and seen.setup_card is not None:
             settling.connect(tx, payment, seen.setup_card)
         elif seen.status == "expired" and payment.state is State.OFFERED:
@@ -229,9 +233,9 @@ class Payments:
             tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
 
     def _heard_intent(self, tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
-        payment = self._fresh(tx, payment)
+        payment = fresh(tx, payment)
         if seen.status == "succeeded":
-            return settling.settle(tx, payment, seen)
+            return self._settle(tx, payment, seen)
         if seen.status in ("requires_payment_method", "canceled") and payment.way == "saved_card":
             # Whether this or the answer to our own call comes first, the second finds nothing left to do; the
             # intent is cancelled by whoever made the call.
@@ -240,6 +244,17 @@ class Payments:
             elif seen.decline_code:
                 self._declined(tx, payment, seen.decline_code, seen.advice_code)
         return payment
+
+    def _settle(self, tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
+        """Credit it; when an automatic payment has closed the gap, what was asked of people instead is taken back."""
+        paid = settling.settle(tx, payment, seen)
+        if paid.purpose == "recharge":
+            for one in settling.open_payments(tx.connection, paid.wallet_id, purposes=("ask",)):
+                if one.recharge_id == paid.recharge_id:
+                    closed = change(tx, one, News.TAKEN_BACK)
+                    tx.outbox.add(one.wallet_id, PaymentChanged(payment_id=one.payment_id))
+                    self._closing(tx, closed)  # the sweep makes the call
+        return paid
 
     def _ours(self, metadata: Mapping[str, str]) -> Payment | None:
         """Find the payment that an outside object names; None when it is not of this installation.
@@ -270,24 +285,35 @@ class Payments:
             if call.call_id in self._sending:
                 continue
             if forgotten:
-                self._look_up(call)
+                self._look_up(call, "forgotten")
+            elif self._may_not_go(call):
+                self._look_up(call, HELD_BACK)
             else:
                 self._drive(call)
             done += 1
-        for wallet_id, payment_id in self._overdue(now):
+        with self._ledger.reading() as connection:
+            overdue = settling.overdue(connection, now)
+        for wallet_id, payment_id in overdue:
             self._lapse(wallet_id, payment_id)
             done += 1
         return done
 
-    def _look_up(self, call: Call) -> None:
-        """Decide an old unknown by what exists outside: its key may be forgotten, so it is never sent again."""
+    def _may_not_go(self, call: Call) -> bool:
+        """Say whether a call would charge by itself where the operator has stopped that."""
+        if call.operation not in ("intent", "confirm") or call.payment_id is None:
+            return False
+        payment = self.look(call.wallet_id, call.payment_id)
+        return payment is not None and payment.purpose == "recharge" and self.held_back(call.wallet_id)
+
+    def _look_up(self, call: Call, why: str) -> None:
+        """Decide a call by what exists outside, and never send it: its key may be forgotten, or it must not charge."""
         # A page, link or unconfirmed intent that may exist without our knowing its id charges nothing by itself.
-        answer: calls.Answer = Rejected(code="forgotten", message="")
+        answer: calls.Answer = Rejected(code=why, message="")
         if call.operation == "confirm":
             looked = self._gateway.intent(call.object_id)
             if not isinstance(looked, Ok):
                 return
-            answer = _as_confirmed(looked.seen)
+            answer = _as_confirmed(looked.seen, why)
 
         def decide(tx: Tx) -> Call | None:
             if call.operation in calls.CLOSING:
@@ -296,18 +322,6 @@ class Payments:
             return self._follow(tx, call, answer)
 
         self._drive(self._ledger.run(decide, wallet_id=call.wallet_id))
-
-    def _overdue(self, now: datetime) -> list[tuple[UUID, UUID]]:
-        with self._ledger.reading() as connection:
-            rows = connection.execute(
-                select(payments.c.wallet_id, payments.c.payment_id)
-                .where(
-                    payments.c.state.in_([State.OFFERED.value, State.WAITING.value]),
-                    payments.c.expires_at <= now,
-                )
-                .execution_options(cross_shard=True)
-            ).all()
-            return [(row.wallet_id, row.payment_id) for row in rows]
 
     def _lapse(self, wallet_id: UUID, payment_id: UUID) -> None:
         payment = self.look(wallet_id, payment_id)
@@ -321,15 +335,15 @@ class Payments:
                 return
 
         def lapse(tx: Tx) -> Call | None:
-            fresh = self._fresh(tx, payment)
-            if fresh.state not in (State.OFFERED, State.WAITING):
+            open_still = fresh(tx, payment)
+            if open_still.state not in (State.OFFERED, State.WAITING):
                 return None
-            fresh = change(tx, fresh, News.EXPIRED)
-            if fresh.way == "saved_card":
-                self.failed(tx, fresh)  # nobody confirmed in time
+            lapsed = change(tx, open_still, News.EXPIRED)
+            if lapsed.way == "saved_card":
+                self.failed(tx, lapsed)  # nobody confirmed in time
                 return None
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
-            return self._closing(tx, fresh)
+            return self._closing(tx, lapsed)
 
         call = self._ledger.run(lapse, wallet_id=wallet_id)
         if call is not None:
@@ -391,7 +405,7 @@ class Payments:
             case "confirm", Ok(seen):
                 assert isinstance(seen, IntentSeen)
                 if seen.status == "succeeded":
-                    settling.settle(tx, payment, seen)
+                    self._settle(tx, payment, seen)
             case "intent" | "confirm", Declined():
                 self._declined(tx, payment, answer.decline_code, answer.advice_code)
                 return self._cancel(tx, payment)
@@ -424,6 +438,9 @@ class Payments:
             self.failed(tx, waiting)
 
     def _refused(self, tx: Tx, payment: Payment, code: str) -> None:
+        if code == HELD_BACK:
+            change(tx, payment, News.TAKEN_BACK, withdrawn_by="operator")
+            return
         failed = change(tx, payment, News.REFUSED, decline_code=code)
         if failed.state is State.FAILED and failed.way == "saved_card":
             self.failed(tx, failed)
@@ -462,11 +479,6 @@ class Payments:
             )
         return None
 
-    def _fresh(self, tx: Tx, payment: Payment) -> Payment:
-        fresh = find(tx.connection, payment.wallet_id, payment_id=payment.payment_id)
-        assert fresh is not None
-        return fresh
-
     # --- Bodies --------------------------------------------------------------------------------------------
 
     def _customer(self, wallet_id: UUID) -> str:
@@ -477,9 +489,9 @@ class Payments:
         return calls.intend(tx, payment.wallet_id, "session", body, payment_id=payment.payment_id)
 
 
-def _as_confirmed(seen: IntentSeen) -> Ok[IntentSeen] | Declined | Rejected:
+def _as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Rejected:
     if seen.status in ("succeeded", "processing"):
         return Ok(seen)
     if seen.decline_code:
         return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
-    return Rejected(code="never_confirmed", message="")
+    return Rejected(code=why if why == HELD_BACK else "never_confirmed", message="")

@@ -8,20 +8,29 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, insert, select
 
 from bot.flows import settling
 from bot.flows.calls import Call
-from bot.flows.declines import NextTry, Severity, next_try, severity_of, words_of
-from bot.flows.notices import CapReached, RechargeFailed
-from bot.flows.payments import Payments
+from bot.flows.declines import (
+    DECLINES_DAYS,
+    DECLINES_MAX,
+    NextTry,
+    Severity,
+    next_try,
+    severity_of,
+    words_of,
+)
+from bot.flows.notices import CapReached, ConfirmationDue, RechargeFailed
+from bot.flows.payments import CONFIRM_LIFETIME, Payments
 from bot.flows.settling import Payment
 from bot.flows.switch import charges_are_off
 from bot.flows.wallets import day_bounds
 from bot.payment_state import IN_FLIGHT, State
-from bot.tables import cards, payments
+from bot.tables import cards, cursors, payments
 from ledger import (
     Automatic,
     Currency,
@@ -30,6 +39,7 @@ from ledger import (
     Money,
     RechargeDecision,
     RechargePast,
+    RechargeRule,
     Tx,
     WalletPolicy,
     WalletView,
@@ -39,6 +49,8 @@ from ledger import (
 )
 
 log = logging.getLogger("redbar.recharge")
+REMIND_HOURS = (1, 6)
+"""When people are reminded of a payment that the bank wants confirmed."""
 _COUNTS_MONEY = (State.PAID, State.ASKED, State.COLLECTING, State.WAITING)
 
 
@@ -57,6 +69,7 @@ class Recharge:
         self._ledger = ledger
         self._payments = payments_flow
         payments_flow.failed = self._failed
+        payments_flow.held_back = self._is_held_back
 
     def consider(self, wallet_id: UUID) -> Payment | None:
         """Charge the card if the rule says so at this instant; gives the try that was made."""
@@ -66,6 +79,24 @@ class Recharge:
             return None
         call = self._ledger.run(lambda tx: self._decide(tx, wallet_id), wallet_id=wallet_id)
         return self._payments.carry_out(call) if call is not None else None
+
+    def _is_held_back(self, wallet_id: UUID) -> bool:
+        with self._ledger.reading() as connection:
+            return charges_are_off(connection, wallet_id)
+
+    def remind(self, now: datetime) -> None:
+        """Remind people of automatic payments that the bank wants confirmed: after an hour, and after six."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(payments.c.wallet_id, payments.c.payment_id, payments.c.expires_at)
+                .where(payments.c.purpose == "recharge", payments.c.state == State.WAITING.value)
+                .execution_options(cross_shard=True)
+            ).all()
+        for row in rows:
+            hours = due_reminder(now - (row.expires_at - CONFIRM_LIFETIME))
+            if hours is not None:
+                tell = partial(_remind, wallet_id=row.wallet_id, payment_id=row.payment_id, hours=hours)
+                self._ledger.run(tell, wallet_id=row.wallet_id)
 
     def decision(
         self, connection: Connection, view: WalletView, policy: WalletPolicy, now: datetime
@@ -95,6 +126,11 @@ class Recharge:
         if card_id not in slots.values():
             _pause(tx, wallet_id, "there is no card to charge")
             return None
+        if _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
+            card_id = slots.get("backup", "")
+            if not card_id or _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
+                _pause(tx, wallet_id, f"the card was declined {DECLINES_MAX} times in {DECLINES_DAYS} days")
+                return None
         currency = Currency.of(view.currency)
         # From here on nothing may refuse: the attempt is counted whatever becomes of it.
         payment = settling.plan(
@@ -111,6 +147,8 @@ class Recharge:
         )
         if decision.cut_by_cap:
             tx.outbox.add(wallet_id, CapReached(held="cut"))
+        elif past.unfinished is None and policy.rule is not None and _leaves_one(past, policy.rule):
+            tx.outbox.add(wallet_id, CapReached(held="one_left"))
         return self._payments.charge(tx, payment)
 
     def _say_capped(self, tx: Tx, wallet_id: UUID, view: WalletView, held: Held) -> None:
@@ -211,6 +249,7 @@ def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
             money_month_micros=_money(row for row in rows if row.created_at >= month_began_at),
             last_started_at=max((row.created_at for row in counted), default=None),
             retry_at=unfinished.next_try_at if unfinished is not None else None,
+            coming_micros=_coming(connection, view.wallet_id),
             needs_person=last is not None and last.state is State.WAITING,
             last_used_at=view.last_asked_at,
             switched_off=charges_are_off(connection, view.wallet_id),
@@ -221,6 +260,60 @@ def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
 
 def _money(rows: Iterable[Payment]) -> int:
     return sum(row.amount.micros for row in rows if row.amount is not None and row.state in _COUNTS_MONEY)
+
+
+def _coming(connection: Connection, wallet_id: UUID) -> int:
+    """Sum the charges that people have started and nobody knows the end of yet."""
+    return int(
+        connection.execute(
+            select(func.coalesce(func.sum(payments.c.amount_micros), 0)).where(
+                payments.c.wallet_id == wallet_id,
+                payments.c.purpose == "top_up",
+                payments.c.way == "saved_card",
+                payments.c.state.in_([state.value for state in IN_FLIGHT]),
+            )
+        ).scalar_one()
+    )
+
+
+def _leaves_one(past: Past, rule: RechargeRule) -> bool:
+    """Whether the charge that is made now is the second-last that the rule allows today."""
+    return past.counted.attempts_today + 2 == rule.per_day_max
+
+
+def due_reminder(waited: timedelta) -> int | None:
+    """Say which reminder is due after some waiting, by its hours; the latest that applies. Pure."""
+    return max((hours for hours in REMIND_HOURS if waited >= timedelta(hours=hours)), default=None)
+
+
+def _remind(tx: Tx, *, wallet_id: UUID, payment_id: UUID, hours: int) -> None:
+    mark = f"reminded:{payment_id}:{hours}"
+    mine = (cursors.c.wallet_id == wallet_id) & (cursors.c.name == mark)
+    if tx.connection.execute(select(cursors.c.at).where(mine)).one_or_none() is None:
+        tx.connection.execute(insert(cursors).values(wallet_id=wallet_id, name=mark, value="", at=tx.now))
+        tx.outbox.add(wallet_id, ConfirmationDue(payment_id=payment_id, hours=hours))
+
+
+def _is_worn_out(connection: Connection, wallet_id: UUID, card_id: str, now: datetime) -> bool:
+    """Say whether a card, whatever its id, was declined so often lately that it is not charged automatically."""
+    fingerprint = connection.execute(
+        select(cards.c.fingerprint).where(cards.c.wallet_id == wallet_id, cards.c.card_id == card_id)
+    ).scalar_one_or_none()
+    same = (
+        select(cards.c.card_id).where(cards.c.wallet_id == wallet_id, cards.c.fingerprint == fingerprint)
+        if fingerprint
+        else [card_id]
+    )
+    declined = connection.execute(
+        select(func.count()).where(
+            payments.c.wallet_id == wallet_id,
+            payments.c.purpose == "recharge",
+            payments.c.state == State.FAILED.value,
+            payments.c.card_id.in_(same),
+            payments.c.created_at > now - timedelta(days=DECLINES_DAYS),
+        )
+    ).scalar_one()
+    return int(declined) >= DECLINES_MAX
 
 
 def _tried_cards(connection: Connection, payment: Payment) -> Sequence[str]:

@@ -139,6 +139,13 @@ def find(
     return payment_of(row) if row is not None else None
 
 
+def fresh(tx: Tx, payment: Payment) -> Payment:
+    """Read a payment again, inside the transaction that acts on it."""
+    found = find(tx.connection, payment.wallet_id, payment_id=payment.payment_id)
+    assert found is not None
+    return found
+
+
 def open_payments(connection: Connection, wallet_id: UUID, *, purposes: Sequence[str]) -> list[Payment]:
     """Give the payments that may still bring something, oldest first."""
     rows = connection.execute(
@@ -151,6 +158,19 @@ def open_payments(connection: Connection, wallet_id: UUID, *, purposes: Sequence
         .order_by(payments.c.created_at)
     ).mappings()
     return [payment_of(row) for row in rows]
+
+
+def overdue(connection: Connection, now: datetime) -> list[tuple[UUID, UUID]]:
+    """Give the requests, and the payments that wait for a person, whose time is over: wallet and payment ids."""
+    rows = connection.execute(
+        select(payments.c.wallet_id, payments.c.payment_id)
+        .where(
+            payments.c.state.in_([State.OFFERED.value, State.WAITING.value]),
+            payments.c.expires_at <= now,
+        )
+        .execution_options(cross_shard=True)
+    ).all()
+    return [(row.wallet_id, row.payment_id) for row in rows]
 
 
 def payment_of(row: Any) -> Payment:
@@ -315,6 +335,17 @@ def save_card(tx: Tx, payment: Payment, card: CardSeen) -> None:
         tx.connection.execute(of_wallet.where(cards.c.card_id == card.card_id).values(**values))
     else:
         tx.connection.execute(insert(cards).values(wallet_id=wallet_id, card_id=card.card_id, **values))
+    # A retry that was planned on the card before is not waited for: the new one is charged as soon as it may be.
+    tx.connection.execute(
+        update(payments)
+        .where(
+            payments.c.wallet_id == wallet_id,
+            payments.c.purpose == "recharge",
+            payments.c.state == State.FAILED.value,
+            payments.c.next_try_at.is_not(None),
+        )
+        .values(next_try_at=None)
+    )
     tx.outbox.add(wallet_id, CardConnected(card_id=card.card_id, payment_id=payment.payment_id))
 
 

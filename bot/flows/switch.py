@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select
 
+from bot.flows.notices import ChargesSwitched
 from bot.tables import cursors
 from ledger import Ledger, Tx
 
@@ -19,7 +20,8 @@ def charges_are_off(connection: Connection, wallet_id: UUID) -> bool:
 def switch_charges(ledger: Ledger, wallet_id: UUID, *, off: bool, actor: str) -> bool:
     """Stop a wallet's automatic charges, or let them be made again; says whether that changed anything.
 
-    A charge that was sent already is settled as ever; what people start themselves goes on.
+    A charge that was sent already is settled as ever, and one that was only begun is taken back; what people start
+    themselves goes on.
     """
 
     def save(tx: Tx) -> bool:
@@ -33,6 +35,7 @@ def switch_charges(ledger: Ledger, wallet_id: UUID, *, off: bool, actor: str) ->
             )
         else:
             tx.connection.execute(delete(cursors).where(mine))
+        tx.outbox.add(wallet_id, ChargesSwitched(off=off))
         tx.book.audit(wallet_id, actor, "charges", "off" if before else "on", "off" if off else "on")
         return True
 

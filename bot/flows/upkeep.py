@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from bot.flows.news import News
-from bot.flows.payments import Payments
-from bot.flows.recharge import Recharge
+from bot.flows.payments import CONFIRM_LIFETIME, Payments
+from bot.flows.recharge import REMIND_HOURS, Recharge
 from bot.flows.wallets import Wallets
 from bot.payment_state import State
 from bot.tables import payments
@@ -50,6 +50,7 @@ class Upkeep:
         """Look at every wallet whose money is below its rule's threshold."""
         for workspace in self._wallets.all():
             self._recharge.consider(workspace.wallet_id)
+        self._recharge.remind(self._ledger.now())
 
     def sweep(self, now: datetime) -> None:
         """Finish what a crash or an outage left open."""
@@ -87,6 +88,12 @@ class Upkeep:
                 .where(payments.c.purpose == "recharge")
                 .execution_options(cross_shard=True)
             ).scalar_one_or_none()
+            waiting = connection.execute(
+                select(payments.c.expires_at)
+                .where(payments.c.state == State.WAITING.value)
+                .execution_options(cross_shard=True)
+            ).scalars()
+            found += [at - CONFIRM_LIFETIME + timedelta(hours=one) for at in waiting for one in REMIND_HOURS]
         if last is not None:
             found.append(last + timedelta(minutes=15))
         return min((at for at in (*found, soonest) if at is not None and at > after), default=soonest)

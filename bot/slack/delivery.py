@@ -88,6 +88,8 @@ class Delivery:
             told.MoneyParked.name: self._parked,
             told.CardGone.name: self._card_gone,
             told.CardExpiring.name: self._card_expiring,
+            told.ConfirmationDue.name: self._confirmation_due,
+            told.ChargesSwitched.name: self._switched,
         }
 
     def deliver(self, waiting: Waiting) -> None:
@@ -366,6 +368,22 @@ class Delivery:
             backup=str(backup) if backup is not None and backup.card_id != payment.card_id else "",
             zone=at.view.zone,
         )
+
+    def _confirmation_due(self, waiting: Waiting) -> None:
+        notice = waiting.read(told.ConfirmationDue)
+        payment = self._look(waiting.wallet_id, notice.payment_id)
+        if payment.state is not State.WAITING:
+            return  # somebody was quicker
+        rescue = self._recharge.rescue(waiting.wallet_id, notice.payment_id)
+        failed = told.RechargeFailed(notice.payment_id, tries_left=0, next_try_at=None, paused=False)
+        message = automatic_views.confirmation_due(self._failure(failed, payment, rescue), notice.hours)
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            self._outlet.post(user_id, message)
+
+    def _switched(self, waiting: Waiting) -> None:
+        message = automatic_views.charges_switched(off=waiting.read(told.ChargesSwitched).off)
+        for user_id in self._people.to_tell(waiting.wallet_id):
+            self._outlet.post(user_id, message)
 
     def _capped(self, waiting: Waiting) -> None:
         notice = waiting.read(told.CapReached)

@@ -176,6 +176,11 @@ def _cards() -> Iterator[tuple[str, Shown]]:
                 cards.gone("Visa ••4242", actor="UADMIN" if main else "", stopped=stopped, main=main),
             )
     yield "card removed", cards.removed()
+    for off in (True, False):
+        yield f"charges switched {off}", automatic.charges_switched(off=off)
+    for hours in (1, 6):
+        yield f"confirmation due {hours}", automatic.confirmation_due(v.failure(needs_action=True), hours)
+    yield "one charge left", automatic.capped("one_left")
     yield "card removed in a form", cards.removed_view()
     for days in (30, 7, 1, 0):
         yield f"card expiring {days}", cards.expiring("Visa ••4242", days, automatic=days > 5)

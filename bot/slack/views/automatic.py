@@ -388,6 +388,38 @@ def _needs_person(f: FailureFacts) -> Message:
     )
 
 
+def confirmation_due(f: FailureFacts, hours: int) -> Message:
+    """Remind that the bank still waits for the cardholder."""
+    since = counted(hours, "hour", "hours")
+    buttons = (
+        [button("Confirm on Stripe's page", Act.OPEN_PAGE, url=f.pay.url, style="primary")]
+        if f.pay is not None and f.pay.url
+        else []
+    )
+    return barred(
+        RED,
+        f"*The bank has waited {since} for somebody to confirm {f.amount} on {f.card}.*",
+        ["Nothing was charged yet, and nothing refills the wallet by itself until someone confirms."],
+        buttons=buttons,
+        small=[*_link_words(f), f"Ref {f.ref}"],
+    )
+
+
+def charges_switched(*, off: bool) -> Message:
+    """Say that whoever runs Redbar stopped every automatic charge, or lets them be made again."""
+    if off:
+        return barred(
+            RED,
+            "*Whoever runs Redbar has stopped all automatic charges.*",
+            [
+                "The rule stays as it is, and charges nothing until they are allowed again. Paying by hand works."
+            ],
+            buttons=[button("Add balance", Act.ADD_BALANCE, style="primary")],
+        )
+    line = "Automatic charges are allowed again: the rule goes on as it was."
+    return Message(text=line, blocks=[section(line)])
+
+
 def _link_words(f: FailureFacts) -> list[str]:
     if f.pay is None or not f.pay.url:
         return []
@@ -401,6 +433,10 @@ def _qr(f: FailureFacts) -> Block | None:
 
 
 _CAPPED = {
+    "one_left": (
+        "One automatic charge is left today",
+        "After it, nothing refills the wallet by itself until tomorrow.",
+    ),
     "day_count": (
         "All of today's automatic charges are used",
         "Tomorrow there are new ones. Until then nothing refills the wallet by itself.",
