@@ -39,6 +39,7 @@ class Act(StrEnum):
     PERSON = "person"  # users_select
     NOTE = "note"
     THRESHOLD = "threshold"
+    HOW = "how"  # select: back to an amount, or add an amount
     TARGET = "target"
     CARD = "card"
     BACKUP = "backup"

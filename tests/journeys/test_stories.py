@@ -59,6 +59,29 @@ def test_below_the_threshold_the_card_is_charged_and_everybody_knows(world: Worl
     world.balance_is("200.00")
 
 
+def test_a_rule_may_add_a_fixed_amount(world: World) -> None:
+    """Chosen in the form, said everywhere, and added until the balance is above the threshold again."""
+    world.top_up_by_page("owner", "100.00")
+    world.balance_is("100.00")
+    world.command("owner", "/wallet auto")
+    world.modal("owner", "automatic")
+    limits = {"per_day": "3", "day_cap": "500", "month_cap": "5000"}
+    refused = world.submit("owner", threshold="50", how="fixed", target="20", **limits)
+    assert "A fixed charge has to be between 25 and 2,500" in str(refused)
+    world.submit("owner", threshold="50", how="fixed", target="40", **limits)
+    confirm = shown(world.modal("owner", "confirm_automatic"))
+    assert "$40" in confirm
+    world.submit("owner")
+    told = world.reads("finance", "turned automatic payments on")
+    assert "Below $50, Visa ••4242 is charged $40." in shown(told)
+
+    world.use("call-1", "95.00")
+    world.balance_is("45.00")
+    world.skip(16)
+    world.balance_is("85.00")
+    assert "Below $50 → add $40" in shown(world.home("owner"))
+
+
 @on_both
 def test_a_low_wallet_raises_one_alarm_for_each_audience(world: World) -> None:
     """The channel reads no amounts; the admins and finance read amounts and get buttons."""

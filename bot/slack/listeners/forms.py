@@ -210,9 +210,12 @@ def _rule(values: Values, currency: Currency) -> RechargeRule:
     per_day = _chosen(values, Act.PER_DAY)
     if not (per_day.isascii() and per_day.isdigit()) or not 1 <= int(per_day) <= 24:
         raise FieldsWrong({str(Act.PER_DAY): "Write a whole number from 1 to 24."})
+    amount = _money(values, Act.TARGET, currency).micros
+    adds = _chosen(values, Act.HOW) == automatic_views.ADD
     return RechargeRule(
         threshold_micros=_money(values, Act.THRESHOLD, currency).micros,
-        target_micros=_money(values, Act.TARGET, currency).micros,
+        target_micros=None if adds else amount,
+        fixed_micros=amount if adds else None,
         per_day_max=int(per_day),
         day_cap_micros=_money(values, Act.DAY_CAP, currency).micros,
         month_cap_micros=_money(values, Act.MONTH_CAP, currency).micros,

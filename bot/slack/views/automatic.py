@@ -36,6 +36,7 @@ from ledger import MICROS, Automatic, RechargeRule, format_money
 
 TITLE = "Automatic payments"
 NO_BACKUP = "none"
+BACK_TO, ADD = "target", "fixed"
 PAUSE_ENDS = "A new card, a successful payment, or turning them on again ends the pause."
 
 
@@ -46,8 +47,8 @@ def automatic_form(f: AutomaticFormFacts) -> View:
     rule = f.current.rule or f.suggested
     blocks = [
         section(
-            "Refills the wallet before it runs dry. The card is charged when the balance falls below the first "
-            f"amount, and brings it back to the second. {_state_words(f.current)}"
+            "Refills the wallet before it runs dry: when the balance falls below the first amount, the card is "
+            f"charged. {_state_words(f.current)}"
         ),
         *_amount_fields(rule, f.currency),
         *_card_fields(f),
@@ -72,9 +73,9 @@ def _without_card() -> list[Block]:
 
 
 def _amount_fields(rule: RechargeRule, currency: str) -> list[Block]:
-    target = rule.target_micros
-    if target is None:
-        target = rule.threshold_micros + (rule.fixed_micros or 0)
+    back = option("Bring it back to the amount below", BACK_TO)
+    add = option("Add the amount below, every time", ADD)
+    amount = rule.target_micros if rule.target_micros is not None else rule.fixed_micros or 0
     return [
         field_of(
             f"When the balance falls below ({currency})",
@@ -82,10 +83,15 @@ def _amount_fields(rule: RechargeRule, currency: str) -> list[Block]:
             block_id=Act.THRESHOLD,
         ),
         field_of(
-            f"Bring it back to ({currency})",
-            number(Act.TARGET, initial=_typed(target), least="10"),
+            "Then",
+            select(Act.HOW, [back, add], chosen=back if rule.target_micros is not None else add),
+            block_id=Act.HOW,
+        ),
+        field_of(
+            f"Amount ({currency})",
+            number(Act.TARGET, initial=_typed(amount), least="10"),
             block_id=Act.TARGET,
-            hint="One charge closes the gap, rounded up to a whole amount: at least 25, at most 2,500.",
+            hint="One charge is at least 25 and at most 2,500; what closes a gap is rounded up to a whole amount.",
         ),
     ]
 
