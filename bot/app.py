@@ -137,7 +137,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     homes = Homes(office, outlet, first_admin=settings.billing_admin)
     courier = Courier(ledger, _deliver(delivery, upkeep))
     bolt, executors = _bolt(settings, client)
-    register(bolt, Front(office, outlet, homes, delivery, client))
+    register(bolt, Front(office, outlet, homes, delivery, client, news.pressed))
     clockwork = Clockwork(
         clock,
         _jobs(settings, upkeep, reconciliation, office.cards, courier, delivery, homes, team_id, wallet_id),

@@ -21,6 +21,7 @@ from bot.payment_state import State
 from bot.ports import EventSeen, Ok, PaymentGateway, Rejected
 from bot.tables import NIL_WALLET, cursors, inbox, payments, workspaces
 from ledger import Ledger, Tx
+from ledger.tables import wallets
 
 log = logging.getLogger("redbar.news")
 
@@ -34,6 +35,7 @@ IDLE_EVERY = timedelta(minutes=10)
 WEBHOOK_EVERY = timedelta(minutes=30)
 READS_FLOOR, READS_A_PAYMENT, READS_SPARED_PERCENT = 10_000, 500, 70
 """What Stripe lets a company read in a month (docs.stripe.com/rate-limits), and the share at which we look less."""
+PRESSED = "pressed_at"
 TIGHT = 3
 """By how much less often."""
 
@@ -161,13 +163,9 @@ class News:
             polled_at = connection.execute(
                 select(cursors.c.at).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == "polled_at")
             ).scalar_one_or_none()
-            newest = connection.execute(
-                select(func.max(payments.c.created_at))
-                .where(payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]))
-                .execution_options(cross_shard=True)
-            ).scalar_one_or_none()
+            watched_at, stopped = _watched(connection)
             tight = _is_tight(connection, now)
-        wait = poll_every(now, newest, webhook=self._webhook, tight=tight)
+        wait = poll_every(now, watched_at, webhook=self._webhook, stopped=stopped, tight=tight)
         if polled_at is not None and now < polled_at + wait:
             return False
         cursor = found.get("events") or None
@@ -186,6 +184,10 @@ class News:
         self.count_reads()
         return True
 
+    def pressed(self) -> None:
+        """Somebody opens a page to pay: worth looking at often from now on."""
+        self._ledger.run(lambda tx: _set_cursor(tx, PRESSED, ""), wallet_id=None)
+
     def count_reads(self) -> None:
         """Add what was read to the month's count."""
         taken = self._gateway.take_reads()
@@ -194,20 +196,45 @@ class News:
 
 
 def poll_every(
-    now: datetime, newest_offer_at: datetime | None, *, webhook: bool, tight: bool = False
+    now: datetime, watched_at: datetime | None, *, webhook: bool, stopped: bool = False, tight: bool = False
 ) -> timedelta:
     """Say how long to wait between two looks at the events list. Pure.
 
     Stripe rations reads: 500 a payment, at least 10,000 a month for everything that a company lets read
-    (docs.stripe.com/rate-limits). A request that is open is worth many looks while it is young, an idle wallet few.
+    (docs.stripe.com/rate-limits). A request that is open is worth many looks while it is young or was pressed a moment
+    ago, and some as long as calls are stopped; an idle wallet few. `tight` says that most of the ration is used up.
     """
+    if tight:
+        return TIGHT * poll_every(now, watched_at, webhook=webhook, stopped=stopped)
     if webhook:
         return WEBHOOK_EVERY
-    if newest_offer_at is not None and now - newest_offer_at < FAST_FOR:
+    age = now - watched_at if watched_at is not None else None
+    if age is not None and age < FAST_FOR:
         return FAST_EVERY
-    if newest_offer_at is not None and now - newest_offer_at < WARM_FOR:
+    if age is not None and (stopped or age < WARM_FOR):
         return WARM_EVERY
     return IDLE_EVERY
+
+
+def _watched(connection: Connection) -> tuple[datetime | None, bool]:
+    """Say when a request that is open was last worth a look, and whether calls are stopped while one is open.
+
+    It is when it was made, when somebody pressed Pay, and when the wallet ran dry.
+    """
+    made_at = connection.execute(
+        select(func.max(payments.c.created_at))
+        .where(payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]))
+        .execution_options(cross_shard=True)
+    ).scalar_one_or_none()
+    if made_at is None:
+        return None, False
+    pressed_at = connection.execute(
+        select(cursors.c.at).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == PRESSED)
+    ).scalar_one_or_none()
+    emptied_at = connection.execute(
+        select(func.max(wallets.c.emptied_at)).execution_options(cross_shard=True)
+    ).scalar_one_or_none()
+    return max(at for at in (made_at, pressed_at, emptied_at) if at is not None), emptied_at is not None
 
 
 def reads_of_month(ledger: Ledger, now: datetime) -> tuple[int, int]:

@@ -12,6 +12,8 @@ FLOOR = 10_000
 EACH_PAYMENT = 500
 READS_OF_A_PAYMENT = 4
 """The page and the intent, by the events of both."""
+READS_OF_A_NIGHT = 8
+"""What a reconciliation reads; `test_an_idle_night_costs_a_handful_of_reads` holds it to that."""
 
 
 def reads(requests: int, *, paid_after: timedelta | None, webhook: bool = False) -> int:
@@ -25,7 +27,8 @@ def reads(requests: int, *, paid_after: timedelta | None, webhook: bool = False)
         wait = poll_every(now, max(still_open, default=None), webhook=webhook)
         # A request that is made in between brings the next look forward.
         now = min(now + wait, upcoming[0] + timedelta(seconds=20)) if upcoming else now + wait
-    return count + (READS_OF_A_PAYMENT * requests if paid_after is not None else 0)
+    nights = READS_OF_A_NIGHT * MONTH.days + (requests if paid_after is None else 0)
+    return count + nights + (READS_OF_A_PAYMENT * requests if paid_after is not None else 0)
 
 
 @pytest.mark.parametrize(
@@ -49,4 +52,20 @@ def test_a_month_stays_inside_the_ration(requests: int, paid_after: timedelta | 
 
 def test_a_webhook_makes_polling_a_safety_net() -> None:
     """Twice an hour."""
-    assert reads(100, paid_after=timedelta(hours=1), webhook=True) <= 1_441 + 100 * (READS_OF_A_PAYMENT + 1)
+    nights = READS_OF_A_NIGHT * MONTH.days
+    most = 1_441 + 100 * (READS_OF_A_PAYMENT + 1) + nights
+    assert reads(100, paid_after=timedelta(hours=1), webhook=True) <= most
+
+
+def test_what_is_worth_a_look() -> None:
+    """A press brings the fast window back; while calls are stopped an open request is looked at every two minutes."""
+    hours = [timedelta(hours=one) for one in (0, 1, 5)]
+    minute = timedelta(minutes=1)
+
+    def waits(**more: bool) -> list[timedelta]:
+        return [poll_every(BEGAN + age, BEGAN, webhook=False, **more) for age in hours]
+
+    assert waits() == [minute / 3, 2 * minute, 10 * minute]
+    assert waits(stopped=True) == [minute / 3, 2 * minute, 2 * minute]
+    assert waits(tight=True) == [minute, 6 * minute, 30 * minute]
+    assert poll_every(BEGAN, None, webhook=False, stopped=True) == 10 * minute

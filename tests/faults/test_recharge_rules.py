@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.flows.charges import Charges
+from bot.flows.news import News
 from bot.flows.notices import CapReached, ChargesSwitched, ConfirmationDue
 from bot.flows.recharge import Recharge, due_reminder
 from bot.flows.switch import switch_charges
@@ -199,3 +200,39 @@ def test_a_rescue_of_long_ago_is_left_alone(desk: Desk, recharge: Recharge) -> N
     again = desk.payments.look(desk.wallet_id, other.payment_id)
     assert again is not None
     assert again.state is State.OFFERED
+
+
+@pytest.mark.parametrize("days", [4, 35])
+def test_after_a_long_sleep_there_is_one_recharge_at_most(desk: Desk, recharge: Recharge, days: int) -> None:
+    """Nobody polled, swept or considered for days; awake again, everything is looked at many times at once."""
+    rescue, _ = desk.paid()
+    desk.shop.clock.skip(days=days)
+    _spend(desk, "c-1", 15)
+    for _ in range(20):
+        desk.news.poll(desk.ledger.now())
+        desk.news.handle_waiting(desk.ledger.now())
+        desk.payments.sweep(desk.ledger.now())
+        recharge.consider(desk.wallet_id)
+        desk.shop.clock.skip(minutes=1)
+
+    assert desk.credited(rescue)
+    assert len(_rows(desk)) == 1
+    assert desk.view().balance_micros >= 200 * MICROS
+
+
+def test_a_press_is_followed_by_looks(desk: Desk) -> None:
+    """An old request is looked at every ten minutes; after somebody pressed Pay, three times a minute."""
+    news = News(desk.ledger, desk.gateway, desk.payments, desk.money_out, desk.news._cards, webhook=False)
+    desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    desk.shop.clock.skip(hours=5)
+
+    def looks() -> int:
+        count = 0
+        for _ in range(6):
+            desk.shop.clock.skip(seconds=20)
+            count += news.poll(desk.ledger.now())
+        return count
+
+    assert looks() == 1
+    news.pressed()
+    assert looks() == 6

@@ -221,6 +221,11 @@ def send_to(at: Desk, value: str) -> None:
     at.change(str(at.body["view"]["id"]), money_in.connect_sent(picked))
 
 
+def open_page(at: Desk, value: str) -> None:
+    """Look out for a payment: somebody follows a link to Stripe's page. Whoever was sent the link may."""
+    at.front.pressed()
+
+
 def ask_for_access(at: Desk, value: str) -> None:
     """Tell the admins that somebody would like to see billing; once a week at the most."""
     workspace = at.office.wallets.of_team(at.actor.team_id, at.actor.enterprise_id)
@@ -259,6 +264,7 @@ WORK: Mapping[Act, Work] = {
     Act.NEW_LINK: new_link,
     Act.COPY_LINK: copy_link,
     Act.SEND_TO: send_to,
+    Act.OPEN_PAGE: open_page,
     Act.ASK_FOR_ACCESS: ask_for_access,
     Act.PAY_WITH: pay_with,
 }

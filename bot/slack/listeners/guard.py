@@ -38,6 +38,8 @@ class Front:
     homes: Homes
     delivery: Delivery
     client: WebClient
+    pressed: Callable[[], None]
+    """Somebody follows a link to pay."""
 
 
 def actor_of(body: Body) -> Actor:
