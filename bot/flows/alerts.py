@@ -19,6 +19,7 @@ from bot.flows.recharge import Recharge
 from bot.flows.wallets import channels_of
 from bot.tables import alert_messages
 from ledger import (
+    CreditKind,
     Episode,
     Ledger,
     Level,
@@ -192,6 +193,11 @@ def _paid_line(connection: Connection, wallet_id: UUID, resumed: WalletResumed |
     payment = settling.find(connection, wallet_id, ref=row.reference) if row.source == "stripe" else None
     if payment is None or payment.amount is None:
         return ""
+    amount = Money(row.amount_micros, payment.currency)
+    if row.kind == CreditKind.DISPUTE_REINSTATED:
+        return f"{amount} came back from a dispute that was won"
+    if row.kind == CreditKind.REFUND_REVERSAL:
+        return f"{amount} came back from a refund that failed"
     card = f" with {payment.paid_with}" if payment.paid_with else ""
     match payment.purpose:
         case "ask" if payment.payer:
@@ -202,7 +208,7 @@ def _paid_line(connection: Connection, wallet_id: UUID, resumed: WalletResumed |
             how = f" by <@{payment.asked_by}>"
         case _:
             how = ""
-    return f"{payment.amount} was paid{card}{how}"
+    return f"{amount} was paid{card}{how}"
 
 
 def _posted(connection: Connection, wallet_id: UUID, episode_id: UUID) -> list[Posted]:

@@ -48,7 +48,7 @@ class OverDailyLimit(Refused):
         self.left = left
         super().__init__(
             f"People can charge the saved card up to {limit} a day; {left} is left today. "
-            "Ask finance to pay a larger amount by link."
+            "Ask somebody to pay a larger amount by link: their payment is the approval."
         )
 
 

@@ -380,6 +380,8 @@ class AddBalanceFacts:
     pace: tuple[tuple[Money, str], ...] = ()
     """Presets with how long they last in words, where it is known."""
     brings_back: Money | None = None
+    note: str = ""
+    """Why this way of paying was chosen for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ def _statuses() -> Iterator[tuple[str, Shown]]:
 def _money_in() -> Iterator[tuple[str, Shown]]:
     for way in ("card", "page", "ask"):
         yield f"add {way}", money_in.add_balance_form(v.add_balance(pay_with=way, brings_back=v.usd("10")))
+    yield "add with a note", money_in.add_balance_form(v.add_balance(pay_with="ask", note="So much a day."))
     yield "add without card", money_in.add_balance_form(v.add_balance(card=None, pay_with="page"))
     yield "add typed amount", money_in.add_balance_form(v.add_balance(amount=v.usd("37.50")))
     charge = v.alert().charge

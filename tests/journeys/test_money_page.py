@@ -152,6 +152,7 @@ def test_a_dispute_is_told_and_won(world: World) -> None:
         _claw_back(world, "turn_dispute", dispute=dispute["id"], status="won")
         world.balance_is("100.00")
         window.message("was won: the money is back in the wallet")
+        window.message("$100.00 came back from a dispute that was won; the balance is $100.00")
         window.keep("dm_dispute_won")
         expect(window.home()).to_contain_text("Not Active")
 

@@ -59,6 +59,32 @@ def test_below_the_threshold_the_card_is_charged_and_everybody_knows(world: Worl
     world.balance_is("200.00")
 
 
+def test_above_the_daily_limit_a_charge_becomes_a_link_for_finance(world: World) -> None:
+    """People may charge the saved card up to $1,000 a day; more is asked of somebody, by command and by form."""
+    world.top_up_by_page("owner", "100.00")
+    world.balance_is("100.00")
+    world.command("owner", "/wallet topup 800")
+    world.modal("owner", "confirm_charge")
+    world.submit("owner")
+    world.balance_is("900.00")
+    world.hand("close", "owner")
+
+    world.command("owner", "/wallet topup 500")
+    form = world.modal_reads(
+        "owner", "People can charge the saved card up to $1,000.00 a day; $200.00 is left today"
+    )
+    assert form["callback_id"].startswith("add_balance")
+    world.submit("owner", pay_with="ask", person="@finance", note="for the weekend")
+    asked = world.reads("finance", "Please pay $500.00")
+    world.pay(button_of(asked, "Pay $500.00")["url"], FINANCE_VISA)
+    world.balance_is("1400.00")
+
+    world.command("owner", "/wallet topup")
+    world.modal("owner", "add_balance")
+    world.submit("owner", amount_choice="250.00", pay_with="card")
+    world.modal_reads("owner", "$200.00 is left today")
+
+
 def test_a_rule_may_add_a_fixed_amount(world: World) -> None:
     """Chosen in the form, said everywhere, and added until the balance is above the threshold again."""
     world.top_up_by_page("owner", "100.00")

@@ -1,8 +1,9 @@
 """What several listeners do: open a form, start a payment, show a page. Each checks rights before it acts."""
 
+from dataclasses import replace
 from uuid import UUID
 
-from bot.flows.charges import check_amount
+from bot.flows.charges import OverDailyLimit, check_amount
 from bot.flows.facts import BalanceFacts, CardFacts, ChargeFacts, HistoryFacts, MonthFacts, RequestFacts
 from bot.flows.office import Office
 from bot.flows.pages import balance_facts, card_facts, desk, history_facts, month_facts, request_facts
@@ -11,6 +12,7 @@ from bot.slack.listeners.guard import Desk
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import forms as form_views
 from bot.slack.views import money_in
+from bot.slack.views.blocks import View
 from ledger import Money
 
 
@@ -25,12 +27,22 @@ def top_up(at: Desk, amount: Money) -> None:
     who = at.require()
     check_amount(amount)
     if who.role.manages and has_card(at.office, who.wallet_id):
-        at.show(money_in.confirm_charge(prepare_charge(at, amount)))
+        try:
+            view = money_in.confirm_charge(prepare_charge(at, amount))
+        except OverDailyLimit as refusal:
+            view = ask_instead(at, amount, str(refusal))
+        at.show(view)
         return
     payment = at.office.payments.offer_page(
         who.wallet_id, amount, asked_by=at.actor.user_id, saves_card=who.role.manages
     )
     at.tell(money_in.offer_message(at.office.offer(payment)))
+
+
+def ask_instead(at: Desk, amount: Money, why: str) -> View:
+    """Give the form that asks somebody to pay what may not be charged by hand: their payment is the approval."""
+    facts = at.office.add_balance(at.require().wallet_id, amount=amount, pay_with="ask")
+    return money_in.add_balance_form(replace(facts, note=why))
 
 
 def has_card(office: Office, wallet_id: UUID) -> bool:

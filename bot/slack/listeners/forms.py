@@ -5,7 +5,7 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.flows.charges import AmountNotTaken, check_amount
+from bot.flows.charges import AmountNotTaken, OverDailyLimit, check_amount
 from bot.flows.people import NotEntitled
 from bot.slack.ids import Act, Form
 from bot.slack.listeners import acts
@@ -117,7 +117,10 @@ def add_balance(at: Desk, values: Values) -> Answer:
         raise FieldsWrong({str(Act.OTHER_AMOUNT if other else Act.AMOUNT): str(refusal)}) from None
     match _chosen(values, Act.PAY_WITH):
         case "card":
-            charge = acts.prepare_charge(at, amount)
+            try:
+                charge = acts.prepare_charge(at, amount)
+            except OverDailyLimit as refusal:
+                return _update(acts.ask_instead(at, amount, str(refusal))), None
             return {"response_action": "push", "view": money_in.confirm_charge(charge)}, None
         case "ask":
             return _ask(at, values, amount)

@@ -45,7 +45,8 @@ def add_balance_form(f: AddBalanceFacts) -> View:
     other = option("Other amount", OTHER)
     typed = f.amount is not None and f.amount not in f.presets
     chosen = other if typed else choices[f.presets.index(f.amount or _usual(f.presets))]
-    blocks: list[Block] = [
+    blocks: list[Block] = [section(f.note)] if f.note else []
+    blocks += [
         field_of("How much?", radio(Act.AMOUNT, [*choices, other], chosen), block_id=Act.AMOUNT),
         field_of(
             f"Other amount ({f.currency})",
