@@ -21,7 +21,7 @@ from ledger.commands import Command, Outcome, WalletView
 from ledger.draft import Draft
 from ledger.errors import CurrencyMismatch, PolicyChanged, WalletUnknown
 from ledger.failpoints import failpoint
-from ledger.hot import Wanted, hands_for, wanted_by
+from ledger.hot import DECIDED_AHEAD, Wanted, hands_for, wanted_by
 from ledger.ids import new_id
 from ledger.instants import from_stamp
 from ledger.money import Currency
@@ -57,8 +57,16 @@ class Book:
         draft, loaded = self._open(wallet_id, wanted_by(commands))
         planner = Planner(draft, loaded)
         draft.follow(_TIME)  # what time did comes before what the batch does
-        outcomes = [planner.decide(command) for command in commands]
-        self._write(draft, ends=ends)
+        outcomes: list[Outcome] = []
+        try:
+            for first in range(0, len(commands), DECIDED_AHEAD):
+                if first:
+                    self._hands.ahead(draft)
+                outcomes += [planner.decide(one) for one in commands[first : first + DECIDED_AHEAD]]
+            self._write(draft, ends=ends)
+        except BaseException:
+            self._hands.abandon()
+            raise
         return outcomes
 
     def observe(self, wallet_id: UUID) -> None:
@@ -248,6 +256,7 @@ class Book:
 
     def _ceiling_of(self, wallet: Wallet, policy: WalletPolicy, now: datetime) -> int:
         """Give how far grace may take the balance: the larger of a fixed sum and a share of last month's usage."""
+        self._hands.settle()
         month = _month_before(now.astimezone(ZoneInfo(wallet.zone)))
         effect = self._connection.execute(
             select(func.coalesce(func.sum(hourly.c.amount), 0)).where(
@@ -263,6 +272,8 @@ class Book:
 
     def _write(self, draft: Draft, *, ends: bool = False) -> None:
         wallet_id = draft.wallet.wallet_id
+        if draft.episodes or draft.notices:
+            self._hands.settle()
         self._write_episodes(wallet_id, draft)
         Outbox(self._connection, draft.now).add(wallet_id, *draft.notices)
         self._hands.write(draft, ends=ends)

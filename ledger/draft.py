@@ -36,6 +36,8 @@ class Draft:
         self.stamp = to_stamp(now)
         self.wallet_id = str(wallet.wallet_id)
         self.transfers: list[Transfer] = []
+        self.sent = 0
+        """How many of them are on their way to the database."""
         self.holds: dict[str, Hold] = {}
         """Holds opened or changed."""
         self.hourly: dict[tuple[str, int, str], list[int]] = {}

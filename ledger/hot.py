@@ -4,11 +4,11 @@ Everything here runs on the driver's own connection, inside the transaction that
 for each layer between.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -21,9 +21,14 @@ from ledger.planning import HOLDS, Loaded
 from ledger.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
 from ledger.statements import columns_of, many, statements_for
 
+if TYPE_CHECKING:
+    from ledger.volley import Volley
+
 GROWN_FROM = 5_000
 """Transfers of one wallet from which on a plan is one for large tables, and may be kept."""
 _GROWN = "redbar_grown"
+DECIDED_AHEAD = 128
+"""Commands of a batch that are decided before the first of them are sent: PostgreSQL then writes on its own core."""
 
 
 @dataclass(slots=True)
@@ -75,8 +80,20 @@ class Hands(Protocol):
         """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
         ...
 
+    def ahead(self, draft: Draft) -> None:
+        """Let the database write what is decided so far, while the rest is decided."""
+        ...
+
+    def settle(self) -> None:
+        """Wait for what was sent ahead: the connection is wanted for something else. Raises: what it met."""
+        ...
+
+    def abandon(self) -> None:
+        """Give up what was sent ahead: the transaction will be rolled back."""
+        ...
+
     def write(self, draft: Draft, *, ends: bool) -> None:
-        """Write a draft; `ends` says that the transaction ends with it."""
+        """Write a draft, but for what was sent ahead; `ends` says that the transaction ends with it."""
         ...
 
 
@@ -106,12 +123,21 @@ class SqliteHands:
         numbered = run(said.numbered, {**mine, "list": many(wanted.seqs)}) if wanted.seqs else ()
         return WalletRow._make(row), _loaded(chain.from_iterable(posted), held, numbered)
 
+    def ahead(self, draft: Draft) -> None:
+        """Nothing: the database runs on this very thread."""
+
+    def settle(self) -> None:
+        """Nothing was sent."""
+
+    def abandon(self) -> None:
+        """Nothing was sent."""
+
     def write(self, draft: Draft, *, ends: bool) -> None:
         """Write a draft."""
         run, run_many, said = self._driver.execute, self._driver.executemany, self._said
         if draft.transfers:
             run_many(said.insert_transfers, [one[:IN_TRANSFERS] for one in draft.transfers])
-            run_many(said.insert_texts, _texts(draft))
+            run_many(said.insert_texts, _texts(draft.transfers))
             failpoint("book.after_transfers")
             run_many(said.add_hours, _hours(draft))
         if draft.holds:
@@ -129,6 +155,7 @@ class PostgresHands:
         self._volley = partial(Volley, driver)
         self._said = statements_for(connection)
         self._info = connection.info
+        self._on_its_way: Volley | None = None
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
         """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
@@ -151,15 +178,44 @@ class PostgresHands:
         held = found.pop() if wanted.holds else ()
         return WalletRow._make(row[0]), _loaded(chain.from_iterable(found), held, numbered)
 
+    def ahead(self, draft: Draft) -> None:
+        """Have the server insert what is decided so far, on its own core, while the rest is decided here."""
+        self._on_its_way = self._volley_of(draft)
+        self._on_its_way.go()
+
+    def settle(self) -> None:
+        """Wait for what was sent ahead. Raises: psycopg.Error."""
+        volley, self._on_its_way = self._on_its_way, None
+        if volley is not None:
+            volley.answers()
+
+    def abandon(self) -> None:
+        """Read away the answers to what was sent ahead."""
+        volley, self._on_its_way = self._on_its_way, None
+        if volley is not None:
+            volley.give_up()
+
+    def _volley_of(self, draft: Draft) -> "Volley":
+        """Give the volley under way, or a new one, with all transfers in it that are not sent yet."""
+        volley = self._on_its_way
+        if volley is None:
+            volley = self._volley()
+            volley.begin()
+        fresh = draft.transfers[draft.sent :]
+        if fresh:
+            draft.sent += len(fresh)
+            columns = columns_of(one[:IN_TRANSFERS] for one in fresh)
+            volley.run(self._said.insert_transfers, (draft.wallet_id, *columns))
+            if texts := _texts(fresh):
+                volley.run(self._said.insert_texts, (draft.wallet_id, *columns_of(texts)))
+        return volley
+
     def write(self, draft: Draft, *, ends: bool) -> None:
         """Write a draft, and the commit with it where the transaction ends."""
-        said, mine, volley = self._said, draft.wallet_id, self._volley()
-        volley.begin()
+        said, mine = self._said, draft.wallet_id
+        volley = self._volley_of(draft)
+        self._on_its_way = None
         if draft.transfers:
-            transfers = columns_of(one[:IN_TRANSFERS] for one in draft.transfers)
-            volley.run(said.insert_transfers, (mine, *transfers))
-            if texts := _texts(draft):
-                volley.run(said.insert_texts, (mine, *columns_of(texts)))
             failpoint("book.after_transfers")
             volley.run(said.add_hours, (mine, *columns_of(_hours(draft))))
         if draft.holds:
@@ -173,8 +229,8 @@ class PostgresHands:
             self._info[_GROWN] = True
 
 
-def _texts(draft: Draft) -> list[tuple[object, ...]]:
-    return [(*one[:2], *one[IN_TRANSFERS:]) for one in draft.transfers if one.salt]
+def _texts(transfers: Sequence[Transfer]) -> list[tuple[object, ...]]:
+    return [(*one[:2], *one[IN_TRANSFERS:]) for one in transfers if one.salt]
 
 
 def _hours(draft: Draft) -> list[tuple[str | int, ...]]:

@@ -27,12 +27,11 @@ from sqlalchemy import (
     Text,
     and_,
     func,
-    inspect,
     or_,
     select,
     type_coerce,
 )
-from sqlalchemy.exc import DatabaseError, NoSuchTableError
+from sqlalchemy.exc import DatabaseError
 
 from ledger.errors import CurrencyUnknown, WalletUnknown
 from ledger.instants import EPOCH, from_stamp, to_stamp
@@ -388,12 +387,23 @@ class _Check:
         return Finding(self._wallet_id, check, seq, words)
 
 
+_GUARDS = {
+    "sqlite": (
+        "SELECT i.name, group_concat(c.name) FROM pragma_index_list('transfers') i, pragma_index_info(i.name) c "
+        'WHERE i."unique" = 1 GROUP BY i.name'
+    ),
+    "postgresql": (
+        "SELECT i.indexrelid, string_agg(a.attname, ',' ORDER BY array_position(i.indkey::int2[], a.attnum)) "
+        "FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
+        "WHERE i.indrelid = to_regclass('transfers') AND i.indisunique AND i.indisvalid AND i.indpred IS NULL "
+        "GROUP BY i.indexrelid"
+    ),
+}
+
+
 def _keys_are_guarded(connection: Connection) -> bool:
-    try:
-        guards = inspect(connection).get_unique_constraints(transfers.name)
-    except NoSuchTableError:
-        return False
-    return any(one["column_names"] == ["wallet_id", "source", "source_id"] for one in guards)
+    found = connection.exec_driver_sql(_GUARDS[connection.dialect.name]).all()
+    return any(columns == "wallet_id,source,source_id" for _, columns in found)
 
 
 def _stored(table: Any) -> list[ColumnElement[Any]]:

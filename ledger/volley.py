@@ -58,6 +58,19 @@ class Volley:
         """Send a question; its rows come back with the others', in order."""
         self._send(statement, statement, parameters, prepare=prepare)
 
+    def go(self) -> None:
+        """Let the server begin with what was said so far; its answers are waited for with all others."""
+        self._libpq.flush()
+
+    def give_up(self) -> None:
+        """Read the answers away, whatever they are."""
+        self._libpq.pipeline_sync()
+        try:
+            self._connection.wait(self._read(len(self._expected)))
+        finally:
+            if self._libpq.status == 0:
+                self._libpq.exit_pipeline_mode()
+
     def answers(self) -> list[Rows]:
         """Wait for everything that was sent; gives the rows of each question. Raises: psycopg.Error, the first."""
         self._libpq.pipeline_sync()

@@ -18,6 +18,12 @@ BACKENDS = ("sqlite", "postgresql")
 _numbers = count(1)
 
 
+@pytest.fixture(autouse=True)
+def _little_is_decided_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every batch of more than two commands sent in pieces, as large ones are."""
+    monkeypatch.setattr("ledger.book.DECIDED_AHEAD", 2)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what needs a database on each of them."""
     if "backend" in metafunc.fixturenames:

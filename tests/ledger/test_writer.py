@@ -23,6 +23,7 @@ from ledger import (
     new_wallet_id,
 )
 from ledger import writer as lane
+from ledger.planning import Planner
 from ledger.writer import Closed
 from tests.ledger.desk import Desk, usd
 
@@ -246,3 +247,49 @@ def test_many_wallets_share_a_commit_and_nothing_else(desk: Desk) -> None:
     with desk.ledger.reading() as connection:
         views = [desk.ledger.look(connection, wallet_id)[0] for wallet_id in wallets]
     assert {(view.seq, view.balance_micros) for view in views} == {(20, usd("-0.20"))}
+
+
+def test_a_batch_that_crosses_zero_is_judged_in_the_middle_of_being_written(desk: Desk) -> None:
+    """What was sent ahead is waited for when the book has to ask something, and everything stands as if it had not."""
+    desk.top_up("1")
+    outcomes = desk.do(*(call(number, "0.09") for number in range(30)))
+
+    assert [one.balance_after_micros for one in outcomes if isinstance(one, Receipt)] == [
+        usd("1") - usd("0.09") * (number + 1) for number in range(30)
+    ]
+    assert desk.view().emptied_at is not None
+    assert desk.view().seq == 31
+
+
+def test_what_was_sent_ahead_of_a_failure_is_gone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch breaks after half of it was sent: none of it stands but what its halves make good, and nothing hangs."""
+    desk.top_up("10")
+    real, count = Planner.decide, 0
+
+    def decide(self: Planner, command: Command) -> Outcome:
+        nonlocal count
+        count += 1
+        if count == 8:
+            raise ZeroDivisionError
+        return real(self, command)
+
+    monkeypatch.setattr(Planner, "decide", decide)
+    with pytest.raises(ZeroDivisionError):
+        desk.do(*(call(number) for number in range(12)))
+
+    assert desk.view().seq == 1
+    desk.do(*(call(number) for number in range(12)))
+    assert desk.view().seq == 13
+
+
+def test_a_key_that_somebody_else_posted_meanwhile_is_found_in_the_second_try(desk: Desk) -> None:
+    """A batch with the same key twice, and one that was posted before: each once, whatever piece it is sent in."""
+    desk.top_up("10")
+    first = desk.one(call(3), Receipt)
+    outcomes = desk.do(*(call(number % 7) for number in range(21)))
+
+    receipts = [one for one in outcomes if isinstance(one, Receipt)]
+    assert len(receipts) == 21
+    assert sum(not one.duplicate for one in receipts) == 6
+    assert receipts[3].seq == first.seq
+    assert desk.view().seq == 8
