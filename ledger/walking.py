@@ -34,10 +34,10 @@ _COVERED = CHAINED + 1
 """How many values the chain covers of a row as it is read: its columns, and the digest of its text as it is written."""
 _AS = {
     "sqlite": {"text_digest": "lower(hex(text_digest))"},
-    "postgresql": {"text_digest": "encode(text_digest, 'hex')", "wallet_id": "wallet_id::text"},
+    "postgresql": {"text_digest": "encode(text_digest, 'hex')", "wallet_id": "%(wallet_id)s::text"},
 }
 """How the database says what the chain covers in another form than it is stored in."""
-_MARK = {"sqlite": ":wallet_id", "postgresql": "%(wallet_id)s"}
+_MARK = {"sqlite": ":wallet_id", "postgresql": "%(wallet_id)s::uuid"}
 
 
 def _select(table: str, *columns: str) -> dict[str, str]:
