@@ -56,15 +56,26 @@ class RechargeRule:
 
     def full_charge_micros(self) -> int:
         """Give the size of an ordinary charge: one made just below the threshold."""
+        return self.wish_micros(self.threshold_micros)
+
+    def wish_micros(self, level_micros: int) -> int:
+        """Give what one charge adds at a level of money: the fixed amount as it is, or the whole gap in whole units.
+
+        Where a fixed amount leaves the wallet below the threshold, the next charge follows after the spacing.
+        """
         if self.fixed_micros is not None:
             return self.fixed_micros
         assert self.target_micros is not None, "a rule has a target or a fixed amount"
-        return min(max(_up_to_major(self.target_micros - self.threshold_micros), CHARGE_MIN), CHARGE_MAX)
+        return min(max(_up_to_major(self.target_micros - level_micros), CHARGE_MIN), CHARGE_MAX)
 
     def check(self) -> None:
         """Refuse numbers that contradict each other. Refuses: PolicyUnfit, naming the field to change."""
         if self.threshold_micros < RULE_THRESHOLD_MIN:
             raise PolicyUnfit("threshold", "The threshold has to be at least 10.")
+        if (self.target_micros is None) == (self.fixed_micros is None):
+            raise PolicyUnfit(
+                "target", "A rule comes back to a target or adds a fixed amount, one of the two."
+            )
         if self.target_micros is not None and self.target_micros <= self.threshold_micros:
             raise PolicyUnfit("target", "The amount to come back to has to be above the threshold.")
         if self.target_micros is not None and self.target_micros - self.threshold_micros > CHARGE_MAX:
@@ -367,11 +378,11 @@ def recharge_decision(
         return held(Held.SPACING, past.last_started_at + rule.spacing)
     if past.attempts_today >= rule.per_day_max:
         return held(Held.DAY_COUNT, day_ends_at)
-    gap = rule.fixed_micros if rule.fixed_micros is not None else (rule.target_micros or 0) - level_micros
-    wish = min(max(_up_to_major(gap), CHARGE_MIN), CHARGE_MAX)
+    wish = rule.wish_micros(level_micros)
     day_left = rule.day_cap_micros - past.money_today_micros
     month_left = rule.month_cap_micros - past.money_month_micros
-    amount = min(wish, _down_to_major(day_left), _down_to_major(month_left))
+    left = min(day_left, month_left)
+    amount = wish if wish <= left else _down_to_major(left)
     if amount < CHARGE_MIN:
         if day_left < CHARGE_MIN:
             return held(Held.DAY_CAP, day_ends_at)

@@ -163,10 +163,14 @@ class Alerts:
 def _offered(at: Desk) -> Money:
     """Give what a button offers to charge: what brings the wallet back to where it should be."""
     rule = at.policy.rule
-    target = (
-        rule.target_micros if rule is not None and rule.target_micros else 4 * at.policy.warning_min_micros
-    )
-    return rounded_up_to_major(at.money(max(CHARGE_MIN_MICROS, target - at.view.available_micros)))
+    available = at.view.available_micros
+    if rule is None:
+        gap = 4 * at.policy.warning_min_micros - available
+    elif rule.fixed_micros is not None:
+        gap = max(rule.fixed_micros, rule.threshold_micros - available)
+    else:
+        gap = (rule.target_micros or 0) - available
+    return rounded_up_to_major(at.money(max(CHARGE_MIN_MICROS, gap)))
 
 
 def _phase(found: Episode, standing: Standing) -> str:

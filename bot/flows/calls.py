@@ -36,6 +36,10 @@ RETRY_AFTER = timedelta(minutes=1)
 CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "detach"})
 """What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
 
+HELD_BACK = "held_back"
+"""Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
+_UNFINISHED = ("planned", "unknown")
+
 Answer = (
     Ok[str] | Ok[SessionSeen] | Ok[LinkSeen] | Ok[IntentSeen] | Declined | NeedsAction | Rejected | Unknown
 )
@@ -173,8 +177,11 @@ def _send(gateway: PaymentGateway, call: Call) -> Answer:
             raise AssertionError(f"no such call: {other}")
 
 
-def record(tx: Tx, call: Call, answer: Answer) -> None:
-    """Commit what became of a POST; in the same transaction as what follows from it."""
+def record(tx: Tx, call: Call, answer: Answer) -> bool:
+    """Commit what became of a POST, in the same transaction as what follows from it; False when it is known already.
+
+    Two replicas may sweep one call at the same instant: what follows from its answer follows once.
+    """
     match answer:
         case Ok():
             state, words = "done", "ok"
@@ -187,17 +194,31 @@ def record(tx: Tx, call: Call, answer: Answer) -> None:
         case _:
             assert isinstance(answer, Unknown)
             state, words = "unknown", answer.message
-    tx.connection.execute(
+    changed = tx.connection.execute(
         update(calls)
-        .where(calls.c.wallet_id == call.wallet_id, calls.c.call_id == call.call_id)
+        .where(
+            calls.c.wallet_id == call.wallet_id,
+            calls.c.call_id == call.call_id,
+            calls.c.state.in_(_UNFINISHED),
+        )
         .values(state=state, answer=words, tried_at=tx.now, tries=calls.c.tries + 1)
     )
     failpoint(f"call.{call.operation}.recorded")
+    return bool(changed.rowcount)
+
+
+def as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Rejected:
+    """Read off an intent that was looked at what its confirmation would have answered; `why` it isn't asked again."""
+    if seen.status in ("succeeded", "processing"):
+        return Ok(seen)
+    if seen.decline_code:
+        return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
+    return Rejected(code=why if why == HELD_BACK else "never_confirmed", message="")
 
 
 def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequence[tuple[Call, bool]]:
     """Give the calls whose outcome nobody knows, oldest first, and whether each was ever tried."""
-    wanted = select(calls).where(calls.c.state.in_(("planned", "unknown"))).order_by(calls.c.created_at)
+    wanted = select(calls).where(calls.c.state.in_(_UNFINISHED)).order_by(calls.c.created_at)
     wanted = (
         wanted.execution_options(cross_shard=True)
         if wallet_id is None
@@ -212,7 +233,7 @@ def due(ledger: Ledger) -> Sequence[tuple[Call, bool]]:
     with ledger.reading() as connection:
         rows = connection.execute(
             select(calls)
-            .where(calls.c.state.in_(("planned", "unknown")))
+            .where(calls.c.state.in_(_UNFINISHED))
             .order_by(calls.c.created_at)
             .limit(100)
             .execution_options(cross_shard=True)

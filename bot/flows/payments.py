@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from bot.flows import bodies, calls, settling
-from bot.flows.calls import Call, NotMade, Unreachable
+from bot.flows.calls import HELD_BACK, Call, NotMade, Unreachable
 from bot.flows.customers import customer_of, record_customer
 from bot.flows.notices import PaymentChanged, RequestSent
 from bot.flows.settling import Payment, Unattributed, change, find, fresh, plan
@@ -40,8 +40,6 @@ PAGE_LIFETIME = timedelta(hours=23, minutes=59)
 """Stripe takes pages of at most 24 hours, counted by its own clock."""
 LINK_LIFETIME = timedelta(days=7)
 CONFIRM_LIFETIME = timedelta(hours=24)
-HELD_BACK = "held_back"
-"""Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
 
 
 Aftermath = Callable[[Tx, Payment], None]
@@ -57,7 +55,7 @@ class Payments:
         self._install = install
         self._return_url = return_url
         self._sending: set[UUID] = set()
-        self.held_back: Callable[[UUID], bool] = lambda wallet_id: False
+        self.held_back: Callable[[Connection, UUID], bool] = lambda connection, wallet_id: False
         """Says whether nothing may be charged automatically in a wallet right now."""
         self.failed: Aftermath = lambda tx, payment: None
         """Called in the same commit when an automatic charge failed or waits for a person."""
@@ -302,8 +300,10 @@ class Payments:
         """Say whether a call would charge by itself where the operator has stopped that."""
         if call.operation not in ("intent", "confirm") or call.payment_id is None:
             return False
-        payment = self.look(call.wallet_id, call.payment_id)
-        return payment is not None and payment.purpose == "recharge" and self.held_back(call.wallet_id)
+        with self._ledger.reading() as connection:
+            payment = find(connection, call.wallet_id, payment_id=call.payment_id)
+            charges_itself = payment is not None and payment.purpose == "recharge"
+            return charges_itself and self.held_back(connection, call.wallet_id)
 
     def _look_up(self, call: Call, why: str) -> None:
         """Decide a call by what exists outside, and never send it: its key may be forgotten, or it must not charge."""
@@ -313,7 +313,7 @@ class Payments:
             looked = self._gateway.intent(call.object_id)
             if not isinstance(looked, Ok):
                 return
-            answer = _as_confirmed(looked.seen, why)
+            answer = calls.as_confirmed(looked.seen, why)
 
         def decide(tx: Tx) -> Call | None:
             if call.operation in calls.CLOSING:
@@ -382,7 +382,8 @@ class Payments:
         if call.operation == "customer":
             record_customer(tx, call, answer)
             return None
-        calls.record(tx, call, answer)
+        if not calls.record(tx, call, answer):
+            return None
         payment = find(tx.connection, call.wallet_id, payment_id=call.payment_id) if call.payment_id else None
         if payment is None:
             return None
@@ -392,7 +393,10 @@ class Payments:
                 return self._offered(tx, payment, seen)
             case "intent", Ok(seen):
                 assert isinstance(seen, IntentSeen)
-                change(tx, payment, News.STARTED, intent_id=seen.intent_id)
+                started = change(tx, payment, News.STARTED, intent_id=seen.intent_id)
+                if started.purpose == "recharge" and self.held_back(tx.connection, call.wallet_id):
+                    self._refused(tx, started, HELD_BACK)
+                    return self._cancel(tx, started)
                 body = bodies.confirm(payment)
                 return calls.intend(
                     tx,
@@ -487,11 +491,3 @@ class Payments:
     def _intend_page(self, tx: Tx, payment: Payment, customer: str) -> Call:
         body = bodies.page(payment, customer=customer, install=self._install, return_url=self._return_url)
         return calls.intend(tx, payment.wallet_id, "session", body, payment_id=payment.payment_id)
-
-
-def _as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Rejected:
-    if seen.status in ("succeeded", "processing"):
-        return Ok(seen)
-    if seen.decline_code:
-        return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
-    return Rejected(code=why if why == HELD_BACK else "never_confirmed", message="")

@@ -69,7 +69,7 @@ class Recharge:
         self._ledger = ledger
         self._payments = payments_flow
         payments_flow.failed = self._failed
-        payments_flow.held_back = self._is_held_back
+        payments_flow.held_back = charges_are_off
 
     def consider(self, wallet_id: UUID) -> Payment | None:
         """Charge the card if the rule says so at this instant; gives the try that was made."""
@@ -79,10 +79,6 @@ class Recharge:
             return None
         call = self._ledger.run(lambda tx: self._decide(tx, wallet_id), wallet_id=wallet_id)
         return self._payments.carry_out(call) if call is not None else None
-
-    def _is_held_back(self, wallet_id: UUID) -> bool:
-        with self._ledger.reading() as connection:
-            return charges_are_off(connection, wallet_id)
 
     def remind(self, now: datetime) -> None:
         """Remind people of automatic payments that the bank wants confirmed: after an hour, and after six."""

@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from bot.flows import calls
 from bot.flows.charges import Charges
 from bot.flows.news import News
 from bot.flows.notices import CapReached, ChargesSwitched, ConfirmationDue
 from bot.flows.recharge import Recharge, due_reminder
 from bot.flows.switch import switch_charges
 from bot.payment_state import State
+from bot.ports import Body
 from bot.tables import payments
 from ledger import MICROS, Automatic, PostUsage, RechargeRule
 from ledger.tables import notices
@@ -189,6 +192,48 @@ def test_what_was_begun_when_the_operator_stopped_charges_is_taken_back(
     if not charged:
         assert recharge.consider(desk.wallet_id) is not None
         assert _charged(desk) == [180]
+
+
+def test_an_intent_that_is_answered_after_the_stop_is_cancelled(
+    desk: Desk, recharge: Recharge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator stops charges while Stripe makes the intent: it is never confirmed."""
+    real = desk.gateway.create_intent
+
+    def create(body: Body, key: str) -> Any:
+        answer = real(body, key)
+        switch_charges(desk.ledger, desk.wallet_id, off=True, actor="operator")
+        return answer
+
+    monkeypatch.setattr(desk.gateway, "create_intent", create)
+    assert recharge.consider(desk.wallet_id) is not None
+
+    (row,) = _rows(desk)
+    assert (row.state, _charged(desk)) == ("withdrawn", [])
+    assert desk.shop.api.payment_intents.retrieve(row.intent_id).status == "canceled"
+
+
+def test_two_replicas_that_have_one_answer_go_on_once(desk: Desk) -> None:
+    """Both sweep the same call at the same instant: one of them confirms, and nobody hears of a failure."""
+    charges = Charges(desk.ledger, desk.payments)
+    wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="U1")
+    desk.shop.arm(match="POST /v1/payment_intents", mode="reset_after")
+    charges.charge(desk.wallet_id, wish, actor="U1")
+    desk.shop.clock.skip(minutes=2)
+    ((call, _),) = calls.due(desk.ledger)
+    answers = [calls.send(desk.gateway, call) for _ in range(2)]
+
+    following = [
+        desk.ledger.run(
+            partial(desk.payments._follow, call=call, answer=one),
+            wallet_id=desk.wallet_id,
+        )
+        for one in answers
+    ]
+
+    assert [one is not None for one in following] == [True, False]
+    desk.payments._drive(following[0])
+    assert _charged(desk) == [20]
 
 
 def test_a_rescue_of_long_ago_is_left_alone(desk: Desk, recharge: Recharge) -> None:

@@ -41,6 +41,17 @@ def funds(available: str) -> Funds:
         ("0", RULE, "200"),
         ("49.99", replace(RULE, target_micros=usd("60")), "25"),
         ("40", replace(RULE, target_micros=None, fixed_micros=usd("75")), "75"),
+        ("-100", replace(RULE, target_micros=None, fixed_micros=usd("30.50")), "30.50"),
+        (
+            "0",
+            replace(RULE, target_micros=None, fixed_micros=usd("30.50"), day_cap_micros=usd("30.50")),
+            "30.50",
+        ),
+        (
+            "0",
+            replace(RULE, target_micros=None, fixed_micros=usd("75"), month_cap_micros=usd("60.50")),
+            "60",
+        ),
         ("-100", replace(RULE, target_micros=usd("2500"), day_cap_micros=usd("5000")), "2500"),
         ("0", replace(RULE, day_cap_micros=usd("180.50")), "180"),
         ("0", replace(RULE, month_cap_micros=usd("199")), "199"),
@@ -49,7 +60,7 @@ def funds(available: str) -> Funds:
 def test_a_charge_closes_the_whole_gap_inside_its_bounds(
     available: str, rule: RechargeRule, amount: str
 ) -> None:
-    """Rounded up to a dollar; never below 25, above 2,500, or above a cap."""
+    """Rounded up to a dollar; never below 25, above 2,500, or above a cap. A fixed amount is charged as it is."""
     decision = recharge_decision(funds(available), replace(ON, rule=rule), NOTHING, NOW, day_ends_at=TONIGHT)
 
     assert decision.amount_micros == usd(amount)
@@ -107,6 +118,9 @@ def test_a_cap_that_binds_charges_what_it_allows_and_says_so() -> None:
         (replace(RULE, target_micros=usd("2551")), "target"),
         (replace(RULE, target_micros=None, fixed_micros=usd("24")), "fixed"),
         (replace(RULE, target_micros=None, fixed_micros=usd("2501")), "fixed"),
+        (replace(RULE, fixed_micros=usd("75")), "target"),
+        (replace(RULE, target_micros=None), "target"),
+        (replace(RULE, target_micros=None, fixed_micros=usd("600")), "day_cap"),
         (replace(RULE, per_day_max=0), "per_day"),
         (replace(RULE, day_cap_micros=usd("149")), "day_cap"),
         (replace(RULE, month_cap_micros=usd("149")), "month_cap"),
