@@ -30,7 +30,7 @@ class Act(StrEnum):
     WITHDRAW = "withdraw"  # withdraws a request; value: payment id (has a confirm dialog)
     OPEN_PAGE = "open_page"  # a url button; the press only needs an answer
     NEW_LINK = "new_link"  # renews a request to connect a card; value: payment id
-    COPY_LINK = "copy_link"  # shows the bare link to its asker; value: payment id
+    COPY_LINK = "copy_link"  # shows a request's bare link, to be copied; value: payment id
     ASK_FOR_ACCESS = "ask_for_access"
     PAY_WITH = "pay_with"  # radio in the add-balance form (dispatches)
     AMOUNT = "amount_choice"

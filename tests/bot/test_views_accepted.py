@@ -101,6 +101,9 @@ def _money_in() -> Iterator[tuple[str, Shown]]:
     yield "connected", money_in.connected(v.VISA, v.request(amount=None))
     yield "connected by oneself", money_in.connected(v.VISA, None)
     yield "copy", money_in.copy_link(v.request())
+    yield "copy card", money_in.copy_link(v.request(amount=None))
+    for state in RequestState:
+        yield f"no link {state}", money_in.no_link(v.request(state=state))
     yield "twice", money_in.paid_twice(v.paid_request())
 
 

@@ -1,12 +1,13 @@
 """Buttons and menus on messages, Home and forms."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from slack_bolt import Ack, App
 
-from bot.flows.facts import RequestState
+from bot.flows.facts import RequestState, Role
 from bot.flows.pages import desk as read_desk
 from bot.flows.pages import request_facts, row_facts
 from bot.slack.ids import Act
@@ -194,16 +195,23 @@ def remove_card(at: Desk, value: str) -> None:
 
 
 def copy_link(at: Desk, value: str) -> None:
-    """Show the bare link of a request to its asker."""
-    who = at.require()
-    payment = at.office.payments.look(who.wallet_id, UUID(value))
+    """Show the bare link of an open request, to its asker and to people with a role."""
+    who = at.office.people.standpoint(at.actor, fresh=True)
+    payment = at.office.payments.look(who.wallet_id, UUID(value)) if who is not None else None
+    if who is None or payment is None or payment.asked_by != at.actor.user_id or who.role is Role.OUTSIDER:
+        who = at.require()
     if payment is None:
         at.tell(errors.refused("That request is not there."))
         return
     with at.office.ledger.reading() as connection:
-        facts = request_facts(read_desk(at.office.ledger, connection, who.wallet_id), payment)
-    closed = errors.refused("That request is not open any more.")
-    at.tell(money_in.copy_link(facts) if facts.state is RequestState.OPEN else closed)
+        here = read_desk(at.office.ledger, connection, who.wallet_id)
+        facts = request_facts(here, payment)
+    if facts.state is RequestState.OPEN and here.now >= facts.expires_at:
+        facts = replace(facts, state=RequestState.EXPIRED)  # the sweep has not come by yet
+    if facts.state is RequestState.OPEN and facts.url:
+        at.show(money_in.copy_link(facts))
+    else:
+        at.tell(money_in.no_link(facts))
 
 
 def send_to(at: Desk, value: str) -> None:

@@ -50,6 +50,12 @@ def context(*texts: str) -> Block:
     return {"type": "context", "elements": [mrkdwn(text) for text in texts]}
 
 
+def code_block(text: str) -> Block:
+    """Give a text exactly as it is, in a box that Slack's client lets people copy as a whole."""
+    inside = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
+    return {"type": "rich_text", "elements": [inside]}
+
+
 def divider() -> Block:
     """Give a thin line."""
     return {"type": "divider"}

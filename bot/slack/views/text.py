@@ -51,11 +51,6 @@ def sentence(text: str) -> str:
     return f"{safe[:1].upper()}{safe[1:]}."
 
 
-def code(text: str) -> str:
-    """Give an address of ours as it is to be copied."""
-    return "`" + text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") + "`"
-
-
 def spoken(*parts: str) -> str:
     """Give what stands alone for screen readers and notifications: the same sentences without their bold marks."""
     bare = [re.sub(r"\*([^*\n]+)\*", r"\1", part) for part in parts if part]

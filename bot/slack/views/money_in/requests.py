@@ -12,6 +12,7 @@ from bot.slack.views.blocks import (
     actions,
     barred,
     button,
+    code_block,
     confirm,
     context,
     modal,
@@ -31,7 +32,7 @@ from bot.slack.views.money_in.sentences import (
     what,
     whom,
 )
-from bot.slack.views.text import code, counted, day_token, escape, moment, spoken
+from bot.slack.views.text import counted, day_token, escape, moment, spoken
 from ledger import decimal_text
 
 
@@ -148,13 +149,29 @@ def connected(card: CardFacts, f: RequestFacts | None) -> Message:
     )
 
 
-def copy_link(f: RequestFacts) -> Message:
-    """Show the bare link, for somebody outside Slack."""
+def copy_link(f: RequestFacts) -> View:
+    """Show the bare link to be copied, for somebody outside Slack: apps have no hand on the clipboard."""
     until = moment(f.expires_at, f.zone)
-    line = f"Whoever has this link can {what(f)}, once, until {until}. Send it only to whom you mean."
-    return Message(
-        text=f"{line} {code(f.url)}", blocks=[section(code(f.url)), context(f"{line} Ref {f.ref}")]
+    return modal(
+        Form.NOTHING,
+        "Copy link",
+        [
+            section(
+                f"*Anybody with this link can {what(f)}*, once, until {until}. It works outside Slack too."
+            ),
+            code_block(f.url),
+            context(f"Opens {f.host} · Send it only to whom you mean · Ref {f.ref}"),
+        ],
     )
+
+
+def no_link(f: RequestFacts) -> Message:
+    """Say why a request has no link to be copied any more, or not yet."""
+    if f.state is RequestState.OPEN:
+        line = f"The link to {what(f)} isn't made yet: Stripe hasn't answered. Try again in a minute. Ref {f.ref}."
+    else:
+        line = f"{asker_line(f)} Its link takes nothing any more, so there is none to copy."
+    return Message(text=spoken(line), blocks=[section(line)])
 
 
 def paid_twice(f: RequestFacts) -> Message:
