@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GROWN_FROM = 5_000
 """Transfers of one wallet from which on a plan is one for large tables, and may be kept."""
 _GROWN = "redbar_grown"
-DECIDED_AHEAD = 128
+DECIDED_AHEAD = 64
 """Commands of a batch that are decided before the first of them are sent: PostgreSQL then writes on its own core."""
 
 
