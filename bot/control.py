@@ -28,9 +28,8 @@ class Control:
     def __init__(self, path: Path, handlers: dict[str, Handler]) -> None:
         self._path = path
         self._handlers = handlers
-        path.unlink(
-            missing_ok=True
-        )  # left behind by a process that was killed; the lock file says we are alone
+        # Left behind by a process that was killed: the lock file says that we are alone.
+        path.unlink(missing_ok=True)
         self._thread: threading.Thread | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         if not self._listen():
@@ -84,7 +83,8 @@ class Control:
 
     def _answer(self, connection: socket.socket) -> None:
         try:
-            wish = json.loads(_line(connection))
+            with connection.makefile("rb") as lines:
+                wish = json.loads(lines.readline(LINE_MAX))
             handler = self._handlers.get(str(wish.get("command")))
             if handler is None:
                 answer = {"error": "This bot does not know that command."}
@@ -112,10 +112,11 @@ def ask(path: Path, wish: Answer, step: Step = lambda words: None) -> Answer | N
         try:
             connection.connect(str(path))
             connection.sendall(json.dumps(wish).encode() + b"\n")
-            answer: Answer = json.loads(_line(connection))
-            while answer.keys() == {"step"}:
-                step(str(answer["step"]))
-                answer = json.loads(_line(connection))
+            with connection.makefile("rb") as lines:
+                answer: Answer = json.loads(lines.readline(LINE_MAX))
+                while answer.keys() == {"step"}:
+                    step(str(answer["step"]))
+                    answer = json.loads(lines.readline(LINE_MAX))
         except (ConnectionRefusedError, FileNotFoundError):
             return None
         except PermissionError:
@@ -123,17 +124,6 @@ def ask(path: Path, wish: Answer, step: Step = lambda words: None) -> Answer | N
         except (OSError, ValueError):
             return {"error": "The running bot did not answer. Look at its log, then try again."}
         return answer
-
-
-def _line(connection: socket.socket) -> bytes:
-    taken = bytearray()
-    # Byte by byte: what comes after the line belongs to the next one.
-    while not taken.endswith(b"\n") and len(taken) < LINE_MAX:
-        part = connection.recv(1)
-        if not part:
-            break
-        taken += part
-    return bytes(taken)
 
 
 def socket_of(database: Path) -> Path:
