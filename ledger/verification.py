@@ -12,6 +12,8 @@ Whatever stands in a damaged row must not keep the others from being checked: ro
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -389,21 +391,22 @@ class _Check:
 
 _GUARDS = {
     "sqlite": (
-        "SELECT i.name, group_concat(c.name) FROM pragma_index_list('transfers') i, pragma_index_info(i.name) c "
-        'WHERE i."unique" = 1 GROUP BY i.name'
+        "SELECT i.name, c.name FROM pragma_index_list('transfers') i, pragma_index_info(i.name) c "
+        'WHERE i."unique" = 1 AND i.partial = 0 ORDER BY i.name, c.seqno'
     ),
     "postgresql": (
-        "SELECT i.indexrelid, string_agg(a.attname, ',' ORDER BY array_position(i.indkey::int2[], a.attnum)) "
+        "SELECT i.indexrelid, a.attname "
         "FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
         "WHERE i.indrelid = to_regclass('transfers') AND i.indisunique AND i.indisvalid AND i.indpred IS NULL "
-        "GROUP BY i.indexrelid"
+        "ORDER BY i.indexrelid, array_position(i.indkey::int2[], a.attnum)"
     ),
 }
 
 
 def _keys_are_guarded(connection: Connection) -> bool:
-    found = connection.exec_driver_sql(_GUARDS[connection.dialect.name]).all()
-    return any(columns == "wallet_id,source,source_id" for _, columns in found)
+    found = connection.exec_driver_sql(_GUARDS[connection.dialect.name])
+    unique = groupby(found, key=itemgetter(0))
+    return any([column for _, column in rows] == ["wallet_id", "source", "source_id"] for _, rows in unique)
 
 
 def _stored(table: Any) -> list[ColumnElement[Any]]:

@@ -42,7 +42,7 @@ _MARK = {"sqlite": ":wallet_id", "postgresql": "%(wallet_id)s::uuid"}
 
 def _select(table: str, *columns: str) -> dict[str, str]:
     return {
-        dialect: f"SELECT {', '.join(said.get(one, one) for one in columns)} FROM {table} "  # noqa: S608
+        dialect: f"SELECT {', '.join(said.get(one, one) for one in columns)} FROM {table} "  # noqa: S608 - names of ours, no value
         f"WHERE wallet_id = {_MARK[dialect]} ORDER BY seq"
         for dialect, said in _AS.items()
     }

@@ -60,7 +60,7 @@ def test_no_call_says_what_the_library_does_not_know(desk: Desk, monkeypatch: py
     """All of the gateway's methods are driven, with the bodies that the flows freeze."""
     calls: list[tuple[str, Any, Any]] = []
     used: set[str] = set()
-    desk.gateway._client = Recorder(desk.gateway._client, calls)  # type: ignore[assignment]
+    desk.gateway._client = Recorder(desk.gateway._client, calls)  # type: ignore[assignment]  # it answers the same
     methods = {name for name in vars(StripeGateway) if not name.startswith("_")} - INSIDE
     for name in methods:
         monkeypatch.setattr(StripeGateway, name, _noting(getattr(StripeGateway, name), name, used))
