@@ -28,7 +28,7 @@ class Act(StrEnum):
     FIX = "fix_this"  # channel's one button
     ACKNOWLEDGE = "acknowledge"  # value: episode id
     WITHDRAW = "withdraw"  # withdraws a request; value: payment id (has a confirm dialog)
-    OPEN_PAGE = "open_page"  # a url button; the press only needs an answer
+    OPEN_PAGE = "open_page"  # a url button; whoever presses it may pay soon, so news is looked for more often
     NEW_LINK = "new_link"  # renews a request to connect a card; value: payment id
     COPY_LINK = "copy_link"  # shows a request's bare link, to be copied; value: payment id
     ASK_FOR_ACCESS = "ask_for_access"

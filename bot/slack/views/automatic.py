@@ -37,6 +37,7 @@ from ledger import MICROS, Automatic, RechargeRule, format_money
 TITLE = "Automatic payments"
 NO_BACKUP = "none"
 BACK_TO, ADD = "target", "fixed"
+_CONFIRM = "Confirm on Stripe's page"
 PAUSE_ENDS = "A new card, a successful payment, or turning them on again ends the pause."
 
 
@@ -352,11 +353,11 @@ def charge_failed(f: FailureFacts) -> Message:
         if f.lasts_until is not None
         else ""
     )
-    buttons: list[Block] = []
-    if f.pay is not None and f.pay.url:
-        buttons.append(button("Pay now", Act.OPEN_PAGE, url=f.pay.url, style="primary"))
-    buttons.append(button("Use another card", Act.CONNECT_CARD))
-    buttons.append(button("Ask someone to pay", Act.ASK_TO_PAY))
+    buttons = [
+        *_page_button(f, "Pay now"),
+        button("Use another card", Act.CONNECT_CARD),
+        button("Ask someone to pay", Act.ASK_TO_PAY),
+    ]
     return barred(
         RED,
         f"*The automatic payment of {f.amount} failed: {f.decline_words}.* Nothing was charged.",
@@ -380,15 +381,11 @@ def _goes_on(f: FailureFacts) -> str:
 
 
 def _needs_person(f: FailureFacts) -> Message:
-    buttons: list[Block] = []
-    if f.pay is not None and f.pay.url:
-        buttons.append(button("Confirm on Stripe's page", Act.OPEN_PAGE, url=f.pay.url, style="primary"))
-    buttons.append(button("Use another card", Act.CONNECT_CARD))
     return barred(
         RED,
         f"*The bank wants you to confirm a payment of {f.amount}.*",
         ["Nothing was charged yet. Automatic payments wait until someone confirms."],
-        buttons=buttons,
+        buttons=[*_page_button(f, _CONFIRM), button("Use another card", Act.CONNECT_CARD)],
         small=[*_link_words(f), f"Ref {f.ref}"],
         image=_qr(f),
     )
@@ -397,16 +394,11 @@ def _needs_person(f: FailureFacts) -> Message:
 def confirmation_due(f: FailureFacts, hours: int) -> Message:
     """Remind that the bank still waits for the cardholder."""
     since = counted(hours, "hour", "hours")
-    buttons = (
-        [button("Confirm on Stripe's page", Act.OPEN_PAGE, url=f.pay.url, style="primary")]
-        if f.pay is not None and f.pay.url
-        else []
-    )
     return barred(
         RED,
         f"*The bank has waited {since} for somebody to confirm {f.amount} on {f.card}.*",
         ["Nothing was charged yet, and nothing refills the wallet by itself until someone confirms."],
-        buttons=buttons,
+        buttons=_page_button(f, _CONFIRM),
         small=[*_link_words(f), f"Ref {f.ref}"],
     )
 
@@ -424,6 +416,12 @@ def charges_switched(*, off: bool) -> Message:
         )
     line = "Automatic charges are allowed again: the rule goes on as it was."
     return Message(text=line, blocks=[section(line)])
+
+
+def _page_button(f: FailureFacts, words: str) -> list[Block]:
+    if f.pay is None or not f.pay.url:
+        return []
+    return [button(words, Act.OPEN_PAGE, url=f.pay.url, style="primary")]
 
 
 def _link_words(f: FailureFacts) -> list[str]:

@@ -14,6 +14,7 @@ from bot.slack.views.blocks import (
     modal,
     section,
 )
+from bot.slack.views.text import spoken
 
 
 def remove_button(card: CardFacts) -> Block:
@@ -51,8 +52,7 @@ def gone(card: str, *, actor: str, stopped: bool, main: str) -> Message:
     if stopped:
         buttons.append(button("Automatic payments", Act.AUTOMATIC))
         return barred(RED, head, [rest, left], buttons=buttons)
-    text = f"{head} {left}".replace("*", "")
-    return Message(text=text, blocks=[section(f"{head} {left}"), actions(*buttons)])
+    return Message(text=spoken(head, left), blocks=[section(f"{head} {left}"), actions(*buttons)])
 
 
 def expiring(card: str, days_left: int, *, automatic: bool) -> Message:

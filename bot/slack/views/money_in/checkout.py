@@ -167,7 +167,7 @@ def _offer_words(f: OfferFacts) -> str:
     if f.amount is None:
         return (
             "The card is entered on Stripe's page, never here. It can then be charged for top-ups once you confirm "
-            "each one; automatic payments stay off until you turn them on."
+            "each one, and by a rule only while automatic payments are on."
         )
     saved = " The card is saved for the next time." if f.saves_card else ""
     return (
