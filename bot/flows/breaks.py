@@ -1,19 +1,35 @@
-"""What a reconciliation may not correct: kept with the day on which it was first seen, and told once."""
+"""What a reconciliation may not correct: kept with the day on which it was first seen, and told once.
+
+It ends when both sides were seen to agree, however old it is. What a customer of ours paid without our mark is said
+for as long as it is listed, three days and more: nobody but a person can tell whether it was meant for the wallet.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
+from bot.flows import automatic
 from bot.flows.comparing import Break, Parked
 from bot.flows.notices import BooksDiffer
 from bot.tables import NIL_WALLET, breaks, inbox
-from ledger import Automatic, Ledger, Tx
+from ledger import Ledger, Tx
 
 PARKED_AFTER = 2
 """Tries after which news that cannot be handled is listed."""
+
+
+def open_breaks(connection: Connection) -> dict[tuple[UUID, str], str]:
+    """Give what differed when it was last looked at: words by wallet and key."""
+    rows = connection.execute(
+        select(breaks.c.wallet_id, breaks.c.key, breaks.c.words)
+        .where(breaks.c.ended_at.is_(None))
+        .order_by(breaks.c.wallet_id, breaks.c.key)
+        .execution_options(cross_shard=True)
+    )
+    return {(row.wallet_id, row.key): row.words for row in rows}
 
 
 def keep_breaks(ledger: Ledger, found: Sequence[Break]) -> Sequence[Break]:
@@ -22,13 +38,7 @@ def keep_breaks(ledger: Ledger, found: Sequence[Break]) -> Sequence[Break]:
     for one in found:
         by_wallet.setdefault(one.wallet_id, []).append(one)
     with ledger.reading() as connection:
-        rows = connection.execute(
-            select(breaks.c.wallet_id)
-            .where(breaks.c.ended_at.is_(None))
-            .distinct()
-            .execution_options(cross_shard=True)
-        ).scalars()
-        known = set(rows)
+        known = {wallet_id for wallet_id, _ in open_breaks(connection)}
     kept: list[Break] = []
     for wallet_id in sorted(known | by_wallet.keys()):
         keep = partial(_keep_breaks, wallet_id=wallet_id, found=by_wallet.get(wallet_id, []))
@@ -71,12 +81,10 @@ def _keep_breaks(tx: Tx, *, wallet_id: UUID, found: Sequence[Break]) -> list[Bre
         _keep_break(tx, one)
     fresh = [one for one in kept if one.new]
     if fresh and wallet_id != NIL_WALLET:
-        policy, version = tx.book.policy(wallet_id)
-        if policy.automatic is Automatic.ON:
-            reason = "the books and Stripe differ"
-            paused = replace(policy, automatic=Automatic.PAUSED, pause_reason=reason)
-            tx.book.set_policy(wallet_id, paused, actor="redbar", expected_version=version, reason=reason)
-        tx.outbox.add(wallet_id, BooksDiffer(count=len(fresh), key=fresh[0].key, words=fresh[0].words))
+        paused = automatic.pause(tx, wallet_id, "the books and Stripe differ")
+        first = fresh[0]
+        notice = BooksDiffer(count=len(fresh), key=first.key, words=first.words, paused=paused)
+        tx.outbox.add(wallet_id, notice)
     return kept
 
 

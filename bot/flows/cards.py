@@ -4,23 +4,22 @@ What is kept of a card is what people may see of it. Stripe says what became of 
 looked at here. A card that is gone takes automatic payments with it: nobody agreed to another one being charged.
 """
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
-from bot.flows import calls
+from bot.flows import automatic, calls
 from bot.flows.calls import Call
+from bot.flows.marks import mark_once
 from bot.flows.notices import CardExpiring, CardGone
 from bot.flows.payments import Payments
 from bot.flows.wallets import NoCard
 from bot.ports import CardSeen, Ok, PaymentGateway, Rejected
-from bot.tables import cards, cursors
-from ledger import Automatic, Ledger, Tx
+from bot.tables import cards
+from ledger import Ledger, Tx
 
 WARN_DAYS = (30, 7, 1)
 """How many days before a card's last day people are told."""
@@ -100,7 +99,7 @@ class Cards:
             ).all()
         for row in rows:
             # Judged by UTC: a card's last day lasts longer than any zone's.
-            left = (last_day(row.exp_year, row.exp_month) - now.astimezone(ZoneInfo("UTC")).date()).days
+            left = (last_day(row.exp_year, row.exp_month) - now.date()).days
             due = due_warning(left)
             if due is not None:
                 mark = f"expiring:{row.card_id}:{row.exp_year}-{row.exp_month}:{due}"
@@ -138,17 +137,8 @@ def _take_out(tx: Tx, *, wallet_id: UUID, card_id: str, actor: str) -> bool:
     if was_main:
         # The backup is what people can charge by hand now; no rule charges it unless an admin says so.
         tx.connection.execute(of_wallet.where(cards.c.slot == "backup").values(slot="main"))
-        stopped = _stop(tx, wallet_id, actor or "redbar")
+        stopped = automatic.turn_off(tx, wallet_id, "the card is gone", actor=actor or "redbar")
     tx.outbox.add(wallet_id, CardGone(card_id=card_id, actor=actor, was_main=was_main, stopped=stopped))
-    return True
-
-
-def _stop(tx: Tx, wallet_id: UUID, actor: str) -> bool:
-    policy, version = tx.book.policy(wallet_id)
-    if policy.automatic is Automatic.OFF:
-        return False
-    off = replace(policy, automatic=Automatic.OFF, pause_reason="")
-    tx.book.set_policy(wallet_id, off, actor=actor, expected_version=version, reason="the card is gone")
     return True
 
 
@@ -167,7 +157,5 @@ def _refresh(tx: Tx, *, wallet_id: UUID, card: CardSeen) -> None:
 
 
 def _tell_once(tx: Tx, *, wallet_id: UUID, card_id: str, mark: str, days_left: int) -> None:
-    mine = (cursors.c.wallet_id == wallet_id) & (cursors.c.name == mark)
-    if tx.connection.execute(select(cursors.c.at).where(mine)).one_or_none() is None:
-        tx.connection.execute(insert(cursors).values(wallet_id=wallet_id, name=mark, value="", at=tx.now))
+    if mark_once(tx, wallet_id, mark):
         tx.outbox.add(wallet_id, CardExpiring(card_id=card_id, days_left=days_left))

@@ -6,19 +6,13 @@ from sqlalchemy import select, update
 
 from bot.flows import calls
 from bot.flows.calls import Call, NotMade, NotReached
-from bot.ports import Ok, PaymentGateway, Unknown
+from bot.ports import Ok, Unknown
 from bot.tables import billing, workspaces
-from ledger import Ledger, Tx, failpoint
+from ledger import Tx
 
 
-def customer_of(ledger: Ledger, gateway: PaymentGateway, wallet_id: UUID, *, install: str) -> str:
-    """Give the wallet's customer, made on first need. Refuses: NotReached, NotMade."""
-    found = ledger.run(lambda tx: _known_or_intended(tx, wallet_id, install), wallet_id=wallet_id)
-    if isinstance(found, str):
-        return found
-    answer = calls.send(gateway, found)
-    ledger.run(lambda tx: record_customer(tx, found, answer), wallet_id=wallet_id)
-    failpoint("call.customer.committed")
+def made(answer: calls.Answer) -> str:
+    """Give the customer that a call has made. Refuses: NotReached, NotMade."""
     match answer:
         case Ok(seen):
             return str(seen)
@@ -37,7 +31,8 @@ def record_customer(tx: Tx, call: Call, answer: calls.Answer) -> None:
         )
 
 
-def _known_or_intended(tx: Tx, wallet_id: UUID, install: str) -> str | Call:
+def known_or_intended(tx: Tx, wallet_id: UUID, *, install: str) -> str | Call:
+    """Give the wallet's customer, or the call that makes it: planned now, or left unanswered before."""
     known = tx.connection.execute(
         select(billing.c.customer_id).where(billing.c.wallet_id == wallet_id)
     ).scalar_one()

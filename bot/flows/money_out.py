@@ -7,17 +7,17 @@ may repeat, turn round and appeal. A bank's fee is the operator's and never take
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import insert, select, update
 
+from bot.flows import automatic
 from bot.flows.notices import DisputeChanged, RefundBooked
 from bot.flows.payments import Payments
 from bot.flows.settling import AmountsDiffer, Payment
 from bot.ports import DisputeSeen, Ok, PaymentGateway, RefundSeen, Rejected, Unknown, WarningSeen
 from bot.tables import disputes
-from ledger import Automatic, CreditKind, Currency, Ledger, PostMoney, Receipt, Refused, Tx, from_minor
+from ledger import CreditKind, Currency, Ledger, PostMoney, Receipt, Refused, Tx, from_minor
 
 SUSPECTED = "suspected"
 """The status of a fraud warning, which is kept among the disputes that it foretells."""
@@ -117,7 +117,11 @@ def _book_dispute(tx: Tx, payment: Payment, seen: DisputeSeen) -> None:
         return
     _keep(tx, payment, seen.dispute_id, before, status, amount, reason=seen.reason, due_at=seen.due_by)
     if status not in _ENDED and (before is None or (before.startswith(_INQUIRING) and moved < 0)):
-        _stop_automatic(tx, payment.wallet_id, asked_only=status.startswith(_INQUIRING))
+        # No card is charged that its holder's bank doubts: paused while it only asks, off once it took the money.
+        if status.startswith(_INQUIRING):
+            automatic.pause(tx, payment.wallet_id, "the cardholder's bank asks about a payment")
+        else:
+            automatic.turn_off(tx, payment.wallet_id, "a payment was disputed")
     tx.outbox.add(
         payment.wallet_id,
         DisputeChanged(
@@ -216,17 +220,3 @@ def _keep(
             **values,
         )
     )
-
-
-def _stop_automatic(tx: Tx, wallet_id: UUID, *, asked_only: bool) -> None:
-    """Charge no card that its holder's bank doubts: paused while it only asks, off once it took the money."""
-    policy, version = tx.book.policy(wallet_id)
-    if policy.automatic is Automatic.OFF or (asked_only and policy.automatic is Automatic.PAUSED):
-        return
-    if asked_only:
-        reason = "the cardholder's bank asks about a payment"
-        stopped = replace(policy, automatic=Automatic.PAUSED, pause_reason=reason)
-    else:
-        reason = "a payment was disputed"
-        stopped = replace(policy, automatic=Automatic.OFF, pause_reason="")
-    tx.book.set_policy(wallet_id, stopped, actor="redbar", expected_version=version, reason=reason)

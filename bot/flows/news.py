@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
+from uuid import UUID
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from bot.flows.cards import Cards
+from bot.flows.marks import mark_of, mark_once, set_mark
 from bot.flows.money_out import MoneyOut
 from bot.flows.notices import MoneyParked
 from bot.flows.payments import Payments
 from bot.flows.settling import NotBookable
 from bot.payment_state import State
 from bot.ports import EventSeen, Ok, PaymentGateway, Rejected
-from bot.tables import NIL_WALLET, cursors, inbox, payments, workspaces
+from bot.tables import NIL_WALLET, inbox, payments, workspaces
 from ledger import Ledger, Tx
 from ledger.tables import wallets
 
@@ -35,9 +37,9 @@ IDLE_EVERY = timedelta(minutes=10)
 WEBHOOK_EVERY = timedelta(minutes=30)
 READS_FLOOR, READS_A_PAYMENT, READS_SPARED_PERCENT = 10_000, 500, 70
 """What Stripe lets a company read in a month (docs.stripe.com/rate-limits), and the share at which we look less."""
-PRESSED = "pressed_at"
 TIGHT = 3
 """By how much less often."""
+_EVENTS, _POLLED, _PRESSED = "events", "polled_at", "pressed_at"
 
 
 class News:
@@ -89,9 +91,9 @@ class News:
                         error="",
                     )
                 )
-            _set_cursor(tx, "polled_at", "")
+            set_mark(tx, NIL_WALLET, _POLLED)
             if cursor is not None:
-                _set_cursor(tx, "events", cursor)
+                set_mark(tx, NIL_WALLET, _EVENTS, cursor)
 
         self._ledger.run(save, wallet_id=None)
 
@@ -116,8 +118,7 @@ class News:
             except NotBookable as problem:
                 log.error("news %s is parked: %s: %s", row.event_id, row.object_id, problem)
                 done, error = False, f"{type(problem).__name__}: {problem}"[:500]
-                if not row.error:
-                    self._say_parked(row.object_id, problem)
+                self._say_parked(row.object_id, problem)
             except Exception as problem:  # one poison row must not stop the others; it is kept with its error
                 log.exception("news %s could not be handled", row.event_id)
                 done, error = False, f"{type(problem).__name__}: {problem}"[:500]
@@ -133,7 +134,8 @@ class News:
         wallet_id = problem.wallet_id if problem.wallet_id in ids else ids[0] if len(ids) == 1 else None
         if wallet_id is not None:
             notice = MoneyParked(object_id=object_id, words=str(problem))
-            self._ledger.run(lambda tx: tx.outbox.add(wallet_id, notice), wallet_id=wallet_id)
+            tell = partial(_tell_once, wallet_id=wallet_id, notice=notice)
+            self._ledger.run(tell, wallet_id=wallet_id)
 
     def _handle(self, kind: str, object_id: str, intent_id: str) -> bool:
         if kind.startswith("checkout.session."):
@@ -153,23 +155,15 @@ class News:
     def poll(self, now: datetime) -> bool:
         """Read what is new from the events list when it is time to; gives whether anything was asked."""
         with self._ledger.reading() as connection:
-            found = dict(
-                connection.execute(
-                    select(cursors.c.name, cursors.c.value).where(
-                        cursors.c.wallet_id == NIL_WALLET, cursors.c.name.in_(("events", "polled_at"))
-                    )
-                ).all()
-            )
-            polled_at = connection.execute(
-                select(cursors.c.at).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == "polled_at")
-            ).scalar_one_or_none()
+            read = mark_of(connection, NIL_WALLET, _EVENTS)
+            polled = mark_of(connection, NIL_WALLET, _POLLED)
             watched_at, stopped = _watched(connection)
             tight = _is_tight(connection, now)
         wait = poll_every(now, watched_at, webhook=self._webhook, stopped=stopped, tight=tight)
-        if polled_at is not None and now < polled_at + wait:
+        if polled is not None and now < polled.at + wait:
             return False
-        cursor = found.get("events") or None
-        since = (polled_at or now) - OVERLAP
+        cursor = read.value or None if read is not None else None
+        since = (polled.at if polled is not None else now) - OVERLAP
         answer = self._gateway.events(after_event_id=cursor, created_from=since)
         if isinstance(answer, Rejected) and cursor is not None:
             # Events are kept for thirty days. Whoever slept longer reads on from the oldest that is left; what was
@@ -180,13 +174,13 @@ class News:
         if isinstance(answer, Ok):
             self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else cursor or "")
         else:
-            self._ledger.run(lambda tx: _set_cursor(tx, "polled_at", ""), wallet_id=None)
+            self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _POLLED), wallet_id=None)
         self.count_reads()
         return True
 
     def pressed(self) -> None:
         """Somebody opens a page to pay: worth looking at often from now on."""
-        self._ledger.run(lambda tx: _set_cursor(tx, PRESSED, ""), wallet_id=None)
+        self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _PRESSED), wallet_id=None)
 
     def count_reads(self) -> None:
         """Add what was read to the month's count."""
@@ -228,9 +222,8 @@ def _watched(connection: Connection) -> tuple[datetime | None, bool]:
     ).scalar_one_or_none()
     if made_at is None:
         return None, False
-    pressed_at = connection.execute(
-        select(cursors.c.at).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == PRESSED)
-    ).scalar_one_or_none()
+    pressed = mark_of(connection, NIL_WALLET, _PRESSED)
+    pressed_at = pressed.at if pressed is not None else None
     emptied_at = connection.execute(
         select(func.max(wallets.c.emptied_at)).execution_options(cross_shard=True)
     ).scalar_one_or_none()
@@ -249,8 +242,8 @@ def reads_allowed(paid_lately: int) -> int:
 
 
 def _reads(connection: Connection, now: datetime) -> int:
-    mine = (cursors.c.wallet_id == NIL_WALLET) & (cursors.c.name == _month_of(now))
-    return int(connection.execute(select(cursors.c.value).where(mine)).scalar_one_or_none() or 0)
+    counted = mark_of(connection, NIL_WALLET, _month_of(now))
+    return int(counted.value) if counted is not None else 0
 
 
 def _is_tight(connection: Connection, now: datetime) -> bool:
@@ -267,11 +260,16 @@ def _allowed(connection: Connection, now: datetime) -> int:
 
 
 def _add_reads(tx: Tx, *, taken: int) -> None:
-    _set_cursor(tx, _month_of(tx.now), str(_reads(tx.connection, tx.now) + taken))
+    set_mark(tx, NIL_WALLET, _month_of(tx.now), str(_reads(tx.connection, tx.now) + taken))
 
 
 def _month_of(now: datetime) -> str:
     return f"reads:{now:%Y-%m}"
+
+
+def _tell_once(tx: Tx, *, wallet_id: UUID, notice: MoneyParked) -> None:
+    if mark_once(tx, wallet_id, f"parked:{notice.object_id}"):
+        tx.outbox.add(wallet_id, notice)
 
 
 def _mark(tx: Tx, *, event_id: str, tries: int, done: bool, error: str) -> None:
@@ -286,14 +284,3 @@ def _mark(tx: Tx, *, event_id: str, tries: int, done: bool, error: str) -> None:
             error=error,
         )
     )
-
-
-def _set_cursor(tx: Tx, name: str, value: str) -> None:
-    changed = tx.connection.execute(
-        update(cursors)
-        .where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == name)
-        .values(value=value, at=tx.now)
-        .returning(cursors.c.name)
-    ).scalar_one_or_none()
-    if changed is None:
-        tx.connection.execute(insert(cursors).values(wallet_id=NIL_WALLET, name=name, value=value, at=tx.now))

@@ -110,6 +110,8 @@ class BooksDiffer:
     count: int
     key: str
     words: str
+    paused: bool
+    """Automatic payments were on, and are paused for it."""
 
 
 @dataclass(frozen=True, slots=True)

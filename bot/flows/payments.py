@@ -14,9 +14,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from bot.flows import bodies, calls, settling
+from bot.flows import bodies, calls, closing, settling
 from bot.flows.calls import HELD_BACK, Call, NotMade, Unreachable
-from bot.flows.customers import customer_of, record_customer
+from bot.flows.customers import known_or_intended, made, record_customer
 from bot.flows.notices import PaymentChanged, RequestSent
 from bot.flows.settling import Payment, Unattributed, change, find, fresh, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
@@ -158,7 +158,7 @@ class Payments:
                 return None
             payment = change(tx, payment, News.TAKEN_BACK, withdrawn_by=by)
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
-            return payment, self._closing(tx, payment)
+            return payment, closing.close(tx, payment)
 
         found = self._ledger.run(take_back, wallet_id=wallet_id)
         if found is None:
@@ -251,7 +251,7 @@ class Payments:
                 if one.recharge_id == paid.recharge_id:
                     closed = change(tx, one, News.TAKEN_BACK)
                     tx.outbox.add(one.wallet_id, PaymentChanged(payment_id=one.payment_id))
-                    self._closing(tx, closed)  # the sweep makes the call
+                    closing.close(tx, closed)  # the sweep makes the call
         return paid
 
     def _ours(self, metadata: Mapping[str, str]) -> Payment | None:
@@ -343,7 +343,7 @@ class Payments:
                 self.failed(tx, lapsed)  # nobody confirmed in time
                 return None
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
-            return self._closing(tx, lapsed)
+            return closing.close(tx, lapsed)
 
         call = self._ledger.run(lapse, wallet_id=wallet_id)
         if call is not None:
@@ -396,7 +396,7 @@ class Payments:
                 started = change(tx, payment, News.STARTED, intent_id=seen.intent_id)
                 if started.purpose == "recharge" and self.held_back(tx.connection, call.wallet_id):
                     self._refused(tx, started, HELD_BACK)
-                    return self._cancel(tx, started)
+                    return closing.cancel(tx, started)
                 body = bodies.confirm(payment)
                 return calls.intend(
                     tx,
@@ -412,13 +412,13 @@ class Payments:
                     self._settle(tx, payment, seen)
             case "intent" | "confirm", Declined():
                 self._declined(tx, payment, answer.decline_code, answer.advice_code)
-                return self._cancel(tx, payment)
+                return closing.cancel(tx, payment)
             case "confirm", NeedsAction():
                 self._needs_person(tx, payment)
-                return self._cancel(tx, payment)
+                return closing.cancel(tx, payment)
             case "session" | "link" | "intent" | "confirm", Rejected():
                 self._refused(tx, payment, answer.code)
-                return self._cancel(tx, payment)
+                return closing.cancel(tx, payment)
             case _:
                 pass  # unknown: the sweep asks again with the same key; closing calls need nothing more
         return None
@@ -429,7 +429,7 @@ class Payments:
         if offered.payer and offered.state is State.OFFERED:
             tx.outbox.add(payment.wallet_id, RequestSent(payment_id=payment.payment_id))
         # It may have been taken back before it was known to exist.
-        return self._closing(tx, offered) if offered.state is State.WITHDRAWN else None
+        return closing.close(tx, offered) if offered.state is State.WITHDRAWN else None
 
     def _declined(self, tx: Tx, payment: Payment, decline_code: str, advice_code: str) -> None:
         if payment.state in IN_FLIGHT:
@@ -449,44 +449,14 @@ class Payments:
         if failed.state is State.FAILED and failed.way == "saved_card":
             self.failed(tx, failed)
 
-    def _cancel(self, tx: Tx, payment: Payment) -> Call | None:
-        """One intent per try: after a definite failure nothing may ever charge it."""
-        if not payment.intent_id or payment.state is State.PAID:
-            return None
-        return calls.intend(
-            tx,
-            payment.wallet_id,
-            "cancel_intent",
-            {},
-            payment_id=payment.payment_id,
-            object_id=payment.intent_id,
-        )
-
-    def _closing(self, tx: Tx, payment: Payment) -> Call | None:
-        if payment.link_id:
-            return calls.intend(
-                tx,
-                payment.wallet_id,
-                "deactivate_link",
-                {},
-                payment_id=payment.payment_id,
-                object_id=payment.link_id,
-            )
-        if payment.session_id and payment.state is State.WITHDRAWN:
-            return calls.intend(
-                tx,
-                payment.wallet_id,
-                "expire_session",
-                {},
-                payment_id=payment.payment_id,
-                object_id=payment.session_id,
-            )
-        return None
-
     # --- Bodies --------------------------------------------------------------------------------------------
 
     def _customer(self, wallet_id: UUID) -> str:
-        return customer_of(self._ledger, self._gateway, wallet_id, install=self._install)
+        """Give the wallet's customer, made on first need. Refuses: NotReached, NotMade."""
+        found = self._ledger.run(
+            partial(known_or_intended, wallet_id=wallet_id, install=self._install), wallet_id=wallet_id
+        )
+        return found if isinstance(found, str) else made(self._step(found)[0])
 
     def _intend_page(self, tx: Tx, payment: Payment, customer: str) -> Call:
         body = bodies.page(payment, customer=customer, install=self._install, return_url=self._return_url)

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, insert, select
 
 from bot.flows.facts import Actor, PeopleFacts, Role
+from bot.flows.marks import mark_of, set_mark
 from bot.flows.wallets import Wallets
 from bot.ports import Directory, PersonSeen
-from bot.tables import cursors, people
+from bot.tables import people
 from ledger import Ledger, Refused, Tx
 
 ASK_EVERY = timedelta(weeks=1)
@@ -103,12 +104,10 @@ class People:
 
         def save(tx: Tx) -> bool:
             name = f"access:{user_id}"
-            mine = (cursors.c.wallet_id == wallet_id) & (cursors.c.name == name)
-            asked_at = tx.connection.execute(select(cursors.c.at).where(mine)).scalar_one_or_none()
-            if asked_at is not None and tx.now - asked_at < ASK_EVERY:
+            asked = mark_of(tx.connection, wallet_id, name)
+            if asked is not None and tx.now - asked.at < ASK_EVERY:
                 return False
-            tx.connection.execute(delete(cursors).where(mine))
-            tx.connection.execute(insert(cursors).values(wallet_id=wallet_id, name=name, value="", at=tx.now))
+            set_mark(tx, wallet_id, name)
             return True
 
         return self._ledger.run(save, wallet_id=wallet_id)

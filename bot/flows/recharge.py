@@ -6,14 +6,14 @@ inserts the attempt, so that a rule switched off, a card removed or a cap reache
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
-from bot.flows import settling
+from bot.flows import automatic, settling
 from bot.flows.calls import Call
 from bot.flows.declines import (
     DECLINES_DAYS,
@@ -24,15 +24,15 @@ from bot.flows.declines import (
     severity_of,
     words_of,
 )
+from bot.flows.marks import mark_once
 from bot.flows.notices import CapReached, ConfirmationDue, RechargeFailed
 from bot.flows.payments import CONFIRM_LIFETIME, Payments
 from bot.flows.settling import Payment
 from bot.flows.switch import charges_are_off
 from bot.flows.wallets import day_bounds
 from bot.payment_state import IN_FLIGHT, State
-from bot.tables import cards, cursors, payments
+from bot.tables import cards, payments
 from ledger import (
-    Automatic,
     Currency,
     Held,
     Ledger,
@@ -120,12 +120,14 @@ class Recharge:
         slots = card_slots(tx.connection, wallet_id)
         card_id = past.unfinished.next_card_id if past.unfinished is not None else slots.get("main", "")
         if card_id not in slots.values():
-            _pause(tx, wallet_id, "there is no card to charge")
+            automatic.pause(tx, wallet_id, "there is no card to charge")
             return None
         if _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
             card_id = slots.get("backup", "")
             if not card_id or _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
-                _pause(tx, wallet_id, f"the card was declined {DECLINES_MAX} times in {DECLINES_DAYS} days")
+                automatic.pause(
+                    tx, wallet_id, f"the card was declined {DECLINES_MAX} times in {DECLINES_DAYS} days"
+                )
                 return None
         currency = Currency.of(view.currency)
         # From here on nothing may refuse: the attempt is counted whatever becomes of it.
@@ -177,7 +179,7 @@ class Recharge:
         tx.book.set_trouble(wallet_id, why)
         paused = going_on.at is None and payment.state is not State.WAITING
         if paused:
-            _pause(tx, wallet_id, why)
+            automatic.pause(tx, wallet_id, why)
         tx.outbox.add(
             wallet_id,
             RechargeFailed(
@@ -283,10 +285,7 @@ def due_reminder(waited: timedelta) -> int | None:
 
 
 def _remind(tx: Tx, *, wallet_id: UUID, payment_id: UUID, hours: int) -> None:
-    mark = f"reminded:{payment_id}:{hours}"
-    mine = (cursors.c.wallet_id == wallet_id) & (cursors.c.name == mark)
-    if tx.connection.execute(select(cursors.c.at).where(mine)).one_or_none() is None:
-        tx.connection.execute(insert(cursors).values(wallet_id=wallet_id, name=mark, value="", at=tx.now))
+    if mark_once(tx, wallet_id, f"reminded:{payment_id}:{hours}"):
         tx.outbox.add(wallet_id, ConfirmationDue(payment_id=payment_id, hours=hours))
 
 
@@ -328,13 +327,6 @@ def _tried_cards(connection: Connection, payment: Payment) -> Sequence[str]:
 def _wont_last(tx: Tx, wallet_id: UUID) -> bool:
     view = tx.book.view(wallet_id)
     return view.available_micros <= view.critical_micros
-
-
-def _pause(tx: Tx, wallet_id: UUID, reason: str) -> None:
-    policy, version = tx.book.policy(wallet_id)
-    if policy.automatic is Automatic.ON:
-        paused = replace(policy, automatic=Automatic.PAUSED, pause_reason=reason)
-        tx.book.set_policy(wallet_id, paused, actor="redbar", expected_version=version, reason=reason)
 
 
 def card_slots(connection: Connection, wallet_id: UUID) -> dict[str, str]:

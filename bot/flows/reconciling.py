@@ -6,7 +6,7 @@ paused, the break is kept with its age, and people are told. About twenty reads 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,10 +14,11 @@ from threading import Lock
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from bot.flows.breaks import keep_breaks, parked_news
+from bot.flows.breaks import keep_breaks, open_breaks, parked_news
 from bot.flows.comparing import Break, Comparison, Digest, Entry, Side, compare, sums_of
+from bot.flows.marks import mark_of, set_mark
 from bot.flows.money_out import MoneyOut
 from bot.flows.news import reads_of_month
 from bot.flows.payments import Payments
@@ -25,8 +26,8 @@ from bot.flows.settling import NotBookable
 from bot.flows.wallets import Wallets
 from bot.payment_state import State
 from bot.ports import DisputeSeen, IntentSeen, MovementSeen, Ok, PaymentGateway, RefundSeen, Rejected, Unknown
-from bot.tables import NIL_WALLET, billing, cursors, disputes, payments
-from ledger import Currency, Ledger, Refused, Tx, from_minor, transfer_by_key, transfers_of_source
+from bot.tables import NIL_WALLET, billing, disputes, payments
+from ledger import Currency, Ledger, Refused, from_minor, transfer_by_key, transfers_of_source
 
 log = logging.getLogger("redbar.reconcile")
 
@@ -36,12 +37,17 @@ DISPUTES_BACK = timedelta(days=120)
 YOUNG = timedelta(minutes=5)
 """What is younger may still be on its way."""
 _OPEN_DISPUTES = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")
+_GOOD = "reconciled"
 Step = Callable[[str], None]
+Seen = IntentSeen | RefundSeen | DisputeSeen
 T = TypeVar("T")
 
 
 class NotReconciled(Exception):
     """Stripe could not be asked; nothing was compared."""
+
+    def __init__(self) -> None:
+        super().__init__("Stripe could not be asked. Nothing was compared; try again in a few minutes.")
 
 
 class Reconciliation:
@@ -69,7 +75,11 @@ class Reconciliation:
 
     def run_if_due(self, now: datetime) -> Digest | None:
         """Compare when the last good comparison is a day old."""
-        if now - (self._last_good() or self._remember_start(now)) < EVERY:
+        with self._ledger.reading() as connection:
+            good = mark_of(connection, NIL_WALLET, _GOOD)
+        if good is None:
+            self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _GOOD), wallet_id=None)
+        if good is None or now - good.at < EVERY:
             return None
         try:
             return self.run(now)
@@ -84,7 +94,10 @@ class Reconciliation:
 
     def _run(self, now: datetime, step: Step) -> Digest:
         until = now - YOUNG
-        since = min((self._last_good() or until) - OVERLAP, until - OVERLAP)
+        with self._ledger.reading() as connection:
+            good = mark_of(connection, NIL_WALLET, _GOOD)
+            looked_into = open_breaks(connection)
+        since = (min(good.at, until) if good is not None else until) - OVERLAP
         step("asking about what is open here")
         self._look_at_open(until)
         step("listing Stripe's payments")
@@ -94,7 +107,7 @@ class Reconciliation:
         disputed = _answered(self._gateway.disputes(until - DISPUTES_BACK, until))
         step("listing the movements of Stripe's balance")
         movements = _answered(self._gateway.movements(since, until))
-        round_ = _Round(self, [one.wallet_id for one in self._wallets.all()], since, until)
+        round_ = _Round(self, [one.wallet_id for one in self._wallets.all()], looked_into, since, until)
         step("comparing")
         found = round_.compare(intents, refunds, disputed, movements)
         self._count_reads()
@@ -106,11 +119,11 @@ class Reconciliation:
             healed=found.healed,
             breaks=keep_breaks(self._ledger, found.breaks),
             parked=parked_news(self._ledger),
-            fees=found.fees,
+            fees=round_.fees,
             reads=reads,
             reads_allowed=allowed,
         )
-        self._ledger.run(lambda tx: _set_good(tx, until), wallet_id=None)
+        self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _GOOD, at=until), wallet_id=None)
         log.info("reconciled: %s", digest.headline)
         return digest
 
@@ -152,18 +165,6 @@ class Reconciliation:
             for one in made.seen if isinstance(made, Ok) else ():
                 self._payments.sync_intent(one)
 
-    # --- What is remembered --------------------------------------------------------------------------------
-
-    def _last_good(self) -> datetime | None:
-        with self._ledger.reading() as connection:
-            return connection.execute(
-                select(cursors.c.at).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == "reconciled")
-            ).scalar_one_or_none()
-
-    def _remember_start(self, now: datetime) -> datetime:
-        self._ledger.run(lambda tx: _set_good(tx, now), wallet_id=None)
-        return now
-
     # --- What a round needs of both sides -------------------------------------------------------------------
 
     def owner(self, seen: IntentSeen) -> UUID | None:
@@ -202,54 +203,60 @@ class Reconciliation:
             for row in rows
         ]
 
-    def hear(self, seen: IntentSeen | RefundSeen | DisputeSeen) -> None:
-        """Let something that the books lack act, as news of it would have."""
+    def hear(self, seen: Seen) -> None:
+        """Let something that the books lack act, as news would have. Refuses; raises: NotBookable, NotReconciled."""
         match seen:
             case IntentSeen():
                 self._payments.hear_intent(seen)
             case RefundSeen():
-                self._money_out.hear_refund(seen)
+                _asked(self._money_out.hear_refund(seen))
             case _:
-                self._money_out.hear_dispute(seen)
+                _asked(self._money_out.hear_dispute(seen))
 
     def look_at_source(self, moved: MovementSeen) -> None:
-        """Look at what a movement came from, and let it act."""
+        """Look at what a movement came from, and let it act. Raises: NotReconciled."""
         match (_key_of(moved) or "").partition(":")[0]:
             case "credit":
-                self._look(partial(self._payments.sync_intent, moved.intent_id))
+                look = partial(self._payments.sync_intent, moved.intent_id)
             case "refund" | "refund_reversal":
-                self._look(partial(self._money_out.sync_refund, moved.source_id))
-            case "dispute":
-                self._look(partial(self._money_out.sync_dispute, moved.source_id))
+                look = partial(self._money_out.sync_refund, moved.source_id)
+            case _:
+                look = partial(self._money_out.sync_dispute, moved.source_id)
+        self._look(lambda: _asked(look()))
 
-    def outside(self, key: str) -> Sequence[tuple[str, int, str]] | None:
-        """Look up at Stripe what a key of the books stands for: its keys, minor units, currency; None if unanswered."""
+    def outside(self, key: str) -> IntentSeen | RefundSeen | None:
+        """Look up at Stripe what a key stands for; None where it knows nothing of it. Raises: NotReconciled."""
         what, _, name = key.partition(":")
         match what:
             case "credit":
-                intent = self._gateway.intent(name)
-                return None if not isinstance(intent, Ok) else _of_intent(intent.seen)
+                return _known(self._gateway.intent(name))
             case "refund" | "refund_reversal":
-                refund = self._gateway.refund(name)
-                return None if not isinstance(refund, Ok) else _of_refund(refund.seen)
+                return _known(self._gateway.refund(name))
             case _:
-                return None
+                return None  # a movement's: listed with its dispute
 
 
 class _Round:
     """One comparison."""
 
     def __init__(
-        self, house: Reconciliation, wallet_ids: Sequence[UUID], since: datetime, until: datetime
+        self,
+        house: Reconciliation,
+        wallet_ids: Sequence[UUID],
+        looked_into: Mapping[tuple[UUID, str], str],
+        since: datetime,
+        until: datetime,
     ) -> None:
         self._house = house
         self._wallet_ids = wallet_ids
+        self._looked_into = looked_into
         self._since, self._until = since, until
         self._wallet_of: dict[str, UUID | None] = {}
         self._healed: list[Entry] = []
         self._breaks: list[Break] = []
         self._theirs: dict[tuple[UUID, str], Side] = {}
         self.fees: dict[str, int] = {}
+        """What Stripe kept, in minor units by currency."""
 
     def compare(
         self,
@@ -264,18 +271,34 @@ class _Round:
             self._wallet_of[intent.intent_id] = wallet_id
             if intent.status == "succeeded":
                 if wallet_id is not None:
-                    self._expect(wallet_id, _of_intent(intent), intent)
+                    self._expect(wallet_id, intent)
                 elif intent.customer_id and intent.customer_id in customers:
                     self._unmarked(intent)
         for refund in refunds:
             if (wallet_id := self._owner(refund.intent_id)) is not None:
-                self._expect(wallet_id, _of_refund(refund), refund)
+                self._expect(wallet_id, refund)
         for dispute in disputed:
             if (wallet_id := self._owner(dispute.intent_id)) is not None:
-                self._expect(wallet_id, _of_dispute(dispute), dispute)
+                self._expect(wallet_id, dispute)
         for moved in movements:
             self._check_movement(moved)
-        return _Found(self._compared(), self._healed, self._breaks, self.fees)
+        self._look_again()
+        return _Found(self._compared(), self._healed, self._breaks)
+
+    def _look_again(self) -> None:
+        """Look at what differed before, however old: it differs until both sides were seen to agree."""
+        for wallet_id, key in self._looked_into:
+            if (wallet_id, key) in self._theirs:
+                continue
+            match seen := self._house.outside(key):
+                case IntentSeen():
+                    owner = self._house.owner(seen)
+                case RefundSeen():
+                    owner = self._owner(seen.intent_id)
+                case _:
+                    owner = None
+            if seen is not None and owner is not None:
+                self._expect(owner, seen)
 
     def _owner(self, intent_id: str) -> UUID | None:
         """Say whose an intent is that may be older than what was listed: the books know what they credited."""
@@ -285,20 +308,14 @@ class _Round:
             )
         return self._wallet_of[intent_id]
 
-    def _expect(
-        self,
-        wallet_id: UUID,
-        keys: Sequence[tuple[str, int, str]],
-        seen: IntentSeen | RefundSeen | DisputeSeen,
-    ) -> None:
+    def _expect(self, wallet_id: UUID, seen: Seen) -> None:
+        keys = _keys_of(seen)
         lacking = [key for key, _, _ in keys if not self._known(wallet_id, key)]
         if lacking:
             try:
                 self._house.hear(seen)
-            except (
-                Exception
-            ) as problem:  # kept as a break with its words; the others are compared all the same
-                log.exception("what the books lack could not be booked: %s", lacking)
+            except (Refused, NotBookable) as problem:  # the others are compared all the same
+                log.warning("what the books lack could not be booked: %s: %s", lacking, problem)
                 self._break(wallet_id, lacking[0], f"could not be booked: {problem}")
         for key, minor, code in keys:
             amount = from_minor(minor, Currency.of(code)).micros
@@ -348,11 +365,15 @@ class _Round:
         for wallet_id in self._wallet_ids:
             ours = {one.key: one for one in self._house.entries(wallet_id, self._since, self._until)}
             theirs = {key: side for (owner, key), side in self._theirs.items() if owner == wallet_id}
-            for key in theirs.keys() - ours.keys():
+            before = {key: words for (owner, key), words in self._looked_into.items() if owner == wallet_id}
+            for key in (theirs.keys() | before.keys()) - ours.keys():
                 if (entry := self._house.entry(wallet_id, key)) is not None:
                     ours[key] = entry
+                elif key not in theirs and key.startswith("dispute:"):
+                    self._break(wallet_id, key, before[key])  # nothing looks a movement up by its id
             for key in ours.keys() - theirs.keys():
-                for name, minor, code in self._house.outside(key) or ():
+                seen = self._house.outside(key)
+                for name, minor, code in _keys_of(seen) if seen is not None else ():
                     if name == key:
                         theirs[key] = Side(from_minor(minor, Currency.of(code)).micros, code)
             found = compare(ours, theirs)
@@ -370,30 +391,41 @@ class _Found:
     compared: Sequence[Comparison]
     healed: Sequence[Entry]
     breaks: Sequence[Break]
-    fees: dict[str, int]
 
 
 def _answered(answer: Ok[Sequence[T]] | Rejected | Unknown) -> Sequence[T]:
     if not isinstance(answer, Ok):
-        raise NotReconciled("Stripe could not be asked. Nothing was compared; try again in a few minutes.")
+        raise NotReconciled
     return answer.seen
 
 
-def _of_intent(seen: IntentSeen) -> list[tuple[str, int, str]]:
-    if seen.status != "succeeded":
-        return []
-    return [(f"credit:{seen.intent_id}", seen.received_minor, seen.currency)]
+def _known(answer: Ok[T] | Rejected | Unknown) -> T | None:
+    if isinstance(answer, Unknown):
+        raise NotReconciled
+    return answer.seen if isinstance(answer, Ok) else None
 
 
-def _of_refund(seen: RefundSeen) -> list[tuple[str, int, str]]:
-    keys = [(f"refund:{seen.refund_id}", seen.amount_minor, seen.currency)]
-    if seen.status in ("failed", "canceled"):
-        keys.append((f"refund_reversal:{seen.refund_id}", seen.amount_minor, seen.currency))
-    return keys
+def _asked(was_asked: bool) -> None:
+    if not was_asked:
+        raise NotReconciled
 
 
-def _of_dispute(seen: DisputeSeen) -> list[tuple[str, int, str]]:
-    return [(f"dispute:{one.movement_id}", seen.amount_minor, seen.currency) for one in seen.movements]
+def _keys_of(seen: Seen) -> list[tuple[str, int, str]]:
+    """Give the books' keys of what moved, each with its amount in minor units and its currency."""
+    match seen:
+        case IntentSeen(status="succeeded"):
+            return [(f"credit:{seen.intent_id}", seen.received_minor, seen.currency)]
+        case IntentSeen():
+            return []
+        case RefundSeen():
+            keys = [(f"refund:{seen.refund_id}", seen.amount_minor, seen.currency)]
+            if seen.status in ("failed", "canceled"):
+                keys.append((f"refund_reversal:{seen.refund_id}", seen.amount_minor, seen.currency))
+            return keys
+        case _:
+            return [
+                (f"dispute:{one.movement_id}", seen.amount_minor, seen.currency) for one in seen.movements
+            ]
 
 
 def _key_of(moved: MovementSeen) -> str | None:
@@ -408,14 +440,3 @@ def _key_of(moved: MovementSeen) -> str | None:
             return f"dispute:{moved.movement_id}"
         case _:
             return None
-
-
-def _set_good(tx: Tx, at: datetime) -> None:
-    mine = (cursors.c.wallet_id == NIL_WALLET) & (cursors.c.name == "reconciled")
-    changed = tx.connection.execute(
-        update(cursors).where(mine).values(at=at).returning(cursors.c.name)
-    ).scalar_one_or_none()
-    if changed is None:
-        tx.connection.execute(
-            cursors.insert().values(wallet_id=NIL_WALLET, name="reconciled", value="", at=at)
-        )

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
 
+from bot.flows import automatic
 from bot.flows.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
 from bot.payment_state import OPEN, News, State, after
 from bot.ports import CardSeen, IntentSeen
 from bot.tables import billing, cards, payments
-from ledger import Automatic, CreditKind, Currency, Money, PostMoney, Receipt, Refused, Tx, from_minor, new_id
+from ledger import CreditKind, Currency, Money, PostMoney, Receipt, Refused, Tx, from_minor, new_id
 
 log = logging.getLogger("redbar.payments")
 FIRST_REF = 1000
@@ -255,7 +256,7 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
         tx.outbox.add(payment.wallet_id, RechargeMade(payment_id=payment.payment_id))
     else:
         _let_go(tx, payment.wallet_id)
-        wake_automatic(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
+        automatic.wake(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
         tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
     return payment
 
@@ -302,7 +303,7 @@ def connect(tx: Tx, payment: Payment, card: CardSeen) -> Payment:
         return payment
     save_card(tx, payment, card)
     payment = change(tx, payment, News.SUCCEEDED, settled_at=tx.now, paid_with=str(card))
-    wake_automatic(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
+    automatic.wake(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
     tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
     return payment
 
@@ -347,11 +348,3 @@ def save_card(tx: Tx, payment: Payment, card: CardSeen) -> None:
         .values(next_try_at=None)
     )
     tx.outbox.add(wallet_id, CardConnected(card_id=card.card_id, payment_id=payment.payment_id))
-
-
-def wake_automatic(tx: Tx, wallet_id: UUID, *, actor: str) -> None:
-    """Let automatic payments go on after a new card or a successful manual payment."""
-    policy, version = tx.book.policy(wallet_id)
-    if policy.automatic is Automatic.PAUSED:
-        woken = replace(policy, automatic=Automatic.ON, pause_reason="")
-        tx.book.set_policy(wallet_id, woken, actor=actor, expected_version=version, reason="paid")

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection
 
+from bot.flows.marks import drop_mark, mark_of, set_mark
 from bot.flows.notices import ChargesSwitched
-from bot.tables import cursors
 from ledger import Ledger, Tx
 
 _NAME = "charges_off"
@@ -13,8 +13,7 @@ _NAME = "charges_off"
 
 def charges_are_off(connection: Connection, wallet_id: UUID) -> bool:
     """Say whether the operator has stopped a wallet's automatic charges."""
-    mine = (cursors.c.wallet_id == wallet_id) & (cursors.c.name == _NAME)
-    return connection.execute(select(cursors.c.at).where(mine)).one_or_none() is not None
+    return mark_of(connection, wallet_id, _NAME) is not None
 
 
 def switch_charges(ledger: Ledger, wallet_id: UUID, *, off: bool, actor: str) -> bool:
@@ -28,13 +27,10 @@ def switch_charges(ledger: Ledger, wallet_id: UUID, *, off: bool, actor: str) ->
         before = charges_are_off(tx.connection, wallet_id)
         if before == off:
             return False
-        mine = (cursors.c.wallet_id == wallet_id) & (cursors.c.name == _NAME)
         if off:
-            tx.connection.execute(
-                insert(cursors).values(wallet_id=wallet_id, name=_NAME, value=actor, at=tx.now)
-            )
+            set_mark(tx, wallet_id, _NAME, actor)
         else:
-            tx.connection.execute(delete(cursors).where(mine))
+            drop_mark(tx, wallet_id, _NAME)
         tx.outbox.add(wallet_id, ChargesSwitched(off=off))
         tx.book.audit(wallet_id, actor, "charges", "off" if before else "on", "off" if off else "on")
         return True

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
+from bot.flows.marks import mark_of, set_mark
 from bot.flows.notices import RuleChanged
-from bot.tables import NIL_WALLET, alert_channels, billing, cards, cursors, intents, keys, workspaces
+from bot.tables import NIL_WALLET, alert_channels, billing, cards, intents, keys, workspaces
 from ledger import (
     Automatic,
     Currency,
@@ -67,15 +68,11 @@ class Wallets:
         """Give the id of this installation, made once; it marks every object that we make outside."""
 
         def make(tx: Tx) -> str:
-            found = tx.connection.execute(
-                select(cursors.c.value).where(cursors.c.wallet_id == NIL_WALLET, cursors.c.name == "install")
-            ).scalar_one_or_none()
+            found = mark_of(tx.connection, NIL_WALLET, "install")
             if found is not None:
-                return str(found)
+                return found.value
             value = str(new_id())
-            tx.connection.execute(
-                insert(cursors).values(wallet_id=NIL_WALLET, name="install", value=value, at=tx.now)
-            )
+            set_mark(tx, NIL_WALLET, "install", value)
             return value
 
         return self._ledger.run(make, wallet_id=None)

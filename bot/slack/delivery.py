@@ -192,8 +192,7 @@ class Delivery:
             balance = balance_facts(desk(self._ledger, connection, waiting.wallet_id))
         if balance.after_stop_count:
             message = alert_views.after_stop(notice.kind, balance.after_stop_count)
-            for user_id in self._people.to_tell(waiting.wallet_id, finance=False):
-                self._outlet.post(user_id, message)
+            self._tell(waiting, message, finance=False)
 
     # --- Requests and payments -----------------------------------------------------------------------------
 
@@ -278,9 +277,7 @@ class Delivery:
         message = card_views.gone(
             words, actor=notice.actor, stopped=notice.stopped, main=str(main) if main is not None else ""
         )
-        for user_id in self._people.to_tell(waiting.wallet_id):
-            if user_id != notice.actor:
-                self._outlet.post(user_id, message)
+        self._tell(waiting, message, but=notice.actor)
 
     def _card_expiring(self, waiting: Waiting) -> None:
         notice = waiting.read(told.CardExpiring)
@@ -288,13 +285,11 @@ class Delivery:
             words = card_words(connection, waiting.wallet_id, notice.card_id)
             _, policy = self._ledger.look(connection, waiting.wallet_id)
         message = card_views.expiring(words, notice.days_left, automatic=policy.automatic is Automatic.ON)
-        for user_id in self._people.to_tell(waiting.wallet_id):
-            self._outlet.post(user_id, message)
+        self._tell(waiting, message)
 
     def _paid_twice(self, waiting: Waiting) -> None:
         payment = self._look(waiting.wallet_id, waiting.read(told.PaidTwice).payment_id)
-        for user_id in self._people.to_tell(waiting.wallet_id):
-            self._outlet.post(user_id, money_in.paid_twice(self._facts(payment)))
+        self._tell(waiting, money_in.paid_twice(self._facts(payment)))
 
     # --- Money out -----------------------------------------------------------------------------------------
 
@@ -302,8 +297,7 @@ class Delivery:
         notice = waiting.read(told.RefundBooked)
         payment = self._look(waiting.wallet_id, notice.payment_id)
         message = money_out.refunded(refund_facts(self._ledger, payment, notice))
-        for user_id in self._people.to_tell(waiting.wallet_id):
-            self._outlet.post(user_id, message)
+        self._tell(waiting, message)
 
     def _disputed(self, waiting: Waiting) -> None:
         notice = waiting.read(told.DisputeChanged)
@@ -311,28 +305,24 @@ class Delivery:
             return
         payment = self._look(waiting.wallet_id, notice.payment_id)
         message = money_out.disputed(dispute_facts(self._ledger, payment, notice))
-        for user_id in self._people.to_tell(waiting.wallet_id):
-            self._outlet.post(user_id, message)
+        self._tell(waiting, message)
 
     def _books_differ(self, waiting: Waiting) -> None:
         notice = waiting.read(told.BooksDiffer)
-        message = money_out.books_differ(notice.count, notice.key, notice.words)
-        for user_id in self._people.to_tell(waiting.wallet_id, finance=False):
-            self._outlet.post(user_id, message)
+        message = money_out.books_differ(notice.count, notice.key, notice.words, paused=notice.paused)
+        self._tell(waiting, message, finance=False)
 
     def _parked(self, waiting: Waiting) -> None:
         notice = waiting.read(told.MoneyParked)
         message = money_out.parked(notice.object_id, notice.words)
-        for user_id in self._people.to_tell(waiting.wallet_id, finance=False):
-            self._outlet.post(user_id, message)
+        self._tell(waiting, message, finance=False)
 
     # --- Automatic payments --------------------------------------------------------------------------------
 
     def _recharge_made(self, waiting: Waiting) -> None:
         payment = self._look(waiting.wallet_id, waiting.read(told.RechargeMade).payment_id)
         message = automatic_views.recharged(self._charges.result(payment))
-        for user_id in self._people.to_tell(waiting.wallet_id, finance=False):
-            self._outlet.post(user_id, message)
+        self._tell(waiting, message, finance=False)
 
     def _recharge_failed(self, waiting: Waiting) -> None:
         notice = waiting.read(told.RechargeFailed)
@@ -377,18 +367,15 @@ class Delivery:
         rescue = self._recharge.rescue(waiting.wallet_id, notice.payment_id)
         failed = told.RechargeFailed(notice.payment_id, tries_left=0, next_try_at=None, paused=False)
         message = automatic_views.confirmation_due(self._failure(failed, payment, rescue), notice.hours)
-        for user_id in self._people.to_tell(waiting.wallet_id):
-            self._outlet.post(user_id, message)
+        self._tell(waiting, message)
 
     def _switched(self, waiting: Waiting) -> None:
         message = automatic_views.charges_switched(off=waiting.read(told.ChargesSwitched).off)
-        for user_id in self._people.to_tell(waiting.wallet_id):
-            self._outlet.post(user_id, message)
+        self._tell(waiting, message)
 
     def _capped(self, waiting: Waiting) -> None:
         notice = waiting.read(told.CapReached)
-        for user_id in self._people.to_tell(waiting.wallet_id):
-            self._outlet.post(user_id, automatic_views.capped(notice.held))
+        self._tell(waiting, automatic_views.capped(notice.held))
 
     def _rule_changed(self, waiting: Waiting) -> None:
         notice = waiting.read(told.RuleChanged)
@@ -405,6 +392,12 @@ class Delivery:
                 notice.actor, before, after, own=own, may_stop=user_id in with_role
             )
             self._outlet.post(user_id, message)
+
+    def _tell(self, waiting: Waiting, message: Message, *, finance: bool = True, but: str = "") -> None:
+        """Send one message to everybody whom news of the wallet reach, without whoever caused it."""
+        for user_id in self._people.to_tell(waiting.wallet_id, finance=finance):
+            if user_id != but:
+                self._outlet.post(user_id, message)
 
     # --- Facts ---------------------------------------------------------------------------------------------
 

@@ -209,10 +209,9 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
     ):
         for state in Automatic:
             yield f"dispute {step} {state}", money_out.disputed(v.dispute(step, automatic=state))
-    yield (
-        "books differ",
-        money_out.books_differ(3, "credit:pi_1", "the books have RB-7 $5.00, Stripe has nothing"),
-    )
+    for paused in (True, False):
+        words = "the books have RB-7 $5.00, Stripe has nothing"
+        yield f"books differ, paused {paused}", money_out.books_differ(3, "credit:pi_1", words, paused=paused)
     yield "parked", money_out.parked("pi_1", "it names payment RB-9, which is not here")
     yield "dispute without a date", money_out.disputed(v.dispute(due_by=None, paid_at=None, card=""))
 

@@ -6,22 +6,28 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
 
 from bot.app import open_ledger
 from bot.flows.cards import Cards
 from bot.flows.money_out import MoneyOut
 from bot.flows.news import News
+from bot.flows.notices import BotNotice
 from bot.flows.payments import Payments
 from bot.flows.wallets import Wallets
 from bot.ports import EventSeen, Ok
 from bot.stripe_gateway import StripeGateway
 from ledger import Automatic, Currency, Ledger, Money, RechargeRule, WalletView, transfer_by_key
+from ledger.tables import notices
 from tests.sandbox.slack_place import SettableClock, Stage
 from tests.sandbox.stripe_place import KEY, VISA, Shop
 
 DOLLARS = Money(20_000_000, Currency.of("USD"))
+NoticeT = TypeVar("NoticeT", bound=BotNotice)
 
 
 @dataclass
@@ -34,6 +40,7 @@ class Desk:
     payments: Payments
     news: News
     money_out: MoneyOut
+    cards: Cards
     wallet_id: UUID
     last: str | None = None
     """The event up to which the tests have read."""
@@ -67,6 +74,13 @@ class Desk:
         """Take events in and handle them."""
         self.news.take(events)
         self.news.handle_waiting(self.ledger.now())
+
+    def told(self, kind: type[NoticeT]) -> list[NoticeT]:
+        """Give the notices of one kind that were committed, oldest first."""
+        mine = (notices.c.wallet_id == self.wallet_id) & (notices.c.name == kind.name)
+        with self.ledger.reading() as connection:
+            rows = connection.execute(select(notices.c.body).where(mine).order_by(notices.c.seq))
+            return [msgspec.json.decode(body, type=kind) for body in rows.scalars()]
 
     def view(self) -> WalletView:
         """Look at the wallet."""
@@ -137,9 +151,10 @@ def desk_in(folder: Path, url: str = "") -> Iterator[Desk]:
     wallet_id = wallets.open(
         team_id="T1", enterprise_id="", name="Orders", bot_user_id="U1", currency=DOLLARS.currency, zone="UTC"
     )
-    news = News(ledger, gateway, payments, money_out, Cards(ledger, gateway, payments), webhook=True)
+    cards = Cards(ledger, gateway, payments)
+    news = News(ledger, gateway, payments, money_out, cards, webhook=True)
     try:
-        yield Desk(shop, ledger, gateway, payments, news, money_out, wallet_id)
+        yield Desk(shop, ledger, gateway, payments, news, money_out, cards, wallet_id)
     finally:
         ledger.close()
         gateway.close()

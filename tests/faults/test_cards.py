@@ -1,33 +1,18 @@
 """What becomes of a saved card: changed by its bank, gone, soon to expire, removed by somebody."""
 
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
 from sqlalchemy import select
 
-from bot.flows.cards import Cards, due_warning, last_day
+from bot.flows.cards import due_warning, last_day
 from bot.flows.notices import CardExpiring, CardGone
 from bot.flows.pages import card_facts
 from bot.flows.wallets import NoCard
 from bot.tables import calls
 from ledger import Automatic
-from ledger.tables import notices
-from tests.faults.desk import DOLLARS, Desk, automatic, desk_in, rule_on
+from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
 from tests.sandbox.stripe_place import MASTERCARD, VISA
-
-
-@pytest.fixture
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """One wallet, one Stripe."""
-    with desk_in(tmp_path_factory.mktemp("cards")) as made:
-        yield made
-
-
-@pytest.fixture
-def cards(desk: Desk) -> Cards:
-    """Follows saved cards."""
-    return Cards(desk.ledger, desk.gateway, desk.payments)
 
 
 def _connect(desk: Desk, number: str = VISA) -> str:
@@ -42,12 +27,6 @@ def _slots(desk: Desk) -> dict[str, str]:
         return {slot: one.card_id for slot, one in card_facts(connection, desk.wallet_id).items()}
 
 
-def _told(desk: Desk, name: str) -> int:
-    with desk.ledger.reading() as connection:
-        names = connection.execute(select(notices.c.name).where(notices.c.wallet_id == desk.wallet_id))
-        return list(names.scalars()).count(name)
-
-
 def test_a_card_that_is_gone_turns_automatic_payments_off(desk: Desk) -> None:
     """Detached in Stripe's own pages: heard of twice, told once; the backup is there for people to charge."""
     backup = _connect(desk, MASTERCARD)
@@ -58,11 +37,11 @@ def test_a_card_that_is_gone_turns_automatic_payments_off(desk: Desk) -> None:
 
     for _ in range(2):
         desk.hear_all(desk.happened())
-        desk.news._cards.sync(main)
+        desk.cards.sync(main)
 
     assert _slots(desk) == {"main": backup}
     assert automatic(desk) is Automatic.OFF
-    assert _told(desk, CardGone.name) == 1
+    assert len(desk.told(CardGone)) == 1
 
 
 def test_a_backup_that_is_gone_leaves_the_rule_alone(desk: Desk) -> None:
@@ -77,15 +56,15 @@ def test_a_backup_that_is_gone_leaves_the_rule_alone(desk: Desk) -> None:
 
     assert _slots(desk) == {"main": main}
     assert automatic(desk) is Automatic.ON
-    assert _told(desk, CardGone.name) == 1
+    assert len(desk.told(CardGone)) == 1
 
 
-def test_somebody_removes_a_card_here_and_outside(desk: Desk, cards: Cards) -> None:
+def test_somebody_removes_a_card_here_and_outside(desk: Desk) -> None:
     """One POST with a committed key; the card belongs to nobody at Stripe; a second time it is refused."""
     main = _connect(desk)
     rule_on(desk)
 
-    cards.remove(desk.wallet_id, main, actor="U1")
+    desk.cards.remove(desk.wallet_id, main, actor="U1")
 
     assert _slots(desk) == {}
     assert desk.shop.api.payment_methods.retrieve(main).customer is None
@@ -98,15 +77,15 @@ def test_somebody_removes_a_card_here_and_outside(desk: Desk, cards: Cards) -> N
         ).all()
     assert [tuple(one) for one in made] == [("done", main)]
     with pytest.raises(NoCard):
-        cards.remove(desk.wallet_id, main, actor="U1")
+        desk.cards.remove(desk.wallet_id, main, actor="U1")
 
 
-def test_without_an_answer_the_removal_goes_on(desk: Desk, cards: Cards) -> None:
+def test_without_an_answer_the_removal_goes_on(desk: Desk) -> None:
     """Nothing of ours charges it from that moment; the sweep asks Stripe again."""
     main = _connect(desk)
     desk.shop.arm(match="POST /v1/payment_methods/*/detach", mode="status", status=503)
 
-    cards.remove(desk.wallet_id, main, actor="U1")
+    desk.cards.remove(desk.wallet_id, main, actor="U1")
     assert _slots(desk) == {}
     assert desk.shop.api.payment_methods.retrieve(main).customer is not None
     desk.shop.clock.skip(minutes=2)
@@ -131,7 +110,7 @@ def test_a_card_that_the_network_renewed_is_known_by_its_new_date(desk: Desk) ->
     assert (card.exp_year, card.last4) == (2041, "4343")
 
 
-def test_people_are_told_before_a_card_expires_each_time_once(desk: Desk, cards: Cards) -> None:
+def test_people_are_told_before_a_card_expires_each_time_once(desk: Desk) -> None:
     """Thirty days before, seven, and one."""
     _connect(desk)
     with desk.ledger.reading() as connection:
@@ -140,9 +119,9 @@ def test_people_are_told_before_a_card_expires_each_time_once(desk: Desk, cards:
     desk.shop.clock.skip(days=left - 40)
     told = []
     for _ in range(50):
-        cards.look_ahead(desk.ledger.now())
-        cards.look_ahead(desk.ledger.now())
-        told.append(_told(desk, CardExpiring.name))
+        desk.cards.look_ahead(desk.ledger.now())
+        desk.cards.look_ahead(desk.ledger.now())
+        told.append(len(desk.told(CardExpiring)))
         desk.shop.clock.skip(days=1)
 
     assert [told.index(count) for count in (1, 2, 3)] == [10, 33, 39]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +20,15 @@ from bot.payment_state import State
 from bot.ports import Body
 from bot.tables import payments
 from ledger import MICROS, Automatic, PostUsage, RechargeRule
-from ledger.tables import notices
 from tests.faults.desk import DOLLARS, Desk, automatic, desk_in
 
 RULE = RechargeRule(threshold_micros=50 * MICROS, target_micros=200 * MICROS, spacing=timedelta(minutes=15))
 
 
 @pytest.fixture
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[Desk]:
     """One wallet with $20, a card and a rule, in front of one Stripe."""
-    with desk_in(tmp_path_factory.mktemp("rules")) as made:
+    with desk_in(tmp_path) as made:
         _connect(made)
         made.hear_all(made.paid()[1])
         _rule(made, RULE)
@@ -55,12 +55,6 @@ def _rule(desk: Desk, rule: RechargeRule) -> None:
         lambda tx: tx.book.set_policy(desk.wallet_id, on, actor="U1", expected_version=None),
         wallet_id=desk.wallet_id,
     )
-
-
-def _told(desk: Desk, name: str) -> list[str]:
-    with desk.ledger.reading() as connection:
-        mine = (notices.c.wallet_id == desk.wallet_id) & (notices.c.name == name)
-        return [str(body) for body in connection.execute(select(notices.c.body).where(mine)).scalars()]
 
 
 def _rows(desk: Desk, purpose: str = "recharge") -> list[Any]:
@@ -107,7 +101,7 @@ def test_the_second_last_charge_says_that_one_is_left(desk: Desk, recharge: Rech
         assert recharge.consider(desk.wallet_id) is not None
         _spend(desk, f"c-{number}", 180)
         desk.shop.clock.skip(minutes=16)
-        left = [one for one in _told(desk, CapReached.name) if "one_left" in one]
+        left = [one for one in desk.told(CapReached) if one.held == "one_left"]
         assert len(left) == (number >= 1)
     assert recharge.consider(desk.wallet_id) is None
 
@@ -155,7 +149,7 @@ def test_people_are_reminded_of_what_the_bank_wants(desk: Desk, recharge: Rechar
     for _ in range(10):
         recharge.remind(desk.ledger.now())
         recharge.remind(desk.ledger.now())
-        told.append(len(_told(desk, ConfirmationDue.name)))
+        told.append(len(desk.told(ConfirmationDue)))
         desk.shop.clock.skip(hours=1)
 
     assert told == [0, 1, 1, 1, 1, 1, 2, 2, 2, 2]
@@ -188,7 +182,7 @@ def test_what_was_begun_when_the_operator_stopped_charges_is_taken_back(
     assert automatic(desk) is Automatic.ON
     assert switch_charges(desk.ledger, desk.wallet_id, off=False, actor="operator")
     assert not switch_charges(desk.ledger, desk.wallet_id, off=False, actor="operator")
-    assert len(_told(desk, ChargesSwitched.name)) == 2
+    assert len(desk.told(ChargesSwitched)) == 2
     if not charged:
         assert recharge.consider(desk.wallet_id) is not None
         assert _charged(desk) == [180]
@@ -267,7 +261,7 @@ def test_after_a_long_sleep_there_is_one_recharge_at_most(desk: Desk, recharge: 
 
 def test_a_press_is_followed_by_looks(desk: Desk) -> None:
     """An old request is looked at every ten minutes; after somebody pressed Pay, three times a minute."""
-    news = News(desk.ledger, desk.gateway, desk.payments, desk.money_out, desk.news._cards, webhook=False)
+    news = News(desk.ledger, desk.gateway, desk.payments, desk.money_out, desk.cards, webhook=False)
     desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
     desk.shop.clock.skip(hours=5)
 

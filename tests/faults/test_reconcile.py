@@ -1,29 +1,21 @@
 """Stripe and the books held side by side: what was missed is booked, what contradicts is kept and told."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from bot.app import reconciliation_of
-from bot.flows.comparing import Digest, as_answer, lines_of
+from bot.flows.breaks import keep_breaks
+from bot.flows.comparing import Break, Digest, as_answer, lines_of
 from bot.flows.notices import BooksDiffer, MoneyParked
 from bot.flows.reconciling import NotReconciled, Reconciliation
 from bot.ports import EventSeen
 from bot.tables import NIL_WALLET, inbox
 from ledger import Automatic, CreditKind, PostMoney
-from ledger.tables import notices
-from tests.faults.desk import DOLLARS, Desk, automatic, desk_in, rule_on
+from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
 
 DISPUTED = "4000 0000 0000 0259"
-
-
-@pytest.fixture
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """One wallet, one Stripe."""
-    with desk_in(tmp_path_factory.mktemp("both")) as made:
-        yield made
 
 
 @pytest.fixture
@@ -35,12 +27,6 @@ def both(desk: Desk) -> Reconciliation:
 def _later(desk: Desk, both: Reconciliation, **time: int) -> Digest:
     desk.shop.clock.skip(**(time or {"minutes": 10}))
     return both.run(desk.ledger.now())
-
-
-def _told(desk: Desk, name: str) -> int:
-    with desk.ledger.reading() as connection:
-        names = connection.execute(select(notices.c.name).where(notices.c.wallet_id == desk.wallet_id))
-        return list(names.scalars()).count(name)
 
 
 def test_nothing_to_say_is_zero_on_both_sides(desk: Desk, both: Reconciliation) -> None:
@@ -120,15 +106,60 @@ def test_a_credit_that_stripe_knows_nothing_of_is_a_break_with_an_age(
 
     first = _later(desk, both)
     second = _later(desk, both, hours=20)
+    third = _later(desk, both, days=40)  # by then it is older than anything that is listed
 
     assert [one.key for one in first.breaks] == ["credit:pi_never"]
     assert first.breaks[0].new
-    assert not second.breaks[0].new
-    assert second.breaks[0].found_at == first.breaks[0].found_at
+    for later in (second, third):
+        assert [(one.key, one.new, one.found_at) for one in later.breaks] == [
+            ("credit:pi_never", False, first.breaks[0].found_at)
+        ]
     assert desk.view().balance_micros == 5_000_000
     assert automatic(desk) is Automatic.PAUSED
-    assert _told(desk, BooksDiffer.name) == 1
-    assert any("Stripe has nothing that moved" in line for line in lines_of(as_answer(second)))
+    assert [one.paused for one in desk.told(BooksDiffer)] == [True]
+    assert any("Stripe has nothing that moved" in line for line in lines_of(as_answer(third)))
+
+
+def test_a_break_ends_when_both_sides_were_seen_to_agree(desk: Desk, both: Reconciliation) -> None:
+    """Also long after: a payment that was said to be missing, and has been there all the time."""
+    intent, events = desk.paid()
+    desk.hear_all(events)
+    _later(desk, both, days=30)
+    keep_breaks(desk.ledger, [Break(desk.wallet_id, f"credit:{intent}", "?", desk.ledger.now(), new=True)])
+
+    assert _later(desk, both).breaks == []
+
+
+def test_a_movement_stays_until_the_books_have_it(desk: Desk, both: Reconciliation) -> None:
+    """Nothing at Stripe looks a movement up by its id, so its break ends with its transfer and not before."""
+    lost = Break(desk.wallet_id, "dispute:txn_9", "moved at Stripe", desk.ledger.now(), new=True)
+    keep_breaks(desk.ledger, [lost])
+    assert [(one.key, one.words) for one in _later(desk, both, days=200).breaks] == [(lost.key, lost.words)]
+
+    late = PostMoney("stripe", lost.key, CreditKind.DISPUTE_WITHDRAWN, 5_000_000, None)
+    desk.ledger.carry_out(desk.wallet_id, [late])
+    assert _later(desk, both, days=30).breaks == []
+
+
+@pytest.mark.parametrize("match", ["GET /v1/payment_intents/*", "GET /v1/refunds/*"])
+def test_a_look_without_an_answer_is_no_break(desk: Desk, both: Reconciliation, match: str) -> None:
+    """One look-up meets an outage: nothing is concluded from it, and nothing is paused."""
+    desk.hear_all(desk.paid()[1])
+    made = desk.claw_back("refund", charge=desk.shop.charges()[0]["id"], amount=700)
+    desk.shop.clock.skip(days=10)
+    rule_on(desk)
+    booked_late = PostMoney("stripe", f"refund:{made['id']}", CreditKind.REFUND, 7_000_000, None)
+    early = PostMoney("stripe", "credit:pi_never", CreditKind.TOP_UP, 5_000_000, None)
+    desk.ledger.carry_out(desk.wallet_id, [booked_late, early])
+    desk.shop.clock.skip(minutes=10)
+
+    desk.shop.arm(match=match, mode="status", status=503)
+    with pytest.raises(NotReconciled):
+        both.run(desk.ledger.now())
+    assert automatic(desk) is Automatic.ON
+    assert desk.told(BooksDiffer) == []
+
+    assert [one.key for one in _later(desk, both).breaks] == ["credit:pi_never"]
 
 
 def test_an_amount_that_differs_is_a_break(desk: Desk, both: Reconciliation) -> None:
@@ -142,6 +173,7 @@ def test_an_amount_that_differs_is_a_break(desk: Desk, both: Reconciliation) -> 
     assert len(digest.breaks) == 1
     assert digest.breaks[0].key == f"credit:{intent}"
     assert "$90.00" in str(as_answer(digest)["breaks"])
+    assert [one.paused for one in desk.told(BooksDiffer)] == [False]  # they were off already
     assert desk.view().balance_micros == 90_000_000
 
 
@@ -155,13 +187,18 @@ def test_money_under_our_mark_for_nobody_is_parked_and_listed(desk: Desk, both: 
     assert desk.shop.pay(link)["ok"]
     events: list[EventSeen] = [one for one in desk.happened() if one.kind == "payment_intent.succeeded"]
 
-    for _ in range(4):
+    # An outage before the first look, and another between two later ones, change nothing of what is told.
+    for number in range(4):
+        if number % 2 == 0:
+            desk.shop.arm(match="GET /v1/payment_intents/*", mode="status", status=503)
         desk.hear_all(events)
         desk.shop.clock.skip(hours=1)
+        desk.hear_all(events)
+        desk.shop.clock.skip(hours=5)
     digest = _later(desk, both)
 
     assert desk.view().balance_micros == 0
-    assert _told(desk, MoneyParked.name) == 1
+    assert len(desk.told(MoneyParked)) == 1
     with desk.ledger.reading() as connection:
         left = connection.execute(
             select(inbox.c.event_id).where(inbox.c.wallet_id == NIL_WALLET, inbox.c.handled_at.is_(None))

@@ -64,17 +64,18 @@ def disputed(f: DisputeFacts) -> Message:
             )
 
 
-def books_differ(count: int, key: str, words: str) -> Message:
+def books_differ(count: int, key: str, words: str, *, paused: bool) -> Message:
     """Say that the books and Stripe have not the same, which nobody corrects by a program."""
+    stopped = " Automatic payments are paused until somebody has looked." if paused else ""
     more = f" And {count - 1} more." if count > 1 else ""
     return barred(
         RED,
         "*The wallet's books and Stripe don't agree.*",
         [
             f"{sentence(words)}{more}",
-            "Nothing was changed. Automatic payments are paused until somebody has looked.",
+            f"Nothing was changed.{stopped}",
         ],
-        buttons=[button("Automatic payments", Act.AUTOMATIC)],
+        buttons=[button("Automatic payments", Act.AUTOMATIC)] if paused else [],
         small=[f"Whoever runs Redbar sees it all with redbar reconcile · {key}"],
     )
 

@@ -1,0 +1,51 @@
+"""What is remembered by a name beside the books: how far was read, what was told already, what is switched off.
+
+Of one wallet, or under the nil wallet of the whole installation; each mark has an instant and may have a value.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from bot.tables import cursors
+from ledger import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What was remembered, and of when."""
+
+    value: str
+    at: datetime
+
+
+def mark_of(connection: Connection, wallet_id: UUID, name: str) -> Mark | None:
+    """Give what is remembered by a name."""
+    row = connection.execute(select(cursors.c.value, cursors.c.at).where(_is(wallet_id, name))).one_or_none()
+    return Mark(row.value, row.at) if row is not None else None
+
+
+def set_mark(tx: Tx, wallet_id: UUID, name: str, value: str = "", *, at: datetime | None = None) -> None:
+    """Remember something in place of what was remembered by that name; `at` is now where nothing else is said."""
+    values = {"value": value, "at": at or tx.now}
+    if not tx.connection.execute(update(cursors).where(_is(wallet_id, name)).values(**values)).rowcount:
+        tx.connection.execute(insert(cursors).values(wallet_id=wallet_id, name=name, **values))
+
+
+def mark_once(tx: Tx, wallet_id: UUID, name: str) -> bool:
+    """Remember that something was done; False when it was done before."""
+    if mark_of(tx.connection, wallet_id, name) is not None:
+        return False
+    set_mark(tx, wallet_id, name)
+    return True
+
+
+def drop_mark(tx: Tx, wallet_id: UUID, name: str) -> None:
+    """Forget what was remembered by a name."""
+    tx.connection.execute(delete(cursors).where(_is(wallet_id, name)))
+
+
+def _is(wallet_id: UUID, name: str) -> ColumnElement[bool]:
+    return (cursors.c.wallet_id == wallet_id) & (cursors.c.name == name)
