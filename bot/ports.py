@@ -35,6 +35,14 @@ class CardSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerSeen:
+    """Whom the payment side knows a wallet as."""
+
+    customer_id: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class HeldCard:
     """A card as it stands outside, and whether it still belongs to somebody; one that doesn't can't be charged."""
 
@@ -205,6 +213,7 @@ class PaymentGateway(Protocol):
     """
 
     def create_customer(self, body: Body, key: str) -> "Ok[str] | Rejected | Unknown": ...
+    def customers(self, since: datetime) -> "Ok[Sequence[CustomerSeen]] | Rejected | Unknown": ...
     def create_session(self, body: Body, key: str) -> "Ok[SessionSeen] | Rejected | Unknown": ...
     def expire_session(self, session_id: str, key: str) -> "Ok[SessionSeen] | Rejected | Unknown": ...
     def create_link(self, body: Body, key: str) -> "Ok[LinkSeen] | Rejected | Unknown": ...

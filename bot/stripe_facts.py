@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.ports import (
     CardSeen,
+    CustomerSeen,
     DisputeSeen,
     EventSeen,
     HeldCard,
@@ -60,6 +61,11 @@ def _card(method: Any) -> CardSeen | None:
         exp_year=int(card.exp_year),
         fingerprint=str(getattr(card, "fingerprint", None) or ""),
     )
+
+
+def customer_seen(customer: Any) -> CustomerSeen:
+    """Read a customer."""
+    return CustomerSeen(customer_id=str(customer.id), metadata=_metadata(customer))
 
 
 def intent_seen(intent: Any) -> IntentSeen:

@@ -14,6 +14,7 @@ import stripe
 
 from bot.ports import (
     Body,
+    CustomerSeen,
     Declined,
     DisputeSeen,
     EventSeen,
@@ -30,6 +31,7 @@ from bot.ports import (
     WarningSeen,
 )
 from bot.stripe_facts import (
+    customer_seen,
     dispute_seen,
     event_seen,
     held_card,
@@ -115,6 +117,16 @@ class StripeGateway:
     def create_customer(self, body: Body, key: str) -> Ok[str] | Rejected | Unknown:
         """Make the wallet's customer; gives its id."""
         return _settled(lambda: str(self._client.v1.customers.create(_any(body), _key(key)).id))
+
+    def customers(self, since: datetime) -> Ok[Sequence[CustomerSeen]] | Rejected | Unknown:
+        """List the account's customers that were made since an instant, newest first."""
+
+        def ask() -> Sequence[CustomerSeen]:
+            page = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+            found = self._client.v1.customers.list(_any(page)).auto_paging_iter()
+            return [customer_seen(one) for one in found]
+
+        return _settled(ask)
 
     def create_session(self, body: Body, key: str) -> Ok[SessionSeen] | Rejected | Unknown:
         """Make a hosted page."""

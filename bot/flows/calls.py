@@ -9,7 +9,7 @@ something is asked for anew (README, R-04). Nothing here knows what a payment me
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,8 @@ from ledger import Ledger, Money, Refused, Tx, failpoint, new_id
 
 KEY_LIFETIME = timedelta(hours=20)
 """Keys are kept for at least 24 hours at Stripe; older unknowns are never sent again."""
+CUSTOMER_LIFETIME = timedelta(minutes=10)
+"""A call that others wait for and that charges nothing is looked up sooner, and then made anew."""
 RETRY_AFTER = timedelta(minutes=1)
 CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "detach"})
 """What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
@@ -91,6 +93,7 @@ class Call:
     object_id: str
     key: str
     body: Body
+    created_at: datetime
 
 
 def intend(
@@ -113,6 +116,7 @@ def intend(
         # No personal data; unique for good, since the id is.
         key=f"redbar:{operation}:{call_id}",
         body=body,
+        created_at=tx.now,
     )
     tx.connection.execute(
         insert(calls).values(
@@ -228,7 +232,7 @@ def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequ
 
 
 def due(ledger: Ledger) -> Sequence[tuple[Call, bool]]:
-    """Give unfinished calls that are due to be sent again, and whether Stripe may have forgotten their key."""
+    """Give unfinished calls that are due to be sent again, and whether they are too old for that."""
     now = ledger.now()
     with ledger.reading() as connection:
         rows = connection.execute(
@@ -239,11 +243,15 @@ def due(ledger: Ledger) -> Sequence[tuple[Call, bool]]:
             .execution_options(cross_shard=True)
         ).mappings()
         return [
-            (_call(row), now - row["created_at"] > KEY_LIFETIME)
+            (_call(row), now - row["created_at"] > _lifetime(row["operation"]))
             for row in rows
             # A fresh row may be on the wire in another thread right now.
             if now - (row["tried_at"] or row["created_at"]) >= RETRY_AFTER
         ]
+
+
+def _lifetime(operation: str) -> timedelta:
+    return CUSTOMER_LIFETIME if operation == "customer" else KEY_LIFETIME
 
 
 def _call(row: Any) -> Call:
@@ -261,4 +269,5 @@ def _call(row: Any) -> Call:
         object_id=str(row["object_id"]),
         key=str(row["key"]),
         body=json.loads(body),
+        created_at=row["created_at"],
     )

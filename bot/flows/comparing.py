@@ -103,9 +103,12 @@ class Digest:
         """Say it in one line."""
         if not (self.healed or self.breaks or self.parked):
             return "nothing is missing and nothing differs"
-        parts = [(len(self.healed), "missed and booked now"), (len(self.breaks), "that differ")]
-        parts.append((len(self.parked), "pieces of news parked"))
-        return ", ".join(f"{count} {words}" for count, words in parts if count)
+        parts = (
+            (len(self.healed), "missed and booked now", "missed and booked now"),
+            (len(self.breaks), "that differs", "that differ"),
+            (len(self.parked), "piece of news parked", "pieces of news parked"),
+        )
+        return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in parts if count)
 
 
 _KINDS = {

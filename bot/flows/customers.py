@@ -1,14 +1,19 @@
 """The wallet's customer outside: made once, on first need, and remembered."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
 
 from bot.flows import calls
 from bot.flows.calls import Call, NotMade, NotReached
-from bot.ports import Ok, Unknown
+from bot.ports import Ok, PaymentGateway, Rejected, Unknown
 from bot.tables import billing, workspaces
 from ledger import Tx
+
+CLOCKS_APART = timedelta(minutes=5)
+"""How far Stripe's clock may be from ours, at most."""
 
 
 def made(answer: calls.Answer) -> str:
@@ -22,12 +27,25 @@ def made(answer: calls.Answer) -> str:
             raise NotMade("")
 
 
-def record_customer(tx: Tx, call: Call, answer: calls.Answer) -> None:
-    """Commit what became of the call that makes the customer."""
+def look_for(gateway: PaymentGateway, call: Call) -> calls.Answer:
+    """Look for what a call may have made, by the wallet's id on it; where there is nothing, it may be made anew."""
+    marks = call.body["metadata"]
+    assert isinstance(marks, Mapping)
+    answer = gateway.customers(call.created_at - CLOCKS_APART)
+    if not isinstance(answer, Ok):
+        return answer
+    found = [one.customer_id for one in answer.seen if one.metadata.items() >= marks.items()]
+    return Ok(found[0]) if found else Rejected(code="forgotten", message="")
+
+
+def record(tx: Tx, call: Call, answer: calls.Answer) -> None:
+    """Commit what became of the call that makes the customer; the first one stays, since cards are saved on it."""
     calls.record(tx, call, answer)
     if isinstance(answer, Ok):
         tx.connection.execute(
-            update(billing).where(billing.c.wallet_id == call.wallet_id).values(customer_id=answer.seen)
+            update(billing)
+            .where(billing.c.wallet_id == call.wallet_id, billing.c.customer_id == "")
+            .values(customer_id=answer.seen)
         )
 
 

@@ -14,9 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from bot.flows import bodies, calls, closing, settling
+from bot.flows import bodies, calls, closing, customers, settling
 from bot.flows.calls import HELD_BACK, Call, NotMade, Unreachable
-from bot.flows.customers import known_or_intended, made, record_customer
 from bot.flows.notices import PaymentChanged, RequestSent
 from bot.flows.settling import Payment, Unattributed, change, find, fresh, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
@@ -309,7 +308,11 @@ class Payments:
         """Decide a call by what exists outside, and never send it: its key may be forgotten, or it must not charge."""
         # A page, link or unconfirmed intent that may exist without our knowing its id charges nothing by itself.
         answer: calls.Answer = Rejected(code=why, message="")
-        if call.operation == "confirm":
+        if call.operation == "customer":
+            answer = customers.look_for(self._gateway, call)
+            if isinstance(answer, Unknown):
+                return
+        elif call.operation == "confirm":
             looked = self._gateway.intent(call.object_id)
             if not isinstance(looked, Ok):
                 return
@@ -380,7 +383,7 @@ class Payments:
     def _follow(self, tx: Tx, call: Call, answer: calls.Answer) -> Call | None:
         """Commit an answer with what follows from it; gives the next call where there is one."""
         if call.operation == "customer":
-            record_customer(tx, call, answer)
+            customers.record(tx, call, answer)
             return None
         if not calls.record(tx, call, answer):
             return None
@@ -454,9 +457,10 @@ class Payments:
     def _customer(self, wallet_id: UUID) -> str:
         """Give the wallet's customer, made on first need. Refuses: NotReached, NotMade."""
         found = self._ledger.run(
-            partial(known_or_intended, wallet_id=wallet_id, install=self._install), wallet_id=wallet_id
+            partial(customers.known_or_intended, wallet_id=wallet_id, install=self._install),
+            wallet_id=wallet_id,
         )
-        return found if isinstance(found, str) else made(self._step(found)[0])
+        return found if isinstance(found, str) else customers.made(self._step(found)[0])
 
     def _intend_page(self, tx: Tx, payment: Payment, customer: str) -> Call:
         body = bodies.page(payment, customer=customer, install=self._install, return_url=self._return_url)

@@ -29,6 +29,7 @@ _REFUND_FILTERS = "payment_intent charge"
 _DISPUTE_FILTERS = "payment_intent charge"
 _BALANCE_FILTERS = "type source currency"
 _URLS = {
+    "customer": "/v1/customers",
     "session": "/v1/checkout/sessions",
     "intent": "/v1/payment_intents",
     "method": "/v1/payment_methods",
@@ -231,6 +232,7 @@ def _account(state: StripeState, params: Params, _: Sequence[str]) -> Doc:
 _ID = "/([^/]+)"
 METHODS: Sequence[Method] = (
     Method("POST", "/v1/customers", known.CUSTOMER, _create_customer),
+    Method("GET", "/v1/customers", known.page(), _list("customer", "")),
     Method("GET", f"/v1/customers{_ID}", known.NONE, _see("customer")),
     Method("POST", f"/v1/customers{_ID}", known.CUSTOMER, _update_customer),
     Method("POST", "/v1/checkout/sessions", known.SESSION, _create_session),

@@ -9,6 +9,7 @@ from stripe.params._payment_intent_create_params import PaymentIntentCreateParam
 from stripe.params.checkout._session_create_params import SessionCreateParams
 
 from bot.app import reconciliation_of
+from bot.flows.calls import NotReached
 from bot.flows.cards import Cards
 from bot.flows.charges import Charges
 from bot.stripe_gateway import StripeGateway
@@ -28,6 +29,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 def _play(desk: Desk) -> None:
     """Do everything that makes the gateway speak."""
+    desk.shop.arm(match="POST /v1/customers", mode="status", status=500, do=True, stored=True)
+    with pytest.raises(NotReached):
+        desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
+    desk.shop.clock.skip(minutes=12)
+    desk.payments.sweep(desk.ledger.now())
     connected = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
     assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(connected.session_id))["ok"]
     desk.payments.sync_session(connected.session_id)
