@@ -6,8 +6,7 @@ prepared once a connection, lists travel as binary arrays, and the answers are r
 """
 
 import struct
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,6 +20,8 @@ from psycopg.waiting import Ready, Wait
 Rows = list[tuple[Any, ...]]
 _INT8, _TEXT, _BYTEA = 20, 25, 17
 _PLAIN, _BINARY = 0, 1
+_NOTHING = b"\xff\xff\xff\xff"
+_head, _number, _length = struct.Struct("!iiiii").pack, struct.Struct("!iq").pack, struct.Struct("!i").pack
 FORGOTTEN = "26000"
 """The server no longer knows a statement that was prepared: somebody said DEALLOCATE."""
 _prepared: WeakKeyDictionary[psycopg.Connection[Any], dict[str, bytes]] = WeakKeyDictionary()
@@ -136,25 +137,23 @@ def _array(values: list[Any]) -> tuple[bytes, int]:
     first = next((one for one in values if one is not None), None)
     if first is None:  # of what, the server knows
         return b"{" + b",".join([b"NULL"] * len(values)) + b"}", _PLAIN
-    missing = None in values
+    # Most columns of a batch say the same in every row: written once, repeated.
+    same = values.count(first) == len(values)
+    written = [first] if same else values
     if isinstance(first, int):
-        oid, body = _INT8, _numbers(values) if missing else _all_numbers(values)
+        oid, body = _INT8, _numbers(written)
     elif isinstance(first, bytes):
-        oid, body = _BYTEA, _strings(values)
+        oid, body = _BYTEA, _strings(written)
     else:
-        oid, body = _TEXT, _strings([None if one is None else one.encode() for one in values])
-    return struct.pack("!iiiii", 1, int(missing), oid, len(values), 1) + body, _BINARY
+        oid, body = _TEXT, _strings([None if one is None else one.encode() for one in written])
+    if same:
+        body *= len(values)
+    return _head(1, int(None in values), oid, len(values), 1) + body, _BINARY
 
 
-def _all_numbers(values: list[int]) -> bytes:
-    return struct.pack("!" + "iq" * len(values), *chain.from_iterable((8, one) for one in values))
+def _numbers(values: Sequence[int | None]) -> bytes:
+    return b"".join([_NOTHING if one is None else _number(8, one) for one in values])
 
 
-def _numbers(values: Iterable[int | None]) -> bytes:
-    return b"".join(b"\xff\xff\xff\xff" if one is None else struct.pack("!iq", 8, one) for one in values)
-
-
-def _strings(values: Iterable[bytes | None]) -> bytes:
-    return b"".join(
-        b"\xff\xff\xff\xff" if one is None else struct.pack("!i", len(one)) + one for one in values
-    )
+def _strings(values: Sequence[bytes | None]) -> bytes:
+    return b"".join([_NOTHING if one is None else _length(len(one)) + one for one in values])
