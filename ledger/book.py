@@ -19,7 +19,7 @@ from ledger.chain import GENESIS
 from ledger.chart import CREDITS
 from ledger.commands import Command, Outcome, WalletView
 from ledger.draft import Draft
-from ledger.errors import CurrencyMismatch, PolicyChanged, WalletUnknown
+from ledger.errors import CurrencyMismatch, PolicyChanged, Refused, WalletUnknown
 from ledger.failpoints import failpoint
 from ledger.hot import DECIDED_AHEAD, Wanted, hands_for, wanted_by
 from ledger.ids import new_id
@@ -39,6 +39,10 @@ _TIME = ("time", "")
 """The cause of what no command caused."""
 
 
+class Unsure(Exception):
+    """Something would be refused, if it is not the repeat of what was done before: only a look can say."""
+
+
 class Book:
     """One wallet at a time, inside one write transaction."""
 
@@ -49,12 +53,15 @@ class Book:
 
     # --- Commands ------------------------------------------------------------------------------------------
 
-    def carry_out(self, wallet_id: UUID, commands: Sequence[Command], *, ends: bool = False) -> list[Outcome]:
+    def carry_out(
+        self, wallet_id: UUID, commands: Sequence[Command], *, ends: bool = False, looks: bool = True
+    ) -> list[Outcome]:
         """Carry out commands in order; each gets its receipt, answer or refusal. Refuses: WalletUnknown.
 
-        `ends` lets the commit travel with the last write: nothing may follow in the same transaction.
+        `ends` lets the commit travel with the last write: nothing may follow in the same transaction. Without `looks`
+        no key is looked up before: the database refuses the whole when one is there, and a refusal raises Unsure.
         """
-        draft, loaded = self._open(wallet_id, wanted_by(commands))
+        draft, loaded = self._open(wallet_id, wanted_by(commands, looks=looks))
         planner = Planner(draft, loaded)
         draft.follow(_TIME)  # what time did comes before what the batch does
         outcomes: list[Outcome] = []
@@ -63,6 +70,8 @@ class Book:
                 if first:
                     self._hands.ahead(draft)
                 outcomes += [planner.decide(one) for one in commands[first : first + DECIDED_AHEAD]]
+                if not looks and any(isinstance(one, Refused) for one in outcomes[first:]):
+                    raise Unsure
             self._write(draft, ends=ends)
         except BaseException:
             self._hands.abandon()

@@ -41,8 +41,11 @@ class Wanted:
     seqs: set[int] = field(default_factory=set)
 
 
-def wanted_by(commands: Iterable[Command]) -> Wanted:
-    """Gather what has to be loaded before commands can be decided."""
+def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
+    """Gather what has to be loaded before commands can be decided; keys of transfers only where one `looks` for them.
+
+    A hold's own key is always among them: whether it ended is told by what ended it.
+    """
     wanted = Wanted()
     keys, holds = wanted.keys, wanted.holds
     for command in commands:
@@ -68,7 +71,11 @@ def wanted_by(commands: Iterable[Command]) -> Wanted:
             case _:
                 holds.add(command.hold_id)
     # What no database can keep is in none: it is refused when it is decided.
-    wanted.keys = {source: set(filter(storable, ids)) for source, ids in keys.items() if storable(source)}
+    wanted.keys = {
+        source: set(filter(storable, ids))
+        for source, ids in keys.items()
+        if (looks or source == HOLDS) and storable(source)
+    }
     wanted.holds = set(filter(storable, holds))
     return wanted
 

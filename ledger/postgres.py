@@ -53,8 +53,9 @@ _DEADLINES = {
 }
 _ROLLED_BACK = ("40001", "40P01", FORGOTTEN)
 _LOCK_TIMEOUT = "55P03"
-_SEEN_BY_ANOTHER = "23505"
-"""Another process wrote the same key in the meantime: the second time it is found. Once, since it may be a bug."""
+_KEY_IS_THERE = "23505"
+"""The same key was written before, and not looked for, or by another process meanwhile: the second time it is found.
+Once, since it may be a bug."""
 
 
 class PostgresStore(Store):
@@ -82,7 +83,7 @@ class PostgresStore(Store):
                 code = _code(problem)
                 if code == _LOCK_TIMEOUT:
                     raise Busy from problem
-                if code not in _ROLLED_BACK and not (code == _SEEN_BY_ANOTHER and tries == 0):
+                if code not in _ROLLED_BACK and not (code == _KEY_IS_THERE and tries == 0):
                     if not _lost(problem, code):
                         raise
                     if attempt.committing and not keyed and self._was_committed(attempt.number, give_up_at):
@@ -90,6 +91,8 @@ class PostgresStore(Store):
                 if time.monotonic_ns() >= give_up_at:
                     raise StoreLost("The database does not answer. Try again in a moment.") from problem
                 tries += 1
+                if code == _KEY_IS_THERE:
+                    continue  # it is there, and will be seen at once
                 longest = min(1_000, 20 * 2**tries)
                 _pause(random.randrange(longest // 2, longest))  # noqa: S311 - spreads tries, no secret
             else:

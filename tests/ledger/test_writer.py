@@ -18,11 +18,13 @@ from ledger import (
     Outcome,
     PostUsage,
     Receipt,
+    TimeUnfit,
     Tx,
     WalletUnknown,
     new_wallet_id,
 )
 from ledger import writer as lane
+from ledger.book import Book
 from ledger.planning import Planner
 from ledger.writer import Closed
 from tests.ledger.desk import Desk, usd
@@ -293,3 +295,52 @@ def test_a_key_that_somebody_else_posted_meanwhile_is_found_in_the_second_try(de
     assert sum(not one.duplicate for one in receipts) == 6
     assert receipts[3].seq == first.seq
     assert desk.view().seq == 8
+
+
+def test_a_repeat_that_would_be_refused_today_gets_its_first_receipt(desk: Desk) -> None:
+    """What happened then is too long ago by now; whoever asks again is told that it was done, and so are others."""
+    desk.top_up("10")
+    said = PostUsage("platform", "then", OUTBOUND_CALL, usd("1"), desk.clock.now())
+    first = desk.one(said, Receipt)
+    desk.clock.skip(days=500)
+    desk.reopen()
+
+    again, fresh = desk.do(said, call(1))
+
+    assert isinstance(again, Receipt)
+    assert (again.seq, again.duplicate) == (first.seq, True)
+    assert isinstance(fresh, Receipt)
+    assert not fresh.duplicate
+    assert isinstance(
+        desk.refusal(PostUsage("platform", "now", OUTBOUND_CALL, 1, said.occurred_at)), TimeUnfit
+    )
+
+
+@pytest.mark.backends("postgresql")
+def test_keys_are_looked_up_only_where_repeats_are_about(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first repeat is found by its unique key; for some commits after it, and after each other one, by looking."""
+    looked: list[bool] = []
+    real = Book.carry_out
+
+    def watched(self: Book, wallet_id: UUID, commands: Sequence[Command], **how: bool) -> list[Outcome]:
+        looked.append(how["looks"])
+        return real(self, wallet_id, commands, **how)
+
+    monkeypatch.setattr(Book, "carry_out", watched)
+    monkeypatch.setattr(lane, "LOOKS", 3)
+    desk.top_up("10")
+    steps = (
+        (1, [False]),
+        (1, [False, True]),
+        (2, [True]),
+        (2, [True]),
+        (3, [True]),
+        (4, [True]),
+        (5, [True]),
+    )
+    for number, expected in (*steps, (6, [False])):
+        looked.clear()
+        desk.one(call(number), Receipt)
+        assert looked == expected
+
+    assert desk.view().seq == 7
