@@ -177,6 +177,7 @@ def _presses_twice(window: Window, world: World) -> None:
 
 
 def _sees_everything_on_home(window: Window, world: World) -> None:
+    world.leave_the_first_days()
     window.by("six-weeks").click()
     expect(window.by("six-weeks-progress")).to_contain_text("Six weeks lived", timeout=120_000)
     home = window.home()

@@ -21,6 +21,7 @@ def test_every_surface_says_what_it_should(world: World) -> None:
     """Status, forms, usage, history, people, alerts, the wire: each opens by a click and reads as words."""
     world.top_up_by_page("owner", "100.00")
     world.reads("owner", "$100.00 was paid")
+    world.leave_the_first_days()
     lived = world.client.post("/sandbox/api/six-weeks", timeout=120)
     assert lived.json()["ok"], lived.text
     with chromium() as context:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
@@ -143,6 +144,13 @@ class World:
         """Let time pass."""
         answer = self.client.post("/sandbox/api/clock/skip", json={"minutes": minutes})
         assert answer.status_code == 200, answer.text
+
+    def leave_the_first_days(self) -> None:
+        """Skip to a day six weeks after which a month has seen a working day: its Home has something to show."""
+        now = datetime.fromisoformat(self.client.get("/sandbox/api/clock").json()["now"])
+        missing = 5 - (now + timedelta(weeks=6)).day
+        if missing > 0:
+            self.skip(missing * 24 * 60)
 
     def turn_rule_on(self, who: str = "owner") -> None:
         """Turn automatic payments on by the red button: below $50 back to $200."""
