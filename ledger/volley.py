@@ -7,6 +7,7 @@ prepared once a connection, lists travel as binary arrays, and the answers are r
 
 import struct
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,6 +25,8 @@ _NOTHING = b"\xff\xff\xff\xff"
 _head, _number, _length = struct.Struct("!iiiii").pack, struct.Struct("!iq").pack, struct.Struct("!i").pack
 FORGOTTEN = "26000"
 """The server no longer knows a statement that was prepared: somebody said DEALLOCATE."""
+_names = count()
+"""No name is used twice: what was prepared in a volley that failed is still there."""
 _prepared: WeakKeyDictionary[psycopg.Connection[Any], dict[str, bytes]] = WeakKeyDictionary()
 
 
@@ -102,7 +105,7 @@ class Volley:
         if prepare:
             name = self._known.get(statement) or self._making.get(statement)
             if name is None:
-                name = self._making[statement] = f"redbar_{len(self._known) + len(self._making)}".encode()
+                name = self._making[statement] = f"redbar_{next(_names)}".encode()
                 self._libpq.send_prepare(name, statement.encode())
                 self._expected.append(None)
             self._libpq.send_query_prepared(name, values, formats, _BINARY)

@@ -344,3 +344,15 @@ def test_keys_are_looked_up_only_where_repeats_are_about(desk: Desk, monkeypatch
         assert looked == expected
 
     assert desk.view().seq == 7
+
+
+def test_the_first_thing_after_a_start_may_be_a_repeat(desk: Desk) -> None:
+    """Whoever was not answered before the bot went down asks again as soon as it is up; and others go on."""
+    desk.top_up("10")
+    first = desk.one(call(1), Receipt)
+    desk.reopen()
+
+    for number in range(2, 8):
+        again = desk.one(call(1), Receipt)
+        assert (again.seq, again.duplicate) == (first.seq, True)
+        assert desk.one(call(number), Receipt).seq == first.seq + number - 1
