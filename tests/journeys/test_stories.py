@@ -1,7 +1,13 @@
 """Three stories end to end: money comes in, money runs low, money runs out and comes back."""
 
+import threading
+from collections.abc import Callable
+
 import pytest
 
+from bot.flows.settling import Payment
+from bot.slack.delivery import Delivery
+from bot.slack.outlet import Outlet
 from bot.slack.views.blocks import GREEN, RED
 from tests.journeys.world import FINANCE_VISA, World, button_of, colours, shown, until
 
@@ -172,3 +178,32 @@ def test_members_are_told_whom_to_ask_and_outsiders_nothing(world: World) -> Non
     world.reads("guest", "isn't available here", channel="#calls")
     world.command("outsider", "/wallet", channel="#campaigns")
     world.reads("outsider", "isn't available here", channel="#campaigns")
+
+
+def test_a_late_picture_leaves_the_answer_in_a_form(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The QR code comes after somebody pressed a button in the form: they go on reading what became of that."""
+    world.top_up_by_page("owner", "100.00")
+    world.reads("owner", "Visa ••4242 is connected")
+    pressed, tried = threading.Event(), threading.Event()
+    draw, show = Delivery.upload_qr, Outlet.patiently
+
+    def late(self: Delivery, payment: Payment) -> str | None:
+        assert pressed.wait(20)
+        return draw(self, payment)
+
+    def watched(self: Outlet, call: Callable[[], object]) -> object:
+        answer = show(self, call)
+        tried.set()
+        return answer
+
+    monkeypatch.setattr(Delivery, "upload_qr", late)
+    monkeypatch.setattr(Outlet, "patiently", watched)
+    world.command("owner", "/wallet card")
+    form = world.modal_reads("owner", "Enter it yourself")
+
+    world.hand("press", "owner", view_id=form["id"], text="Remove card", confirm=True)
+    world.modal_reads("owner", "The card is removed")
+    pressed.set()
+
+    assert tried.wait(20)
+    assert "The card is removed" in shown(world.modal("owner"))

@@ -121,13 +121,19 @@ class Desk:
         answer = call(trigger_id=trigger, view=view)
         return str(answer["view"]["id"])
 
-    def change(self, view_id: str, view: View) -> None:
-        """Show something else in an open form; one that was closed meanwhile is left closed."""
+    def change(self, view_id: str, view: View, *, instead_of: str | None = None) -> str:
+        """Show something else in an open form; one that was closed meanwhile is left closed.
+
+        Gives the mark of what is shown now. With the mark of what it is shown `instead_of`, a form that shows
+        something else meanwhile is left as it is: whoever pressed a button in it is reading the answer.
+        """
         try:
-            self.front.client.views_update(view_id=view_id, view=view)
+            answer = self.front.client.views_update(view_id=view_id, view=view, hash=instead_of)
         except SlackApiError as error:
-            if error.response.get("error") != "not_found":
+            if error.response.get("error") not in ("not_found", "hash_conflict"):
                 raise
+            return ""
+        return str(answer["view"]["hash"])
 
     def refresh_home(self) -> None:
         """Show the actor's Home as it is now, if they have looked at it."""
