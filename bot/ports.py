@@ -196,10 +196,21 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No answer that settles it. `sent` is False when the connection was refused, so nothing was done."""
+    """No answer that settles it. `sent` is False where nothing can have been done this time."""
 
     sent: bool
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denied(Unknown):
+    """Our key is not accepted, or not for this: nothing was looked at or done, and an earlier try may have been.
+
+    An operator can end it, so it is waited for like an outage, and nothing is concluded about money, cards or payments.
+    """
+
+    whole: bool
+    """The key itself is not accepted, rather than one of its rights missing."""
 
 
 Body = Mapping[str, object]

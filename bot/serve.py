@@ -12,8 +12,10 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.app import Redbar, build, commands_of, open_ledger
 from bot.control import Control, socket_of
+from bot.flows.access import note_access
 from bot.http.server import listen
 from bot.logs import configure
+from bot.ports import Denied, Ok
 from bot.settings import Settings, SettingsWrong, database_file
 from ledger import StoreUnusable, SystemClock
 
@@ -59,6 +61,26 @@ def _why_not(settings: Settings, problem: Exception, *, which: str = "BOT") -> s
     return f"{host} cannot be reached. Check the network, then start again: Redbar needs it to hear and answer Slack."
 
 
+def _say_rights(bot: Redbar, say: Say) -> None:
+    """Say what the Stripe key can't do, where it can't. It keeps nobody from calling, so the bot runs on."""
+    answer = bot.gateway.unreadable()
+    note_access(bot.ledger, answer)
+    match answer:
+        case Ok([]):
+            pass
+        case Ok(missing):
+            say(
+                f"The Stripe key may not read {' or '.join(missing)}. Give it these rights in Stripe (README, step 2)."
+            )
+        case Denied():
+            say(
+                "Stripe does not accept REDBAR_STRIPE_API_KEY. Nothing can be charged or heard of until it is right; "
+                "calls go on while the balance lasts."
+            )
+        case _:
+            say("Stripe cannot be asked now. Redbar keeps trying; calls go on while the balance lasts.")
+
+
 def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
     try:
         listening = listen(settings.http_host, settings.http_port)
@@ -88,6 +110,7 @@ def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
         undo.callback(thread.join, 10)
         undo.callback(setattr, server, "should_exit", True)
         say(f"Redbar runs. Its HTTP API listens on http://{settings.http_host}:{settings.http_port}.")
+        _say_rights(bot, say)
         while not done.wait(1):
             if not thread.is_alive():
                 say("The HTTP API has stopped; the log says why. Redbar ends, to be started again.")

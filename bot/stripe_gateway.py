@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import stripe
@@ -16,6 +17,7 @@ from bot.ports import (
     Body,
     CustomerSeen,
     Declined,
+    Denied,
     DisputeSeen,
     EventSeen,
     HeldCard,
@@ -113,6 +115,33 @@ class StripeGateway:
     def take_reads(self) -> int:
         """Give how often Stripe was read since this was last asked."""
         return self._http.take_reads()
+
+    def unreadable(self) -> Ok[Sequence[str]] | Rejected | Unknown:
+        """Give what our key may not read of all that is read, in the words of Stripe's page of rights.
+
+        Eight reads. Whether it may write shows only by writing, which this does not.
+        """
+        missing = []
+        for name, look in self._lists().items():
+            answer = _settled(partial(look, {"limit": 1}))
+            if isinstance(answer, Denied) and not answer.whole:
+                missing.append(name)
+            elif not isinstance(answer, Ok):
+                return answer
+        return Ok(missing)
+
+    def _lists(self) -> Mapping[str, Callable[[Any], object]]:
+        api = self._client.v1
+        return {
+            "Events": api.events.list,
+            "Customers": api.customers.list,
+            "PaymentIntents": api.payment_intents.list,
+            "Checkout Sessions": api.checkout.sessions.list,
+            "Charges and Refunds": api.refunds.list,
+            "Disputes": api.disputes.list,
+            "Balance transactions": api.balance_transactions.list,
+            "Radar's fraud warnings": api.radar.early_fraud_warnings.list,
+        }
 
     def create_customer(self, body: Body, key: str) -> Ok[str] | Rejected | Unknown:
         """Make the wallet's customer; gives its id."""
@@ -337,15 +366,16 @@ def _money(call: Callable[[], T]) -> Ok[T] | Declined | NeedsAction | Rejected |
         refused = "Connection refused" in str(error) or "Name or service not known" in str(error)
         log.warning("no answer from Stripe: %s", type(error).__name__)
         return Unknown(sent=not refused, message="no answer")
-    except (stripe.InvalidRequestError, stripe.IdempotencyError, stripe.PermissionError) as error:
+    except (stripe.AuthenticationError, stripe.PermissionError) as error:
+        # Judged before the idempotency key is looked at: it says nothing of a call that was made before.
+        log.error("Stripe does not accept our key: %s (request %s)", error.user_message, error.request_id)
+        return Denied(sent=False, message="", whole=isinstance(error, stripe.AuthenticationError))
+    except (stripe.InvalidRequestError, stripe.IdempotencyError) as error:
         log.error("Stripe refused a request: %s (request %s)", error.code, error.request_id)
         return Rejected(
             code=str(error.code or (error.error and error.error.type) or ""),
             message=str(error.user_message or ""),
         )
-    except stripe.AuthenticationError as error:
-        log.error("Stripe refused the key")
-        return Rejected(code="authentication", message=str(error.user_message or ""))
     except stripe.StripeError as error:
         # 409 while the same key runs, 429, 5xx: what was done is not known, and the same key will tell.
         log.warning("Stripe answered %s (request %s)", error.http_status, error.request_id)

@@ -15,9 +15,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
 
+from bot.flows.declines import NEVER_CONFIRMED
 from bot.ports import (
     Body,
     Declined,
+    Denied,
     IntentSeen,
     LinkSeen,
     NeedsAction,
@@ -28,7 +30,7 @@ from bot.ports import (
     Unknown,
 )
 from bot.tables import calls
-from ledger import Ledger, Money, Refused, Tx, failpoint, new_id
+from ledger import Ledger, Refused, Tx, failpoint, new_id
 
 KEY_LIFETIME = timedelta(hours=20)
 """Keys are kept for at least 24 hours at Stripe; older unknowns are never sent again."""
@@ -38,6 +40,9 @@ RETRY_AFTER = timedelta(minutes=1)
 CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "detach"})
 """What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
 
+DENIED = "key not accepted"
+"""What is written down of a call that was made with a key that Stripe did not accept, or not for this."""
+_NO_KEY = "Nothing was charged: Stripe doesn't accept Redbar's key. Whoever runs Redbar has to look at it."
 HELD_BACK = "held_back"
 """Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
 _UNFINISHED = ("planned", "unknown")
@@ -48,29 +53,26 @@ Answer = (
 
 
 class Unreachable(Refused):
-    """Stripe could not be reached, or refused; the payment is kept. `sent` says whether it may have been done."""
+    """Stripe could not be reached, or did not accept our key; the payment is kept."""
 
-    def __init__(self, ref: str, *, sent: bool, amount: Money | None) -> None:
+    def __init__(self, ref: str, *, denied: bool) -> None:
         self.ref = ref
-        self.sent = sent
-        if sent and amount is not None:
-            words = (
-                f"Stripe hasn't answered, so we don't know yet whether {amount} was charged. "
-                f"It will not be charged twice; we check every minute. Ref {ref}."
-            )
+        if denied:
+            words = f"{_NO_KEY} The payment is kept, and made when that is mended."
         else:
             words = (
                 "Nothing was charged: Stripe could not be reached. "
-                f"The payment is kept and tried again in a minute. Ref {ref}."
+                "The payment is kept and tried again in a minute."
             )
-        super().__init__(words)
+        super().__init__(f"{words} Ref {ref}.")
 
 
 class NotReached(Refused):
-    """Stripe could not be reached before anything was asked for; there is nothing to keep."""
+    """Stripe could not be reached, or did not accept our key, before anything was asked for: nothing is kept."""
 
-    def __init__(self) -> None:
-        super().__init__("Nothing was charged: Stripe could not be reached. Try again in a minute.")
+    def __init__(self, *, denied: bool) -> None:
+        again = "Nothing was charged: Stripe could not be reached. Try again in a minute."
+        super().__init__(f"{_NO_KEY} Try again when that is mended." if denied else again)
 
 
 class NotMade(Refused):
@@ -195,6 +197,8 @@ def record(tx: Tx, call: Call, answer: Answer) -> bool:
             state, words = "done", "needs action"
         case Rejected():
             state, words = "refused", answer.code
+        case Denied():
+            state, words = "unknown", DENIED
         case _:
             assert isinstance(answer, Unknown)
             state, words = "unknown", answer.message
@@ -217,7 +221,7 @@ def as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Reje
         return Ok(seen)
     if seen.decline_code:
         return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
-    return Rejected(code=why if why == HELD_BACK else "never_confirmed", message="")
+    return Rejected(code=why if why == HELD_BACK else NEVER_CONFIRMED, message="")
 
 
 def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequence[tuple[Call, bool]]:
@@ -229,6 +233,19 @@ def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequ
         else wanted.where(calls.c.wallet_id == wallet_id)
     )
     return [(_call(row), row["tries"] > 0) for row in connection.execute(wanted).mappings()]
+
+
+def was_denied(connection: Connection, wallet_id: UUID, payment_id: UUID) -> bool:
+    """Say whether Stripe did not accept our key at the last try of a payment."""
+    last = connection.execute(
+        select(calls.c.answer)
+        .where(
+            calls.c.wallet_id == wallet_id, calls.c.payment_id == payment_id, calls.c.tried_at.is_not(None)
+        )
+        .order_by(calls.c.tried_at.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return last == DENIED
 
 
 def due(ledger: Ledger) -> Sequence[tuple[Call, bool]]:

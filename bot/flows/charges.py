@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import func, insert, select, update
 
-from bot.flows import settling
+from bot.flows import calls, settling
 from bot.flows.calls import Call
 from bot.flows.declines import words_of
 from bot.flows.facts import PaymentFacts
@@ -174,12 +174,13 @@ class Charges:
                 else payment.paid_with
             )
             view, _ = self._ledger.look(connection, payment.wallet_id)
+            denied = calls.was_denied(connection, payment.wallet_id, payment.payment_id)
         outcome = {
             State.PAID: "paid",
             State.WAITING: "needs_action",
             State.FAILED: "declined",
             # An intent that isn't confirmed charges nothing; one whose confirmation has no answer may have.
-            State.ASKED: "unreachable",
+            State.ASKED: "denied" if denied else "unreachable",
             State.COLLECTING: "unknown",
         }.get(payment.state, "unknown")
         assert payment.amount is not None

@@ -8,7 +8,8 @@ from sqlalchemy import select, update
 
 from bot.flows import calls
 from bot.flows.calls import Call, NotMade, NotReached
-from bot.ports import Ok, PaymentGateway, Rejected, Unknown
+from bot.flows.declines import FORGOTTEN
+from bot.ports import Denied, Ok, PaymentGateway, Rejected, Unknown
 from bot.tables import billing, workspaces
 from ledger import Tx
 
@@ -22,7 +23,7 @@ def made(answer: calls.Answer) -> str:
         case Ok(seen):
             return str(seen)
         case Unknown():
-            raise NotReached
+            raise NotReached(denied=isinstance(answer, Denied))
         case _:
             raise NotMade("")
 
@@ -35,7 +36,7 @@ def look_for(gateway: PaymentGateway, call: Call) -> calls.Answer:
     if not isinstance(answer, Ok):
         return answer
     found = [one.customer_id for one in answer.seen if one.metadata.items() >= marks.items()]
-    return Ok(found[0]) if found else Rejected(code="forgotten", message="")
+    return Ok(found[0]) if found else Rejected(code=FORGOTTEN, message="")
 
 
 def record(tx: Tx, call: Call, answer: calls.Answer) -> None:

@@ -32,7 +32,15 @@ _HARD = frozenset(
     "currency_not_supported security_violation service_not_allowed not_permitted expired_payment_method "
     "incorrect_cvc invalid_cvc invalid_expiry_month invalid_expiry_year invalid_number incorrect_zip".split()
 )
+FORGOTTEN, NEVER_CONFIRMED, NOT_ACCEPTED = "forgotten", "never_confirmed", "not_accepted"
+"""Not a bank's words but ours, of a charge that came to nothing: Stripe gave no answer while it knew the key; the
+charge was never confirmed there; Stripe did not accept what was asked."""
+NO_DECLINES = frozenset({FORGOTTEN, NEVER_CONFIRMED, NOT_ACCEPTED})
+"""What says nothing of the card."""
 _WORDS = {
+    FORGOTTEN: "Stripe gave no answer in time",
+    NEVER_CONFIRMED: "Stripe gave no answer in time",
+    NOT_ACCEPTED: "Stripe did not accept the request",
     "insufficient_funds": "the bank said there isn't enough money on {card}",
     "expired_card": "{card} has expired",
     "card_velocity_exceeded": "{card} has reached its limit at the bank",
@@ -46,6 +54,8 @@ _WORDS = {
 
 def severity_of(decline_code: str, advice_code: str) -> Severity:
     """Judge a decline: the bank's advice first, then the code."""
+    if decline_code == NOT_ACCEPTED:
+        return Severity.HARD  # it would not be accepted again
     if advice_code == "do_not_try_again":
         return Severity.HARD
     if advice_code == "try_again_later":

@@ -270,7 +270,7 @@ class PaymentFacts:
     ref: str
     amount: Money
     outcome: str
-    """ "paid", "declined", "needs_action", "unknown" or "unreachable"."""
+    """ "paid", "declined", "needs_action", "unknown", "unreachable", or "denied" where our key was not accepted."""
     card: str
     decline_words: str
     balance: Money | None
@@ -415,8 +415,8 @@ class HomeFacts:
     """Open requests."""
     people: PeopleFacts
     """For [People]; also whom members are told to ask."""
-    charges_stopped: bool = False
-    """The operator stopped every automatic charge."""
+    key_refused_at: datetime | None = None
+    """Since when Stripe does not accept our key; None while it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,6 +427,8 @@ class StatusFacts:
     balance: BalanceFacts
     automatic: AutomaticFacts
     requests: tuple[RequestFacts, ...]
+    key_refused_at: datetime | None = None
+    """Since when Stripe does not accept our key; None while it does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from bot.flows.access import key_is_refused, note_access
 from bot.flows.cards import Cards
 from bot.flows.marks import mark_of, mark_once, set_mark
 from bot.flows.money_out import MoneyOut
@@ -159,7 +160,10 @@ class News:
             polled = mark_of(connection, NIL_WALLET, _POLLED)
             watched_at, stopped = _watched(connection)
             tight = _is_tight(connection, now)
+            refused = key_is_refused(connection)
         wait = poll_every(now, watched_at, webhook=self._webhook, stopped=stopped, tight=tight)
+        if refused:
+            wait = min(wait, WARM_EVERY)  # so that the all-clear comes soon after the key was mended
         if polled is not None and now < polled.at + wait:
             return False
         cursor = read.value or None if read is not None else None
@@ -175,6 +179,9 @@ class News:
             self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else cursor or "")
         else:
             self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _POLLED), wallet_id=None)
+        note_access(self._ledger, answer)
+        if refused and isinstance(answer, Ok):
+            self._ledger.run(_wake, wallet_id=None)
         self.count_reads()
         return True
 
@@ -270,6 +277,12 @@ def _month_of(now: datetime) -> str:
 def _tell_once(tx: Tx, *, wallet_id: UUID, notice: MoneyParked) -> None:
     if mark_once(tx, wallet_id, f"parked:{notice.object_id}"):
         tx.outbox.add(wallet_id, notice)
+
+
+def _wake(tx: Tx) -> None:
+    """Let what could not be looked at wait no longer."""
+    waiting = (inbox.c.wallet_id == NIL_WALLET) & inbox.c.handled_at.is_(None) & (inbox.c.error == "")
+    tx.connection.execute(update(inbox).where(waiting).values(due_at=tx.now))
 
 
 def _mark(tx: Tx, *, event_id: str, tries: int, done: bool, error: str) -> None:

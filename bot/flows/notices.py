@@ -161,6 +161,20 @@ class ChargesSwitched:
     off: bool
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRefused:
+    """Stripe does not accept our key: nothing can be charged or heard of until an operator has mended it."""
+
+    name: ClassVar[str] = "key.refused"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAccepted:
+    """Stripe accepts our key again."""
+
+    name: ClassVar[str] = "key.accepted"
+
+
 BotNotice = (
     RequestSent
     | PaymentChanged
@@ -178,6 +192,8 @@ BotNotice = (
     | CardExpiring
     | ConfirmationDue
     | ChargesSwitched
+    | KeyRefused
+    | KeyAccepted
 )
 BOT_NOTICES: tuple[type[BotNotice], ...] = (
     RequestSent,
@@ -196,4 +212,6 @@ BOT_NOTICES: tuple[type[BotNotice], ...] = (
     CardExpiring,
     ConfirmationDue,
     ChargesSwitched,
+    KeyRefused,
+    KeyAccepted,
 )

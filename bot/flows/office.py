@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from bot.flows.access import key_refused_at
 from bot.flows.alerts import Alerts
 from bot.flows.cards import Cards
 from bot.flows.charges import TOP_UP_MAX_MAJOR, TOP_UP_MIN_MAJOR, Charges
@@ -89,6 +90,7 @@ class Office:
                 balance=balance_facts(at),
                 automatic=automatic_facts(at, self.recharge),
                 requests=open_requests(at),
+                key_refused_at=key_refused_at(connection, who.wallet_id),
             )
 
     def home(self, who: Standpoint, viewer: Viewer | None) -> tuple[HomeFacts, str]:
@@ -108,6 +110,7 @@ class Office:
                 ),
                 requests=open_requests(at),
                 people=people,
+                key_refused_at=key_refused_at(connection, who.wallet_id),
             )
             return facts, fingerprint(at, facts)
 
@@ -234,6 +237,7 @@ def fingerprint(at: Desk, facts: HomeFacts) -> str:
         facts.month.picture_file_id,
         facts.month.month,
         facts.people,
+        facts.key_refused_at,
     )
     return "|".join(map(str, parts))
 

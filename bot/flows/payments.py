@@ -15,12 +15,15 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from bot.flows import bodies, calls, closing, customers, settling
+from bot.flows.access import note_access
 from bot.flows.calls import HELD_BACK, Call, NotMade, Unreachable
+from bot.flows.declines import FORGOTTEN, NO_DECLINES, NOT_ACCEPTED
 from bot.flows.notices import PaymentChanged, RequestSent
 from bot.flows.settling import Payment, Unattributed, change, find, fresh, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
 from bot.ports import (
     Declined,
+    Denied,
     IntentSeen,
     LinkSeen,
     NeedsAction,
@@ -282,7 +285,7 @@ class Payments:
             if call.call_id in self._sending:
                 continue
             if forgotten:
-                self._look_up(call, "forgotten")
+                self._look_up(call, FORGOTTEN)
             elif self._may_not_go(call):
                 self._look_up(call, HELD_BACK)
             else:
@@ -357,7 +360,9 @@ class Payments:
     def _made(self, call: Call) -> Payment:
         payment = self.carry_out(call)
         if payment.state is State.ASKED:
-            raise Unreachable(payment.ref, sent=False, amount=None)
+            with self._ledger.reading() as connection:
+                denied = calls.was_denied(connection, payment.wallet_id, payment.payment_id)
+            raise Unreachable(payment.ref, denied=denied)
         if payment.state is State.FAILED:
             raise NotMade(payment.ref)
         return payment
@@ -378,6 +383,8 @@ class Payments:
         finally:
             self._sending.discard(call.call_id)
         failpoint(f"call.{call.operation}.committed")
+        if isinstance(answer, Denied):
+            note_access(self._ledger, answer)
         return answer, following
 
     def _follow(self, tx: Tx, call: Call, answer: calls.Answer) -> Call | None:
@@ -448,7 +455,9 @@ class Payments:
         if code == HELD_BACK:
             change(tx, payment, News.TAKEN_BACK, withdrawn_by="operator")
             return
-        failed = change(tx, payment, News.REFUSED, decline_code=code)
+        # What Stripe called it is written down with the call; people are told whether it says anything of the card.
+        why = code if code in NO_DECLINES else NOT_ACCEPTED
+        failed = change(tx, payment, News.REFUSED, decline_code=why)
         if failed.state is State.FAILED and failed.way == "saved_card":
             self.failed(tx, failed)
 

@@ -18,6 +18,7 @@ from bot.flows.calls import Call
 from bot.flows.declines import (
     DECLINES_DAYS,
     DECLINES_MAX,
+    NO_DECLINES,
     NextTry,
     Severity,
     next_try,
@@ -165,7 +166,8 @@ class Recharge:
         if payment.state is State.WAITING:
             going_on = NextTry(at=None, card_id="", tries_left=0)
         else:
-            severity = Severity.HARD if payment.state is State.LAPSED else _severity(payment)
+            lapsed = payment.state is State.LAPSED
+            severity = Severity.HARD if lapsed else severity_of(payment.decline_code, payment.advice_code)
             going_on = next_try(
                 severity,
                 tried,
@@ -211,13 +213,6 @@ def _why(payment: Payment, card: str) -> str:
     return words_of(
         "authentication_required" if payment.state is State.WAITING else payment.decline_code, card
     )
-
-
-def _severity(payment: Payment) -> Severity:
-    # Without an intent our own request was refused: trying again would be refused again.
-    if not payment.intent_id:
-        return Severity.HARD
-    return severity_of(payment.decline_code, payment.advice_code)
 
 
 def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
@@ -304,6 +299,7 @@ def _is_worn_out(connection: Connection, wallet_id: UUID, card_id: str, now: dat
             payments.c.wallet_id == wallet_id,
             payments.c.purpose == "recharge",
             payments.c.state == State.FAILED.value,
+            payments.c.decline_code.not_in(NO_DECLINES),
             payments.c.card_id.in_(same),
             payments.c.created_at > now - timedelta(days=DECLINES_DAYS),
         )

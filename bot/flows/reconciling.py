@@ -25,7 +25,17 @@ from bot.flows.payments import Payments
 from bot.flows.settling import NotBookable
 from bot.flows.wallets import Wallets
 from bot.payment_state import State
-from bot.ports import DisputeSeen, IntentSeen, MovementSeen, Ok, PaymentGateway, RefundSeen, Rejected, Unknown
+from bot.ports import (
+    Denied,
+    DisputeSeen,
+    IntentSeen,
+    MovementSeen,
+    Ok,
+    PaymentGateway,
+    RefundSeen,
+    Rejected,
+    Unknown,
+)
 from bot.tables import NIL_WALLET, billing, disputes, payments
 from ledger import Currency, Ledger, Refused, from_minor, transfer_by_key, transfers_of_source
 
@@ -46,8 +56,15 @@ T = TypeVar("T")
 class NotReconciled(Exception):
     """Stripe could not be asked; nothing was compared."""
 
-    def __init__(self) -> None:
-        super().__init__("Stripe could not be asked. Nothing was compared; try again in a few minutes.")
+    def __init__(self, why: Unknown | Rejected | None = None) -> None:
+        if isinstance(why, Denied):
+            words = (
+                "Stripe does not accept the key, or the key may not read all that is compared (README, step 2). "
+                "Nothing was compared; the log says what was refused."
+            )
+        else:
+            words = "Stripe could not be asked. Nothing was compared; try again in a few minutes."
+        super().__init__(words)
 
 
 class Reconciliation:
@@ -395,13 +412,13 @@ class _Found:
 
 def _answered(answer: Ok[Sequence[T]] | Rejected | Unknown) -> Sequence[T]:
     if not isinstance(answer, Ok):
-        raise NotReconciled
+        raise NotReconciled(answer)
     return answer.seen
 
 
 def _known(answer: Ok[T] | Rejected | Unknown) -> T | None:
     if isinstance(answer, Unknown):
-        raise NotReconciled
+        raise NotReconciled(answer)
     return answer.seen if isinstance(answer, Ok) else None
 
 

@@ -27,8 +27,10 @@ PAGE_LIFE_MAX_SECONDS = 24 * 3600
 _SESSION_FILTERS = "payment_link payment_intent customer status"
 _REFUND_FILTERS = "payment_intent charge"
 _DISPUTE_FILTERS = "payment_intent charge"
+_WARNING_FILTERS = "payment_intent charge"
 _BALANCE_FILTERS = "type source currency"
 _URLS = {
+    "warning": "/v1/radar/early_fraud_warnings",
     "customer": "/v1/customers",
     "session": "/v1/checkout/sessions",
     "intent": "/v1/payment_intents",
@@ -257,6 +259,12 @@ METHODS: Sequence[Method] = (
     Method("GET", f"/v1/refunds{_ID}", known.NONE, _see("refund")),
     Method("GET", "/v1/disputes", known.page(_DISPUTE_FILTERS), _list("dispute", _DISPUTE_FILTERS)),
     Method("GET", f"/v1/disputes{_ID}", known.NONE, _see("dispute")),
+    Method(
+        "GET",
+        "/v1/radar/early_fraud_warnings",
+        known.page(_WARNING_FILTERS),
+        _list("warning", _WARNING_FILTERS),
+    ),
     Method("GET", f"/v1/radar/early_fraud_warnings{_ID}", known.NONE, _see("warning")),
     Method(
         "GET",

@@ -30,6 +30,7 @@ from bot.slack.views import alerts as alert_views
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import cards as card_views
 from bot.slack.views import money_in, money_out
+from bot.slack.views import status as status_views
 from bot.slack.views.blocks import Message
 from ledger import (
     Automatic,
@@ -90,6 +91,8 @@ class Delivery:
             told.CardExpiring.name: self._card_expiring,
             told.ConfirmationDue.name: self._confirmation_due,
             told.ChargesSwitched.name: self._switched,
+            told.KeyRefused.name: lambda one: self._tell(one, status_views.key_refused()),
+            told.KeyAccepted.name: lambda one: self._tell(one, status_views.key_accepted()),
         }
 
     def deliver(self, waiting: Waiting) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -225,31 +226,66 @@ def test_what_keeps_run_from_starting_is_one_sentence(
     assert "Traceback" not in result.stderr
 
 
-def test_run_serves_makes_keys_and_ends_politely(tmp_path: Path, outside: dict[str, str]) -> None:
-    """The bot for a real workspace, in front of stand-ins: it listens, and a polite kill ends it with 0."""
-    port = _free_port()
-    environ = {**os.environ, **outside, "REDBAR_HTTP_PORT": port, "PYTHONPATH": ROOT, "PYTHONUNBUFFERED": "1"}
+@contextmanager
+def _running(folder: Path, port: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the bot for a real workspace, and end it politely, which it does with 0."""
+    environ = {
+        **os.environ,
+        **settings,
+        "REDBAR_HTTP_PORT": port,
+        "PYTHONPATH": ROOT,
+        "PYTHONUNBUFFERED": "1",
+    }
     with subprocess.Popen(
         [sys.executable, "-m", "bot", "run"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=tmp_path,
+        cwd=folder,
         env=environ,
     ) as running:
-        assert running.stdout is not None
+        yield running
+        running.send_signal(signal.SIGTERM)
         assert running.stderr is not None
+        errors = running.stderr.read()
+        assert running.wait(timeout=30) == 0
+    assert "Traceback" not in errors
+    assert not re.search(r"\b([sr]k_test|rbk)_\w+", errors)
+
+
+def test_run_serves_makes_keys_and_ends_politely(tmp_path: Path, outside: dict[str, str]) -> None:
+    """The bot for a real workspace, in front of stand-ins: it listens, and a polite kill ends it with 0."""
+    port = _free_port()
+    with _running(tmp_path, port, **outside) as running:
+        assert running.stdout is not None
         said = running.stdout.readline()
         key = _redbar("key", "create", cwd=tmp_path).stdout.splitlines()[0]
         url = f"http://127.0.0.1:{port}/v1/wallet"
         answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
-        running.send_signal(signal.SIGTERM)
-        errors = running.stderr.read()
-        assert running.wait(timeout=30) == 0
     assert said == f"Redbar runs. Its HTTP API listens on http://127.0.0.1:{port}.\n"
     assert answer.json()["standing"] == "not_connected"
-    assert "Traceback" not in errors
-    assert key not in errors
+    assert key.startswith("rbk_")
+
+
+def test_run_says_what_the_stripe_key_cannot_do(tmp_path: Path, outside: dict[str, str]) -> None:
+    """A wrong key, one that lacks rights, and a Stripe that is away: said once the bot runs, which it does."""
+    script = f"{outside['REDBAR_STRIPE_API_BASE'].removesuffix('/stripe')}/sandbox/api/stripe/script"
+    for path in ("disputes", "balance_transactions"):
+        fault = {"match": f"GET /v1/{path}", "mode": "status", "status": 403}
+        assert httpx.post(script, json=fault, trust_env=False).status_code == 200
+    for number, (settings, said) in enumerate(
+        (
+            ({}, "The Stripe key may not read Disputes or Balance transactions."),
+            ({"REDBAR_STRIPE_API_KEY": "rk_test_nobody"}, "Stripe does not accept REDBAR_STRIPE_API_KEY."),
+            ({"REDBAR_STRIPE_API_BASE": f"http://127.0.0.1:{_free_port()}"}, "Stripe cannot be asked now."),
+        )
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with _running(folder, _free_port(), **{**outside, **settings}) as running:
+            assert running.stdout is not None
+            assert running.stdout.readline().startswith("Redbar runs.")
+            assert running.stdout.readline().startswith(said)
 
 
 def _free_port() -> str:

@@ -38,6 +38,9 @@ S, H = Severity.SOFT, Severity.HARD
         ("expired_card", "try_again_later", S),
         ("insufficient_funds", "confirm_card_data", S),  # advice that settles nothing leaves it to the code
         ("stolen_card", "confirm_card_data", H),
+        ("forgotten", "", S),  # an outage ends
+        ("never_confirmed", "", S),
+        ("not_accepted", "", H),  # our own request, which would not be accepted again
     ],
 )
 def test_the_banks_advice_goes_before_the_code(code: str, advice: str, severity: Severity) -> None:
@@ -56,6 +59,9 @@ def test_the_banks_advice_goes_before_the_code(code: str, advice: str, severity:
         ("processing_error", "the bank could not process Visa ••4242 just now"),
         ("issuer_not_available", "the bank of Visa ••4242 could not be reached"),
         ("authentication_required", "the bank wants the cardholder to confirm the payment on Visa ••4242"),
+        ("forgotten", "Stripe gave no answer in time"),
+        ("never_confirmed", "Stripe gave no answer in time"),
+        ("not_accepted", "Stripe did not accept the request"),
         ("generic_decline", "the bank declined Visa ••4242"),
         ("", "the bank declined Visa ••4242"),
         ("a_code_of_next_year", "the bank declined Visa ••4242"),

@@ -12,6 +12,7 @@ from bot.app import reconciliation_of
 from bot.flows.calls import NotReached
 from bot.flows.cards import Cards
 from bot.flows.charges import Charges
+from bot.ports import Ok
 from bot.stripe_gateway import StripeGateway
 from tests.bot.typed_params import Recorder, params_of, problems
 from tests.faults.desk import DOLLARS, Desk, desk_in
@@ -57,6 +58,7 @@ def _play(desk: Desk) -> None:
     assert asked.link_id
     desk.news.poll(desk.ledger.now())
     reconciliation_of(desk.ledger, desk.gateway).run(desk.ledger.now())
+    assert desk.gateway.unreadable() == Ok([])
     cards = Cards(desk.ledger, desk.gateway, desk.payments)
     cards.sync(card)
     cards.remove(desk.wallet_id, card, actor="U1")

@@ -47,7 +47,7 @@ def _homes() -> Iterator[tuple[str, Shown]]:
             home.home(v.home(balance=v.empty_balance(standing=standing, after_stop_count=14))),
         )
     yield "home other kind", home.home(v.home(history=v.history(kind="sms", newer_cursor="newer:9")))
-    yield "home stopped by operator", home.home(v.home(charges_stopped=True))
+    yield "home, key refused", home.home(v.home(key_refused_at=v.NOW))
     yield "home member", home.home_for_member(v.people())
     yield "home elsewhere", home.home_elsewhere()
 
@@ -59,6 +59,8 @@ def _statuses() -> Iterator[tuple[str, Shown]]:
                 Role.FINANCE, balance, v.automatic(state), (v.request(), v.request(amount=None))
             )
             yield f"status {balance.standing} {state}", status.status(facts)
+        refused = StatusFacts(Role.OWNER, balance, v.automatic(), (), key_refused_at=v.NOW)
+        yield f"status {balance.standing}, key refused", status.status(refused)
     many = StatusFacts(Role.OWNER, v.balance(), v.automatic(), (v.request(),) * 30)
     yield "status many requests", status.status(many)
     yield "whom to ask", status.whom_to_ask(v.people())
@@ -212,6 +214,8 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
     for paused in (True, False):
         words = "the books have RB-7 $5.00, Stripe has nothing"
         yield f"books differ, paused {paused}", money_out.books_differ(3, "credit:pi_1", words, paused=paused)
+    yield "key refused", status.key_refused()
+    yield "key accepted", status.key_accepted()
     yield "parked", money_out.parked("pi_1", "it names payment RB-9, which is not here")
     yield "dispute without a date", money_out.disputed(v.dispute(due_by=None, paid_at=None, card=""))
 

@@ -275,3 +275,56 @@ def test_a_press_is_followed_by_looks(desk: Desk) -> None:
     assert looks() == 1
     news.pressed()
     assert looks() == 6
+
+
+def test_an_outage_of_a_day_wears_no_card_out(desk: Desk, recharge: Recharge) -> None:
+    """Stripe answers nothing while it knows the key, ten times in thirty days: no bank has said no."""
+    match = "POST /v1/payment_intents"
+    for _ in range(10):
+        desk.shop.arm(match=match, mode="status", status=503)
+        failed = recharge.consider(desk.wallet_id)
+        assert failed is not None
+        desk.shop.clock.skip(hours=21)
+        desk.payments.sweep(desk.ledger.now())
+        desk.shop.clock.skip(hours=26)
+        _rule(desk, RULE)
+
+    assert {(one.state, one.decline_code) for one in _rows(desk)} == {("failed", "forgotten")}
+    assert recharge.consider(desk.wallet_id) is not None
+    assert _charged(desk) == [180]
+
+
+def test_a_charge_that_had_no_answer_in_time_is_tried_again_on_the_same_card(
+    desk: Desk, recharge: Recharge
+) -> None:
+    """By the schedule of a soft decline, in true words, and without asking the backup card."""
+    _connect(desk, "5555 5555 5555 4444")
+    _connect(desk)
+    _rule(desk, RULE)
+    desk.shop.arm(match="POST /v1/payment_intents", mode="status", status=503)
+    recharge.consider(desk.wallet_id)
+    desk.shop.clock.skip(hours=21)
+    desk.payments.sweep(desk.ledger.now())
+    assert desk.view().trouble == "Stripe gave no answer in time"
+    assert recharge.consider(desk.wallet_id) is None
+
+    desk.shop.clock.skip(minutes=61)
+    assert recharge.consider(desk.wallet_id) is not None
+
+    assert len({one.card_id for one in _rows(desk)}) == 1
+    assert _charged(desk) == [180]
+
+
+def test_a_request_that_stripe_does_not_accept_is_no_decline(desk: Desk, recharge: Recharge) -> None:
+    """It would not be accepted again, so people are asked; their card is not called declined."""
+    error = {"type": "invalid_request_error", "code": "amount_too_large", "message": "Amount must be less."}
+    desk.shop.arm(match="POST /v1/payment_intents", mode="status", status=400, body={"error": error})
+
+    recharge.consider(desk.wallet_id)
+
+    with desk.ledger.reading() as connection:
+        _, policy = desk.ledger.look(connection, desk.wallet_id)
+    assert (policy.automatic, policy.pause_reason) == (
+        Automatic.PAUSED,
+        "Stripe did not accept the request",
+    )

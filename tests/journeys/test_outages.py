@@ -143,3 +143,35 @@ def test_finance_connects_a_card_through_the_link_it_was_sent(world: World) -> N
     world.pay(_link_in(asked), {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"})
     world.reads("owner", "Visa ••1881 is connected")
     assert _charged(world) == []
+
+
+def test_a_key_that_stripe_refuses_is_said_and_mended_without_a_loss(world: World) -> None:
+    """Revoked while the bot runs: everybody with a role is told, calls go on, and what was paid meanwhile comes in."""
+    _with_a_card(world)
+    world.command("owner", "/wallet ask @finance 40")
+    link = _link_in(world.reads("finance", "Please pay $40.00"))
+    _arm(world, match="*", mode="status", status=401, times=10_000)
+    _charge_fifty(world)
+    world.modal_reads("owner", "Nothing was charged: Stripe doesn't accept Redbar's key")
+    for who in ("owner", "finance"):
+        world.reads(who, "Stripe doesn't accept Redbar's key any more")
+    until(
+        lambda: "Stripe hasn't accepted Redbar's key since" in str(world.home("owner")) or None,
+        lambda: f"Home doesn't say it: {world.home('owner')}",
+    )
+    world.command("owner", "/wallet")
+    world.reads("owner", "Stripe hasn't accepted Redbar's key since")
+    world.pay(link)
+    world.skip(45)
+    assert world.may_start("call-1", "outbound_call")["allowed"]
+    assert cents(world.wallet()["balance"]) == 10_000
+
+    _arm(world, clear=True)
+    world.skip(5)
+    world.balance_is("190.00")
+    world.reads("finance", "Stripe accepts Redbar's key again")
+    assert sorted(_charged(world)) == [4_000, 5_000, 10_000]
+    until(
+        lambda: "hasn't accepted Redbar's key" not in str(world.home("owner")) or None,
+        lambda: f"Home still says it: {world.home('owner')}",
+    )

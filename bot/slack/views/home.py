@@ -19,7 +19,14 @@ from bot.slack.views.blocks import (
     select,
 )
 from bot.slack.views.money_in import request_rows
-from bot.slack.views.status import NOT_HERE, START, access_button, asked_sentence, held_words
+from bot.slack.views.status import (
+    NOT_HERE,
+    START,
+    access_button,
+    asked_sentence,
+    held_words,
+    key_refused_words,
+)
 from bot.slack.views.text import counted
 from bot.slack.views.words import (
     KIND_LABELS,
@@ -40,7 +47,7 @@ _FILTERS = ("outbound_call", "inbound_call", "ai_task", "top_up", "recharge", "r
 
 def home(f: HomeFacts) -> View:
     """Give Home for somebody with a role: what is due, money and time, the rule, the month, the transactions."""
-    blocks = [*_bar(f), *_money(f)]
+    blocks = [*_key(f), *_bar(f), *_money(f)]
     blocks += [divider(), *_automatic(f)]
     if f.requests:
         blocks += [divider(), section("*Open requests*"), *request_rows(f.requests[:REQUESTS_MAX], f.role)]
@@ -63,6 +70,11 @@ def home_elsewhere() -> View:
 
 
 # --- What is due -------------------------------------------------------------------------------------------
+
+
+def _key(f: HomeFacts) -> list[Block]:
+    words = key_refused_words(f.key_refused_at, f.balance.zone)
+    return [section(f"🟥 {words}")] if words else []
 
 
 def _bar(f: HomeFacts) -> list[Block]:
@@ -136,10 +148,6 @@ def _automatic(f: HomeFacts) -> list[Block]:
         blocks = _not_active(f)
     else:
         blocks = [section(_rule_lines(automatic), accessory=_rule_button(f)), *_notes(automatic)]
-    if f.charges_stopped:
-        blocks.append(
-            section("*Every automatic charge is stopped by the operator.* The rule stays as it is.")
-        )
     return blocks
 
 

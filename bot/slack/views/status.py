@@ -1,19 +1,24 @@
 """What `/wallet` answers: money first, then time, then what to do. Pure."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.flows.facts import BalanceFacts, PeopleFacts, StatusFacts
 from bot.slack.ids import Act
-from bot.slack.views.blocks import RED, Block, Message, actions, barred, button, context, section
+from bot.slack.views.blocks import GREEN, RED, Block, Message, actions, barred, button, context, section
 from bot.slack.views.money_in import request_rows
 from bot.slack.views.money_in.sentences import request_line
-from bot.slack.views.text import counted, spoken
+from bot.slack.views.text import counted, moment, spoken
 from bot.slack.views.words import at_zero, automatic_sentence, brings_back, lasts, running, stopped
 from ledger import Automatic, Standing
 
 NAMED_MAX = 3
 REQUESTS_MAX = 10
 NOT_HERE = "Redbar isn't available here."
+_WITHOUT_KEY = (
+    "Nothing can be charged, asked for or heard of until whoever runs Redbar has mended it; what is paid by open links "
+    "meanwhile comes in then. Calls and AI tasks go on while the balance lasts."
+)
 START = "Calls and AI tasks can't start until there is money in it. It takes about a minute."
 
 
@@ -25,6 +30,7 @@ def status(f: StatusFacts) -> Message:
         return _with_requests(_stopped(f), f)
     headline = f"*{f.balance.balance}*{_lasts(f.balance)}"
     lines = [
+        key_refused_words(f.key_refused_at, f.balance.zone),
         held_words(f.balance),
         f"{running(f.balance)} {automatic_sentence(f.automatic)} {f.automatic.held_sentence}".strip(),
         at_zero(f.balance),
@@ -58,7 +64,12 @@ def _not_connected(f: StatusFacts) -> Message:
         button("Add balance", Act.ADD_BALANCE, style="primary" if card else None),
         button("Ask someone to pay", Act.ASK_TO_PAY),
     ]
-    return barred(RED, headline, [START, f"The balance is {f.balance.balance}."], buttons=buttons)
+    lines = [
+        START,
+        f"The balance is {f.balance.balance}.",
+        key_refused_words(f.key_refused_at, f.balance.zone),
+    ]
+    return barred(RED, headline, lines, buttons=buttons)
 
 
 def _stopped(f: StatusFacts) -> Message:
@@ -69,6 +80,7 @@ def _stopped(f: StatusFacts) -> Message:
             "Live inbound calls may finish. A payment brings everything back at once.",
             f"The balance is {f.balance.balance}. {brings_back(f.balance)}".strip(),
             f"{automatic_sentence(f.automatic)} {f.automatic.held_sentence}".strip(),
+            key_refused_words(f.key_refused_at, f.balance.zone),
         ],
         buttons=_buttons(f),
     )
@@ -101,6 +113,25 @@ def _with_requests(message: Message, f: StatusFacts) -> Message:
     # Blocks stand above every bar; the requests belong below what has stopped.
     red = message.attachments[0]
     return Message(text=text, blocks=message.blocks, attachments=[{**red, "blocks": [*red["blocks"], *rows]}])
+
+
+def key_refused_words(since: datetime | None, zone: str) -> str:
+    """Say that Stripe doesn't accept our key, and what that means; empty while it does."""
+    if since is None:
+        return ""
+    return f"*Stripe hasn't accepted Redbar's key since {moment(since, zone)}.* {_WITHOUT_KEY}"
+
+
+def key_refused() -> Message:
+    """Tell people that Stripe doesn't accept our key."""
+    return barred(RED, "*Stripe doesn't accept Redbar's key any more.*", [_WITHOUT_KEY])
+
+
+def key_accepted() -> Message:
+    """Tell people that Stripe accepts our key again."""
+    return barred(
+        GREEN, "*Stripe accepts Redbar's key again.*", ["What was paid meanwhile is coming in now."]
+    )
 
 
 def whom_to_ask(people: PeopleFacts) -> Message:

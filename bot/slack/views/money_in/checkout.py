@@ -231,6 +231,7 @@ def payment_result(f: PaymentFacts) -> View:
         "paid": "Paid",
         "declined": "Nothing was charged",
         "unreachable": "Nothing was charged",
+        "denied": "Nothing was charged",
         "needs_action": "Not charged yet",
     }
     blocks = [section("\n".join(_result_lines(f)))]
@@ -273,6 +274,11 @@ def _result_lines(f: PaymentFacts) -> list[str]:
             return [
                 "*Nothing was charged: Stripe could not be reached.*",
                 "The payment is kept and tried again in a minute.",
+            ]
+        case "denied":
+            return [
+                "*Nothing was charged: Stripe doesn't accept Redbar's key.*",
+                "Whoever runs Redbar has to look at it. The payment is kept, and made when that is mended.",
             ]
         case _:
             return [

@@ -1,0 +1,240 @@
+"""Stripe refuses our key, or one of its rights: nothing is concluded from that, and people are told what is so."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from bot.app import reconciliation_of
+from bot.flows import calls
+from bot.flows.access import key_refused_at
+from bot.flows.charges import Charges
+from bot.flows.notices import KeyAccepted, KeyRefused
+from bot.flows.pages import card_facts
+from bot.flows.recharge import Recharge
+from bot.flows.reconciling import NotReconciled
+from bot.payment_state import State
+from bot.tables import breaks, inbox, payments
+from bot.tables import calls as call_rows
+from ledger import Automatic
+from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
+
+NOT_THE_KEY = {
+    "mode": "status",
+    "status": 401,
+    "body": {"error": {"type": "invalid_request_error", "message": "Expired API Key provided: rk_test_***."}},
+}
+NOT_THE_RIGHT = {
+    "mode": "status",
+    "status": 403,
+    "body": {
+        "error": {
+            "type": "invalid_request_error",
+            "message": "The provided key 'rk_test_***' does not have the required permissions for this endpoint.",
+        }
+    },
+}
+REFUSALS = pytest.mark.parametrize("refusal", [NOT_THE_KEY, NOT_THE_RIGHT], ids=["key", "right"])
+
+
+def _connect(desk: Desk) -> str:
+    page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
+    assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
+    assert desk.payments.sync_session(page.session_id)
+    with desk.ledger.reading() as connection:
+        return card_facts(connection, desk.wallet_id)["main"].card_id
+
+
+def _later(desk: Desk) -> None:
+    desk.shop.clock.skip(minutes=5)
+    desk.news.handle_waiting(desk.ledger.now())
+    desk.payments.sweep(desk.ledger.now())
+
+
+def _refused_at(desk: Desk) -> datetime | None:
+    with desk.ledger.reading() as connection:
+        return key_refused_at(connection, desk.wallet_id)
+
+
+def _waiting(desk: Desk) -> int:
+    with desk.ledger.reading() as connection:
+        return len(connection.execute(select(inbox).where(inbox.c.handled_at.is_(None))).all())
+
+
+@REFUSALS
+def test_a_card_is_not_gone_because_it_may_not_be_looked_at(desk: Desk, refusal: dict[str, Any]) -> None:
+    """News of it come while the key is changed over: the card stays, and so does the rule."""
+    card = _connect(desk)
+    rule_on(desk)
+    desk.happened()
+    desk.shop.http.post("/sandbox/api/stripe/script", json={"renew": card, "exp_year": 2041, "last4": "4343"})
+    desk.shop.arm(match="GET /v1/payment_methods/*", **refusal)
+
+    desk.hear_all(desk.happened())
+
+    assert (automatic(desk), _waiting(desk)) == (Automatic.ON, 1)
+    _later(desk)
+    with desk.ledger.reading() as connection:
+        kept = card_facts(connection, desk.wallet_id)["main"]
+    assert (kept.card_id, kept.exp_year, _waiting(desk)) == (card, 2041, 0)
+
+
+@REFUSALS
+@pytest.mark.parametrize("match", ["GET /v1/payment_intents/*", "GET /v1/refunds/*"])
+def test_money_that_may_not_be_looked_at_is_booked_later(
+    desk: Desk, match: str, refusal: dict[str, Any]
+) -> None:
+    """A payment and its refund, of which only news came."""
+    desk.paid()
+    desk.claw_back("refund", charge=desk.shop.charges()[-1]["id"], amount=700)
+    desk.last = None
+    desk.shop.arm(match=match, times=3, **refusal)
+
+    desk.hear_all(desk.happened())
+    assert _waiting(desk) > 0
+    for _ in range(3):
+        _later(desk)
+
+    assert (desk.view().balance_micros, _waiting(desk)) == (13_000_000, 0)
+
+
+@REFUSALS
+def test_a_charge_that_may_have_been_made_stays_open(desk: Desk, refusal: dict[str, Any]) -> None:
+    """Its answer was lost, and then the key was refused: that says nothing of the charge, which was made."""
+    _connect(desk)
+    charges = Charges(desk.ledger, desk.payments)
+    wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="U1")
+    confirm = "POST /v1/payment_intents/*/confirm"
+    desk.shop.arm(match=confirm, mode="reset_after")
+    desk.shop.arm(match=confirm, times=2, **refusal)
+
+    payment = charges.charge(desk.wallet_id, wish, actor="U1")
+    states = [payment.state]
+    for _ in range(3):
+        _later(desk)
+        looked = desk.payments.look(desk.wallet_id, payment.payment_id)
+        assert looked is not None
+        states.append(looked.state)
+
+    assert states == [State.COLLECTING, State.COLLECTING, State.COLLECTING, State.PAID]
+    assert (len(desk.shop.charges()), desk.view().balance_micros) == (1, 20_000_000)
+
+
+@REFUSALS
+def test_an_automatic_charge_waits_and_no_card_is_blamed(desk: Desk, refusal: dict[str, Any]) -> None:
+    """One attempt under one key; neither the backup card nor a pause comes of it."""
+    _connect(desk)
+    rule_on(desk)
+    desk.shop.arm(match="POST /v1/payment_intents", times=3, **refusal)
+    recharge = Recharge(desk.ledger, desk.payments)
+
+    for _ in range(3):
+        recharge.consider(desk.wallet_id)
+        _later(desk)
+    waiting = automatic(desk)
+    _later(desk)
+
+    with desk.ledger.reading() as connection:
+        made = connection.execute(select(payments.c.state).where(payments.c.purpose == "recharge")).scalars()
+        keys = connection.execute(select(call_rows.c.key).where(call_rows.c.operation == "intent")).scalars()
+        assert (list(made), len(list(keys))) == ([State.PAID.value], 1)
+    assert waiting is Automatic.ON
+    assert len(desk.shop.charges()) == 1
+
+
+@REFUSALS
+def test_a_comparison_concludes_nothing(desk: Desk, refusal: dict[str, Any]) -> None:
+    """What may not be listed is not missing; what may not be looked up is not gone."""
+    desk.hear_all(desk.paid()[1])
+    rule_on(desk)
+    both = reconciliation_of(desk.ledger, desk.gateway)
+    both.run(desk.ledger.now())
+    with desk.ledger.reading() as connection:
+        intent = connection.execute(select(payments.c.intent_id)).scalar_one()
+    desk.shop.clock.skip(days=2)
+    both.run(desk.ledger.now())
+    desk.shop.clock.skip(days=2)
+    for match in ("GET /v1/payment_intents", "GET /v1/refunds", "GET /v1/balance_transactions"):
+        desk.shop.arm(match=match, **refusal)
+        with pytest.raises(NotReconciled, match="key"):
+            both.run(desk.ledger.now())
+
+    assert intent
+    with desk.ledger.reading() as connection:
+        assert connection.execute(select(breaks)).all() == []
+    assert automatic(desk) is Automatic.ON
+
+
+def test_reading_on_is_not_given_up_for_a_refused_key(desk: Desk) -> None:
+    """The place in the list is kept, one refusal is asked for at a look, and people are told once each way."""
+    desk.paid()
+    desk.news.poll(desk.ledger.now())
+    desk.news.handle_waiting(desk.ledger.now())
+    desk.paid()
+    desk.shop.arm(match="GET /v1/events", times=3, **NOT_THE_KEY)
+    began_at = desk.ledger.now() + timedelta(minutes=31)
+
+    for minutes, left in ((31, 2), (2, 1), (2, 0)):
+        desk.shop.clock.skip(minutes=minutes)
+        assert desk.news.poll(desk.ledger.now())
+        assert desk.shop.stand_in.faults.left() == left
+        assert (_refused_at(desk), len(desk.told(KeyRefused))) == (began_at, 1)
+    desk.shop.clock.skip(minutes=2)
+    assert desk.news.poll(desk.ledger.now())
+    desk.news.handle_waiting(desk.ledger.now())
+
+    assert desk.view().balance_micros == 40_000_000
+    assert (_refused_at(desk), len(desk.told(KeyRefused)), len(desk.told(KeyAccepted))) == (None, 1, 1)
+
+
+def test_news_that_waited_for_the_key_wait_no_longer_than_the_key(desk: Desk) -> None:
+    """By a webhook, and looked at in vain for hours: once the key is right, it is looked at again at once."""
+    desk.news.poll(desk.ledger.now())
+    _, events = desk.paid()
+    desk.shop.arm(match="*", times=1_000, **NOT_THE_KEY)
+    desk.hear_all(events)
+    for _ in range(40):
+        desk.shop.clock.skip(minutes=31)
+        desk.news.poll(desk.ledger.now())
+        desk.news.handle_waiting(desk.ledger.now())
+    desk.shop.http.post("/sandbox/api/stripe/script", json={"clear": True})
+
+    desk.shop.clock.skip(minutes=3)
+    desk.news.poll(desk.ledger.now())
+    desk.news.handle_waiting(desk.ledger.now())
+
+    assert (desk.view().balance_micros, _waiting(desk)) == (20_000_000, 0)
+
+
+def test_a_missing_right_is_not_a_refused_key(desk: Desk) -> None:
+    """Nobody is told that nothing can be paid while much can."""
+    desk.shop.arm(match="POST /v1/payment_links", **NOT_THE_RIGHT)
+    with pytest.raises(calls.Unreachable):
+        desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+
+    assert (_refused_at(desk), desk.told(KeyRefused)) == (None, [])
+
+
+def test_whoever_presses_first_finds_out(desk: Desk) -> None:
+    """A payment that is asked for tells it before the next look at the news does."""
+    desk.shop.arm(match="POST /v1/customers", **NOT_THE_KEY)
+    with pytest.raises(calls.NotReached, match="key"):
+        desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
+
+    assert _refused_at(desk) == desk.ledger.now()
+
+
+def test_what_a_call_met_is_written_down(desk: Desk) -> None:
+    """For whoever explains it later."""
+    desk.shop.arm(match="POST /v1/payment_links", **NOT_THE_RIGHT)
+    with pytest.raises(calls.Unreachable, match="key"):
+        desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+
+    with desk.ledger.reading() as connection:
+        row = connection.execute(select(call_rows)).one()
+    assert (row.state, row.answer) == ("unknown", "key not accepted")
+    desk.shop.clock.skip(seconds=timedelta(minutes=2).total_seconds())
+    desk.payments.sweep(desk.ledger.now())
+    with desk.ledger.reading() as connection:
+        assert connection.execute(select(payments.c.state)).scalar_one() == State.OFFERED.value
