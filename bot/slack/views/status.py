@@ -16,8 +16,8 @@ NAMED_MAX = 3
 REQUESTS_MAX = 10
 NOT_HERE = "Redbar isn't available here."
 _WITHOUT_KEY = (
-    "Nothing can be charged, asked for or heard of until whoever runs Redbar has mended it; what is paid by open links "
-    "meanwhile comes in then. Calls and AI tasks go on while the balance lasts."
+    "Nothing can be charged, asked for or heard of until whoever runs Redbar has mended it. What is paid by open links "
+    "meanwhile comes in then."
 )
 START = "Calls and AI tasks can't start until there is money in it. It takes about a minute."
 
@@ -124,7 +124,9 @@ def key_refused_words(since: datetime | None, zone: str) -> str:
 
 def key_refused() -> Message:
     """Tell people that Stripe doesn't accept our key."""
-    return barred(RED, "*Stripe doesn't accept Redbar's key any more.*", [_WITHOUT_KEY])
+    return barred(
+        RED, "*Stripe doesn't accept Redbar's key any more.*", [_WITHOUT_KEY, "Nothing else stops for it."]
+    )
 
 
 def key_accepted() -> Message:
