@@ -25,9 +25,10 @@ class Trouble:
     """Whether such a lasting answer hides that it was done."""
 
 
-def _error(status: int, code: str) -> dict[str, Any]:
-    error = {"type": "api_error", "code": code, "message": "An error on order."}
-    return {"mode": "status", "status": status, "body": {"error": error}}
+def error(status: int, code: str) -> dict[str, Any]:
+    """Give an answer with a status and Stripe's code, as a fault to arm."""
+    told = {"type": "api_error", "code": code, "message": "An error on order."}
+    return {"mode": "status", "status": status, "body": {"error": told}}
 
 
 TROUBLES = (
@@ -37,11 +38,12 @@ TROUBLES = (
     Trouble("reset after", {"mode": "reset_after"}),
     Trouble("hangs and does", {"mode": "hang_then_do", "delay_ms": HANG_MS}, "impatient"),
     Trouble("hangs and does not", {"mode": "hang_not_do", "delay_ms": HANG_MS}, "impatient"),
+    Trouble("key refused", error(401, "")),
     Trouble("409", {"mode": "status", "status": 409, "body": in_flight("key")[1]}),
-    Trouble("429", _error(429, "rate_limit")),
-    Trouble("500 saved and done", {**_error(500, ""), "stored": True, "do": True}, lasts=True),
-    Trouble("500 saved and not done", {**_error(500, ""), "stored": True}, lasts=True, done=False),
-    Trouble("503", _error(503, "")),
+    Trouble("429", error(429, "rate_limit")),
+    Trouble("500 saved and done", {**error(500, ""), "stored": True, "do": True}, lasts=True),
+    Trouble("500 saved and not done", {**error(500, ""), "stored": True}, lasts=True, done=False),
+    Trouble("503", error(503, "")),
     Trouble("truncated", {"mode": "truncated"}),
     Trouble("cut short", {"mode": "cut_short"}),
 )

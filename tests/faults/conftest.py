@@ -1,11 +1,12 @@
-"""A desk for every test of a file that asks for no other."""
+"""A desk for every test of a file that asks for no other, and lanes for the matrices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.faults.desk import Desk, desk_in
+from tests.faults.lane import LANES, Lane
 
 
 @pytest.fixture
@@ -13,3 +14,12 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     """One wallet, one Stripe."""
     with desk_in(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Lane]]:
+    """The places of all rounds, one a core."""
+    made = [Lane(tmp_path_factory.mktemp("matrix")) for _ in range(LANES)]
+    yield made
+    for lane in made:
+        lane.close()

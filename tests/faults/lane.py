@@ -1,10 +1,11 @@
 """Where rounds of the fault matrix are played: a stand-in that outlives them all, and the states they begin from."""
 
+import os
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from bot.app import open_ledger
+from bot.flows.calls import NotReached
 from bot.flows.cards import Cards
 from bot.flows.charges import Charges
 from bot.flows.money_out import MoneyOut
@@ -26,8 +28,11 @@ from ledger import Ledger, RechargeRule
 from tests.faults.fork import Ended, ForkServer
 from tests.faults.life import FIFTY, USD, Order, SharedClock
 from tests.sandbox.slack_place import SettableClock, Stage
-from tests.sandbox.stripe_place import KEY, Shop
+from tests.sandbox.stripe_place import KEY, MASTERCARD, VISA, Shop
 
+LANES = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+"""Rounds are played two at a time, unless the tests themselves run so."""
+DISPUTED, SUSPECTED = "4000 0000 0000 0259", "4000 0000 0000 5423"
 BEGAN = datetime.fromisoformat("2026-11-25T09:00:00+00:00")
 
 
@@ -54,6 +59,7 @@ class Setting:
     wallets: Wallets
     wallet_id: UUID
     known: int = 0
+    card: str = ""
 
     def hear(self) -> None:
         """Let news come in."""
@@ -75,10 +81,10 @@ class Setting:
     def prepare(self, name: str) -> dict[str, str]:
         """Make a named state; gives the targets that wishes have there."""
         targets: dict[str, str] = {}
-        if name != "bare":
+        if name not in ("bare", "customer unknown"):
             self.fund()
             with self.ledger.reading() as connection:
-                targets["detach"] = card_slots(connection, self.wallet_id)["main"]
+                self.card = targets["detach"] = card_slots(connection, self.wallet_id)["main"]
         match name:
             case "page offered":
                 offered = self.payments.offer_page(self.wallet_id, FIFTY, asked_by="U1", saves_card=True)
@@ -101,11 +107,59 @@ class Setting:
                     expected_version=None,
                 )
             case _:
-                pass
+                self._prepare_reading(name)
         turned = {"declining": "insufficient_funds", "asking": "authentication_required"}
         if name in turned:
             self.shop.arm(last4="4242", decline=turned[name])
         return targets
+
+    def _prepare_reading(self, name: str) -> None:
+        """Let something happen at Stripe that nobody here has heard of."""
+        match name:
+            case "page paid":
+                page = self.payments.offer_page(self.wallet_id, FIFTY, asked_by="U1", saves_card=True)
+                self._pays(page)
+            case "card connected":
+                self._pays(self.payments.connect(self.wallet_id, USD, asked_by="U1"), MASTERCARD)
+            case "link paid, 8 days ago":
+                self._pays(self._link())
+                self.clock.skip(days=8)
+            case "refunded":
+                self._claw_back("refund", charge=self.shop.charges()[-1]["id"], amount=700)
+            case "disputed":
+                self._pays(self._link(), DISPUTED)
+            case "suspected":
+                self._pays(self._link(), SUSPECTED)
+            case "renewed":
+                self.shop.arm(renew=self.card, exp_year=2041, last4="4343")
+            case "customer unknown":
+                self.shop.arm(match="POST /v1/customers", mode="status", status=500, do=True, stored=True)
+                with suppress(NotReached):
+                    self.payments.connect(self.wallet_id, USD, asked_by="U1")
+            case "charge unknown":
+                self.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
+                charges = Charges(self.ledger, self.payments)
+                charges.charge(
+                    self.wallet_id, charges.prepare(self.wallet_id, FIFTY, actor="U1")[0], actor="U1"
+                )
+                self.clock.skip(hours=21)
+            case "everything unheard":
+                self._claw_back("refund", charge=self.shop.charges()[-1]["id"], amount=700)
+                self._pays(self._link(), DISPUTED)
+                self._pays(self._link())
+            case _:
+                return
+        self.clock.skip(minutes=12)  # so that it is time to look
+
+    def _link(self) -> Any:
+        return self.payments.ask(self.wallet_id, FIFTY, asked_by="U1", payer="U2", note="")
+
+    def _pays(self, payment: Any, number: str = VISA) -> None:
+        target = SimpleNamespace(url=payment.url, id=payment.session_id)
+        assert self.shop.pay(target, number)["ok"]
+
+    def _claw_back(self, act: str, **wish: Any) -> None:
+        self.shop.http.post("/sandbox/api/stripe/clawback", json={"act": act, **wish}).raise_for_status()
 
 
 # --- Where rounds are played -------------------------------------------------------------------------------
@@ -166,24 +220,7 @@ class Lane:
     def _warm_up(self) -> None:
         """Have the process that forks live a life itself, so that what is imported and compiled late is there."""
         with self.round("about to charge") as (start, folder):
-            order = Order(
-                database=str(folder / "redbar.db"),
-                clock=str(self.clock.path),
-                stripe=f"{self.shop.base_url}/stripe",
-                secret=KEY,
-                nobody=self.nobody,
-                operation="",
-                by_way_of="",
-                wallet_id=str(start.wallet_id),
-                wish="page",
-                target="",
-                restarts=True,
-                automatic=True,
-                known=start.known,
-                insists="",
-                failpoints="",
-                patience=5,
-            )
+            order = self.order(start, folder, wish="page", restarts=True, automatic=True, patience=5)
             warmed = self.forks.live(order, forked=False)
             assert not warmed.heard("broken"), warmed.said
 
@@ -237,6 +274,44 @@ class Lane:
             self.shop.stand_in.faults.clear()
             shelf.close()
             shutil.rmtree(folder)
+
+    def order(
+        self,
+        start: Start,
+        folder: Path,
+        *,
+        wish: str = "",
+        operation: str = "",
+        by_way_of: str = "",
+        read_dies: str = "",
+        restarts: bool = False,
+        automatic: bool = False,
+        catches_up: str = "",
+        insists: str = "",
+        failpoints: str = "",
+        patience: int = 60,
+    ) -> Order:
+        """Order a life in a laid out state."""
+        return Order(
+            database=str(folder / "redbar.db"),
+            clock=str(self.clock.path),
+            stripe=f"{self.shop.base_url}/stripe",
+            secret=KEY,
+            nobody=self.nobody,
+            operation=operation,
+            by_way_of=by_way_of,
+            read_dies=read_dies,
+            wallet_id=str(start.wallet_id),
+            wish=wish,
+            target=start.targets.get(wish or insists, ""),
+            restarts=restarts,
+            automatic=automatic,
+            known=start.known,
+            catches_up=catches_up,
+            insists=insists,
+            failpoints=failpoints,
+            patience=patience,
+        )
 
     def live(self, order: Order) -> Ended:
         """Have a life lived, and wait until nothing of it is left at the stand-in."""

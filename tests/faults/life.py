@@ -4,8 +4,11 @@ import http.client
 import json
 import logging
 import mmap
+import os
+import signal
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -21,11 +24,12 @@ from bot.flows.money_out import MoneyOut
 from bot.flows.news import News
 from bot.flows.payments import Payments
 from bot.flows.recharge import Recharge
+from bot.flows.reconciling import NotReconciled, Reconciliation
 from bot.flows.wallets import Wallets
 from bot.payment_state import State
 from bot.ports import PaymentGateway
 from bot.stripe_gateway import StripeGateway
-from bot.tables import billing, inbox, payments
+from bot.tables import billing, cards, disputes, inbox, payments
 from bot.tables import calls as call_rows
 from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
 from ledger.tables import transfers
@@ -61,9 +65,11 @@ class Order(TypedDict):
     nobody: str
     """An address at which nobody listens."""
     operation: str
-    """The call that goes wrong in this life."""
+    """The call that goes wrong in this life, or the gateway's method that reads."""
     by_way_of: str
-    """Where its first POST goes: to "nobody", or where an "impatient" gateway waits but a moment; empty for as ever."""
+    """Where its first request goes: to "nobody", or where an "impatient" gateway waits but a moment; else empty."""
+    read_dies: str
+    """Whether the process dies "before" or "after" that reading; empty for not."""
     wallet_id: str
     wish: str
     """What is wished for; empty for nothing."""
@@ -75,6 +81,8 @@ class Order(TypedDict):
     """Whether automatic payments are considered at each look."""
     known: int
     """How many payments there were before the first wish."""
+    catches_up: str
+    """A wish that is repeated for two hours, instead of going on until nothing is left to do; else empty."""
     insists: str
     """A wish that is repeated when all is quiet and it has come to nothing."""
     failpoints: str
@@ -110,7 +118,7 @@ class SharedClock:
 class Witness:
     """The real gateway, watched: no POST without its committed row, and no second key while the first is unknown.
 
-    One POST of one operation can be led astray.
+    One request of one operation can be led astray, and the process can die around one reading.
     """
 
     def __init__(
@@ -118,28 +126,42 @@ class Witness:
         ledger: Ledger,
         real: StripeGateway,
         astray: tuple[str, StripeGateway] | None,
+        dies: tuple[str, str],
         say: Callable[[dict[str, Any]], None],
     ) -> None:
         self._ledger = ledger
         self._real = real
         self._astray = astray
+        self._dies = dies
         self._say = say
 
     def __getattr__(self, name: str) -> Any:
         operation = POSTS.get(name)
-        if operation is None:
-            return getattr(self._real, name)
 
         def post(*told: Any) -> Any:
             *given, key = told
+            assert operation is not None
             self._watch(operation, given, key)
-            gateway = self._real
-            if self._astray is not None and self._astray[0] == operation:
-                gateway, self._astray = self._astray[1], None
-                self._say({"astray": operation})
-            return getattr(gateway, name)(*told)
+            return getattr(self._way(operation), name)(*told)
 
-        return post
+        def read(*told: Any, **named: Any) -> Any:
+            self._die_if_due(name, "before")
+            answer = getattr(self._way(name), name)(*told, **named)
+            self._die_if_due(name, "after")
+            return answer
+
+        return post if operation is not None else read
+
+    def _way(self, operation: str) -> StripeGateway:
+        if self._astray is None or self._astray[0] != operation:
+            return self._real
+        (_, gateway), self._astray = self._astray, None
+        self._say({"astray": operation})
+        return gateway
+
+    def _die_if_due(self, name: str, place: str) -> None:
+        if self._dies == (name, place):
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def _watch(self, operation: str, given: list[Any], key: str) -> None:
         with self._ledger.reading() as connection:
@@ -184,7 +206,8 @@ class Life:
         }
         way = order["by_way_of"]
         astray = (order["operation"], self._others[way]) if way else None
-        gateway = cast(PaymentGateway, Witness(self._ledger, self._real, astray, say))
+        dies = (order["operation"], order["read_dies"])
+        gateway = cast(PaymentGateway, Witness(self._ledger, self._real, astray, dies, say))
         wallets = Wallets(self._ledger)
         self._payments = Payments(
             self._ledger, gateway, install=wallets.install_id(), return_url="https://slack.example/"
@@ -200,6 +223,15 @@ class Life:
             Cards(self._ledger, gateway, self._payments),
             webhook=False,
         )
+        self._reconciliation = Reconciliation(
+            self._ledger,
+            gateway,
+            self._payments,
+            money_out,
+            wallets,
+            install=wallets.install_id(),
+            count_reads=self._news.count_reads,
+        )
         self._wallet_id = UUID(order["wallet_id"])
 
     def live(self) -> None:
@@ -207,7 +239,10 @@ class Life:
         try:
             if self._order["wish"]:
                 self._wish(self._order["wish"], self._order["target"])
-            if self._order["restarts"]:
+            if self._order["catches_up"]:
+                self._catch_up(self._order["catches_up"])
+                self._say({"books": self._books()})
+            elif self._order["restarts"]:
                 self._settle_down()
                 self._insist()
                 if self._pay_what_is_offered():
@@ -256,8 +291,23 @@ class Life:
                 )
                 self._clock.skip(minutes=2)
                 flow.sweep(self._ledger.now())
+            case "hear":
+                self._news.poll(self._ledger.now())
+                self._news.handle_waiting(self._ledger.now())
+            case "sweep":
+                flow.sweep(self._ledger.now())
+            case "compare":
+                with suppress(NotReconciled):
+                    digest = self._reconciliation.run(self._ledger.now())
+                    self._say({"breaks": [one.words for one in digest.breaks]})
             case other:
                 raise AssertionError(f"no such wish: {other}")
+
+    def _catch_up(self, wish: str) -> None:
+        """Be there for two hours in which nothing more goes wrong."""
+        for _ in range(10):
+            self._clock.skip(minutes=12)
+            self._wish(wish, "")
 
     def _insist(self) -> None:
         """Be somebody who asks again, and once more, as long as nothing came of it."""
@@ -364,6 +414,16 @@ class Life:
                     [row.source_id, row.amount]
                     for row in connection.execute(select(transfers).where(transfers.c.source == "stripe"))
                 ],
+                "booked": sorted(
+                    [row.kind, row.amount, row.source_id]
+                    for row in connection.execute(select(transfers).where(transfers.c.source == "stripe"))
+                ),
+                "cards": sorted(
+                    [row.card_id, row.slot, row.exp_year] for row in connection.execute(select(cards))
+                ),
+                "disputes": sorted(
+                    [row.dispute_id, row.status] for row in connection.execute(select(disputes))
+                ),
                 "payments": [
                     {
                         name: row[name]
@@ -382,4 +442,7 @@ class Life:
                     ).mappings()
                 ],
                 "unread": [row.error for row in connection.execute(select(inbox)) if row.error],
+                "waiting": connection.execute(
+                    select(func.count()).select_from(inbox).where(inbox.c.handled_at.is_(None))
+                ).scalar_one(),
             }

@@ -5,10 +5,9 @@ has the wish; the next ones find what was left and go on until all is quiet. The
 truth that their books are held against.
 """
 
-import os
 import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, groupby
 from pathlib import Path
@@ -33,14 +32,11 @@ from tests.faults.cells import (
     cells_of,
 )
 from tests.faults.fork import Ended
-from tests.faults.lane import Lane, Start
-from tests.faults.life import POSTS, Order
-from tests.sandbox.stripe_place import KEY
+from tests.faults.lane import LANES, Lane, Start
+from tests.faults.life import POSTS
 
 SAMPLE = 1 if REQUIRE_ALL else 11
 """One cell in so many is played."""
-LANES = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
-"""Rounds are played two at a time, unless the tests themselves run so."""
 UNTOUCHED = ("planned", "before_send")
 """Places before which nothing has left the house."""
 
@@ -88,23 +84,17 @@ class Round:
 
     def _live(self, *, wish: str, restarts: bool = False, dies: str = NOWHERE) -> Ended:
         scene = self._cell.scene
-        order = Order(
-            database=str(self._folder / "redbar.db"),
-            clock=str(self._lane.clock.path),
-            stripe=f"{self._lane.shop.base_url}/stripe",
-            secret=KEY,
-            nobody=self._lane.nobody,
-            operation=scene.operation,
-            wallet_id=str(self._start.wallet_id),
+        order = self._lane.order(
+            self._start,
+            self._folder,
             wish=wish,
-            target=self._start.targets.get(scene.wish, ""),
+            operation=scene.operation,
+            by_way_of=self._cell.trouble.by_way_of if self._astray else "",
             restarts=restarts,
             automatic=scene.automatic and restarts,
-            known=self._start.known,
             insists=scene.wish if scene.insists else "",
-            patience=3 if self._cell.trouble.lasts else 60,
             failpoints="" if dies == NOWHERE else f"{dies}=kill",
-            by_way_of=self._cell.trouble.by_way_of if self._astray else "",
+            patience=3 if self._cell.trouble.lasts else 60,
         )
         ended = self._lane.live(order)
         if ended.heard("astray"):
@@ -202,15 +192,6 @@ def as_form(value: Any) -> Any:
     if isinstance(value, list):
         return [as_form(one) for one in value]
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@pytest.fixture(scope="module")
-def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Lane]]:
-    """The places of all rounds, one a core."""
-    made = [Lane(tmp_path_factory.mktemp("matrix")) for _ in range(LANES)]
-    yield made
-    for lane in made:
-        lane.close()
 
 
 def played(lane: Lane, cells: Sequence[Cell]) -> list[str]:
