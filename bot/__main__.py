@@ -1,5 +1,5 @@
 """The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`,
-`redbar explain`, `redbar verify`, `redbar export`.
+`redbar settle`, `redbar explain`, `redbar verify`, `redbar export`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -82,6 +82,15 @@ def _parser() -> argparse.ArgumentParser:
         "--database", default="", help="the database, where REDBAR_DATABASE_URL is not set"
     )
     reconcile.set_defaults(work=_reconcile)
+
+    settle = commands.add_parser("settle", help="decide by hand about money that reconcile lists")
+    settle.add_argument("what", metavar="WHAT", help="pi_…, or the key that is listed, such as credit:pi_…")
+    way = settle.add_mutually_exclusive_group(required=True)
+    way.add_argument("--credit", action="store_true", help="put the payment into the wallet")
+    way.add_argument("--leave", action="store_true", help="book nothing, and don't list it any more")
+    settle.add_argument("--note", required=True, help="why, for the people who are told and for the books")
+    settle.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    settle.set_defaults(work=_settle)
 
     _add_readers(commands)
     return parser
@@ -176,6 +185,16 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     return reconcile(
         _database(arguments), os.environ, _say, lambda words: _tell(f"{words} …"), as_json=arguments.json
     )
+
+
+def _settle(arguments: argparse.Namespace) -> int:
+    from bot.operator import settle
+
+    note = arguments.note.strip()
+    if not note or not note.isprintable():
+        _say("--note has to say why, in one line of plain text: people read it, and it stays in the books.")
+        return 2
+    return settle(_database(arguments), os.environ, arguments.what, note, _say, credits_it=arguments.credit)
 
 
 def _explain(arguments: argparse.Namespace) -> int:

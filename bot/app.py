@@ -20,6 +20,7 @@ from bot.clockwork import Clockwork, Job
 from bot.control import Answer, Handler, Step
 from bot.courier import Courier
 from bot.flows.alerts import Alerts
+from bot.flows.byhand import ByHand, leave_be
 from bot.flows.cards import Cards
 from bot.flows.charges import Charges
 from bot.flows.comparing import as_answer
@@ -184,7 +185,20 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
     def reconcile(wish: Answer, step: Step) -> Answer:
         return as_answer(bot.reconciliation.run(bot.ledger.now(), step))
 
-    return {"key_create": create_key, "charges": charges, "reconcile": reconcile}
+    def settle(wish: Answer, step: Step) -> Answer:
+        what, note = str(wish["what"]), str(wish["note"])
+        if not wish["credit"]:
+            return {"words": leave_be(bot.ledger, what, note)}
+        by_hand = ByHand(bot.ledger, bot.gateway, bot.office.payments)
+        return {"words": by_hand.credit(bot.wallet_id, what, note)}
+
+    return {"key_create": create_key, "charges": charges, "reconcile": reconcile, "settle": settle}
+
+
+def by_hand_of(ledger: Ledger, gateway: StripeGateway) -> ByHand:
+    """Tie together what settling by hand needs, without a workspace to talk to."""
+    install = Wallets(ledger).install_id()
+    return ByHand(ledger, gateway, Payments(ledger, gateway, install=install, return_url=""))
 
 
 def reconciliation_of(ledger: Ledger, gateway: StripeGateway) -> Reconciliation:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ledger import Refused
+
 log = logging.getLogger("redbar.control")
 Answer = dict[str, Any]
 Step = Callable[[str], None]
@@ -90,6 +92,8 @@ class Control:
                 answer = {"error": "This bot does not know that command."}
             else:
                 answer = handler(wish, lambda words: _send(connection, {"step": words}))
+        except Refused as refused:
+            answer = {"error": str(refused)}
         except Exception as problem:
             log.exception("a command failed")
             answer = {"error": str(problem) or type(problem).__name__}

@@ -1,18 +1,21 @@
 """What the operator does from the command line, beside a running bot or without one."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
-from bot.app import open_ledger, reconciliation_of
+from bot.app import by_hand_of, open_ledger, reconciliation_of
 from bot.control import Answer, ask, socket_of
+from bot.flows.breaks import NotSettled
+from bot.flows.byhand import leave_be
 from bot.flows.comparing import as_answer, lines_of
 from bot.flows.reconciling import NotReconciled
 from bot.flows.switch import switch_charges
 from bot.flows.wallets import Wallets
 from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe_gateway import StripeGateway
-from ledger import Ledger, StoreUnusable, SystemClock
+from ledger import Ledger, Refused, StoreUnusable, SystemClock
 
 Say = Callable[[str], None]
 
@@ -56,17 +59,8 @@ def reconcile(database_url: str, environ: Mapping[str, str], say: Say, step: Say
     """Hold Stripe and the books side by side; gives 0 when they agree, 1 when not, 2 when nothing was compared."""
 
     def alone(ledger: Ledger, wallets: Sequence[UUID]) -> Answer:
-        try:
-            settings = Settings.from_env(environ)
-        except SettingsWrong as wrong:
-            return {"error": "No bot runs here, and to ask Stripe without one: " + " ".join(wrong.problems)}
-        gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
-        try:
+        with _stripe(environ) as gateway:
             return as_answer(reconciliation_of(ledger, gateway).run(ledger.now(), step))
-        except NotReconciled as problem:
-            return {"error": str(problem)}
-        finally:
-            gateway.close()
 
     answer = _asked(database_url, {"command": "reconcile"}, alone, step)
     if "error" in answer:
@@ -75,6 +69,43 @@ def reconcile(database_url: str, environ: Mapping[str, str], say: Say, step: Say
     for line in [json.dumps(answer)] if as_json else lines_of(answer):
         say(line)
     return 1 if answer["breaks"] or answer["parked"] else 0
+
+
+def settle(
+    database_url: str, environ: Mapping[str, str], what: str, note: str, say: Say, *, credits_it: bool
+) -> int:
+    """Put a payment of Stripe's into the wallet, or leave what is listed as it is."""
+
+    def alone(ledger: Ledger, wallets: Sequence[UUID]) -> Answer:
+        if not credits_it:
+            return {"words": leave_be(ledger, what, note)}
+        if len(wallets) > 1:
+            raise NotSettled("There are several wallets: start the bot of the one that is meant.")
+        with _stripe(environ) as gateway:
+            return {"words": by_hand_of(ledger, gateway).credit(wallets[0], what, note)}
+
+    wish: Answer = {"command": "settle", "what": what, "note": note, "credit": credits_it}
+    answer = _asked(database_url, wish, alone)
+    say(str(answer.get("error") or answer["words"]))
+    return 1 if "error" in answer else 0
+
+
+class _NoSettings(Exception):
+    """Stripe cannot be asked without a bot."""
+
+
+@contextmanager
+def _stripe(environ: Mapping[str, str]) -> Iterator[StripeGateway]:
+    try:
+        settings = Settings.from_env(environ)
+    except SettingsWrong as wrong:
+        words = "No bot runs here, and to ask Stripe without one: " + " ".join(wrong.problems)
+        raise _NoSettings(words) from None
+    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
+    try:
+        yield gateway
+    finally:
+        gateway.close()
 
 
 def _asked(
@@ -102,5 +133,7 @@ def _asked(
         if not found:
             return {"error": "There is no wallet yet: start the bot once, so that it meets its workspace."}
         return alone(ledger, [workspace.wallet_id for workspace in found])
+    except (Refused, NotReconciled, _NoSettings) as problem:
+        return {"error": str(problem)}
     finally:
         ledger.close()

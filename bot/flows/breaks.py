@@ -1,4 +1,4 @@
-"""What a reconciliation may not correct: kept with the day on which it was first seen, and told once.
+"""What a reconciliation may not correct: kept with the day on which it was first seen, told once, left by hand.
 
 It ends when both sides were seen to agree, however old it is. What a customer of ours paid without our mark is said
 for as long as it is listed, three days and more: nobody but a person can tell whether it was meant for the wallet.
@@ -9,16 +9,24 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from bot.flows import automatic
 from bot.flows.comparing import Break, Parked
+from bot.flows.marks import names_of_marks, set_mark
 from bot.flows.notices import BooksDiffer
 from bot.tables import NIL_WALLET, breaks, inbox
-from ledger import Ledger, Tx
+from ledger import Ledger, Refused, Tx
 
 PARKED_AFTER = 2
 """Tries after which news that cannot be handled is listed."""
+OPERATOR = "operator"
+_LEFT = "left:"
+"""What a mark's name begins with that says of a key that it was left as it is; its value says why."""
+
+
+class NotSettled(Refused):
+    """What an operator wants settled cannot be, in words that say why."""
 
 
 def open_breaks(connection: Connection) -> dict[tuple[UUID, str], str]:
@@ -33,17 +41,73 @@ def open_breaks(connection: Connection) -> dict[tuple[UUID, str], str]:
 
 
 def keep_breaks(ledger: Ledger, found: Sequence[Break]) -> Sequence[Break]:
-    """Keep breaks with their age, end those that are gone, and tell of new ones, wallet by wallet."""
+    """Keep breaks with their age, end those that are gone, and tell of new ones; without what was left by hand."""
     by_wallet: dict[UUID, list[Break]] = {}
-    for one in found:
-        by_wallet.setdefault(one.wallet_id, []).append(one)
     with ledger.reading() as connection:
         known = {wallet_id for wallet_id, _ in open_breaks(connection)}
+        left = names_of_marks(connection, NIL_WALLET, _LEFT)
+    for one in found:
+        if f"{_LEFT}{one.key}" not in left:
+            by_wallet.setdefault(one.wallet_id, []).append(one)
     kept: list[Break] = []
     for wallet_id in sorted(known | by_wallet.keys()):
         keep = partial(_keep_breaks, wallet_id=wallet_id, found=by_wallet.get(wallet_id, []))
         kept += ledger.run(keep, wallet_id=wallet_id)
     return kept
+
+
+def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
+    """Leave what is listed under a key or an id of Stripe's as it is; gives the keys. Refuses: NotSettled."""
+    with ledger.reading() as connection:
+        differing = connection.execute(
+            select(breaks.c.wallet_id, breaks.c.key)
+            .where(
+                breaks.c.ended_at.is_(None),
+                or_(breaks.c.key == what, breaks.c.key.endswith(f":{what}", autoescape=True)),
+            )
+            .execution_options(cross_shard=True)
+        ).all()
+        parked = _parked(connection, what)
+    if not differing and not parked:
+        raise NotSettled(f"Nothing that is listed is called {what}. `redbar reconcile` lists what is.")
+    # What is parked today is found on one side only tomorrow night.
+    keys = {row.key for row in differing} | {key for key in parked.values() if key}
+    ledger.run(partial(_leave, keys=keys, events=sorted(parked), note=note), wallet_id=None)
+    for row in differing:
+        end = partial(_end, wallet_id=row.wallet_id, key=row.key, note=note)
+        ledger.run(end, wallet_id=row.wallet_id)
+    return sorted(keys) or [what]
+
+
+def _parked(connection: Connection, what: str) -> dict[str, str]:
+    """Give the news that are parked under an id, and all others of the same payment: the books' key by event."""
+    rows = connection.execute(
+        select(inbox.c.event_id, inbox.c.object_id, inbox.c.intent_id).where(
+            inbox.c.wallet_id == NIL_WALLET, inbox.c.handled_at.is_(None), inbox.c.error != ""
+        )
+    ).all()
+    about = {row.event_id: row.intent_id or row.object_id for row in rows}
+    meant = {about[row.event_id] for row in rows if what in (row.event_id, row.object_id, row.intent_id)}
+    return {event_id: _key_of(name) for event_id, name in about.items() if name in meant}
+
+
+def _key_of(name: str) -> str:
+    what = {"pi_": "credit", "re_": "refund"}.get(name[:3], "")
+    return f"{what}:{name}" if what else ""
+
+
+def _leave(tx: Tx, *, keys: set[str], events: Sequence[str], note: str) -> None:
+    for key in sorted(keys):
+        set_mark(tx, NIL_WALLET, f"{_LEFT}{key}", note)
+    here = inbox.c.wallet_id == NIL_WALLET
+    tx.connection.execute(update(inbox).where(here, inbox.c.event_id.in_(events)).values(handled_at=tx.now))
+
+
+def _end(tx: Tx, *, wallet_id: UUID, key: str, note: str) -> None:
+    mine = (breaks.c.wallet_id == wallet_id) & (breaks.c.key == key)
+    tx.connection.execute(update(breaks).where(mine).values(ended_at=tx.now))
+    if wallet_id != NIL_WALLET:
+        tx.book.audit(wallet_id, OPERATOR, "left_as_it_is", {}, {"key": key, "note": note})
 
 
 def parked_news(ledger: Ledger) -> Sequence[Parked]:

@@ -92,6 +92,8 @@ class Digest:
     """What the books had missed and have now."""
     breaks: Sequence[Break]
     parked: Sequence[Parked]
+    left: int = 0
+    """How much differs that an operator has left as it is."""
     fees: Mapping[str, int] = field(default_factory=dict)
     """What Stripe kept, in minor units by currency: the operator's, listed and not matched."""
     reads: int = 0
@@ -177,6 +179,8 @@ def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
             f"Parked since {_short(one['since'])}, tried {one['tries']} times: "
             f"{one['kind']} {one['object_id']}: {one['error']}"
         )
+    if told["left"]:
+        lines.append(f"Left as it is, by hand: {told['left']} that would be listed otherwise.")
     lines.append(f"{told['headline'][:1].upper()}{told['headline'][1:]}.")
     lines.append(
         f"Stripe was read {told['reads']:,} times this month, of {told['reads_allowed']:,} that it allows."

@@ -151,16 +151,19 @@ class _Teller:
         if payment.amount is None:
             return "a request to connect a card"
         kind = {"top_up": "a top-up", "ask": "a request to pay", "recharge": "an automatic payment"}
+        if _is_by_hand(payment):
+            return f"{payment.amount}, paid outside Redbar and put into the wallet by hand"
         way = {"page": "on a page of Stripe's", "link": "by a link", "saved_card": "with the saved card"}
         return f"{kind[payment.purpose]} of {payment.amount} {way[payment.way]}"
 
     def _wish(self, payment: Payment) -> Iterator[Moment]:
-        by = f"by {payment.asked_by}" if payment.asked_by else "by Redbar itself"
+        itself = "Put in by the operator" if _is_by_hand(payment) else "Asked for by Redbar itself"
+        by = f"Asked for by {payment.asked_by}" if payment.asked_by else itself
         to = f", of {payment.payer}" if payment.payer else ""
         note = f', saying "{payment.note}"' if payment.note else ""
         with_card = f", {self._card(payment.card_id)}" if payment.card_id else ""
         attempt = f", try {payment.try_number}" if payment.try_number > 1 else ""
-        yield Moment(payment.created_at, f"Asked for {by}{to}{note}{with_card}{attempt}.")
+        yield Moment(payment.created_at, f"{by}{to}{note}{with_card}{attempt}.")
         if payment.purpose == "recharge":
             tries = self._rows(
                 (payments.c.recharge_id == payment.recharge_id)
@@ -358,6 +361,10 @@ class _Teller:
             yield Moment(held.ended_at, f"The hold ended: {held.state}.")
         else:
             yield Moment(held.expires_at, "Until then its hold lasts, unless it is extended.")
+
+
+def _is_by_hand(payment: Payment) -> bool:
+    return payment.way == "link" and payment.state is State.PAID and not payment.link_id
 
 
 def _uuid(text: str) -> UUID | None:

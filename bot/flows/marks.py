@@ -42,6 +42,13 @@ def mark_once(tx: Tx, wallet_id: UUID, name: str) -> bool:
     return True
 
 
+def names_of_marks(connection: Connection, wallet_id: UUID, beginning: str) -> frozenset[str]:
+    """Give the names of all that is remembered whose names begin alike."""
+    alike = cursors.c.name.startswith(beginning, autoescape=True)
+    rows = connection.execute(select(cursors.c.name).where(cursors.c.wallet_id == wallet_id, alike))
+    return frozenset(rows.scalars())
+
+
 def drop_mark(tx: Tx, wallet_id: UUID, name: str) -> None:
     """Forget what was remembered by a name."""
     tx.connection.execute(delete(cursors).where(_is(wallet_id, name)))

@@ -119,7 +119,7 @@ class News:
             except NotBookable as problem:
                 log.error("news %s is parked: %s: %s", row.event_id, row.object_id, problem)
                 done, error = False, f"{type(problem).__name__}: {problem}"[:500]
-                self._say_parked(row.object_id, problem)
+                self._say_parked(row.intent_id or row.object_id, problem)
             except Exception as problem:  # one poison row must not stop the others; it is kept with its error
                 log.exception("news %s could not be handled", row.event_id)
                 done, error = False, f"{type(problem).__name__}: {problem}"[:500]

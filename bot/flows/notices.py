@@ -124,6 +124,14 @@ class MoneyParked:
 
 
 @dataclass(frozen=True, slots=True)
+class CreditedByHand:
+    """An operator put into the wallet what was paid at Stripe without naming a payment of ours."""
+
+    name: ClassVar[str] = "money.by_hand"
+    payment_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class CardGone:
     """A saved card was removed, by somebody of the workspace or outside (no actor)."""
 
@@ -188,6 +196,7 @@ BotNotice = (
     | DisputeChanged
     | BooksDiffer
     | MoneyParked
+    | CreditedByHand
     | CardGone
     | CardExpiring
     | ConfirmationDue
@@ -208,6 +217,7 @@ BOT_NOTICES: tuple[type[BotNotice], ...] = (
     DisputeChanged,
     BooksDiffer,
     MoneyParked,
+    CreditedByHand,
     CardGone,
     CardExpiring,
     ConfirmationDue,

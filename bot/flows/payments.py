@@ -33,8 +33,8 @@ from bot.ports import (
     SessionSeen,
     Unknown,
 )
-from bot.tables import billing
-from ledger import Currency, Ledger, Money, Tx, failpoint, to_minor
+from bot.tables import billing, workspaces
+from ledger import Currency, Ledger, Money, Tx, failpoint, to_minor, transfer_by_key
 
 log = logging.getLogger("redbar.payments")
 
@@ -195,7 +195,7 @@ class Payments:
             case Ok(seen):
                 if seen.intent_id is not None and not self.sync_intent(seen.intent_id):
                     return False
-                payment = self._ours(seen.metadata)
+                payment = self._payment_of(seen.metadata, seen.intent_id or "")
                 if payment is not None:
                     self._ledger.run(
                         lambda tx: self._heard_page(tx, payment, seen), wallet_id=payment.wallet_id
@@ -219,7 +219,7 @@ class Payments:
 
     def hear_intent(self, seen: IntentSeen) -> Payment | None:
         """Let an intent that was looked at act; gives its payment, None when it is not of this installation."""
-        payment = self._ours(seen.metadata)
+        payment = self._payment_of(seen.metadata, seen.intent_id)
         if payment is None:
             return None
         return self._ledger.run(lambda tx: self._heard_intent(tx, payment, seen), wallet_id=payment.wallet_id)
@@ -275,6 +275,25 @@ class Payments:
                 f"it names payment {ref or payment_id}, which is not here", wallet_id=wallet_id
             )
         return payment
+
+    def _payment_of(self, metadata: Mapping[str, str], intent_id: str) -> Payment | None:
+        """Find the payment that an outside object names, or by which its intent was credited. Raises: Unattributed."""
+        try:
+            named = self._ours(metadata)
+        except Unattributed:
+            credited = self._credited(intent_id)
+            if credited is None:
+                raise
+            return credited
+        return named or self._credited(intent_id)
+
+    def _credited(self, intent_id: str) -> Payment | None:
+        """Find the payment by which an operator credited an intent that names none of ours."""
+        with self._ledger.reading() as connection:
+            for wallet_id in connection.execute(select(workspaces.c.wallet_id)).scalars().all():
+                if transfer_by_key(connection, wallet_id, "stripe", f"credit:{intent_id}") is not None:
+                    return find(connection, wallet_id, intent_id=intent_id)
+        return None
 
     # --- The sweep -----------------------------------------------------------------------------------------
 

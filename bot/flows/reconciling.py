@@ -129,12 +129,14 @@ class Reconciliation:
         found = round_.compare(intents, refunds, disputed, movements)
         self._count_reads()
         reads, allowed = reads_of_month(self._ledger, now)
+        kept = keep_breaks(self._ledger, found.breaks)
         digest = Digest(
             since=since,
             until=until,
             sums=sums_of(found.compared),
             healed=found.healed,
-            breaks=keep_breaks(self._ledger, found.breaks),
+            breaks=kept,
+            left=len(found.breaks) - len(kept),
             parked=parked_news(self._ledger),
             fees=round_.fees,
             reads=reads,
@@ -284,7 +286,7 @@ class _Round:
     ) -> "_Found":
         customers = self._house.customers()
         for intent in intents:
-            wallet_id = self._house.owner(intent)
+            wallet_id = self._named(intent)
             self._wallet_of[intent.intent_id] = wallet_id
             if intent.status == "succeeded":
                 if wallet_id is not None:
@@ -309,7 +311,7 @@ class _Round:
                 continue
             match seen := self._house.outside(key):
                 case IntentSeen():
-                    owner = self._house.owner(seen)
+                    owner = self._named(seen)
                 case RefundSeen():
                     owner = self._owner(seen.intent_id)
                 case _:
@@ -320,10 +322,16 @@ class _Round:
     def _owner(self, intent_id: str) -> UUID | None:
         """Say whose an intent is that may be older than what was listed: the books know what they credited."""
         if intent_id not in self._wallet_of:
-            self._wallet_of[intent_id] = next(
-                (one for one in self._wallet_ids if self._house.entry(one, f"credit:{intent_id}")), None
-            )
+            self._wallet_of[intent_id] = self._credited(intent_id)
         return self._wallet_of[intent_id]
+
+    def _credited(self, intent_id: str) -> UUID | None:
+        return next((one for one in self._wallet_ids if self._house.entry(one, f"credit:{intent_id}")), None)
+
+    def _named(self, intent: IntentSeen) -> UUID | None:
+        """Say whose an intent is: the wallet that it names, or that an operator credited it to."""
+        named = self._house.owner(intent)
+        return named if named in self._wallet_ids else self._credited(intent.intent_id) or named
 
     def _expect(self, wallet_id: UUID, seen: Seen) -> None:
         keys = _keys_of(seen)
@@ -367,7 +375,7 @@ class _Round:
         amount = from_minor(intent.received_minor, Currency.of(intent.currency))
         words = (
             f"{amount} was paid by a customer of ours without our mark; "
-            "if it was meant for the wallet, credit it by hand"
+            f"redbar settle {intent.intent_id} puts it into the wallet, or leaves it"
         )
         self._break(NIL_WALLET, f"credit:{intent.intent_id}", words)
 

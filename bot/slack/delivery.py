@@ -87,6 +87,7 @@ class Delivery:
             told.DisputeChanged.name: self._disputed,
             told.BooksDiffer.name: self._books_differ,
             told.MoneyParked.name: self._parked,
+            told.CreditedByHand.name: self._credited_by_hand,
             told.CardGone.name: self._card_gone,
             told.CardExpiring.name: self._card_expiring,
             told.ConfirmationDue.name: self._confirmation_due,
@@ -319,6 +320,10 @@ class Delivery:
         notice = waiting.read(told.MoneyParked)
         message = money_out.parked(notice.object_id, notice.words)
         self._tell(waiting, message, finance=False)
+
+    def _credited_by_hand(self, waiting: Waiting) -> None:
+        payment = self._look(waiting.wallet_id, waiting.read(told.CreditedByHand).payment_id)
+        self._tell(waiting, money_out.credited_by_hand(self._facts(payment), payment.intent_id))
 
     # --- Automatic payments --------------------------------------------------------------------------------
 

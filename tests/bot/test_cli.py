@@ -57,6 +57,7 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "key",
         "charges",
         "reconcile",
+        "settle",
         "explain",
         "verify",
         "export",

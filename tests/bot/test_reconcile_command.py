@@ -5,15 +5,19 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import stripe
 
 from bot import demo
 from bot.__main__ import main
 from ledger import CreditKind, PostMoney
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World
+
+PRICE: Any = {"currency": "usd", "unit_amount": 3_000, "product_data": {"name": "Calls"}}
 
 
 @pytest.fixture
@@ -109,3 +113,55 @@ def test_an_outage_compares_nothing(
 
     assert main(["reconcile", *_database(data)]) == 2
     assert "Stripe could not be asked. Nothing was compared" in capsys.readouterr().out
+
+
+def test_what_is_listed_is_settled_beside_the_bot(
+    running: demo.Demo, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Left with a reason; what is not listed, and a payment that isn't one, are refused in words."""
+    invented = PostMoney("stripe", "credit:pi_never", CreditKind.TOP_UP, 5_000_000, None, reference="RB-7")
+    running.bot.ledger.carry_out(running.bot.wallet_id, [invented])
+    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        World(client, running.info["api_key"]).skip(10)
+    assert main(["reconcile", *_database(data)]) == 1
+    capsys.readouterr()
+
+    assert main(["settle", "pi_never", "--leave", "--note", "booked in a test", *_database(data)]) == 0
+    assert capsys.readouterr().out.startswith("Left as it is, and not listed any more: credit:pi_never.")
+    assert main(["reconcile", *_database(data)]) == 0
+    assert "Left as it is, by hand: 1 that would be listed otherwise." in capsys.readouterr().out
+    for way, words in (
+        ("--leave", "Nothing that is listed is called"),
+        ("--credit", "Stripe knows no payment"),
+    ):
+        assert main(["settle", "pi_never", way, "--note", "once more", *_database(data)]) == 1
+        assert capsys.readouterr().out.startswith(words)
+    for note in (" ", "two\nlines"):
+        assert main(["settle", "pi_never", "--leave", "--note", note, *_database(data)]) == 2
+        assert "--note has to say why" in capsys.readouterr().out
+
+
+def test_a_payment_from_stripes_own_pages_is_credited_beside_the_bot(
+    running: demo.Demo, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And everybody with a role reads who did it, and why."""
+    made = stripe.StripeClient(
+        json.loads((data / "secrets.json").read_text(encoding="utf-8"))["stripe_key"],
+        base_addresses={"api": f"{running.url}/stripe"},
+        max_network_retries=0,
+    ).v1.payment_links.create({"line_items": [{"price_data": PRICE, "quantity": 1}]})
+    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        world = World(client, running.info["api_key"])
+        world.pay(made.url)
+        intent = world.client.get("/sandbox/api/stripe/charges").json()[-1]["payment_intent"]
+
+        assert main(["settle", intent, "--credit", "--note", "paid in advance", *_database(data)]) == 0
+
+        said = f"$30.00 of {intent} is in the wallet as RB-1002. The balance is $130.00.\n"
+        assert capsys.readouterr().out == said
+        for who in ("owner", "finance"):
+            told = world.reads(who, "$30.00 was put into the wallet by whoever runs Redbar")
+            assert "paid in advance" in str(told)
+        assert world.wallet()["balance"] == "130.00"
+    assert main(["explain", "RB-1002", *_database(data)]) == 0
+    assert "paid outside Redbar and put into the wallet by hand" in capsys.readouterr().out

@@ -216,6 +216,10 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
         yield f"books differ, paused {paused}", money_out.books_differ(3, "credit:pi_1", words, paused=paused)
     yield "key refused", status.key_refused()
     yield "key accepted", status.key_accepted()
+    paid = v.request(
+        state=RequestState.PAID, balance=v.usd("230"), paid_with="Visa ••4242", note="paid in advance"
+    )
+    yield "credited by hand", money_out.credited_by_hand(paid, "pi_1")
     yield "parked", money_out.parked("pi_1", "it names payment RB-9, which is not here")
     yield "dispute without a date", money_out.disputed(v.dispute(due_by=None, paid_at=None, card=""))
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.slack.views import errors, help, history, money_in, usage
+from bot.slack.views import errors, help, history, money_in, money_out, usage
 from bot.slack.views.blocks import Message
 from bot.slack.views.money_in.sentences import request_line
 from bot.slack.views.text import clean, escape
@@ -25,6 +25,8 @@ def _shown() -> dict[str, Message | dict[str, object]]:
         "history": history.history(v.history(rows=(row,)), USD),
         "why": usage.why(replace(spike, references=((v.ATTACK, v.usd("1")),))),
         "help": help.help_message(f'"/wallet {v.ATTACK}" isn\'t something I know.'),
+        "credited by hand": money_out.credited_by_hand(attacked, "pi_1"),
+        "parked": money_out.parked("pi_1", v.ATTACK),
         "refused": errors.refused(f'"{v.ATTACK}" isn\'t an amount I can read.'),
     }
 

@@ -3,11 +3,11 @@
 Refunds and disputes are handled in Stripe, by whoever runs Redbar; people here read what it means for the wallet.
 """
 
-from bot.flows.facts import DisputeFacts, RefundFacts
+from bot.flows.facts import DisputeFacts, RefundFacts, RequestFacts
 from bot.slack.ids import Act
 from bot.slack.views.automatic import off_button
 from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, context, section
-from bot.slack.views.text import moment, sentence, spoken
+from bot.slack.views.text import escape, moment, sentence, spoken
 from ledger import Automatic
 
 
@@ -85,8 +85,23 @@ def parked(object_id: str, words: str) -> Message:
     return barred(
         RED,
         "*Money moved at Stripe that Redbar can't put into the wallet by itself.*",
-        [sentence(words), "It is kept, and nothing is lost: whoever runs Redbar has to look."],
-        small=[f"{object_id} · redbar reconcile lists it"],
+        [sentence(words), "It is kept, and nothing is lost: whoever runs Redbar has to decide about it."],
+        small=[f"redbar settle {object_id} puts it into the wallet, or leaves it"],
+    )
+
+
+def credited_by_hand(f: RequestFacts, intent_id: str) -> Message:
+    """Say that an operator put into the wallet what was paid at Stripe outside Redbar."""
+    card = f" with {f.paid_with}" if f.paid_with else ""
+    return barred(
+        GREEN,
+        f"*{f.amount} was put into the wallet by whoever runs Redbar.*",
+        [
+            f"It was paid at Stripe{card}, and not through a request of Redbar's.",
+            f'They say: "{escape(f.note)}"',
+            f"The balance is {f.balance}." if f.balance is not None else "",
+        ],
+        small=[f"Ref {f.ref} · {intent_id}"],
     )
 
 
