@@ -8,8 +8,7 @@ truth that their books are held against.
 import signal
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from tests.faults.cells import (
     cells_of,
 )
 from tests.faults.fork import Ended
-from tests.faults.lane import LANES, Lane, Start
+from tests.faults.lane import Lane, Start, on_lanes
 from tests.faults.life import POSTS
 
 SAMPLE = 1 if REQUIRE_ALL else 11
@@ -209,13 +208,8 @@ def test_whatever_befalls_a_call_charges_and_credits_stay_one_to_one(
 ) -> None:
     """Every cell of a scene."""
     cells = cells_of(scene)[SCENES.index(scene) % SAMPLE :: SAMPLE]
-    for lane in lanes:
-        lane.start(scene.start)  # here, since migrations cannot run on two threads at once
 
-    with ThreadPoolExecutor(LANES) as pool:
-        wrong = list(pool.map(played, lanes, [cells[number::LANES] for number in range(LANES)]))
-
-    assert not any(wrong), "\n".join(chain(*wrong))
+    assert on_lanes(lanes, scene.start, cells, played) == []
 
 
 def test_the_matrix_is_whole() -> None:

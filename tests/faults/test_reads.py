@@ -6,7 +6,6 @@ outlives all of it, and what it has seen is the truth that this end is held agai
 
 import signal
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from bot.ports import PaymentGateway
 from tests.conftest import REQUIRE_ALL
 from tests.faults.cells import HANG_MS, Trouble, error
-from tests.faults.lane import LANES, Lane, Start
+from tests.faults.lane import Lane, Start, on_lanes
 from tests.faults.life import POSTS
 
 SAMPLE = 1 if REQUIRE_ALL else 11
@@ -166,13 +165,8 @@ def _other(books: dict[str, Any], right: dict[str, Any]) -> list[str]:
 def test_whatever_befalls_a_reading_the_books_end_the_same(lanes: Sequence[Lane], scene: Scene) -> None:
     """Every cell of a scene."""
     cells = cells_of(scene)[SCENES.index(scene) % SAMPLE :: SAMPLE]
-    for lane in lanes:
-        lane.start(scene.start)  # here, since migrations cannot run on two threads at once
 
-    with ThreadPoolExecutor(LANES) as pool:
-        wrong = list(pool.map(played, lanes, [cells[number::LANES] for number in range(LANES)]))
-
-    assert not any(wrong), "\n".join(chain(*wrong))
+    assert on_lanes(lanes, scene.start, cells, played) == []
 
 
 def test_every_reading_is_in_it() -> None:
