@@ -150,7 +150,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
             news=news,
             bolt=None if settings.socket_mode else bolt,
             stripe_webhook_secret=settings.stripe_webhook_secret,
-            stripe_live="_live_" in settings.stripe_api_key,
+            stripe_live=settings.stripe_live,
             beat=lambda: clockwork.beat_at,
         )
     )

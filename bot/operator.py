@@ -7,6 +7,7 @@ from uuid import UUID
 
 from bot.app import by_hand_of, open_ledger, reconciliation_of
 from bot.control import Answer, ask, socket_of
+from bot.flows.access import keep_mode
 from bot.flows.breaks import NotSettled
 from bot.flows.byhand import leave_be
 from bot.flows.comparing import as_answer, lines_of
@@ -59,7 +60,7 @@ def reconcile(database_url: str, environ: Mapping[str, str], say: Say, step: Say
     """Hold Stripe and the books side by side; gives 0 when they agree, 1 when not, 2 when nothing was compared."""
 
     def alone(ledger: Ledger, wallets: Sequence[UUID]) -> Answer:
-        with _stripe(environ) as gateway:
+        with _stripe(environ, ledger) as gateway:
             return as_answer(reconciliation_of(ledger, gateway).run(ledger.now(), step))
 
     answer = _asked(database_url, {"command": "reconcile"}, alone, step)
@@ -81,7 +82,7 @@ def settle(
             return {"words": leave_be(ledger, what, note)}
         if len(wallets) > 1:
             raise NotSettled("There are several wallets: start the bot of the one that is meant.")
-        with _stripe(environ) as gateway:
+        with _stripe(environ, ledger) as gateway:
             return {"words": by_hand_of(ledger, gateway).credit(wallets[0], what, note)}
 
     wish: Answer = {"command": "settle", "what": what, "note": note, "credit": credits_it}
@@ -95,12 +96,13 @@ class _NoSettings(Exception):
 
 
 @contextmanager
-def _stripe(environ: Mapping[str, str]) -> Iterator[StripeGateway]:
+def _stripe(environ: Mapping[str, str], ledger: Ledger) -> Iterator[StripeGateway]:
     try:
         settings = Settings.from_env(environ)
     except SettingsWrong as wrong:
         words = "No bot runs here, and to ask Stripe without one: " + " ".join(wrong.problems)
         raise _NoSettings(words) from None
+    keep_mode(ledger, live=settings.stripe_live)
     gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
     try:
         yield gateway

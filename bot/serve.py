@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.app import Redbar, build, commands_of, open_ledger
 from bot.control import Control, socket_of
-from bot.flows.access import note_access
+from bot.flows.access import OtherMode, keep_mode, note_access
 from bot.http.server import listen
 from bot.logs import configure
 from bot.ports import Denied, Ok
@@ -38,10 +38,11 @@ def serve(environ: Mapping[str, str], say: Say) -> int:
         say(str(problem))
         return 1
     try:
+        keep_mode(ledger, live=settings.stripe_live)
         bot = build(settings, SystemClock(), ledger)
-    except (SlackApiError, SlackClientError, OSError) as problem:
+    except (SlackApiError, SlackClientError, OSError, OtherMode) as problem:
         ledger.close()
-        say(_why_not(settings, problem))
+        say(str(problem) if isinstance(problem, OtherMode) else _why_not(settings, problem))
         return 1
     try:
         return _until_signal(bot, settings, say)

@@ -100,6 +100,11 @@ class Settings:
         """Slack's requests come through a socket that we open, rather than to a URL of ours."""
         return bool(self.slack_app_token)
 
+    @property
+    def stripe_live(self) -> bool:
+        """The key moves real money."""
+        return "_live_" in self.stripe_api_key
+
     def __repr__(self) -> str:
         shown = ", ".join(
             f"{field.name}={getattr(self, field.name)!r}"

@@ -1,7 +1,8 @@
-"""Whether Stripe accepts our key: kept from the first refusal to the first answer, and told once each way.
+"""Whether Stripe accepts our key, and whether it is of the mode that the books were begun in.
 
 A key that was revoked, or changed in one place only, looks like an outage to every flow, and is waited for like one;
-but no minute of waiting ends it, so people are told whose turn it is.
+but no minute of waiting ends it, so people are told whose turn it is, once each way. A live key on books that were
+tried with a test key would count test money as real, and would find none of their customers, cards and payments.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,41 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from bot.flows.marks import drop_mark, mark_of, mark_once
+from bot.flows.marks import drop_mark, mark_of, mark_once, set_mark
 from bot.flows.notices import KeyAccepted, KeyRefused
 from bot.ports import Denied, Ok
-from bot.tables import cursors, workspaces
-from ledger import Ledger, Tx
+from bot.tables import NIL_WALLET, cursors, payments, workspaces
+from ledger import Ledger, Refused, Tx
 
-_NAME = "key_refused"
+_NAME, _MODE = "key_refused", "stripe_mode"
+
+
+class OtherMode(Refused):
+    """The books were begun with a key of the other mode."""
+
+    def __init__(self, *, live: bool) -> None:
+        had, has = ("test", "live") if live else ("live", "test")
+        super().__init__(
+            f"These books were begun with a {had} key of Stripe's, and REDBAR_STRIPE_API_KEY is a {has} key: what was "
+            f"paid in one mode is nothing in the other. Give it a {had} key again, or begin new books: name another "
+            "database in REDBAR_DATABASE_URL."
+        )
+
+
+def keep_mode(ledger: Ledger, *, live: bool) -> None:
+    """Remember in which mode the books were begun, and hold to it once anything was asked for. Refuses: OtherMode."""
+    mode = "live" if live else "test"
+    with ledger.reading() as connection:
+        kept = mark_of(connection, NIL_WALLET, _MODE)
+        if kept is not None and kept.value != mode and _anything_asked(connection):
+            raise OtherMode(live=live)
+    if kept is None or kept.value != mode:
+        ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _MODE, mode), wallet_id=None)
+
+
+def _anything_asked(connection: Connection) -> bool:
+    wanted = select(payments.c.payment_id).limit(1).execution_options(cross_shard=True)
+    return connection.execute(wanted).first() is not None
 
 
 def key_refused_at(connection: Connection, wallet_id: UUID) -> datetime | None:

@@ -103,6 +103,14 @@ def test_without_a_bot_it_asks_stripe_itself(
     assert main(["reconcile", *here]) == 0
     assert "Nothing is missing and nothing differs." in capsys.readouterr().out
 
+    # The key that was right for trying is exchanged for one of real money, and the books are not.
+    monkeypatch.setenv("REDBAR_STRIPE_API_KEY", "sk_live_1")
+    monkeypatch.setenv("REDBAR_SLACK_APP_TOKEN", kept["app_token"])
+    monkeypatch.setenv("REDBAR_DATABASE_URL", here[1])
+    for command, code in ((["reconcile"], 2), (["run"], 1)):
+        assert main(command) == code
+        assert capsys.readouterr().out.startswith("These books were begun with a test key of Stripe's")
+
 
 def test_an_outage_compares_nothing(
     running: demo.Demo, data: Path, capsys: pytest.CaptureFixture[str]

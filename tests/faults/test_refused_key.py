@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from bot.app import reconciliation_of
 from bot.flows import calls
-from bot.flows.access import key_refused_at
+from bot.flows.access import OtherMode, keep_mode, key_refused_at
 from bot.flows.charges import Charges
 from bot.flows.notices import KeyAccepted, KeyRefused
 from bot.flows.pages import card_facts
@@ -238,3 +238,14 @@ def test_what_a_call_met_is_written_down(desk: Desk) -> None:
     desk.payments.sweep(desk.ledger.now())
     with desk.ledger.reading() as connection:
         assert connection.execute(select(payments.c.state)).scalar_one() == State.OFFERED.value
+
+
+def test_books_are_held_to_the_mode_of_their_first_key(desk: Desk) -> None:
+    """Test money is never counted as real; before anything was asked for, a key may be exchanged."""
+    for live in (False, True, False, False):
+        keep_mode(desk.ledger, live=live)
+    desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+
+    keep_mode(desk.ledger, live=False)
+    with pytest.raises(OtherMode, match="begun with a test key"):
+        keep_mode(desk.ledger, live=True)
