@@ -206,7 +206,7 @@ class Unknown:
 class Denied(Unknown):
     """Our key is not accepted, or not for this: nothing was looked at or done, and an earlier try may have been.
 
-    An operator can end it, so it is waited for like an outage, and nothing is concluded about money, cards or payments.
+    Nothing is concluded from it about money, cards or payments that exist. An operator can end it.
     """
 
     whole: bool

@@ -5,20 +5,21 @@ but no minute of waiting ends it, so people are told whose turn it is, once each
 tried with a test key would count test money as real, and would find none of their customers, cards and payments.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from bot.flows.marks import drop_mark, mark_of, mark_once, set_mark
+from bot.flows.marks import drop_mark, mark_of, set_mark
 from bot.flows.notices import KeyAccepted, KeyRefused
 from bot.ports import Denied, Ok
-from bot.tables import NIL_WALLET, cursors, payments, workspaces
+from bot.tables import NIL_WALLET, payments, workspaces
 from ledger import Ledger, Refused, Tx
 
-_NAME, _MODE = "key_refused", "stripe_mode"
+QUIET_FOR = timedelta(hours=6)
+"""How long after people were told of a refused key they are not told again: two replicas may have different keys."""
+_REFUSED, _TOLD, _MODE = "key_refused", "key_refused_told", "stripe_mode"
 
 
 class OtherMode(Refused):
@@ -51,40 +52,44 @@ def _anything_asked(connection: Connection) -> bool:
 
 def key_refused_at(connection: Connection, wallet_id: UUID) -> datetime | None:
     """Say since when Stripe does not accept our key; None while it does."""
-    mark = mark_of(connection, wallet_id, _NAME)
+    mark = mark_of(connection, wallet_id, _REFUSED)
     return mark.at if mark is not None else None
-
-
-def key_is_refused(connection: Connection) -> bool:
-    """Say whether any wallet's people were told that Stripe does not accept our key."""
-    return bool(_told(connection))
 
 
 def note_access(ledger: Ledger, answer: object) -> None:
     """Learn from an answer of Stripe's whether our key is accepted; a missing right alone says nothing of the key."""
-    if isinstance(answer, Denied) and answer.whole:
-        with ledger.reading() as connection:
-            ids = connection.execute(select(workspaces.c.wallet_id)).scalars().all()
-        for wallet_id in ids:
-            ledger.run(partial(_refused, wallet_id=wallet_id), wallet_id=wallet_id)
-    elif isinstance(answer, Ok):
-        with ledger.reading() as connection:
-            told = _told(connection)
-        for wallet_id in told:
-            ledger.run(partial(_accepted, wallet_id=wallet_id), wallet_id=wallet_id)
+    refused = isinstance(answer, Denied) and answer.whole
+    if not refused and not isinstance(answer, Ok):
+        return
+    with ledger.reading() as connection:
+        known = key_refused_at(connection, NIL_WALLET) is not None
+        if known == refused:
+            return
+        wallet_ids = connection.execute(select(workspaces.c.wallet_id)).scalars().all()
+    # Each wallet's people first: whoever dies in between begins again, and tells nobody twice.
+    for wallet_id in wallet_ids:
+        ledger.run(partial(_refuse if refused else _accept, wallet_id=wallet_id), wallet_id=wallet_id)
+    if refused:
+        ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _REFUSED), wallet_id=None)
+    else:
+        ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, _REFUSED), wallet_id=None)
 
 
-def _told(connection: Connection) -> Sequence[UUID]:
-    wanted = select(cursors.c.wallet_id).where(cursors.c.name == _NAME)
-    return connection.execute(wanted.execution_options(cross_shard=True)).scalars().all()
-
-
-def _refused(tx: Tx, *, wallet_id: UUID) -> None:
-    if mark_once(tx, wallet_id, _NAME):
+def _refuse(tx: Tx, *, wallet_id: UUID) -> None:
+    if mark_of(tx.connection, wallet_id, _REFUSED) is not None:
+        return
+    told = mark_of(tx.connection, wallet_id, _TOLD)
+    quiet = told is not None and tx.now - told.at < QUIET_FOR
+    set_mark(tx, wallet_id, _REFUSED, "" if quiet else _TOLD)
+    if not quiet:
+        set_mark(tx, wallet_id, _TOLD)
         tx.outbox.add(wallet_id, KeyRefused())
 
 
-def _accepted(tx: Tx, *, wallet_id: UUID) -> None:
-    if mark_of(tx.connection, wallet_id, _NAME) is not None:
-        drop_mark(tx, wallet_id, _NAME)
+def _accept(tx: Tx, *, wallet_id: UUID) -> None:
+    mark = mark_of(tx.connection, wallet_id, _REFUSED)
+    if mark is None:
+        return
+    drop_mark(tx, wallet_id, _REFUSED)
+    if mark.value == _TOLD:
         tx.outbox.add(wallet_id, KeyAccepted())

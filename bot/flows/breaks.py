@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from bot.flows import automatic
 from bot.flows.comparing import Break, Parked
-from bot.flows.marks import names_of_marks, set_mark
+from bot.flows.marks import drop_mark, names_of_marks, set_mark
 from bot.flows.notices import BooksDiffer
 from bot.tables import NIL_WALLET, breaks, inbox
 from ledger import Ledger, Refused, Tx
@@ -77,6 +77,11 @@ def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
         end = partial(_end, wallet_id=row.wallet_id, key=row.key, note=note)
         ledger.run(end, wallet_id=row.wallet_id)
     return sorted(keys) or [what]
+
+
+def list_again(ledger: Ledger, key: str) -> None:
+    """Forget that a key was left, since it has been booked after all."""
+    ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, f"{_LEFT}{key}"), wallet_id=None)
 
 
 def _parked(connection: Connection, what: str) -> dict[str, str]:

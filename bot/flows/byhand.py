@@ -6,7 +6,7 @@ never to be booked is left as it is, and not listed any more.
 
 from uuid import UUID
 
-from bot.flows.breaks import OPERATOR, NotSettled, leave
+from bot.flows.breaks import OPERATOR, NotSettled, leave, list_again
 from bot.flows.notices import CreditedByHand
 from bot.flows.payments import Payments
 from bot.flows.settling import NotBookable, Payment, plan, settle
@@ -34,6 +34,7 @@ class ByHand:
                 f"{intent_id} is {known.ref}'s, which is {known.state}. Nothing more was booked."
             )
         made, balance = self._ledger.run(lambda tx: _credit(tx, wallet_id, seen, note), wallet_id=wallet_id)
+        list_again(self._ledger, f"credit:{intent_id}")
         return f"{made.amount} of {intent_id} is in the wallet as {made.ref}. The balance is {balance}."
 
     def _look(self, intent_id: str) -> IntentSeen:

@@ -40,8 +40,8 @@ RETRY_AFTER = timedelta(minutes=1)
 CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "detach"})
 """What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
 
-DENIED = "key not accepted"
-"""What is written down of a call that was made with a key that Stripe did not accept, or not for this."""
+DENIED, NO_RIGHT = "key not accepted", "the key may not do this"
+"""What is written down of a call that Stripe did not accept because of our key."""
 _NO_KEY = "Nothing was charged: Stripe doesn't accept Redbar's key. Whoever runs Redbar has to look at it."
 HELD_BACK = "held_back"
 """Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
@@ -96,6 +96,8 @@ class Call:
     key: str
     body: Body
     created_at: datetime
+    unsent: bool
+    """It was planned a moment ago by whoever holds it, so it was surely never sent."""
 
 
 def intend(
@@ -119,6 +121,7 @@ def intend(
         key=f"redbar:{operation}:{call_id}",
         body=body,
         created_at=tx.now,
+        unsent=True,
     )
     tx.connection.execute(
         insert(calls).values(
@@ -156,6 +159,9 @@ def send(gateway: PaymentGateway, call: Call) -> Answer:
     failpoint(f"call.{call.operation}.before_send")
     answer = _send(gateway, call)
     failpoint(f"call.{call.operation}.after_send")
+    if isinstance(answer, Denied) and not answer.whole and call.unsent:
+        # A right that is missing stays missing: a definite no, where nothing can have been done before.
+        return Rejected(code=NO_RIGHT, message="")
     return answer
 
 
@@ -287,4 +293,5 @@ def _call(row: Any) -> Call:
         key=str(row["key"]),
         body=json.loads(body),
         created_at=row["created_at"],
+        unsent=False,
     )

@@ -174,7 +174,8 @@ class Charges:
                 else payment.paid_with
             )
             view, _ = self._ledger.look(connection, payment.wallet_id)
-            denied = calls.was_denied(connection, payment.wallet_id, payment.payment_id)
+            unmade = payment.state is State.ASKED
+            denied = unmade and calls.was_denied(connection, payment.wallet_id, payment.payment_id)
         outcome = {
             State.PAID: "paid",
             State.WAITING: "needs_action",

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from bot.flows.access import key_is_refused, note_access
+from bot.flows.access import key_refused_at, note_access
 from bot.flows.cards import Cards
 from bot.flows.marks import mark_of, mark_once, set_mark
 from bot.flows.money_out import MoneyOut
@@ -160,7 +160,7 @@ class News:
             polled = mark_of(connection, NIL_WALLET, _POLLED)
             watched_at, stopped = _watched(connection)
             tight = _is_tight(connection, now)
-            refused = key_is_refused(connection)
+            refused = key_refused_at(connection, NIL_WALLET) is not None
         wait = poll_every(now, watched_at, webhook=self._webhook, stopped=stopped, tight=tight)
         if refused:
             wait = min(wait, WARM_EVERY)  # so that the all-clear comes soon after the key was mended

@@ -164,7 +164,7 @@ def _euros() -> dict[str, Any]:
     return {"price_data": price, "quantity": 1}
 
 
-def test_what_is_left_is_not_listed_again(desk: Desk, both: Reconciliation) -> None:
+def test_what_is_left_is_not_listed_again(desk: Desk, both: Reconciliation, hand: ByHand) -> None:
     """A payment that was not for the wallet, news of another, and a transfer that Stripe knows nothing of."""
     rule_on(desk)
     unmarked = _unmarked(desk)
@@ -189,6 +189,8 @@ def test_what_is_left_is_not_listed_again(desk: Desk, both: Reconciliation) -> N
         digest = _later(desk, both, hours=24)
         assert digest.headline == "nothing is missing and nothing differs"
         assert digest.left == 3
+    hand.credit(desk.wallet_id, unmarked, "it was for the wallet after all")
+    assert _later(desk, both).left == 2
     with pytest.raises(NotSettled, match="Nothing that is listed is called pi_never"):
         leave_be(desk.ledger, "pi_never", "again")
 

@@ -10,7 +10,7 @@ from bot.app import reconciliation_of
 from bot.flows import calls
 from bot.flows.access import OtherMode, keep_mode, key_refused_at
 from bot.flows.charges import Charges
-from bot.flows.notices import KeyAccepted, KeyRefused
+from bot.flows.notices import KeyAccepted, KeyRefused, RechargeFailed
 from bot.flows.pages import card_facts
 from bot.flows.recharge import Recharge
 from bot.flows.reconciling import NotReconciled
@@ -121,12 +121,11 @@ def test_a_charge_that_may_have_been_made_stays_open(desk: Desk, refusal: dict[s
     assert (len(desk.shop.charges()), desk.view().balance_micros) == (1, 20_000_000)
 
 
-@REFUSALS
-def test_an_automatic_charge_waits_and_no_card_is_blamed(desk: Desk, refusal: dict[str, Any]) -> None:
+def test_an_automatic_charge_waits_and_no_card_is_blamed(desk: Desk) -> None:
     """One attempt under one key; neither the backup card nor a pause comes of it."""
     _connect(desk)
     rule_on(desk)
-    desk.shop.arm(match="POST /v1/payment_intents", times=3, **refusal)
+    desk.shop.arm(match="POST /v1/payment_intents", times=3, **NOT_THE_KEY)
     recharge = Recharge(desk.ledger, desk.payments)
 
     for _ in range(3):
@@ -208,12 +207,55 @@ def test_news_that_waited_for_the_key_wait_no_longer_than_the_key(desk: Desk) ->
 
 
 def test_a_missing_right_is_not_a_refused_key(desk: Desk) -> None:
-    """Nobody is told that nothing can be paid while much can."""
+    """Nobody is told that nothing can be paid while much can; whoever asks hears at once that this can't be made."""
     desk.shop.arm(match="POST /v1/payment_links", **NOT_THE_RIGHT)
-    with pytest.raises(calls.Unreachable):
+    with pytest.raises(calls.NotMade, match="did not accept the request"):
         desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
 
     assert (_refused_at(desk), desk.told(KeyRefused)) == (None, [])
+    with desk.ledger.reading() as connection:
+        (made,) = connection.execute(select(call_rows.c.state, call_rows.c.answer)).all()
+    assert tuple(made) == ("refused", "the key may not do this")
+
+
+def test_an_automatic_charge_without_the_right_for_it_is_a_matter_for_people(desk: Desk) -> None:
+    """Nothing was sent before, so it is a definite no: paused, told, and no card is called declined."""
+    _connect(desk)
+    rule_on(desk)
+    desk.shop.arm(match="POST /v1/payment_intents", **NOT_THE_RIGHT)
+
+    Recharge(desk.ledger, desk.payments).consider(desk.wallet_id)
+
+    assert automatic(desk) is Automatic.PAUSED
+    assert desk.view().trouble == "Stripe did not accept the request"
+    assert len(desk.told(RechargeFailed)) == 1
+
+
+def test_a_call_that_may_have_been_sent_is_not_given_up_for_a_missing_right(desk: Desk) -> None:
+    """The process died after it was planned; whoever goes on cannot know that it was never sent."""
+    desk.shop.arm(match="POST /v1/payment_links", mode="reset_after")
+    with pytest.raises(calls.Unreachable):
+        desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    desk.shop.arm(match="POST /v1/payment_links", **NOT_THE_RIGHT)
+
+    for state in (State.ASKED, State.OFFERED):
+        desk.shop.clock.skip(minutes=2)
+        desk.payments.sweep(desk.ledger.now())
+        with desk.ledger.reading() as connection:
+            assert connection.execute(select(payments.c.state)).scalar_one() == state.value
+
+
+def test_two_replicas_with_different_keys_do_not_talk_all_day(desk: Desk) -> None:
+    """One is refused, the other is not, in turns: said once each way in six hours."""
+    for _ in range(100):
+        desk.shop.arm(match="GET /v1/events", **NOT_THE_KEY)
+        for _ in range(2):
+            desk.shop.clock.skip(minutes=31)
+            assert desk.news.poll(desk.ledger.now())
+
+    hours = 100 * 2 * 31 // 60
+    assert 1 < len(desk.told(KeyRefused)) <= hours // 6 + 1
+    assert len(desk.told(KeyAccepted)) == len(desk.told(KeyRefused))
 
 
 def test_whoever_presses_first_finds_out(desk: Desk) -> None:
@@ -227,7 +269,7 @@ def test_whoever_presses_first_finds_out(desk: Desk) -> None:
 
 def test_what_a_call_met_is_written_down(desk: Desk) -> None:
     """For whoever explains it later."""
-    desk.shop.arm(match="POST /v1/payment_links", **NOT_THE_RIGHT)
+    desk.shop.arm(match="POST /v1/payment_links", **NOT_THE_KEY)
     with pytest.raises(calls.Unreachable, match="key"):
         desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
 
