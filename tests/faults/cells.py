@@ -38,7 +38,6 @@ TROUBLES = (
     Trouble("reset after", {"mode": "reset_after"}),
     Trouble("hangs and does", {"mode": "hang_then_do", "delay_ms": HANG_MS}, "impatient"),
     Trouble("hangs and does not", {"mode": "hang_not_do", "delay_ms": HANG_MS}, "impatient"),
-    Trouble("key refused", error(401, "")),
     Trouble("409", {"mode": "status", "status": 409, "body": in_flight("key")[1]}),
     Trouble("429", error(429, "rate_limit")),
     Trouble("500 saved and done", {**error(500, ""), "stored": True, "do": True}, lasts=True),

@@ -82,7 +82,7 @@ class Order(TypedDict):
     known: int
     """How many payments there were before the first wish."""
     catches_up: str
-    """A wish that is repeated for two hours, instead of going on until nothing is left to do; else empty."""
+    """A wish that is repeated for an hour, instead of going on until nothing is left to do; else empty."""
     insists: str
     """A wish that is repeated when all is quiet and it has come to nothing."""
     failpoints: str
@@ -304,8 +304,8 @@ class Life:
                 raise AssertionError(f"no such wish: {other}")
 
     def _catch_up(self, wish: str) -> None:
-        """Be there for two hours in which nothing more goes wrong."""
-        for _ in range(10):
+        """Be there for an hour in which nothing more goes wrong."""
+        for _ in range(5):
             self._clock.skip(minutes=12)
             self._wish(wish, "")
 
