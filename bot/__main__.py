@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     way.add_argument("--credit", action="store_true", help="put the payment into the wallet")
     way.add_argument("--leave", action="store_true", help="book nothing, and don't list it any more")
     settle.add_argument("--note", required=True, help="why, for the people who are told and for the books")
+    settle.add_argument("--wallet", default="", help="the wallet's id, where there are several")
     settle.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     settle.set_defaults(work=_settle)
 
@@ -194,7 +195,13 @@ def _settle(arguments: argparse.Namespace) -> int:
     if not note or not note.isprintable():
         _say("--note has to say why, in one line of plain text: people read it, and it stays in the books.")
         return 2
-    return settle(_database(arguments), os.environ, arguments.what, note, _say, credits_it=arguments.credit)
+    wish = {
+        "what": arguments.what,
+        "note": note,
+        "credit": arguments.credit,
+        "wallet": arguments.wallet,
+    }
+    return settle(_database(arguments), os.environ, wish, _say)
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from bot.clockwork import Clockwork, Job
 from bot.control import Answer, Handler, Step
 from bot.courier import Courier
 from bot.flows.alerts import Alerts
-from bot.flows.byhand import ByHand, leave_be
+from bot.flows.byhand import ByHand, chosen_wallet, leave_be
 from bot.flows.cards import Cards
 from bot.flows.charges import Charges
 from bot.flows.comparing import as_answer
@@ -190,7 +190,8 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
         if not wish["credit"]:
             return {"words": leave_be(bot.ledger, what, note)}
         by_hand = ByHand(bot.ledger, bot.gateway, bot.office.payments)
-        return {"words": by_hand.credit(bot.wallet_id, what, note)}
+        wallet_id = chosen_wallet([bot.wallet_id], str(wish["wallet"]))
+        return {"words": by_hand.credit(wallet_id, what, note)}
 
     return {"key_create": create_key, "charges": charges, "reconcile": reconcile, "settle": settle}
 

@@ -8,8 +8,7 @@ from uuid import UUID
 from bot.app import by_hand_of, open_ledger, reconciliation_of
 from bot.control import Answer, ask, socket_of
 from bot.flows.access import keep_mode
-from bot.flows.breaks import NotSettled
-from bot.flows.byhand import leave_be
+from bot.flows.byhand import chosen_wallet, leave_be
 from bot.flows.comparing import as_answer, lines_of
 from bot.flows.reconciling import NotReconciled
 from bot.flows.switch import switch_charges
@@ -72,21 +71,17 @@ def reconcile(database_url: str, environ: Mapping[str, str], say: Say, step: Say
     return 1 if answer["breaks"] or answer["parked"] else 0
 
 
-def settle(
-    database_url: str, environ: Mapping[str, str], what: str, note: str, say: Say, *, credits_it: bool
-) -> int:
-    """Put a payment of Stripe's into the wallet, or leave what is listed as it is."""
+def settle(database_url: str, environ: Mapping[str, str], wish: Answer, say: Say) -> int:
+    """Credit a payment of Stripe's, or leave what is listed: the wish has `what`, `note`, `credit` and `wallet`."""
 
     def alone(ledger: Ledger, wallets: Sequence[UUID]) -> Answer:
-        if not credits_it:
-            return {"words": leave_be(ledger, what, note)}
-        if len(wallets) > 1:
-            raise NotSettled("There are several wallets: start the bot of the one that is meant.")
+        if not wish["credit"]:
+            return {"words": leave_be(ledger, wish["what"], wish["note"])}
+        wallet_id = chosen_wallet(wallets, wish["wallet"])
         with _stripe(environ, ledger) as gateway:
-            return {"words": by_hand_of(ledger, gateway).credit(wallets[0], what, note)}
+            return {"words": by_hand_of(ledger, gateway).credit(wallet_id, wish["what"], wish["note"])}
 
-    wish: Answer = {"command": "settle", "what": what, "note": note, "credit": credits_it}
-    answer = _asked(database_url, wish, alone)
+    answer = _asked(database_url, {"command": "settle", **wish}, alone)
     say(str(answer.get("error") or answer["words"]))
     return 1 if "error" in answer else 0
 

@@ -66,6 +66,8 @@ class IntentSeen:
     decline_code: str
     advice_code: str
     customer_id: str = ""
+    taken_back: bool = False
+    """Some of it was refunded or is disputed, as far as its charge was looked at with it."""
 
 
 @dataclass(frozen=True, slots=True)

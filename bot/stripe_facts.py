@@ -88,6 +88,7 @@ def intent_seen(intent: Any) -> IntentSeen:
         decline_code=str(getattr(error, "decline_code", None) or getattr(error, "code", None) or ""),
         advice_code=str(getattr(error, "advice_code", None) or ""),
         customer_id=id_of(intent.customer) if intent.customer else "",
+        taken_back=bool(getattr(charge, "amount_refunded", 0) or getattr(charge, "disputed", False)),
     )
 
 

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from bot.flows.marks import drop_mark, mark_of, set_mark
 from bot.flows.notices import KeyAccepted, KeyRefused
-from bot.ports import Denied, Ok
-from bot.tables import NIL_WALLET, payments, workspaces
+from bot.ports import Declined, Denied, NeedsAction, Ok
+from bot.tables import NIL_WALLET, billing, inbox, payments, workspaces
 from ledger import Ledger, Refused, Tx
 
 QUIET_FOR = timedelta(hours=6)
@@ -46,8 +46,10 @@ def keep_mode(ledger: Ledger, *, live: bool) -> None:
 
 
 def _anything_asked(connection: Connection) -> bool:
-    wanted = select(payments.c.payment_id).limit(1).execution_options(cross_shard=True)
-    return connection.execute(wanted).first() is not None
+    asked = select(payments.c.payment_id).limit(1)
+    known = select(billing.c.customer_id).where(billing.c.customer_id != "").limit(1)
+    wanted = (one.execution_options(cross_shard=True) for one in (asked, known))
+    return any(connection.execute(one).first() is not None for one in wanted)
 
 
 def key_refused_at(connection: Connection, wallet_id: UUID) -> datetime | None:
@@ -58,29 +60,53 @@ def key_refused_at(connection: Connection, wallet_id: UUID) -> datetime | None:
 
 def note_access(ledger: Ledger, answer: object) -> None:
     """Learn from an answer of Stripe's whether our key is accepted; a missing right alone says nothing of the key."""
-    refused = isinstance(answer, Denied) and answer.whole
-    if not refused and not isinstance(answer, Ok):
-        return
+    if isinstance(answer, Denied) and answer.whole:
+        _note_refused(ledger)
+    elif isinstance(answer, Ok | Declined | NeedsAction):
+        _note_accepted(ledger)
+
+
+def _note_refused(ledger: Ledger) -> None:
     with ledger.reading() as connection:
         known = key_refused_at(connection, NIL_WALLET) is not None
-        if known == refused:
-            return
         wallet_ids = connection.execute(select(workspaces.c.wallet_id)).scalars().all()
-    # Each wallet's people first: whoever dies in between begins again, and tells nobody twice.
-    for wallet_id in wallet_ids:
-        ledger.run(partial(_refuse if refused else _accept, wallet_id=wallet_id), wallet_id=wallet_id)
-    if refused:
+        untold = [one for one in wallet_ids if _is_due(connection, one, ledger.now())]
+    # The installation's mark comes first and goes last: whoever dies in between, the next answer goes on from there.
+    if not known:
         ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _REFUSED), wallet_id=None)
-    else:
-        ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, _REFUSED), wallet_id=None)
+    for wallet_id in untold:
+        ledger.run(partial(_refuse, wallet_id=wallet_id), wallet_id=wallet_id)
+
+
+def _note_accepted(ledger: Ledger) -> None:
+    with ledger.reading() as connection:
+        known = key_refused_at(connection, NIL_WALLET) is not None
+        wallet_ids = connection.execute(select(workspaces.c.wallet_id)).scalars().all()
+        # A replica with another key may have marked a wallet while the installation's mark was taken away.
+        marked = [one for one in wallet_ids if key_refused_at(connection, one) is not None]
+    for wallet_id in marked:
+        ledger.run(partial(_accept, wallet_id=wallet_id), wallet_id=wallet_id)
+    if known:
+        ledger.run(_accept_all, wallet_id=None)
+
+
+def _is_due(connection: Connection, wallet_id: UUID, now: datetime) -> bool:
+    """Say whether a wallet is to be marked, or its people were left in quiet for long enough to be told."""
+    mark = mark_of(connection, wallet_id, _REFUSED)
+    return mark is None or (mark.value != _TOLD and not _is_quiet(connection, wallet_id, now))
+
+
+def _is_quiet(connection: Connection, wallet_id: UUID, now: datetime) -> bool:
+    told = mark_of(connection, wallet_id, _TOLD)
+    return told is not None and now - told.at < QUIET_FOR
 
 
 def _refuse(tx: Tx, *, wallet_id: UUID) -> None:
-    if mark_of(tx.connection, wallet_id, _REFUSED) is not None:
+    if not _is_due(tx.connection, wallet_id, tx.now):
         return
-    told = mark_of(tx.connection, wallet_id, _TOLD)
-    quiet = told is not None and tx.now - told.at < QUIET_FOR
-    set_mark(tx, wallet_id, _REFUSED, "" if quiet else _TOLD)
+    mark = mark_of(tx.connection, wallet_id, _REFUSED)
+    quiet = _is_quiet(tx.connection, wallet_id, tx.now)
+    set_mark(tx, wallet_id, _REFUSED, "" if quiet else _TOLD, at=mark.at if mark is not None else tx.now)
     if not quiet:
         set_mark(tx, wallet_id, _TOLD)
         tx.outbox.add(wallet_id, KeyRefused())
@@ -93,3 +119,10 @@ def _accept(tx: Tx, *, wallet_id: UUID) -> None:
     drop_mark(tx, wallet_id, _REFUSED)
     if mark.value == _TOLD:
         tx.outbox.add(wallet_id, KeyAccepted())
+
+
+def _accept_all(tx: Tx) -> None:
+    drop_mark(tx, NIL_WALLET, _REFUSED)
+    # What could not be looked at waits no longer.
+    waiting = (inbox.c.wallet_id == NIL_WALLET) & inbox.c.handled_at.is_(None) & (inbox.c.error == "")
+    tx.connection.execute(update(inbox).where(waiting).values(due_at=tx.now))

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from bot.flows import automatic
 from bot.flows.comparing import Break, Parked
-from bot.flows.marks import drop_mark, names_of_marks, set_mark
+from bot.flows.marks import drop_mark, mark_of, names_of_marks, set_mark
 from bot.flows.notices import BooksDiffer
 from bot.tables import NIL_WALLET, breaks, inbox
 from ledger import Ledger, Refused, Tx
@@ -45,9 +45,9 @@ def keep_breaks(ledger: Ledger, found: Sequence[Break]) -> Sequence[Break]:
     by_wallet: dict[UUID, list[Break]] = {}
     with ledger.reading() as connection:
         known = {wallet_id for wallet_id, _ in open_breaks(connection)}
-        left = names_of_marks(connection, NIL_WALLET, _LEFT)
+        left = left_keys(connection)
     for one in found:
-        if f"{_LEFT}{one.key}" not in left:
+        if one.key not in left:
             by_wallet.setdefault(one.wallet_id, []).append(one)
     kept: list[Break] = []
     for wallet_id in sorted(known | by_wallet.keys()):
@@ -58,6 +58,8 @@ def keep_breaks(ledger: Ledger, found: Sequence[Break]) -> Sequence[Break]:
 
 def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
     """Leave what is listed under a key or an id of Stripe's as it is; gives the keys. Refuses: NotSettled."""
+    if not what.strip():
+        raise NotSettled("Name what is to be left: a key or an id that `redbar reconcile` lists.")
     with ledger.reading() as connection:
         differing = connection.execute(
             select(breaks.c.wallet_id, breaks.c.key)
@@ -77,6 +79,16 @@ def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
         end = partial(_end, wallet_id=row.wallet_id, key=row.key, note=note)
         ledger.run(end, wallet_id=row.wallet_id)
     return sorted(keys) or [what]
+
+
+def left_keys(connection: Connection) -> frozenset[str]:
+    """Give the keys of all that was left as it is."""
+    return frozenset(name.removeprefix(_LEFT) for name in names_of_marks(connection, NIL_WALLET, _LEFT))
+
+
+def is_left(connection: Connection, intent_id: str) -> bool:
+    """Say whether a payment was left as it is, and with it whatever becomes of it."""
+    return mark_of(connection, NIL_WALLET, f"{_LEFT}credit:{intent_id}") is not None
 
 
 def list_again(ledger: Ledger, key: str) -> None:
@@ -123,6 +135,7 @@ def parked_news(ledger: Ledger) -> Sequence[Parked]:
             .where(
                 inbox.c.wallet_id == NIL_WALLET,
                 inbox.c.handled_at.is_(None),
+                inbox.c.error != "",  # what only waits for Stripe's answer is not parked
                 inbox.c.tries >= PARKED_AFTER,
             )
             .order_by(inbox.c.taken_at)

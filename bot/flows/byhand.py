@@ -4,14 +4,17 @@ Credited, it becomes a payment like any other, in whole and once, so that its re
 never to be booked is left as it is, and not listed any more.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from bot.flows.breaks import OPERATOR, NotSettled, leave, list_again
+from bot.flows.marks import mark_of, set_mark
 from bot.flows.notices import CreditedByHand
 from bot.flows.payments import Payments
 from bot.flows.settling import NotBookable, Payment, plan, settle
 from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected
-from ledger import Currency, Ledger, Money, Tx, from_minor
+from bot.tables import NIL_WALLET
+from ledger import Currency, KeyReused, Ledger, Money, Tx, from_minor
 
 
 class ByHand:
@@ -33,7 +36,14 @@ class ByHand:
             raise NotSettled(
                 f"{intent_id} is {known.ref}'s, which is {known.state}. Nothing more was booked."
             )
-        made, balance = self._ledger.run(lambda tx: _credit(tx, wallet_id, seen, note), wallet_id=wallet_id)
+        # The books' key is one wallet's; this one is the installation's, so that no two wallets are credited.
+        self._ledger.run(lambda tx: _claim(tx, wallet_id, intent_id), wallet_id=None)
+        try:
+            made, balance = self._ledger.run(
+                lambda tx: _credit(tx, wallet_id, seen, note), wallet_id=wallet_id
+            )
+        except KeyReused:
+            raise NotSettled(f"{intent_id} is in the wallet already. Nothing more was booked.") from None
         list_again(self._ledger, f"credit:{intent_id}")
         return f"{made.amount} of {intent_id} is in the wallet as {made.ref}. The balance is {balance}."
 
@@ -41,6 +51,11 @@ class ByHand:
         if not intent_id.startswith("pi_"):
             raise NotSettled("Only a payment can be credited: name it as Stripe does, pi_…")
         match self._gateway.intent(intent_id):
+            case Ok(seen) if seen.taken_back:
+                raise NotSettled(
+                    f"{intent_id} was given back at Stripe, in part or whole, or is disputed. "
+                    "Leave it, and ask for what is still owed by a new request."
+                )
             case Ok(seen) if seen.status == "succeeded" and seen.received_minor > 0:
                 return seen
             case Ok(seen):
@@ -51,6 +66,14 @@ class ByHand:
                 raise NotSettled("Stripe could not be asked. Nothing was booked; try again in a few minutes.")
 
 
+def chosen_wallet(wallet_ids: Sequence[UUID], named: str) -> UUID:
+    """Give the wallet that is meant: the named one, or the only one. Refuses: NotSettled."""
+    meant = [one for one in wallet_ids if named in ("", str(one))]
+    if len(meant) != 1:
+        raise NotSettled(f"Name one wallet with --wallet: {', '.join(map(str, wallet_ids))}.")
+    return meant[0]
+
+
 def leave_be(ledger: Ledger, what: str, note: str) -> str:
     """Leave what is listed under a key or an id as it is; says so in words. Refuses: NotSettled."""
     keys = leave(ledger, what, note)
@@ -58,6 +81,14 @@ def leave_be(ledger: Ledger, what: str, note: str) -> str:
         f"Left as it is, and not listed any more: {', '.join(keys)}. "
         "If automatic payments were paused for it, an admin turns them on again in Slack."
     )
+
+
+def _claim(tx: Tx, wallet_id: UUID, intent_id: str) -> None:
+    name = f"by_hand:{intent_id}"
+    claimed = mark_of(tx.connection, NIL_WALLET, name)
+    if claimed is not None and claimed.value != str(wallet_id):
+        raise NotSettled(f"{intent_id} was credited to wallet {claimed.value}. Nothing more was booked.")
+    set_mark(tx, NIL_WALLET, name, str(wallet_id))
 
 
 def _credit(tx: Tx, wallet_id: UUID, seen: IntentSeen, note: str) -> tuple[Payment, Money]:

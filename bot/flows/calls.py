@@ -58,7 +58,7 @@ class Unreachable(Refused):
     def __init__(self, ref: str, *, denied: bool) -> None:
         self.ref = ref
         if denied:
-            words = f"{_NO_KEY} The payment is kept, and made when that is mended."
+            words = f"{_NO_KEY} The payment is kept for 20 hours, and made when that is mended."
         else:
             words = (
                 "Nothing was charged: Stripe could not be reached. "
@@ -159,7 +159,7 @@ def send(gateway: PaymentGateway, call: Call) -> Answer:
     failpoint(f"call.{call.operation}.before_send")
     answer = _send(gateway, call)
     failpoint(f"call.{call.operation}.after_send")
-    if isinstance(answer, Denied) and not answer.whole and call.unsent:
+    if isinstance(answer, Denied) and not answer.whole and call.unsent and call.operation not in CLOSING:
         # A right that is missing stays missing: a definite no, where nothing can have been done before.
         return Rejected(code=NO_RIGHT, message="")
     return answer

@@ -93,7 +93,7 @@ class Digest:
     breaks: Sequence[Break]
     parked: Sequence[Parked]
     left: int = 0
-    """How much differs that an operator has left as it is."""
+    """How much an operator has left as it is, all in all."""
     fees: Mapping[str, int] = field(default_factory=dict)
     """What Stripe kept, in minor units by currency: the operator's, listed and not matched."""
     reads: int = 0
@@ -180,7 +180,7 @@ def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
             f"{one['kind']} {one['object_id']}: {one['error']}"
         )
     if told["left"]:
-        lines.append(f"Left as it is, by hand: {told['left']} that would be listed otherwise.")
+        lines.append(f"Left as it is by hand, all in all: {told['left']}.")
     lines.append(f"{told['headline'][:1].upper()}{told['headline'][1:]}.")
     lines.append(
         f"Stripe was read {told['reads']:,} times this month, of {told['reads_allowed']:,} that it allows."

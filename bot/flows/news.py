@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, insert, select, update
 
 from bot.flows.access import key_refused_at, note_access
+from bot.flows.breaks import is_left
 from bot.flows.cards import Cards
 from bot.flows.marks import mark_of, mark_once, set_mark
 from bot.flows.money_out import MoneyOut
@@ -41,6 +42,9 @@ READS_FLOOR, READS_A_PAYMENT, READS_SPARED_PERCENT = 10_000, 500, 70
 TIGHT = 3
 """By how much less often."""
 _EVENTS, _POLLED, _PRESSED = "events", "polled_at", "pressed_at"
+_ANSWERED = "events_answered_at"
+"""Up to when events were seen, however often they were asked for in vain since: from there on they are read where no
+event's id is known."""
 
 
 class News:
@@ -95,6 +99,7 @@ class News:
             set_mark(tx, NIL_WALLET, _POLLED)
             if cursor is not None:
                 set_mark(tx, NIL_WALLET, _EVENTS, cursor)
+                set_mark(tx, NIL_WALLET, _ANSWERED)
 
         self._ledger.run(save, wallet_id=None)
 
@@ -117,9 +122,11 @@ class News:
             try:
                 done = self._handle(row.kind, row.object_id, row.intent_id)
             except NotBookable as problem:
-                log.error("news %s is parked: %s: %s", row.event_id, row.object_id, problem)
-                done, error = False, f"{type(problem).__name__}: {problem}"[:500]
-                self._say_parked(row.intent_id or row.object_id, problem)
+                done = self._was_left(row.intent_id or row.object_id)
+                if not done:
+                    log.error("news %s is parked: %s: %s", row.event_id, row.object_id, problem)
+                    error = f"{type(problem).__name__}: {problem}"[:500]
+                    self._say_parked(row.intent_id or row.object_id, problem)
             except Exception as problem:  # one poison row must not stop the others; it is kept with its error
                 log.exception("news %s could not be handled", row.event_id)
                 done, error = False, f"{type(problem).__name__}: {problem}"[:500]
@@ -127,6 +134,10 @@ class News:
                 partial(_mark, event_id=row.event_id, tries=row.tries, done=done, error=error), wallet_id=None
             )
         return len(rows)
+
+    def _was_left(self, intent_id: str) -> bool:
+        with self._ledger.reading() as connection:
+            return is_left(connection, intent_id)
 
     def _say_parked(self, object_id: str, problem: NotBookable) -> None:
         """Tell the wallet's people once; where no wallet of ours is named, those of the only one."""
@@ -158,6 +169,7 @@ class News:
         with self._ledger.reading() as connection:
             read = mark_of(connection, NIL_WALLET, _EVENTS)
             polled = mark_of(connection, NIL_WALLET, _POLLED)
+            answered = mark_of(connection, NIL_WALLET, _ANSWERED)
             watched_at, stopped = _watched(connection)
             tight = _is_tight(connection, now)
             refused = key_refused_at(connection, NIL_WALLET) is not None
@@ -167,7 +179,8 @@ class News:
         if polled is not None and now < polled.at + wait:
             return False
         cursor = read.value or None if read is not None else None
-        since = (polled.at if polled is not None else now) - OVERLAP
+        seen_until = next((one.at for one in (answered, polled) if one is not None), now)
+        since = seen_until - OVERLAP
         answer = self._gateway.events(after_event_id=cursor, created_from=since)
         if isinstance(answer, Rejected) and cursor is not None:
             # Events are kept for thirty days. Whoever slept longer reads on from the oldest that is left; what was
@@ -178,10 +191,8 @@ class News:
         if isinstance(answer, Ok):
             self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else cursor or "")
         else:
-            self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _POLLED), wallet_id=None)
+            self._ledger.run(partial(_try_later, seen_until=seen_until), wallet_id=None)
         note_access(self._ledger, answer)
-        if refused and isinstance(answer, Ok):
-            self._ledger.run(_wake, wallet_id=None)
         self.count_reads()
         return True
 
@@ -279,17 +290,16 @@ def _tell_once(tx: Tx, *, wallet_id: UUID, notice: MoneyParked) -> None:
         tx.outbox.add(wallet_id, notice)
 
 
-def _wake(tx: Tx) -> None:
-    """Let what could not be looked at wait no longer."""
-    waiting = (inbox.c.wallet_id == NIL_WALLET) & inbox.c.handled_at.is_(None) & (inbox.c.error == "")
-    tx.connection.execute(update(inbox).where(waiting).values(due_at=tx.now))
+def _try_later(tx: Tx, *, seen_until: datetime) -> None:
+    set_mark(tx, NIL_WALLET, _POLLED)
+    set_mark(tx, NIL_WALLET, _ANSWERED, at=seen_until)
 
 
 def _mark(tx: Tx, *, event_id: str, tries: int, done: bool, error: str) -> None:
     wait = min(timedelta(minutes=1) * 2 ** min(tries, 8), timedelta(hours=4))
     tx.connection.execute(
         update(inbox)
-        .where(inbox.c.wallet_id == NIL_WALLET, inbox.c.event_id == event_id)
+        .where(inbox.c.wallet_id == NIL_WALLET, inbox.c.event_id == event_id, inbox.c.handled_at.is_(None))
         .values(
             handled_at=tx.now if done else None,
             tries=tries + 1,

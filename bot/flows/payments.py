@@ -23,7 +23,6 @@ from bot.flows.settling import Payment, Unattributed, change, find, fresh, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
 from bot.ports import (
     Declined,
-    Denied,
     IntentSeen,
     LinkSeen,
     NeedsAction,
@@ -402,8 +401,7 @@ class Payments:
         finally:
             self._sending.discard(call.call_id)
         failpoint(f"call.{call.operation}.committed")
-        if isinstance(answer, Denied):
-            note_access(self._ledger, answer)
+        note_access(self._ledger, answer)
         return answer, following
 
     def _follow(self, tx: Tx, call: Call, answer: calls.Answer) -> Call | None:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from bot.flows.breaks import keep_breaks, open_breaks, parked_news
+from bot.flows.breaks import keep_breaks, left_keys, open_breaks, parked_news
 from bot.flows.comparing import Break, Comparison, Digest, Entry, Side, compare, sums_of
 from bot.flows.marks import mark_of, set_mark
 from bot.flows.money_out import MoneyOut
@@ -42,6 +42,7 @@ from ledger import Currency, Ledger, Refused, from_minor, transfer_by_key, trans
 log = logging.getLogger("redbar.reconcile")
 
 EVERY = timedelta(hours=24)
+DENIED_EVERY = timedelta(hours=6)
 OVERLAP = timedelta(days=3)
 DISPUTES_BACK = timedelta(days=120)
 YOUNG = timedelta(minutes=5)
@@ -57,7 +58,8 @@ class NotReconciled(Exception):
     """Stripe could not be asked; nothing was compared."""
 
     def __init__(self, why: Unknown | Rejected | None = None) -> None:
-        if isinstance(why, Denied):
+        self.denied = isinstance(why, Denied)
+        if self.denied:
             words = (
                 "Stripe does not accept the key, or the key may not read all that is compared (README, step 2). "
                 "Nothing was compared; the log says what was refused."
@@ -89,6 +91,7 @@ class Reconciliation:
         self._install = install
         self._count_reads = count_reads
         self._running = Lock()
+        self._not_before: datetime | None = None
 
     def run_if_due(self, now: datetime) -> Digest | None:
         """Compare when the last good comparison is a day old."""
@@ -96,12 +99,16 @@ class Reconciliation:
             good = mark_of(connection, NIL_WALLET, _GOOD)
         if good is None:
             self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _GOOD), wallet_id=None)
-        if good is None or now - good.at < EVERY:
+        if good is None or now - good.at < EVERY or (self._not_before and now < self._not_before):
             return None
         try:
             return self.run(now)
         except NotReconciled as problem:
             log.warning("not reconciled: %s", problem)
+            if problem.denied:
+                self._not_before = (
+                    now + DENIED_EVERY
+                )  # a right does not come back by itself, and reads are rationed
             return None
 
     def run(self, now: datetime, step: Step = lambda words: None) -> Digest:
@@ -114,6 +121,7 @@ class Reconciliation:
         with self._ledger.reading() as connection:
             good = mark_of(connection, NIL_WALLET, _GOOD)
             looked_into = open_breaks(connection)
+            left = left_keys(connection)
         since = (min(good.at, until) if good is not None else until) - OVERLAP
         step("asking about what is open here")
         self._look_at_open(until)
@@ -124,19 +132,18 @@ class Reconciliation:
         disputed = _answered(self._gateway.disputes(until - DISPUTES_BACK, until))
         step("listing the movements of Stripe's balance")
         movements = _answered(self._gateway.movements(since, until))
-        round_ = _Round(self, [one.wallet_id for one in self._wallets.all()], looked_into, since, until)
+        round_ = _Round(self, [one.wallet_id for one in self._wallets.all()], looked_into, left, since, until)
         step("comparing")
         found = round_.compare(intents, refunds, disputed, movements)
         self._count_reads()
         reads, allowed = reads_of_month(self._ledger, now)
-        kept = keep_breaks(self._ledger, found.breaks)
         digest = Digest(
             since=since,
             until=until,
             sums=sums_of(found.compared),
             healed=found.healed,
-            breaks=kept,
-            left=len(found.breaks) - len(kept),
+            breaks=keep_breaks(self._ledger, found.breaks),
+            left=len(left),
             parked=parked_news(self._ledger),
             fees=round_.fees,
             reads=reads,
@@ -263,6 +270,7 @@ class _Round:
         house: Reconciliation,
         wallet_ids: Sequence[UUID],
         looked_into: Mapping[tuple[UUID, str], str],
+        left: frozenset[str],
         since: datetime,
         until: datetime,
     ) -> None:
@@ -270,6 +278,7 @@ class _Round:
         self._wallet_ids = wallet_ids
         self._looked_into = looked_into
         self._since, self._until = since, until
+        self._left = left
         self._wallet_of: dict[str, UUID | None] = {}
         self._healed: list[Entry] = []
         self._breaks: list[Break] = []
@@ -329,8 +338,10 @@ class _Round:
         return next((one for one in self._wallet_ids if self._house.entry(one, f"credit:{intent_id}")), None)
 
     def _named(self, intent: IntentSeen) -> UUID | None:
-        """Say whose an intent is: the wallet that it names, or that an operator credited it to."""
+        """Say whose an intent is: the wallet that it names, or that an operator credited it to; nobody's if left."""
         named = self._house.owner(intent)
+        if named is not None and f"credit:{intent.intent_id}" in self._left:
+            return self._credited(intent.intent_id)
         return named if named in self._wallet_ids else self._credited(intent.intent_id) or named
 
     def _expect(self, wallet_id: UUID, seen: Seen) -> None:
@@ -375,7 +386,7 @@ class _Round:
         amount = from_minor(intent.received_minor, Currency.of(intent.currency))
         words = (
             f"{amount} was paid by a customer of ours without our mark; "
-            f"redbar settle {intent.intent_id} puts it into the wallet, or leaves it"
+            f"redbar settle {intent.intent_id} decides about it"
         )
         self._break(NIL_WALLET, f"credit:{intent.intent_id}", words)
 

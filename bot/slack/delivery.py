@@ -16,6 +16,7 @@ import msgspec
 
 from bot.flows import notices as told
 from bot.flows.alerts import CHANNEL, PERSON, Posted
+from bot.flows.calls import NotMade
 from bot.flows.changes import dispute_facts, refund_facts, rule_before_and_after
 from bot.flows.declines import words_of
 from bot.flows.facts import AlertFacts, FailureFacts, RequestFacts
@@ -335,7 +336,7 @@ class Delivery:
     def _recharge_failed(self, waiting: Waiting) -> None:
         notice = waiting.read(told.RechargeFailed)
         payment = self._look(waiting.wallet_id, notice.payment_id)
-        rescue = self._recharge.rescue(waiting.wallet_id, notice.payment_id)
+        rescue = self._rescue(waiting.wallet_id, notice.payment_id)
         facts = self._failure(notice, payment, self._with_qr(rescue) if rescue is not None else None)
         for user_id in self._people.to_tell(waiting.wallet_id):
             sent = self._outlet.post(user_id, automatic_views.charge_failed(facts))
@@ -343,6 +344,12 @@ class Delivery:
                 self._showing.remember_message(
                     waiting.wallet_id, rescue.payment_id, Shown(user_id, "payer", sent.channel, sent.ts)
                 )
+
+    def _rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
+        try:
+            return self._recharge.rescue(wallet_id, payment_id)
+        except NotMade:
+            return None  # that it failed is told without a link all the same
 
     def _failure(self, notice: told.RechargeFailed, payment: Payment, rescue: Payment | None) -> FailureFacts:
         with self._ledger.reading() as connection:
@@ -372,7 +379,7 @@ class Delivery:
         payment = self._look(waiting.wallet_id, notice.payment_id)
         if payment.state is not State.WAITING:
             return  # somebody was quicker
-        rescue = self._recharge.rescue(waiting.wallet_id, notice.payment_id)
+        rescue = self._rescue(waiting.wallet_id, notice.payment_id)
         failed = told.RechargeFailed(notice.payment_id, tries_left=0, next_try_at=None, paused=False)
         message = automatic_views.confirmation_due(self._failure(failed, payment, rescue), notice.hours)
         self._tell(waiting, message)

@@ -137,7 +137,7 @@ def test_what_is_listed_is_settled_beside_the_bot(
     assert main(["settle", "pi_never", "--leave", "--note", "booked in a test", *_database(data)]) == 0
     assert capsys.readouterr().out.startswith("Left as it is, and not listed any more: credit:pi_never.")
     assert main(["reconcile", *_database(data)]) == 0
-    assert "Left as it is, by hand: 1 that would be listed otherwise." in capsys.readouterr().out
+    assert "Left as it is by hand, all in all: 1." in capsys.readouterr().out
     for way, words in (
         ("--leave", "Nothing that is listed is called"),
         ("--credit", "Stripe knows no payment"),

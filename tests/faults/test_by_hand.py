@@ -8,7 +8,9 @@ from bot.app import by_hand_of, reconciliation_of
 from bot.flows.breaks import NotSettled
 from bot.flows.byhand import ByHand, leave_be
 from bot.flows.notices import CreditedByHand, MoneyParked, RefundBooked
+from bot.flows.payments import Payments
 from bot.flows.reconciling import Reconciliation
+from bot.flows.wallets import Wallets
 from ledger import Automatic, CreditKind, PostMoney, history, verify_books
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
 
@@ -122,16 +124,45 @@ def test_a_refund_of_it_is_booked_like_any_other(
 
 
 def test_a_dispute_of_it_is_booked_like_any_other(desk: Desk, both: Reconciliation, hand: ByHand) -> None:
-    """The bank took it back before anybody here knew of the payment."""
-    intent = _unmarked(desk, DISPUTED)
-    events = desk.happened()
-    desk.hear_all(events)
-    assert _kinds(desk) == []
-
+    """The cardholder's bank takes it back after it was credited."""
+    intent = _unmarked(desk)
     hand.credit(desk.wallet_id, intent, WHY)
-    assert _later(desk, both).breaks == []
+    desk.happened()
+    desk.claw_back("dispute", charge=desk.shop.charges()[-1]["id"])
+
+    desk.hear_all(desk.happened())
 
     assert _kinds(desk) == [("top_up", 30), ("dispute_withdrawn", -30)]
+    assert _later(desk, both).breaks == []
+
+
+@pytest.mark.parametrize("number", ["4242 4242 4242 4242", DISPUTED])
+def test_what_was_given_back_before_is_not_credited(desk: Desk, hand: ByHand, number: str) -> None:
+    """Its refund may be older than what the comparison lists, and would never be booked."""
+    intent = _unmarked(desk, number)
+    if number != DISPUTED:
+        desk.claw_back("refund", charge=desk.shop.charges()[-1]["id"], amount=1_200)
+    desk.hear_all(desk.happened())
+
+    with pytest.raises(NotSettled, match="was given back at Stripe, in part or whole, or is disputed"):
+        hand.credit(desk.wallet_id, intent, WHY)
+    assert _kinds(desk) == []
+
+
+def test_no_two_wallets_are_credited(desk: Desk, hand: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second operator saw the payment before the first had credited it."""
+    second = Wallets(desk.ledger).open(
+        team_id="T2", enterprise_id="", name="Two", bot_user_id="U9", currency=DOLLARS.currency, zone="UTC"
+    )
+    intent = _unmarked(desk)
+    hand.credit(desk.wallet_id, intent, WHY)
+    monkeypatch.setattr(Payments, "hear_intent", lambda self, seen: None)
+
+    with pytest.raises(NotSettled, match="was credited to wallet"):
+        hand.credit(second, intent, WHY)
+    with pytest.raises(NotSettled, match="is in the wallet already"):
+        hand.credit(desk.wallet_id, intent, WHY)
+    assert _kinds(desk) == [("top_up", 30)]
 
 
 def test_only_money_that_came_can_be_credited(desk: Desk, hand: ByHand) -> None:
@@ -185,14 +216,19 @@ def test_what_is_left_is_not_listed_again(desk: Desk, both: Reconciliation, hand
     for what in (unmarked, "credit:pi_never"):
         leave_be(desk.ledger, what, "another business")
 
+    # What becomes of a payment that was left is left with it.
+    marked = next(one for one in desk.shop.charges() if one["payment_intent"] == strange)
+    desk.claw_back("refund", charge=marked["id"], amount=1_200)
+    desk.hear_all(desk.happened())
     for _ in range(2):
         digest = _later(desk, both, hours=24)
         assert digest.headline == "nothing is missing and nothing differs"
         assert digest.left == 3
     hand.credit(desk.wallet_id, unmarked, "it was for the wallet after all")
     assert _later(desk, both).left == 2
-    with pytest.raises(NotSettled, match="Nothing that is listed is called pi_never"):
-        leave_be(desk.ledger, "pi_never", "again")
+    for what, words in (("pi_never", "Nothing that is listed is called pi_never"), (" ", "Name what")):
+        with pytest.raises(NotSettled, match=words):
+            leave_be(desk.ledger, what, "again")
 
 
 def test_news_that_only_wait_cannot_be_left(desk: Desk) -> None:

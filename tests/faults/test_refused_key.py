@@ -8,14 +8,16 @@ from sqlalchemy import select
 
 from bot.app import reconciliation_of
 from bot.flows import calls
-from bot.flows.access import OtherMode, keep_mode, key_refused_at
+from bot.flows.access import OtherMode, keep_mode, key_refused_at, note_access
 from bot.flows.charges import Charges
+from bot.flows.marks import drop_mark
 from bot.flows.notices import KeyAccepted, KeyRefused, RechargeFailed
 from bot.flows.pages import card_facts
 from bot.flows.recharge import Recharge
 from bot.flows.reconciling import NotReconciled
 from bot.payment_state import State
-from bot.tables import breaks, inbox, payments
+from bot.ports import Denied, Ok
+from bot.tables import NIL_WALLET, breaks, inbox, payments
 from bot.tables import calls as call_rows
 from ledger import Automatic
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
@@ -35,6 +37,7 @@ NOT_THE_RIGHT = {
         }
     },
 }
+REFUSED = Denied(sent=False, message="", whole=True)
 REFUSALS = pytest.mark.parametrize("refusal", [NOT_THE_KEY, NOT_THE_RIGHT], ids=["key", "right"])
 
 
@@ -280,6 +283,61 @@ def test_what_a_call_met_is_written_down(desk: Desk) -> None:
     desk.payments.sweep(desk.ledger.now())
     with desk.ledger.reading() as connection:
         assert connection.execute(select(payments.c.state)).scalar_one() == State.OFFERED.value
+
+
+def test_a_key_that_is_refused_again_for_good_is_told_again(desk: Desk) -> None:
+    """Within six hours of the first time it is marked in quiet; whoever stays refused is told once these are over."""
+    for answers, told in (((REFUSED, Ok(())), 1), ((REFUSED,), 1), ((REFUSED,) * 20, 2)):
+        for answer in answers:
+            desk.shop.clock.skip(minutes=30)
+            note_access(desk.ledger, answer)
+        assert len(desk.told(KeyRefused)) == told
+    assert _refused_at(desk) is not None
+
+
+def test_no_wallet_stays_marked_whoever_dies_in_between(desk: Desk) -> None:
+    """A wallet's mark without the installation's, as two replicas with different keys may leave it."""
+    note_access(desk.ledger, REFUSED)
+    desk.ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, "key_refused"), wallet_id=None)
+
+    note_access(desk.ledger, Ok(()))
+
+    assert (_refused_at(desk), len(desk.told(KeyAccepted))) == (None, 1)
+
+
+def test_any_answer_shows_that_the_key_is_right_again(desk: Desk) -> None:
+    """A new key that may not read events, and makes links."""
+    note_access(desk.ledger, REFUSED)
+    desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+
+    assert _refused_at(desk) is None
+
+
+def test_a_right_that_is_missing_leaves_nothing_open(desk: Desk) -> None:
+    """What makes sure that a link takes no more money is asked for until it is done."""
+    asked = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    desk.shop.arm(match="POST /v1/payment_links/*", **NOT_THE_RIGHT)
+    desk.payments.withdraw(desk.wallet_id, asked.payment_id, by="U1")
+    assert desk.shop.api.payment_links.retrieve(asked.link_id).active
+
+    desk.shop.clock.skip(minutes=2)
+    desk.payments.sweep(desk.ledger.now())
+
+    assert not desk.shop.api.payment_links.retrieve(asked.link_id).active
+
+
+def test_what_was_paid_before_the_first_look_that_succeeds_is_heard_of(desk: Desk) -> None:
+    """New books have read nothing yet; hours of refused looks don't move the place from which they will."""
+    desk.shop.arm(match="GET /v1/events", **NOT_THE_KEY)
+    assert desk.news.poll(desk.ledger.now())
+    desk.paid()
+    desk.shop.arm(match="GET /v1/events", times=4, **NOT_THE_KEY)
+    for _ in range(5):
+        desk.shop.clock.skip(minutes=31)
+        desk.news.poll(desk.ledger.now())
+    desk.news.handle_waiting(desk.ledger.now())
+
+    assert desk.view().balance_micros == 20_000_000
 
 
 def test_books_are_held_to_the_mode_of_their_first_key(desk: Desk) -> None:

@@ -86,7 +86,7 @@ def parked(object_id: str, words: str) -> Message:
         RED,
         "*Money moved at Stripe that Redbar can't put into the wallet by itself.*",
         [sentence(words), "It is kept, and nothing is lost: whoever runs Redbar has to decide about it."],
-        small=[f"redbar settle {object_id} puts it into the wallet, or leaves it"],
+        small=[f"redbar settle {object_id} decides about it"],
     )
 
 

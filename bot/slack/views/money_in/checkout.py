@@ -278,7 +278,7 @@ def _result_lines(f: PaymentFacts) -> list[str]:
         case "denied":
             return [
                 "*Nothing was charged: Stripe doesn't accept Redbar's key.*",
-                "Whoever runs Redbar has to look at it. The payment is kept, and made when that is mended.",
+                "Whoever runs Redbar has to mend that. The payment is kept for 20 hours, and made as soon as it is.",
             ]
         case _:
             return [
