@@ -97,15 +97,20 @@ def list_again(ledger: Ledger, key: str) -> None:
 
 
 def _parked(connection: Connection, what: str) -> dict[str, str]:
-    """Give the news that are parked under an id, and all others of the same payment: the books' key by event."""
+    """Give the news that are parked under an id, and all others of the same thing: the books' key by event."""
     rows = connection.execute(
         select(inbox.c.event_id, inbox.c.object_id, inbox.c.intent_id).where(
             inbox.c.wallet_id == NIL_WALLET, inbox.c.handled_at.is_(None), inbox.c.error != ""
         )
     ).all()
-    about = {row.event_id: row.intent_id or row.object_id for row in rows}
+    about = {row.event_id: subject_of(row.object_id, row.intent_id) for row in rows}
     meant = {about[row.event_id] for row in rows if what in (row.event_id, row.object_id, row.intent_id)}
     return {event_id: _key_of(name) for event_id, name in about.items() if name in meant}
+
+
+def subject_of(object_id: str, intent_id: str) -> str:
+    """Say what a piece of news is about: the payment where its page tells of it, else the object itself."""
+    return intent_id if object_id.startswith("cs_") and intent_id else object_id
 
 
 def _key_of(name: str) -> str:

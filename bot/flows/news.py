@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, insert, select, update
 
 from bot.flows.access import key_refused_at, note_access
-from bot.flows.breaks import is_left
+from bot.flows.breaks import is_left, subject_of
 from bot.flows.cards import Cards
 from bot.flows.marks import mark_of, mark_once, set_mark
 from bot.flows.money_out import MoneyOut
@@ -126,7 +126,7 @@ class News:
                 if not done:
                     log.error("news %s is parked: %s: %s", row.event_id, row.object_id, problem)
                     error = f"{type(problem).__name__}: {problem}"[:500]
-                    self._say_parked(row.intent_id or row.object_id, problem)
+                    self._say_parked(subject_of(row.object_id, row.intent_id), problem)
             except Exception as problem:  # one poison row must not stop the others; it is kept with its error
                 log.exception("news %s could not be handled", row.event_id)
                 done, error = False, f"{type(problem).__name__}: {problem}"[:500]

@@ -43,6 +43,8 @@ log = logging.getLogger("redbar.reconcile")
 
 EVERY = timedelta(hours=24)
 DENIED_EVERY = timedelta(hours=6)
+"""How often it is tried while our key may not read all of it: a right doesn't come back by itself, and reads are
+rationed."""
 OVERLAP = timedelta(days=3)
 DISPUTES_BACK = timedelta(days=120)
 YOUNG = timedelta(minutes=5)
@@ -106,9 +108,7 @@ class Reconciliation:
         except NotReconciled as problem:
             log.warning("not reconciled: %s", problem)
             if problem.denied:
-                self._not_before = (
-                    now + DENIED_EVERY
-                )  # a right does not come back by itself, and reads are rationed
+                self._not_before = now + DENIED_EVERY
             return None
 
     def run(self, now: datetime, step: Step = lambda words: None) -> Digest:

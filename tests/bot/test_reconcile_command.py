@@ -45,6 +45,12 @@ def running(data: Path) -> Iterator[demo.Demo]:
         started.stop()
 
 
+def _invent(running: demo.Demo) -> None:
+    """Book a payment of $5 that Stripe knows nothing of."""
+    invented = PostMoney("stripe", "credit:pi_never", CreditKind.TOP_UP, 5_000_000, None, reference="RB-7")
+    running.bot.ledger.carry_out(running.bot.wallet_id, [invented])
+
+
 def test_both_sides_agree_while_the_bot_runs(
     running: demo.Demo, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,8 +69,7 @@ def test_a_break_is_told_to_the_admin_and_ends_with_one(
     running: demo.Demo, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In words by DM, in lines and in JSON for the operator; the balance stays as it is."""
-    invented = PostMoney("stripe", "credit:pi_never", CreditKind.TOP_UP, 5_000_000, None, reference="RB-7")
-    running.bot.ledger.carry_out(running.bot.wallet_id, [invented])
+    _invent(running)
     with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
         world = World(client, running.info["api_key"])
         world.skip(10)
@@ -127,8 +132,7 @@ def test_what_is_listed_is_settled_beside_the_bot(
     running: demo.Demo, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Left with a reason; what is not listed, and a payment that isn't one, are refused in words."""
-    invented = PostMoney("stripe", "credit:pi_never", CreditKind.TOP_UP, 5_000_000, None, reference="RB-7")
-    running.bot.ledger.carry_out(running.bot.wallet_id, [invented])
+    _invent(running)
     with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
         World(client, running.info["api_key"]).skip(10)
     assert main(["reconcile", *_database(data)]) == 1

@@ -1,8 +1,10 @@
 """What an operator settles by hand: credited once and found by refunds and disputes, or left and not listed again."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot.app import by_hand_of, reconciliation_of
 from bot.flows.breaks import NotSettled
@@ -12,6 +14,7 @@ from bot.flows.payments import Payments
 from bot.flows.reconciling import Reconciliation
 from bot.flows.wallets import Wallets
 from ledger import Automatic, CreditKind, PostMoney, history, verify_books
+from ledger.tables import audit_log
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
 
 DISPUTED = "4000 0000 0000 0259"
@@ -215,6 +218,11 @@ def test_what_is_left_is_not_listed_again(desk: Desk, both: Reconciliation, hand
     assert automatic(desk) is Automatic.PAUSED
     for what in (unmarked, "credit:pi_never"):
         leave_be(desk.ledger, what, "another business")
+    with desk.ledger.reading() as connection:
+        did = connection.execute(select(audit_log.c.after).where(audit_log.c.action == "left_as_it_is"))
+        (written,) = did.scalars()
+    assert "credit:pi_never" in str(written)
+    assert "another business" in str(written)
 
     # What becomes of a payment that was left is left with it.
     marked = next(one for one in desk.shop.charges() if one["payment_intent"] == strange)
@@ -239,3 +247,41 @@ def test_news_that_only_wait_cannot_be_left(desk: Desk) -> None:
 
     with pytest.raises(NotSettled):
         leave_be(desk.ledger, intent, "no")
+
+
+def test_what_is_left_while_it_is_looked_at_stays_left(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look ends after the operator's word, and does not undo it."""
+    desk.happened()
+    strange = _strange(desk)
+    desk.hear_all(desk.happened())
+    desk.shop.clock.skip(hours=1)
+    look = desk.gateway.intent
+
+    def look_slowly(intent_id: str) -> Any:
+        with suppress(NotSettled):
+            leave_be(desk.ledger, strange, "meanwhile")
+        return look(intent_id)
+
+    monkeypatch.setattr(desk.gateway, "intent", look_slowly)
+    desk.news.handle_waiting(desk.ledger.now())
+    desk.shop.clock.skip(hours=1)
+
+    assert desk.news.handle_waiting(desk.ledger.now()) == 0
+
+
+def test_a_refund_that_is_left_hides_nothing_of_its_payment(desk: Desk, both: Reconciliation) -> None:
+    """Its news names the payment too; what is left is the refund alone."""
+    desk.happened()
+    strange = _strange(desk)
+    desk.claw_back("refund", charge=desk.shop.charges()[-1]["id"], amount=700)
+    events = desk.happened()
+    desk.hear_all(events)
+    desk.shop.clock.skip(hours=1)
+    desk.news.handle_waiting(desk.ledger.now())
+    (refund,) = {one.object_id for one in events if one.object_id.startswith("re_")}
+
+    assert leave_be(desk.ledger, refund, "x").startswith(
+        f"Left as it is, and not listed any more: refund:{refund}."
+    )
+    assert [one.key for one in _later(desk, both).breaks] == [f"credit:{strange}"]
+    assert len(desk.told(MoneyParked)) == 2  # of the payment, and of its refund

@@ -19,7 +19,7 @@ from bot.payment_state import State
 from bot.ports import Denied, Ok
 from bot.tables import NIL_WALLET, breaks, inbox, payments
 from bot.tables import calls as call_rows
-from ledger import Automatic
+from ledger import Automatic, CreditKind, PostMoney
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
 
 NOT_THE_KEY = {
@@ -147,25 +147,27 @@ def test_an_automatic_charge_waits_and_no_card_is_blamed(desk: Desk) -> None:
 
 @REFUSALS
 def test_a_comparison_concludes_nothing(desk: Desk, refusal: dict[str, Any]) -> None:
-    """What may not be listed is not missing; what may not be looked up is not gone."""
+    """What may not be listed is not missing, what may not be looked up is not gone; and it is tried but rarely."""
     desk.hear_all(desk.paid()[1])
     rule_on(desk)
     both = reconciliation_of(desk.ledger, desk.gateway)
     both.run(desk.ledger.now())
-    with desk.ledger.reading() as connection:
-        intent = connection.execute(select(payments.c.intent_id)).scalar_one()
+    unlisted = PostMoney("stripe", "credit:pi_never", CreditKind.TOP_UP, 5_000_000, None)
+    desk.ledger.carry_out(desk.wallet_id, [unlisted])
     desk.shop.clock.skip(days=2)
-    both.run(desk.ledger.now())
-    desk.shop.clock.skip(days=2)
-    for match in ("GET /v1/payment_intents", "GET /v1/refunds", "GET /v1/balance_transactions"):
-        desk.shop.arm(match=match, **refusal)
+    for path in ("payment_intents", "payment_intents/*", "refunds", "balance_transactions"):
+        desk.shop.arm(match=f"GET /v1/{path}", **refusal)
         with pytest.raises(NotReconciled, match="key"):
             both.run(desk.ledger.now())
 
-    assert intent
     with desk.ledger.reading() as connection:
         assert connection.execute(select(breaks)).all() == []
     assert automatic(desk) is Automatic.ON
+    desk.shop.arm(match="GET /v1/disputes", times=3, **refusal)
+    for hours, left in ((0, 2), (5, 2), (2, 1)):
+        desk.shop.clock.skip(hours=hours)
+        assert both.run_if_due(desk.ledger.now()) is None
+        assert desk.shop.stand_in.faults.left() == left
 
 
 def test_reading_on_is_not_given_up_for_a_refused_key(desk: Desk) -> None:
@@ -190,7 +192,8 @@ def test_reading_on_is_not_given_up_for_a_refused_key(desk: Desk) -> None:
     assert (_refused_at(desk), len(desk.told(KeyRefused)), len(desk.told(KeyAccepted))) == (None, 1, 1)
 
 
-def test_news_that_waited_for_the_key_wait_no_longer_than_the_key(desk: Desk) -> None:
+@pytest.mark.parametrize("found_by", ["a look at the news", "the start of a bot"])
+def test_news_that_waited_for_the_key_wait_no_longer_than_the_key(desk: Desk, found_by: str) -> None:
     """By a webhook, and looked at in vain for hours: once the key is right, it is looked at again at once."""
     desk.news.poll(desk.ledger.now())
     _, events = desk.paid()
@@ -203,7 +206,10 @@ def test_news_that_waited_for_the_key_wait_no_longer_than_the_key(desk: Desk) ->
     desk.shop.http.post("/sandbox/api/stripe/script", json={"clear": True})
 
     desk.shop.clock.skip(minutes=3)
-    desk.news.poll(desk.ledger.now())
+    if found_by == "a look at the news":
+        desk.news.poll(desk.ledger.now())
+    else:
+        note_access(desk.ledger, desk.gateway.unreadable())
     desk.news.handle_waiting(desk.ledger.now())
 
     assert (desk.view().balance_micros, _waiting(desk)) == (20_000_000, 0)
@@ -279,7 +285,7 @@ def test_what_a_call_met_is_written_down(desk: Desk) -> None:
     with desk.ledger.reading() as connection:
         row = connection.execute(select(call_rows)).one()
     assert (row.state, row.answer) == ("unknown", "key not accepted")
-    desk.shop.clock.skip(seconds=timedelta(minutes=2).total_seconds())
+    desk.shop.clock.skip(minutes=2)
     desk.payments.sweep(desk.ledger.now())
     with desk.ledger.reading() as connection:
         assert connection.execute(select(payments.c.state)).scalar_one() == State.OFFERED.value

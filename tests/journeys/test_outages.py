@@ -175,3 +175,16 @@ def test_a_key_that_stripe_refuses_is_said_and_mended_without_a_loss(world: Worl
         lambda: "hasn't accepted Redbar's key" not in str(world.home("owner")) or None,
         lambda: f"Home still says it: {world.home('owner')}",
     )
+
+
+def test_a_failed_automatic_payment_is_told_when_no_link_can_be_made_either(world: World) -> None:
+    """The key lost its right to write: people hear of it all the same, once, and nothing is planned over and over."""
+    _with_a_card(world)
+    _turns_automatic_on(world)
+    _arm(world, match="POST /v1/*", mode="status", status=403, times=10_000)
+    world.use("call-1", "60.00")
+    world.reads("finance", "The automatic payment of $160.00 failed: Stripe did not accept the request")
+    world.skip(60)
+    told = [one for one in world.messages("finance") if "The automatic payment of" in str(one)]
+    assert len(told) == 1
+    assert _charged(world) == [10_000]
