@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import by_hand_of, reconciliation_of
-from bot.flows.breaks import NotSettled
+from bot.flows.breaks import NotSettled, parked_news
 from bot.flows.byhand import ByHand, leave_be
 from bot.flows.notices import CreditedByHand, MoneyParked, RefundBooked
 from bot.flows.payments import Payments
@@ -249,28 +249,8 @@ def test_news_that_only_wait_cannot_be_left(desk: Desk) -> None:
         leave_be(desk.ledger, intent, "no")
 
 
-def test_what_is_left_while_it_is_looked_at_stays_left(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The look ends after the operator's word, and does not undo it."""
-    desk.happened()
-    strange = _strange(desk)
-    desk.hear_all(desk.happened())
-    desk.shop.clock.skip(hours=1)
-    look = desk.gateway.intent
-
-    def look_slowly(intent_id: str) -> Any:
-        with suppress(NotSettled):
-            leave_be(desk.ledger, strange, "meanwhile")
-        return look(intent_id)
-
-    monkeypatch.setattr(desk.gateway, "intent", look_slowly)
-    desk.news.handle_waiting(desk.ledger.now())
-    desk.shop.clock.skip(hours=1)
-
-    assert desk.news.handle_waiting(desk.ledger.now()) == 0
-
-
-def test_a_refund_that_is_left_hides_nothing_of_its_payment(desk: Desk, both: Reconciliation) -> None:
-    """Its news names the payment too; what is left is the refund alone."""
+def _refund_of_strange(desk: Desk) -> tuple[str, str]:
+    """Have a refund parked of a payment that is parked itself; gives both."""
     desk.happened()
     strange = _strange(desk)
     desk.claw_back("refund", charge=desk.shop.charges()[-1]["id"], amount=700)
@@ -279,6 +259,29 @@ def test_a_refund_that_is_left_hides_nothing_of_its_payment(desk: Desk, both: Re
     desk.shop.clock.skip(hours=1)
     desk.news.handle_waiting(desk.ledger.now())
     (refund,) = {one.object_id for one in events if one.object_id.startswith("re_")}
+    return strange, refund
+
+
+def test_what_is_left_while_it_is_looked_at_stays_left(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look ends after the operator's word, and does not undo it."""
+    _, refund = _refund_of_strange(desk)
+    look = desk.gateway.refund
+
+    def look_slowly(refund_id: str) -> Any:
+        with suppress(NotSettled):
+            leave_be(desk.ledger, refund, "meanwhile")
+        return look(refund_id)
+
+    monkeypatch.setattr(desk.gateway, "refund", look_slowly)
+    desk.shop.clock.skip(hours=1)
+    desk.news.handle_waiting(desk.ledger.now())
+
+    assert refund not in {one.object_id for one in parked_news(desk.ledger)}
+
+
+def test_a_refund_that_is_left_hides_nothing_of_its_payment(desk: Desk, both: Reconciliation) -> None:
+    """Its news names the payment too; what is left is the refund alone."""
+    strange, refund = _refund_of_strange(desk)
 
     assert leave_be(desk.ledger, refund, "x").startswith(
         f"Left as it is, and not listed any more: refund:{refund}."
