@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from litestar import Litestar
@@ -46,7 +45,7 @@ from bot.slack.listeners import register
 from bot.slack.listeners.guard import Front
 from bot.slack.outlet import Outlet
 from bot.stripe_gateway import StripeGateway
-from ledger import Ledger, Waiting, migrate
+from ledger import Ledger, migrate
 
 log = logging.getLogger("redbar")
 BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
@@ -136,7 +135,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     outlet = Outlet(client, time.sleep)
     delivery = Delivery(office, outlet)
     homes = Homes(office, outlet, first_admin=settings.billing_admin)
-    courier = Courier(ledger, _deliver(delivery, upkeep))
+    courier = Courier(ledger, upkeep.heard, delivery.deliver)
     bolt, executors = _bolt(settings, client)
     register(bolt, Front(office, outlet, homes, delivery, client, news.pressed))
     clockwork = Clockwork(
@@ -237,7 +236,7 @@ def _office(ledger: Ledger, gateway: StripeGateway, client: WebClient, return_ur
     people = People(ledger, wallets, SlackDirectory(client))
     recharge = Recharge(ledger, payments)
     charges = Charges(ledger, payments)
-    alerts = Alerts(ledger, people, recharge, charges)
+    alerts = Alerts(ledger, recharge, charges)
     cards = Cards(ledger, gateway, payments)
     return Office(ledger, wallets, people, payments, charges, recharge, alerts, Showing(ledger), cards)
 
@@ -256,14 +255,6 @@ def _bolt(settings: Settings, client: WebClient) -> tuple[App, Sequence[ThreadPo
     )
     bolt.listener_runner.lazy_listener_runner = ThreadLazyListenerRunner(bolt.logger, lazy)
     return bolt, (listeners, lazy)
-
-
-def _deliver(delivery: Delivery, upkeep: Upkeep) -> Any:
-    def deliver(waiting: Waiting) -> None:
-        upkeep.heard(waiting)
-        delivery.deliver(waiting)
-
-    return deliver
 
 
 def _jobs(

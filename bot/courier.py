@@ -1,7 +1,8 @@
-"""Carries committed notices to whoever should hear them: in order per wallet, at least once, or dead loudly.
+"""Carries committed notices to their recipients: in order per recipient, at least once, or set aside loudly.
 
-A notice that cannot be delivered waits with a growing pause and holds back only later ones of its own wallet; after
-`TRIES_MAX` tries it is set aside and logged, so that one poison notice cannot silence a wallet for ever.
+Recipients who cannot be told wait for themselves (`flows/deliveries.py`) and hold up nobody. A notice that cannot even
+be put together waits with a growing pause and holds back only later ones of its own wallet; after `TRIES_MAX` tries it
+is set aside and logged, so that one poison notice cannot silence a wallet for ever.
 """
 
 import logging
@@ -10,7 +11,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from ledger import Ledger, Tx, Waiting, due_notices
+from bot.flows.deliveries import FanOut, due_deliveries, forget_told, take_delivery
+from ledger import Ledger, Tx, Waiting, due_notices, read_notice
 
 log = logging.getLogger("redbar.courier")
 
@@ -18,18 +20,24 @@ LEASE = timedelta(minutes=2)
 TRIES_MAX = 12
 PAUSE_MAX = timedelta(minutes=15)
 
-Deliver = Callable[[Waiting], None]
+React = Callable[[Waiting], None]
+Deliver = Callable[[FanOut], None]
 
 
 class Courier:
     """Claims notices, delivers them, backs off."""
 
-    def __init__(self, ledger: Ledger, deliver: Deliver) -> None:
+    def __init__(self, ledger: Ledger, react: React, deliver: Deliver) -> None:
         self._ledger = ledger
+        self._react = react
         self._deliver = deliver
 
     def run_once(self, now: datetime) -> int:
-        """Deliver what is due; gives how many notices were looked at."""
+        """Deliver what is due; gives how many notices and waiting recipients were looked at."""
+        with self._ledger.reading() as connection:
+            again = due_deliveries(connection, self._ledger.now(), limit=50)
+        for wallet_id, notice_id, recipient in again:
+            self._try_again(wallet_id, notice_id, recipient)
         with self._ledger.reading() as connection:
             due = due_notices(connection, self._ledger.now(), limit=50)
         for wallet_id, notice_id in due:
@@ -37,11 +45,27 @@ class Courier:
             waiting = self._ledger.run(take, wallet_id=wallet_id)
             if waiting is not None:
                 self._one(waiting, now)
-        return len(due)
+        return len(again) + len(due)
+
+    def _try_again(self, wallet_id: UUID, notice_id: UUID, recipient: str) -> None:
+        """Tell one recipient who could not be told before."""
+        take = partial(take_delivery, wallet_id=wallet_id, notice_id=notice_id, recipient=recipient)
+        if not self._ledger.run(take, wallet_id=wallet_id):
+            return
+        with self._ledger.reading() as connection:
+            notice = read_notice(connection, wallet_id, notice_id)
+        to = FanOut(self._ledger, notice, only={recipient})
+        try:
+            self._deliver(to)
+            to.over(recipient)
+        except Exception as problem:  # noqa: BLE001 - the notice could not be put together for this recipient
+            to.wait_for(recipient, problem)
+        self._ledger.run(partial(forget_told, wallet_id=wallet_id, notice_id=notice_id), wallet_id=wallet_id)
 
     def _one(self, waiting: Waiting, now: datetime) -> None:
         try:
-            self._deliver(waiting)
+            self._react(waiting)
+            self._deliver(FanOut(self._ledger, waiting))
         except (
             Exception
         ) as problem:  # whatever delivery meets, the notice is kept and the next wallet goes on
@@ -56,7 +80,12 @@ class Courier:
                 lambda tx: tx.outbox.again(waiting, now + pause, error), wallet_id=waiting.wallet_id
             )
         else:
-            self._ledger.run(lambda tx: tx.outbox.done(waiting), wallet_id=waiting.wallet_id)
+            self._ledger.run(partial(_done, waiting=waiting), wallet_id=waiting.wallet_id)
+
+
+def _done(tx: Tx, waiting: Waiting) -> None:
+    if tx.outbox.done(waiting):
+        forget_told(tx, waiting.wallet_id, waiting.notice_id)
 
 
 def _take(tx: Tx, wallet_id: UUID, notice_id: UUID) -> Waiting | None:

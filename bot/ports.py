@@ -287,6 +287,14 @@ class PersonSeen:
     """Guest, bot, deactivated, or of another workspace."""
 
 
+class RecipientGone(Exception):
+    """A person or channel cannot be told anything any more: archived, left, deactivated, unknown."""
+
+
+class NotNow(Exception):
+    """Slack cannot be asked, or does not take a message, for now; the same is worth another try later."""
+
+
 class Directory(Protocol):
     """Who people are."""
 
@@ -295,5 +303,5 @@ class Directory(Protocol):
         ...
 
     def owners(self) -> Sequence[str]:
-        """Give the user ids of the workspace's owners."""
+        """Give the user ids of the workspace's owners. Raises: NotNow when the workspace can't be asked."""
         ...

@@ -191,6 +191,23 @@ payment_messages = _table(
     _text("ts", empty=False),
 )
 
+deliveries = _table(
+    "deliveries",  # recipients of a notice whose first round is not over, who wait for another try, or were set aside
+    _wallet(),
+    Column("delivery_id", UuidText, primary_key=True),
+    Column("notice_id", UuidText, nullable=False),
+    Column("seq", Integer, nullable=False),
+    _text("recipient", empty=False),
+    _text("state", empty=False),
+    Column("tries", Integer, nullable=False),
+    _instant("due_at"),
+    _instant("changed_at"),
+    _text("error"),
+    CheckConstraint("state IN ('waiting', 'told', 'aside')", name="state_known"),
+    Index("uq_deliveries_recipient", "wallet_id", "notice_id", "recipient", unique=True),
+    Index("ix_deliveries_due", "wallet_id", "state", "recipient", "seq"),
+)
+
 inbox = _table(
     "inbox",
     _wallet(),

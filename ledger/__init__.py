@@ -124,7 +124,7 @@ from ledger.notices import (
     WalletResumed,
 )
 from ledger.opening import open_store
-from ledger.outbox import Outbox, Waiting, due_notices
+from ledger.outbox import Outbox, Waiting, due_notices, read_notice
 from ledger.pace import Burn, burn_of, cost_ahead, runway
 from ledger.policy import (
     Automatic,

@@ -156,6 +156,23 @@ def due_notices(connection: Connection, now: datetime, *, limit: int) -> Sequenc
     return [(wallet_id, notice_id) for wallet_id, notice_id in rows]
 
 
+def read_notice(connection: Connection, wallet_id: UUID, notice_id: UUID) -> Waiting:
+    """Give a notice as it was committed, whatever became of it. No claim: `lease_until` is the row's own."""
+    row = connection.execute(
+        select(notices).where(notices.c.wallet_id == wallet_id, notices.c.notice_id == notice_id)
+    ).one()
+    return Waiting(
+        wallet_id=row.wallet_id,
+        notice_id=row.notice_id,
+        seq=row.seq,
+        name=row.name,
+        body=row.body,
+        created_at=row.created_at,
+        attempts=row.attempts,
+        lease_until=row.lease_until,
+    )
+
+
 def encode(fact: Named) -> str:
     """Write a notice's body."""
     return msgspec.json.encode(fact).decode()

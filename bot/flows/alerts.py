@@ -12,9 +12,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from bot.flows import settling
 from bot.flows.charges import Charges
+from bot.flows.deliveries import CHANNEL
 from bot.flows.facts import AlertFacts, ChargeFacts
 from bot.flows.pages import Desk, automatic_facts, balance_facts, desk
-from bot.flows.people import People
 from bot.flows.recharge import Recharge
 from bot.flows.wallets import channels_of
 from bot.tables import alert_messages
@@ -33,8 +33,6 @@ from ledger import (
     transfer_by_key,
 )
 
-CHANNEL = "channel:"
-PERSON = "person:"
 CHARGE_MIN_MICROS = 10_000_000
 
 
@@ -56,19 +54,15 @@ class Posted:
 class Alerts:
     """Says what every audience of an episode should be shown."""
 
-    def __init__(self, ledger: Ledger, people: People, recharge: Recharge, charges: Charges) -> None:
+    def __init__(self, ledger: Ledger, recharge: Recharge, charges: Charges) -> None:
         self._ledger = ledger
-        self._people = people
         self._recharge = recharge
         self._charges = charges
 
-    def audiences(self, wallet_id: UUID) -> list[str]:
-        """Give the channels and people that hear of this wallet; people with a role alone by DM."""
+    def channels(self, wallet_id: UUID) -> list[str]:
+        """Give the channels that hear of this wallet."""
         with self._ledger.reading() as connection:
-            channels = channels_of(connection, wallet_id)
-        return [f"{CHANNEL}{one}" for one in channels] + [
-            f"{PERSON}{one}" for one in self._people.to_tell(wallet_id)
-        ]
+            return [f"{CHANNEL}{one}" for one in channels_of(connection, wallet_id)]
 
     def facts(self, wallet_id: UUID, episode_id: UUID, *, resumed: WalletResumed | None = None) -> AlertFacts:
         """Say how an episode stands at this instant. `resumed` is the notice that ended it, where one did."""

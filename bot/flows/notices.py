@@ -183,6 +183,14 @@ class KeyAccepted:
     name: ClassVar[str] = "key.accepted"
 
 
+@dataclass(frozen=True, slots=True)
+class AccessAsked:
+    """Somebody without a role would like to see billing."""
+
+    name: ClassVar[str] = "access.asked"
+    user_id: str
+
+
 BotNotice = (
     RequestSent
     | PaymentChanged
@@ -203,6 +211,7 @@ BotNotice = (
     | ChargesSwitched
     | KeyRefused
     | KeyAccepted
+    | AccessAsked
 )
 BOT_NOTICES: tuple[type[BotNotice], ...] = (
     RequestSent,
@@ -224,4 +233,5 @@ BOT_NOTICES: tuple[type[BotNotice], ...] = (
     ChargesSwitched,
     KeyRefused,
     KeyAccepted,
+    AccessAsked,
 )

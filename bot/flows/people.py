@@ -1,7 +1,7 @@
 """Who may do what: roles from the workspace's own flags and from appointments, default deny."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,8 +9,9 @@ from sqlalchemy import Connection, delete, insert, select
 
 from bot.flows.facts import Actor, PeopleFacts, Role
 from bot.flows.marks import mark_of, set_mark
+from bot.flows.notices import AccessAsked
 from bot.flows.wallets import Wallets
-from bot.ports import Directory, PersonSeen
+from bot.ports import Directory, NotNow, PersonSeen
 from bot.tables import people
 from ledger import Ledger, Refused, Tx
 
@@ -74,19 +75,34 @@ class People:
 
     def facts(self, wallet_id: UUID) -> PeopleFacts:
         """Say who looks after billing."""
+        appointed = self.appointed(wallet_id)
+        try:
+            owners = tuple(self.directory.owners())
+        except NotNow:
+            owners = ()  # the appointed are named all the same
+        return replace(appointed, owners=owners)
+
+    def appointed(self, wallet_id: UUID) -> PeopleFacts:
+        """Say who is appointed, without asking Slack who the owners are."""
         with self._ledger.reading() as connection:
-            appointed = _appointed(connection, wallet_id)
+            found = _appointed(connection, wallet_id)
         return PeopleFacts(
-            owners=tuple(self.directory.owners()),
-            billing_admins=tuple(user for user, role in appointed.items() if role is Role.BILLING_ADMIN),
-            finance=tuple(user for user, role in appointed.items() if role is Role.FINANCE),
+            owners=(),
+            billing_admins=tuple(user for user, role in found.items() if role is Role.BILLING_ADMIN),
+            finance=tuple(user for user, role in found.items() if role is Role.FINANCE),
         )
 
-    def to_tell(self, wallet_id: UUID, *, finance: bool = True) -> list[str]:
-        """Give the people whom alerts reach by DM: the appointed, or the owners where nobody is."""
-        facts = self.facts(wallet_id)
-        admins = facts.billing_admins or facts.owners
-        return list(dict.fromkeys((*admins, *(facts.finance if finance else ()))))
+    def has_left(self, user_id: str) -> bool:
+        """Say whether Slack names somebody as deactivated or outside; who cannot be looked up has not left."""
+        person = self.directory.person(user_id)
+        return person is not None and person.is_outside
+
+    def owners(self) -> Sequence[str]:
+        """Give the owners, who are told where nobody else can be. Raises: NotNow, also when there are none."""
+        found = self.directory.owners()
+        if not found:
+            raise NotNow("the workspace names no owner")
+        return found
 
     def appoint(
         self, wallet_id: UUID, *, billing_admins: Sequence[str], finance: Sequence[str], actor: str
@@ -100,7 +116,7 @@ class People:
         self._ledger.run(lambda tx: _appoint(tx, wallet_id, wanted, actor), wallet_id=wallet_id)
 
     def ask_for_access(self, wallet_id: UUID, user_id: str) -> bool:
-        """Say whether somebody may ask for access now: once a week."""
+        """Tell who looks after billing that somebody asks for access; once a week, and says whether it was due."""
 
         def save(tx: Tx) -> bool:
             name = f"access:{user_id}"
@@ -108,6 +124,7 @@ class People:
             if asked is not None and tx.now - asked.at < ASK_EVERY:
                 return False
             set_mark(tx, wallet_id, name)
+            tx.outbox.add(wallet_id, AccessAsked(user_id=user_id))
             return True
 
         return self._ledger.run(save, wallet_id=wallet_id)

@@ -81,7 +81,7 @@ class SlackApi:
     # --- Faults --------------------------------------------------------------------------------------------
 
     def arm(self, wish: Doc) -> None:
-        """Arm a fault for calls to come: method, times, answer, status, headers, delay_ms, drop."""
+        """Arm a fault for calls to come: method, channel, times, answer, status, headers, delay_ms, drop."""
         with self._lock:
             self._scripts.append({"times": 1, **wish})
 
@@ -90,11 +90,12 @@ class SlackApi:
         with self._lock:
             self._scripts.clear()
 
-    def fault(self, method: str) -> Fault | None:
-        """Take the fault that was armed for a method, if one was."""
+    def fault(self, method: str, channel: str = "") -> Fault | None:
+        """Take the fault that was armed for a method, or for one channel or person alone, if one was."""
         with self._lock:
             for one in self._scripts:
-                if one["method"] in (method, "*") and one["times"] > 0:
+                elsewhere = one.get("channel") not in (None, channel)
+                if one["method"] in (method, "*") and one["times"] > 0 and not elsewhere:
                     one["times"] -= 1
                     return Fault(
                         answer=one.get("answer"),

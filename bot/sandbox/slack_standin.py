@@ -144,13 +144,14 @@ def _bot_routes(stand_in: SlackStandIn) -> list[Any]:
     async def web_api(request: Web) -> Response[Doc]:
         """The Web API."""
         method = str(request.path_params["method"])
-        fault = stand_in.api.fault(method) or Fault(answer=None)
-        if fault.delay_ms:
-            await asyncio.sleep(fault.delay_ms / 1000)
         token = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
         arguments: Doc = {}
+        fault = Fault(answer=None)
         try:
             arguments = await _arguments(request)
+            fault = stand_in.api.fault(method, str(arguments.get("channel", ""))) or fault
+            if fault.delay_ms:
+                await asyncio.sleep(fault.delay_ms / 1000)
             answer = fault.answer or stand_in.api.answer(
                 method, arguments, token or str(arguments.get("token", ""))
             )

@@ -1,8 +1,8 @@
 """From a committed notice to what people see: who hears it, which message is posted or changed.
 
-Called by the courier, at least once per notice and in order per wallet, so everything here may be done twice: posted
-messages are remembered and changed in place; what was posted but not remembered before a crash may repeat as text,
-never as an action.
+Called by the courier, at least once per notice and in order per recipient, so everything here may be done twice:
+posted messages are remembered and changed in place; what was posted but not remembered before a crash may repeat as
+text, never as an action. Every recipient is told alone (`flows/deliveries.py`): no loop around a call to Slack.
 """
 
 import hashlib
@@ -15,10 +15,11 @@ from uuid import UUID
 import msgspec
 
 from bot.flows import notices as told
-from bot.flows.alerts import CHANNEL, PERSON, Posted
+from bot.flows.alerts import Posted
 from bot.flows.calls import NotMade
 from bot.flows.changes import dispute_facts, refund_facts, rule_before_and_after
 from bot.flows.declines import words_of
+from bot.flows.deliveries import CHANNEL, PERSON, FanOut
 from bot.flows.facts import AlertFacts, FailureFacts, RequestFacts
 from bot.flows.office import Office
 from bot.flows.pages import balance_facts, card_facts, desk, request_facts
@@ -27,16 +28,17 @@ from bot.flows.settling import Payment
 from bot.flows.showing import Shown
 from bot.payment_state import State
 from bot.slack.outlet import FileNotReady, Outlet, Sent, qr_png
+from bot.slack.recipients import Recipients
 from bot.slack.views import alerts as alert_views
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import cards as card_views
+from bot.slack.views import forms as form_views
 from bot.slack.views import money_in, money_out
 from bot.slack.views import status as status_views
 from bot.slack.views.blocks import Message
 from ledger import (
     Automatic,
     StartedAfterStop,
-    Waiting,
     WalletEmptied,
     WalletLow,
     WalletPaused,
@@ -60,6 +62,7 @@ class Delivery:
         self._ledger = office.ledger
         self._outlet = outlet
         self._people = office.people
+        self._recipients = Recipients(office.people)
         self._alerts = office.alerts
         self._payments = office.payments
         self._charges = office.charges
@@ -67,16 +70,14 @@ class Delivery:
         self._showing = office.showing
         self._cards = office.cards
         self._refreshed: dict[UUID, datetime] = {}
-        self._by_name: dict[str, Callable[[Waiting], None]] = {
+        self._by_name: dict[str, Callable[[FanOut], None]] = {
             WalletLow.name: lambda one: self._episode(one, one.read(WalletLow).episode_id),
             WalletEmptied.name: lambda one: self._episode(one, one.read(WalletEmptied).episode_id),
             WalletPaused.name: lambda one: self._episode(one, one.read(WalletPaused).episode_id),
             WalletRecovered.name: lambda one: self._episode(one, one.read(WalletRecovered).episode_id),
             WalletResumed.name: self._resumed,
             StartedAfterStop.name: self._after_stop,
-            told.RequestSent.name: lambda one: self._request(
-                one.wallet_id, one.read(told.RequestSent).payment_id
-            ),
+            told.RequestSent.name: self._request,
             told.PaymentChanged.name: self._payment_changed,
             told.CardConnected.name: self._card_connected,
             told.RechargeMade.name: self._recharge_made,
@@ -95,13 +96,14 @@ class Delivery:
             told.ChargesSwitched.name: self._switched,
             told.KeyRefused.name: lambda one: self._tell(one, status_views.key_refused()),
             told.KeyAccepted.name: lambda one: self._tell(one, status_views.key_accepted()),
+            told.AccessAsked.name: self._access_asked,
         }
 
-    def deliver(self, waiting: Waiting) -> None:
-        """Deliver one notice; those that nobody in Slack needs to hear of are done at once."""
-        handler = self._by_name.get(waiting.name)
+    def deliver(self, to: FanOut) -> None:
+        """Tell one notice to its recipients; those that nobody in Slack needs to hear of are done at once."""
+        handler = self._by_name.get(to.name)
         if handler is not None:
-            handler(waiting)
+            handler(to)
 
     # --- Episodes ------------------------------------------------------------------------------------------
 
@@ -119,30 +121,45 @@ class Delivery:
         """Bring the messages of one episode up to date."""
         facts = self._alerts.facts(wallet_id, episode_id)
         for message in self._alerts.posted(wallet_id, episode_id):
-            self._show(wallet_id, message, facts)
+            try:
+                self._show(wallet_id, message, facts)
+            except Exception:  # one message's trouble is that message's; the next look tries again
+                log.warning("an alarm's message could not be refreshed", exc_info=True)
 
-    def _resumed(self, waiting: Waiting) -> None:
-        resumed = waiting.read(WalletResumed)
+    def _resumed(self, to: FanOut) -> None:
+        resumed = to.read(WalletResumed)
         if resumed.episode_id is not None:
-            self._episode(waiting, resumed.episode_id, resumed=resumed)
+            self._episode(to, resumed.episode_id, resumed=resumed)
 
-    def _episode(self, waiting: Waiting, episode_id: UUID, *, resumed: WalletResumed | None = None) -> None:
-        wallet_id = waiting.wallet_id
+    def _episode(self, to: FanOut, episode_id: UUID, *, resumed: WalletResumed | None = None) -> None:
+        wallet_id = to.wallet_id
         facts = self._alerts.facts(wallet_id, episode_id, resumed=resumed)
         known = {one.audience: one for one in self._alerts.posted(wallet_id, episode_id)}
         over = facts.phase in ("restored", "recovered")
-        for audience in self._alerts.audiences(wallet_id):
-            message = known.pop(audience, None)
+        seen: set[str] = set()
+
+        def tell(recipient: str) -> None:
+            message = known.get(recipient)
             if message is not None:
                 self._show(wallet_id, message, facts)
                 self._thread(message, facts)
             elif not over:
-                self._post(wallet_id, episode_id, audience, facts)
-        for (
-            message
-        ) in known.values():  # somebody who lost the role, a channel that was taken off: told how it ended
-            if over:
-                self._show(wallet_id, message, facts)
+                self._post(wallet_id, episode_id, recipient, facts)
+
+        def tell_person(user_id: str) -> None:
+            seen.add(f"{PERSON}{user_id}")
+            tell(f"{PERSON}{user_id}")
+
+        # People first: a channel may be archived, and has fewer who can act.
+        self._recipients.with_role(to, tell_person)
+        channels = self._alerts.channels(wallet_id)
+        to.each(channels, tell)
+        if over:
+            # Somebody who lost the role, a channel that was taken off: told how it ended.
+            to.each(
+                [one for one in known if one not in seen and one not in channels],
+                lambda recipient: self._show(wallet_id, known[recipient], facts),
+            )
 
     def _post(self, wallet_id: UUID, episode_id: UUID, audience: str, facts: AlertFacts) -> None:
         target = audience.partition(":")[2]
@@ -191,23 +208,27 @@ class Delivery:
         loud = not message.audience.startswith(CHANNEL) and facts.level > message.level
         self._outlet.post(message.channel, line, thread_ts=message.ts, loud=loud)
 
-    def _after_stop(self, waiting: Waiting) -> None:
-        notice = waiting.read(StartedAfterStop)
+    def _after_stop(self, to: FanOut) -> None:
+        notice = to.read(StartedAfterStop)
         with self._ledger.reading() as connection:
-            balance = balance_facts(desk(self._ledger, connection, waiting.wallet_id))
+            balance = balance_facts(desk(self._ledger, connection, to.wallet_id))
         if balance.after_stop_count:
             message = alert_views.after_stop(notice.kind, balance.after_stop_count)
-            self._tell(waiting, message, finance=False)
+            self._tell(to, message, finance=False)
 
     # --- Requests and payments -----------------------------------------------------------------------------
 
-    def _request(self, wallet_id: UUID, payment_id: UUID) -> None:
-        payment = self._with_qr(self._look(wallet_id, payment_id))
+    def _request(self, to: FanOut) -> None:
+        payment = self._with_qr(self._look(to.wallet_id, to.read(told.RequestSent).payment_id))
         facts = self._facts(payment)
-        known = {one.user_id for one in self._showing.messages(wallet_id, payment_id)}
-        for user_id, audience in ((payment.payer, "payer"), (payment.asked_by, "asker")):
-            if user_id and user_id not in known:
-                self._post_request(payment, facts, user_id, audience)
+        known = {one.user_id for one in self._showing.messages(to.wallet_id, payment.payment_id)}
+        # Somebody who asks themselves reads one message, the payer's.
+        audiences = {payment.asked_by: "asker", payment.payer: "payer"}
+        self._recipients.each(
+            to,
+            [one for one in (payment.payer, payment.asked_by) if one and one not in known],
+            lambda user_id: self._post_request(payment, facts, user_id, audiences[user_id]),
+        )
 
     def _post_request(self, payment: Payment, facts: RequestFacts, user_id: str, audience: str) -> None:
         try:
@@ -238,112 +259,121 @@ class Delivery:
             alt=f"QR code for {what}, {payment.ref}",
         )
 
-    def _payment_changed(self, waiting: Waiting) -> None:
-        payment_id = waiting.read(told.PaymentChanged).payment_id
-        payment = self._look(waiting.wallet_id, payment_id)
+    def _payment_changed(self, to: FanOut) -> None:
+        payment_id = to.read(told.PaymentChanged).payment_id
+        payment = self._look(to.wallet_id, payment_id)
         if payment.way == "saved_card":
             return  # whoever pressed was answered there and then
         facts = self._facts(payment)
-        messages = self._showing.messages(waiting.wallet_id, payment_id)
-        people = self._people.facts(waiting.wallet_id)
+        messages = self._showing.messages(to.wallet_id, payment_id)
+        people = self._people.facts(to.wallet_id)
         may_see = {*people.owners, *people.billing_admins, *people.finance}
-        for one in messages:
-            if one.audience == "self":
-                continue  # it already says what became of the payment
-            shown = facts if one.user_id in may_see else replace(facts, balance=None)
-            self._outlet.update(Sent(one.channel, one.ts), _request_message(one.audience, shown))
-        told_already = {one.user_id for one in messages}
+        known = {one.user_id: one for one in messages}
         self_paid = payment.state is State.PAID and payment.way == "page" and not payment.payer
-        if self_paid and payment.amount is not None and payment.asked_by not in told_already:
-            # Who paid on a page of their own has no message yet that could say it worked.
-            message = money_in.payment_result_message(self._charges.result(payment))
-            sent = self._outlet.post(payment.asked_by, message)
-            kept = Shown(payment.asked_by, "self", sent.channel, sent.ts)
-            self._showing.remember_message(waiting.wallet_id, payment_id, kept)
-        if payment.qr_file_id:
-            self._outlet.remove(payment.qr_file_id)
-            self._showing.set_qr(payment.wallet_id, payment_id, "")
+        # Who paid on a page of their own has no message yet that could say it worked.
+        paid_alone = self_paid and payment.amount is not None and payment.asked_by not in known
 
-    def _card_connected(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.CardConnected)
-        payment = self._look(waiting.wallet_id, notice.payment_id)
+        def tell(user_id: str) -> None:
+            if user_id in known:
+                one = known[user_id]
+                shown = facts if user_id in may_see else replace(facts, balance=None)
+                self._outlet.update(Sent(one.channel, one.ts), _request_message(one.audience, shown))
+                return
+            sent = self._outlet.post(user_id, money_in.payment_result_message(self._charges.result(payment)))
+            kept = Shown(user_id, "self", sent.channel, sent.ts)
+            self._showing.remember_message(to.wallet_id, payment_id, kept)
+
+        # A message of kind "self" already says what became of the payment.
+        changed = [one.user_id for one in messages if one.audience != "self"]
+        self._recipients.each(to, [*changed, *((payment.asked_by,) if paid_alone else ())], tell)
+        if payment.qr_file_id and to.first_time:
+            self._outlet.remove(payment.qr_file_id)
+            self._showing.set_qr(payment.wallet_id, payment.payment_id, "")
+
+    def _card_connected(self, to: FanOut) -> None:
+        notice = to.read(told.CardConnected)
+        payment = self._look(to.wallet_id, notice.payment_id)
         with self._ledger.reading() as connection:
-            cards = card_facts(connection, waiting.wallet_id)
+            cards = card_facts(connection, to.wallet_id)
         card = next((one for one in cards.values() if one.card_id == notice.card_id), None)
         if card is not None and payment.asked_by:
             facts = self._facts(payment) if payment.purpose == "connect" else None
-            self._outlet.post(payment.asked_by, money_in.connected(card, facts))
+            message = money_in.connected(card, facts)
+            self._recipients.each(to, [payment.asked_by], lambda user_id: self._say(user_id, message))
 
-    def _card_gone(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.CardGone)
+    def _card_gone(self, to: FanOut) -> None:
+        notice = to.read(told.CardGone)
         with self._ledger.reading() as connection:
-            words = card_words(connection, waiting.wallet_id, notice.card_id)
-            main = card_facts(connection, waiting.wallet_id).get("main")
+            words = card_words(connection, to.wallet_id, notice.card_id)
+            main = card_facts(connection, to.wallet_id).get("main")
         message = card_views.gone(
             words, actor=notice.actor, stopped=notice.stopped, main=str(main) if main is not None else ""
         )
-        self._tell(waiting, message, but=notice.actor)
+        self._tell(to, message, but=notice.actor)
 
-    def _card_expiring(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.CardExpiring)
+    def _card_expiring(self, to: FanOut) -> None:
+        notice = to.read(told.CardExpiring)
         with self._ledger.reading() as connection:
-            words = card_words(connection, waiting.wallet_id, notice.card_id)
-            _, policy = self._ledger.look(connection, waiting.wallet_id)
+            words = card_words(connection, to.wallet_id, notice.card_id)
+            _, policy = self._ledger.look(connection, to.wallet_id)
         message = card_views.expiring(words, notice.days_left, automatic=policy.automatic is Automatic.ON)
-        self._tell(waiting, message)
+        self._tell(to, message)
 
-    def _paid_twice(self, waiting: Waiting) -> None:
-        payment = self._look(waiting.wallet_id, waiting.read(told.PaidTwice).payment_id)
-        self._tell(waiting, money_in.paid_twice(self._facts(payment)))
+    def _paid_twice(self, to: FanOut) -> None:
+        payment = self._look(to.wallet_id, to.read(told.PaidTwice).payment_id)
+        self._tell(to, money_in.paid_twice(self._facts(payment)))
 
     # --- Money out -----------------------------------------------------------------------------------------
 
-    def _refunded(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.RefundBooked)
-        payment = self._look(waiting.wallet_id, notice.payment_id)
+    def _refunded(self, to: FanOut) -> None:
+        notice = to.read(told.RefundBooked)
+        payment = self._look(to.wallet_id, notice.payment_id)
         message = money_out.refunded(refund_facts(self._ledger, payment, notice))
-        self._tell(waiting, message)
+        self._tell(to, message)
 
-    def _disputed(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.DisputeChanged)
+    def _disputed(self, to: FanOut) -> None:
+        notice = to.read(told.DisputeChanged)
         if not notice.opened and not notice.moved_micros and notice.status in QUIET:
             return
-        payment = self._look(waiting.wallet_id, notice.payment_id)
+        payment = self._look(to.wallet_id, notice.payment_id)
         message = money_out.disputed(dispute_facts(self._ledger, payment, notice))
-        self._tell(waiting, message)
+        self._tell(to, message)
 
-    def _books_differ(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.BooksDiffer)
+    def _books_differ(self, to: FanOut) -> None:
+        notice = to.read(told.BooksDiffer)
         message = money_out.books_differ(notice.count, notice.key, notice.words, paused=notice.paused)
-        self._tell(waiting, message, finance=False)
+        self._tell(to, message, finance=False)
 
-    def _parked(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.MoneyParked)
+    def _parked(self, to: FanOut) -> None:
+        notice = to.read(told.MoneyParked)
         message = money_out.parked(notice.object_id, notice.words)
-        self._tell(waiting, message, finance=False)
+        self._tell(to, message, finance=False)
 
-    def _credited_by_hand(self, waiting: Waiting) -> None:
-        payment = self._look(waiting.wallet_id, waiting.read(told.CreditedByHand).payment_id)
-        self._tell(waiting, money_out.credited_by_hand(self._facts(payment), payment.intent_id))
+    def _credited_by_hand(self, to: FanOut) -> None:
+        payment = self._look(to.wallet_id, to.read(told.CreditedByHand).payment_id)
+        self._tell(to, money_out.credited_by_hand(self._facts(payment), payment.intent_id))
 
     # --- Automatic payments --------------------------------------------------------------------------------
 
-    def _recharge_made(self, waiting: Waiting) -> None:
-        payment = self._look(waiting.wallet_id, waiting.read(told.RechargeMade).payment_id)
+    def _recharge_made(self, to: FanOut) -> None:
+        payment = self._look(to.wallet_id, to.read(told.RechargeMade).payment_id)
         message = automatic_views.recharged(self._charges.result(payment))
-        self._tell(waiting, message, finance=False)
+        self._tell(to, message, finance=False)
 
-    def _recharge_failed(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.RechargeFailed)
-        payment = self._look(waiting.wallet_id, notice.payment_id)
-        rescue = self._rescue(waiting.wallet_id, notice.payment_id)
+    def _recharge_failed(self, to: FanOut) -> None:
+        notice = to.read(told.RechargeFailed)
+        payment = self._look(to.wallet_id, notice.payment_id)
+        rescue = self._rescue(to.wallet_id, notice.payment_id)
         facts = self._failure(notice, payment, self._with_qr(rescue) if rescue is not None else None)
-        for user_id in self._people.to_tell(waiting.wallet_id):
+
+        def tell(user_id: str) -> None:
             sent = self._outlet.post(user_id, automatic_views.charge_failed(facts))
             if rescue is not None:
                 self._showing.remember_message(
-                    waiting.wallet_id, rescue.payment_id, Shown(user_id, "payer", sent.channel, sent.ts)
+                    to.wallet_id, rescue.payment_id, Shown(user_id, "payer", sent.channel, sent.ts)
                 )
+
+        self._recipients.with_role(to, tell)
 
     def _rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
         try:
@@ -374,45 +404,57 @@ class Delivery:
             zone=at.view.zone,
         )
 
-    def _confirmation_due(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.ConfirmationDue)
-        payment = self._look(waiting.wallet_id, notice.payment_id)
+    def _confirmation_due(self, to: FanOut) -> None:
+        notice = to.read(told.ConfirmationDue)
+        payment = self._look(to.wallet_id, notice.payment_id)
         if payment.state is not State.WAITING:
             return  # somebody was quicker
-        rescue = self._rescue(waiting.wallet_id, notice.payment_id)
+        rescue = self._rescue(to.wallet_id, notice.payment_id)
         failed = told.RechargeFailed(notice.payment_id, tries_left=0, next_try_at=None, paused=False)
         message = automatic_views.confirmation_due(self._failure(failed, payment, rescue), notice.hours)
-        self._tell(waiting, message)
+        self._tell(to, message)
 
-    def _switched(self, waiting: Waiting) -> None:
-        message = automatic_views.charges_switched(off=waiting.read(told.ChargesSwitched).off)
-        self._tell(waiting, message)
+    def _switched(self, to: FanOut) -> None:
+        message = automatic_views.charges_switched(off=to.read(told.ChargesSwitched).off)
+        self._tell(to, message)
 
-    def _capped(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.CapReached)
-        self._tell(waiting, automatic_views.capped(notice.held))
+    def _capped(self, to: FanOut) -> None:
+        notice = to.read(told.CapReached)
+        self._tell(to, automatic_views.capped(notice.held))
 
-    def _rule_changed(self, waiting: Waiting) -> None:
-        notice = waiting.read(told.RuleChanged)
+    def _rule_changed(self, to: FanOut) -> None:
+        notice = to.read(told.RuleChanged)
         before, after = rule_before_and_after(
-            self._ledger, self._recharge, waiting.wallet_id, notice.before_version, notice.after_version
+            self._ledger, self._recharge, to.wallet_id, notice.before_version, notice.after_version
         )
-        connectors = self._cards.connectors(waiting.wallet_id)
-        with_role = self._people.to_tell(waiting.wallet_id)
-        for user_id in dict.fromkeys([*with_role, *connectors.values()]):
-            if user_id == notice.actor:
-                continue
+        connectors = self._cards.connectors(to.wallet_id)
+        with_role: list[str] = []
+
+        def tell(user_id: str) -> None:
             own = after.card if after.card and connectors.get(after.card.card_id) == user_id else None
             message = automatic_views.rule_changed(
                 notice.actor, before, after, own=own, may_stop=user_id in with_role
             )
             self._outlet.post(user_id, message)
 
-    def _tell(self, waiting: Waiting, message: Message, *, finance: bool = True, but: str = "") -> None:
+        def tell_with_role(user_id: str) -> None:
+            with_role.append(user_id)
+            tell(user_id)
+
+        self._recipients.with_role(to, tell_with_role, but=[notice.actor])
+        self._recipients.each(to, [one for one in connectors.values() if one != notice.actor], tell)
+
+    def _access_asked(self, to: FanOut) -> None:
+        self._tell(to, form_views.access_asked(to.read(told.AccessAsked).user_id), finance=False)
+
+    def _tell(self, to: FanOut, message: Message, *, finance: bool = True, but: str = "") -> None:
         """Send one message to everybody whom news of the wallet reach, without whoever caused it."""
-        for user_id in self._people.to_tell(waiting.wallet_id, finance=finance):
-            if user_id != but:
-                self._outlet.post(user_id, message)
+        self._recipients.with_role(
+            to, lambda user_id: self._say(user_id, message), finance=finance, but=[but]
+        )
+
+    def _say(self, user_id: str, message: Message) -> None:
+        self._outlet.post(user_id, message)
 
     # --- Facts ---------------------------------------------------------------------------------------------
 

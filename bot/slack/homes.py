@@ -6,6 +6,7 @@ from uuid import UUID
 from bot.flows.facts import Actor, MonthFacts, Role
 from bot.flows.office import Office
 from bot.flows.people import Standpoint
+from bot.flows.showing import Viewer
 from bot.slack.outlet import Outlet
 from bot.slack.pictures import spend_by_day
 from bot.slack.views import home as home_views
@@ -87,18 +88,25 @@ class Homes:
         """Publish Home again for recent viewers whose Home no longer tells the truth; gives how many."""
         refreshed = 0
         for viewer in self._office.showing.viewers(wallet_id, self._office.ledger.now()):
-            who = self._office.people.standpoint(Actor(team_id, viewer.user_id, None))
-            if who is None or not who.role.sees:
-                if who is not None and viewer.shown:
-                    self.show(who, opened=False)  # a role was lost: nothing of money stays to be seen
-                    self._remember(who, "", ("", "", ""), opened=False)
-                continue
-            facts, shown = self._office.home(who, viewer)
-            self._draw(wallet_id, facts.month)
-            if shown != viewer.shown:
-                self.show(who, opened=False)
-                refreshed += 1
+            try:
+                refreshed += self._refresh_one(wallet_id, team_id, viewer)
+            except Exception:  # one viewer's trouble is that viewer's
+                log.warning("somebody's Home could not be refreshed", exc_info=True)
         return refreshed
+
+    def _refresh_one(self, wallet_id: UUID, team_id: str, viewer: Viewer) -> bool:
+        who = self._office.people.standpoint(Actor(team_id, viewer.user_id, None))
+        if who is None or not who.role.sees:
+            if who is not None and viewer.shown:
+                self.show(who, opened=False)  # a role was lost: nothing of money stays to be seen
+                self._remember(who, "", ("", "", ""), opened=False)
+            return False
+        facts, shown = self._office.home(who, viewer)
+        self._draw(wallet_id, facts.month)
+        if shown == viewer.shown:
+            return False
+        self.show(who, opened=False)
+        return True
 
     def _draw(self, wallet_id: UUID, month: MonthFacts) -> None:
         """Draw the month's picture anew when its days changed; Home shows it with the next refresh."""

@@ -8,7 +8,7 @@ from time import monotonic
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.ports import PersonSeen
+from bot.ports import NotNow, PersonSeen
 
 log = logging.getLogger("redbar.slack")
 REMEMBER_SECONDS = 60
@@ -48,10 +48,14 @@ class SlackDirectory:
         """Drop what is remembered of a person: something about them changed."""
         with self._lock:
             self._known.pop(user_id, None)
-            self._owners = None
+            if self._owners is not None:
+                self._owners = (
+                    -REMEMBER_SECONDS,
+                    self._owners[1],
+                )  # asked again; kept for when Slack can't answer
 
     def owners(self) -> Sequence[str]:
-        """Give the workspace's owners and admins who can act for it, owners first."""
+        """Give the workspace's owners and admins who can act for it, owners first. Raises: NotNow, never seen yet."""
         if self._owners is not None and monotonic() - self._owners[0] < REMEMBER_SECONDS:
             return self._owners[1]
         found: list[tuple[bool, str]] = []
@@ -61,9 +65,11 @@ class SlackDirectory:
                     seen = _person(user, self._team())
                     if (seen.is_owner or seen.is_admin) and not seen.is_outside:
                         found.append((not seen.is_owner, seen.user_id))
-        except (SlackApiError, SlackClientError, OSError):
+        except (SlackClientError, OSError) as problem:
             log.warning("Slack could not list people")
-            return self._owners[1] if self._owners is not None else ()
+            if self._owners is None:
+                raise NotNow("Slack cannot say who the workspace's owners are") from problem
+            return self._owners[1]
         self._owners = (monotonic(), tuple(user for _, user in sorted(found)))
         return self._owners[1]
 

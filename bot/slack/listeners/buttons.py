@@ -14,7 +14,7 @@ from bot.slack.ids import Act
 from bot.slack.listeners import acts
 from bot.slack.listeners.guard import Desk, Front, guarded
 from bot.slack.views import cards as card_views
-from bot.slack.views import errors, forms, money_in
+from bot.slack.views import errors, money_in
 from bot.slack.views import history as history_views
 from bot.slack.views import usage as usage_views
 from ledger import Money, Refused, parse_amount
@@ -240,9 +240,7 @@ def ask_for_access(at: Desk, value: str) -> None:
     who = at.office.people.standpoint(at.actor)
     if workspace is None or who is None or who.role.sees:
         return
-    if at.office.people.ask_for_access(workspace.wallet_id, at.actor.user_id):
-        for user_id in at.office.people.to_tell(workspace.wallet_id, finance=False):
-            at.front.outlet.post(user_id, forms.access_asked(at.actor.user_id))
+    at.office.people.ask_for_access(workspace.wallet_id, at.actor.user_id)
     at.tell(errors.refused("The people who look after billing have been told."))
 
 

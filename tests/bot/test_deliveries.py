@@ -1,0 +1,268 @@
+"""A notice is told to each recipient alone: whoever has trouble, the others read it once."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.web import SlackResponse
+from sqlalchemy import select
+
+from bot.app import open_ledger
+from bot.courier import Courier
+from bot.flows.deliveries import OWNERS, PERSON, TRIES_MAX, FanOut
+from bot.flows.notices import ChargesSwitched
+from bot.flows.people import People
+from bot.flows.wallets import Wallets
+from bot.ports import NotNow, PersonSeen, RecipientGone
+from bot.slack.answers import NOT_NOW, NOT_THIS_RECIPIENT, judged
+from bot.slack.recipients import Recipients
+from bot.tables import deliveries
+from ledger import Currency, Ledger
+from tests.sandbox.slack_place import SettableClock
+
+NAMES = ["first", "middle", "last"]
+TROUBLES: dict[str, Callable[[], Exception]] = {
+    "gone": lambda: RecipientGone("is_archived"),
+    "limited": lambda: NotNow("ratelimited"),
+    "away": lambda: NotNow("URLError"),
+    "unheard of": lambda: ValueError("a bug in the words"),
+}
+
+
+@dataclass
+class Workspace:
+    """A directory whose answers a test changes."""
+
+    owner_ids: list[str] = field(default_factory=list)
+    limited: bool = False
+    left: set[str] = field(default_factory=set)
+
+    def person(self, user_id: str, *, fresh: bool = False) -> PersonSeen | None:
+        """Describe somebody; only whether they left matters here."""
+        return PersonSeen(user_id, "T1", user_id, "UTC", False, False, user_id in self.left)
+
+    def owners(self) -> list[str]:
+        """Name the owners, unless Slack is in trouble."""
+        if self.limited:
+            raise NotNow("ratelimited")
+        return self.owner_ids
+
+
+@dataclass
+class Post:
+    """An outbox, a courier, and a Slack that is a list of what was read."""
+
+    ledger: Ledger
+    clock: SettableClock
+    wallet_id: UUID
+    people: People
+    workspace: Workspace
+    read: list[tuple[str, bool]] = field(default_factory=list)
+    """Who read which notice, by whether charges were switched off."""
+    trouble: dict[str, Callable[[], Exception]] = field(default_factory=dict)
+
+    def send(self, off: bool) -> Callable[[str], None]:
+        """Post one notice to one person."""
+
+        def post(user_id: str) -> None:
+            if user_id in self.trouble:
+                raise self.trouble[user_id]()
+            self.read.append((user_id, off))
+
+        return post
+
+    def happens(self, *, off: bool = True) -> None:
+        """Commit a notice."""
+        self.ledger.run(
+            lambda tx: tx.outbox.add(self.wallet_id, ChargesSwitched(off=off)), wallet_id=self.wallet_id
+        )
+
+    def carry(self, **later: int) -> None:
+        """Let the courier come by until nothing is due, after a while."""
+        self.clock.skip(**later)
+        while self.courier.run_once(self.clock.now()):
+            pass
+
+    @property
+    def courier(self) -> Courier:
+        """A courier that has only just started: nothing is remembered outside the database."""
+        recipients = Recipients(self.people)
+
+        def deliver(to: FanOut) -> None:
+            recipients.with_role(to, self.send(to.read(ChargesSwitched).off))
+
+        return Courier(self.ledger, lambda waiting: None, deliver)
+
+    def states(self) -> dict[str, str]:
+        """Give what is remembered of recipients."""
+        with self.ledger.reading() as connection:
+            rows = connection.execute(select(deliveries.c.recipient, deliveries.c.state)).all()
+        return {row.recipient: row.state for row in rows}
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Post]:
+    """Three appointed people and no trouble."""
+    clock = SettableClock()
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'redbar.db'}", clock)
+    wallets, workspace = Wallets(ledger), Workspace()
+    wallet_id = wallets.open(
+        team_id="T1", enterprise_id="", name="W", bot_user_id="B", currency=Currency.of("USD"), zone="UTC"
+    )
+    people = People(ledger, wallets, workspace)
+    people.appoint(wallet_id, billing_admins=NAMES[:2], finance=NAMES[2:], actor="U1")
+    yield Post(ledger, clock, wallet_id, people, workspace)
+    ledger.close()
+
+
+@pytest.mark.parametrize("who", NAMES)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_one_recipient_in_trouble_does_not_keep_others_from_reading_once(
+    post: Post, who: str, trouble: str
+) -> None:
+    """Whoever it is and whatever it is: everybody else reads at once, and never a second time."""
+    post.trouble[who] = TROUBLES[trouble]
+    others = [(one, True) for one in NAMES if one != who]
+
+    post.happens()
+    post.carry()
+    assert post.read == others
+
+    for _ in range(TRIES_MAX + 3):
+        post.carry(minutes=5)
+    assert post.read == others
+    is_waiting = trouble in ("limited", "away")
+    assert post.states().get(PERSON + who) == ("waiting" if is_waiting else "aside")
+
+    post.trouble.clear()
+    post.carry(minutes=5)
+    assert post.read == others + ([(who, True)] if is_waiting else [])
+
+
+@pytest.mark.parametrize("trouble", ["limited", "away"])
+def test_later_notices_pass_a_recipient_who_waits_and_reach_them_in_order(post: Post, trouble: str) -> None:
+    """Slack is away for one person for three days: the others read on, that one reads in order at the end."""
+    post.trouble["first"] = TROUBLES[trouble]
+    for off in (True, False):
+        post.happens(off=off)
+        post.carry(hours=36)
+    assert post.read == [("middle", True), ("last", True), ("middle", False), ("last", False)]
+
+    post.trouble.clear()
+    post.carry(minutes=5)
+    assert post.read[4:] == [("first", True), ("first", False)]
+    assert post.states() == {}
+
+
+def test_everybody_waits_through_an_outage_of_days_and_reads_once(post: Post) -> None:
+    """There is no number of tries after which a person is never told."""
+    post.trouble = dict.fromkeys(NAMES, TROUBLES["away"])
+    post.happens()
+    for _ in range(60):
+        post.carry(hours=2)
+    assert post.read == []
+    post.trouble.clear()
+    post.carry(minutes=5)
+    assert sorted(post.read) == sorted((one, True) for one in NAMES)
+
+
+def test_owners_are_told_when_the_last_appointed_admin_is_gone(post: Post) -> None:
+    """One admin who can be reached is enough; with none left the owners read it."""
+    post.workspace.owner_ids = ["owner"]
+    post.trouble["first"] = TROUBLES["gone"]
+    post.happens()
+    post.carry()
+    assert ("owner", True) not in post.read
+
+    post.workspace.left.add("middle")
+    post.happens(off=False)
+    post.carry()
+    assert [who for who, off in post.read if not off] == ["last", "owner"]
+
+
+def test_a_notice_without_recipients_waits_until_slack_names_the_owners(post: Post) -> None:
+    """Nobody is appointed and Slack limits the list of people: that is no delivery."""
+    post.people.appoint(post.wallet_id, billing_admins=[], finance=["last"], actor="U1")
+    post.workspace.limited = True
+    post.happens()
+    for _ in range(TRIES_MAX + 3):
+        post.carry(minutes=5)
+    assert post.read == [("last", True)]
+    assert post.states()[OWNERS] == "waiting"
+
+    post.workspace.limited = False
+    post.workspace.owner_ids = ["owner", "other"]
+    post.trouble["other"] = TROUBLES["away"]
+    post.carry(minutes=5)
+    post.carry(minutes=5)
+    post.trouble.clear()
+    post.carry(minutes=5)
+    assert post.read == [("last", True), ("owner", True), ("other", True)]
+
+
+def test_a_workspace_that_names_no_owner_is_no_delivery(post: Post) -> None:
+    """An empty list is nobody told, not everybody."""
+    post.people.appoint(post.wallet_id, billing_admins=[], finance=[], actor="U1")
+    post.happens()
+    post.carry()
+    post.carry(hours=3)
+    assert post.states() == {OWNERS: "waiting"}
+    post.workspace.owner_ids = ["owner"]
+    post.carry(minutes=5)
+    assert post.read == [("owner", True)]
+
+
+def test_a_crash_in_the_middle_repeats_nobody_who_was_told(post: Post) -> None:
+    """Killed after the first was told: the next process tells the others alone."""
+
+    class Killed(BaseException):
+        pass
+
+    post.trouble["middle"] = Killed  # type: ignore[assignment]
+    post.happens()
+    with pytest.raises(Killed):
+        post.carry()
+    post.trouble.clear()
+    post.carry(minutes=5)
+    assert post.read == [(one, True) for one in NAMES]
+
+
+def _refused(code: str, status: int = 200) -> SlackApiError:
+    body = {"ok": False, "error": code} if code else {}
+    response = SlackResponse(
+        client=None, http_verb="POST", api_url="", req_args={}, data=body, headers={}, status_code=status
+    )
+    return SlackApiError("refused", response)
+
+
+@pytest.mark.parametrize("code", sorted(NOT_THIS_RECIPIENT))
+def test_a_definite_no_concerns_the_recipient(code: str) -> None:
+    """It is no reason to wait."""
+    assert isinstance(judged(_refused(code)), RecipientGone)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        *(_refused(code) for code in sorted(NOT_NOW)),
+        _refused("ratelimited", 429),
+        _refused("whatever", 503),
+        SlackApiError("a proxy's page", {"status": 200, "body": "<html>"}),
+        SlackRequestError("no answer"),
+        TimeoutError(),
+        ConnectionResetError(),
+    ],
+    ids=repr,
+)
+def test_an_answer_that_says_nothing_of_the_recipient_is_waited_out(failure: Exception) -> None:
+    """Limits, outages and lost lines pass."""
+    assert isinstance(judged(failure), NotNow)
+
+
+def test_an_unknown_no_is_left_as_it_is() -> None:
+    """It is tried a number of times, and then set aside with a log line."""
+    failure = _refused("a_code_of_next_year")
+    assert judged(failure) is failure
