@@ -235,7 +235,7 @@ def _refused(code: str, status: int = 200) -> SlackApiError:
     response = SlackResponse(
         client=None, http_verb="POST", api_url="", req_args={}, data=body, headers={}, status_code=status
     )
-    return SlackApiError("refused", response)
+    return SlackApiError("refused", response)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("code", sorted(NOT_THIS_RECIPIENT))
@@ -250,7 +250,7 @@ def test_a_definite_no_concerns_the_recipient(code: str) -> None:
         *(_refused(code) for code in sorted(NOT_NOW)),
         _refused("ratelimited", 429),
         _refused("whatever", 503),
-        SlackApiError("a proxy's page", {"status": 200, "body": "<html>"}),
+        SlackApiError("a proxy's page", {"status": 200, "body": "<html>"}),  # type: ignore[no-untyped-call]
         SlackRequestError("no answer"),
         TimeoutError(),
         ConnectionResetError(),
