@@ -4,7 +4,10 @@ from enum import StrEnum
 
 
 class Act(StrEnum):
-    """Action ids of buttons and menus. Those that need one carry their target in `value`."""
+    """Action ids of buttons and menus. Those that need one carry their target in `value`.
+
+    Slack refuses a block in which two elements share an action id: what can stand side by side has its own.
+    """
 
     ADD_BALANCE = "add_balance"  # opens the form; value: amount in major units or ""
     ASK_TO_PAY = "ask_to_pay"  # opens the form with "ask" chosen
@@ -13,7 +16,9 @@ class Act(StrEnum):
     AUTOMATIC = "automatic"  # opens the automatic payments form ("Not Active", [Change])
     AUTOMATIC_OFF = "automatic_off"  # turns them off (has a confirm dialog)
     CHARGE = "charge"  # charges the saved card; value: intent id (has a confirm dialog)
-    USAGE = "usage"  # shows the month; value: month or ""
+    USAGE = "usage"  # shows the month; value: "", or the month on buttons from before the next two
+    EARLIER_MONTH = "usage_earlier"  # pager of /wallet usage messages; value: month
+    LATER_MONTH = "usage_later"
     HISTORY = "history"  # shows transactions
     MONTH = "month"  # Home's month menu (static_select; option value: month)
     KIND = "kind"  # Home's kind menu (static_select; option value: kind or "all")

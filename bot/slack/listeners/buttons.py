@@ -254,6 +254,8 @@ WORK: Mapping[Act, Work] = {
     Act.AUTOMATIC_OFF: lambda at, value: acts.automatic_off(at),
     Act.CHARGE: charge,
     Act.USAGE: usage,
+    Act.EARLIER_MONTH: usage,
+    Act.LATER_MONTH: usage,
     Act.HISTORY: history,
     Act.HISTORY_NEWER: history_page,
     Act.HISTORY_OLDER: history_page,

@@ -3,7 +3,7 @@
 Limits: docs.slack.dev/reference/block-kit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,16 @@ class Message:
     text: str
     blocks: list[Block] = field(default_factory=list)
     attachments: list[Block] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        beside = (block for one in self.attachments for block in one["blocks"])
+        _assert_unique("block_id", [*self.blocks, *beside])
+
+
+def _assert_unique(name: str, parts: Iterable[Block]) -> None:
+    """Assert that no two parts share an id: Slack refuses the whole message or view for it."""
+    ids = [part[name] for part in parts if name in part]
+    assert len(ids) == len(set(ids)), f"{name} stands twice: {', '.join(map(str, ids))}"
 
 
 def plain(text: str) -> Block:
@@ -67,7 +77,8 @@ def header(text: str) -> Block:
 
 
 def actions(*elements: Block, block_id: str | None = None) -> Block:
-    """Give a row of buttons."""
+    """Give a row of buttons and menus; each has its own action id."""
+    _assert_unique("action_id", elements)
     block: Block = {"type": "actions", "elements": list(elements)}
     if block_id is not None:
         block["block_id"] = block_id
@@ -208,6 +219,7 @@ def modal(
     private: str = "",
 ) -> View:
     """Give a form."""
+    _assert_unique("block_id", blocks)
     view: View = {
         "type": "modal",
         "callback_id": callback_id,
@@ -220,6 +232,12 @@ def modal(
     if private:
         view["private_metadata"] = private
     return view
+
+
+def home_tab(blocks: Sequence[Block]) -> View:
+    """Give a Home tab."""
+    _assert_unique("block_id", blocks)
+    return {"type": "home", "blocks": list(blocks)}
 
 
 def bar(colour: str, blocks: Sequence[Block], fallback: str) -> Block:

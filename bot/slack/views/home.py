@@ -13,6 +13,7 @@ from bot.slack.views.blocks import (
     context,
     divider,
     header,
+    home_tab,
     option,
     picture,
     section,
@@ -56,17 +57,17 @@ def home(f: HomeFacts) -> View:
     if f.balance.funded or f.history.rows or f.month.spent.micros:
         blocks += [divider(), *_month(f.month, f.balance), divider(), *_transactions(f)]
     blocks += [divider(), *_foot(f)]
-    return {"type": "home", "blocks": blocks}
+    return home_tab(blocks)
 
 
 def home_for_member(people: PeopleFacts) -> View:
     """Give Home for somebody without a role: whom to ask, the same whatever the wallet's state."""
-    return {"type": "home", "blocks": [section(asked_sentence(people)), actions(access_button())]}
+    return home_tab([section(asked_sentence(people)), actions(access_button())])
 
 
 def home_elsewhere() -> View:
     """Give Home for guests, people of other workspaces and bots."""
-    return {"type": "home", "blocks": [section(NOT_HERE)]}
+    return home_tab([section(NOT_HERE)])
 
 
 # --- What is due -------------------------------------------------------------------------------------------

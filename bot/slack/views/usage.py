@@ -113,14 +113,12 @@ def _other_months(f: MonthFacts, year: int) -> list[Block]:
     """Give buttons for the nearest month before and after this one that have anything in them."""
     before = max((one for one in f.months if one < f.month), default=None)
     after = min((one for one in f.months if one > f.month), default=None)
-    return [
-        button(text, Act.USAGE, value=month)
-        for month, text in (
-            (before, f"‹ {month_name(before, year)}" if before else ""),
-            (after, f"{month_name(after, year)} ›" if after else ""),
-        )
-        if month is not None
-    ]
+    buttons = []
+    if before is not None:
+        buttons.append(button(f"‹ {month_name(before, year)}", Act.EARLIER_MONTH, value=before))
+    if after is not None:
+        buttons.append(button(f"{month_name(after, year)} ›", Act.LATER_MONTH, value=after))
+    return buttons
 
 
 # --- Days --------------------------------------------------------------------------------------------------
