@@ -109,6 +109,7 @@ from ledger.money import (
     format_money,
     from_minor,
     parse_amount,
+    parse_machine_amount,
     rounded_up_to_major,
     to_minor,
 )

@@ -1,6 +1,6 @@
 """Currency and Money in integer micro-units: parse, format, and the card network's minor units, exact or refused.
 
-Knows nothing of wallets. No float is ever made here; `Decimal` lives in the parser alone.
+Knows nothing of wallets. No float is ever made here; `Decimal` lives in the parser of people's amounts alone.
 """
 
 import re
@@ -101,21 +101,20 @@ class Money:
         return format_money(self)
 
 
-# One grammar for people and machines alike: ASCII digits, an optional point, thousands commas only where they
-# group by three. "1.000,00", "1e3", "1_000" and digits of other scripts are refused rather than guessed at.
+# What people write: ASCII digits, an optional point, thousands commas only where they group by three. "1.000,00",
+# "1e3", "1_000" and digits of other scripts are refused rather than guessed at.
 _PLAIN = re.compile(r"\d{1,18}(\.\d+)?|\d{1,3}(,\d{3}){1,5}(\.\d+)?", re.ASCII)
 
 
-def parse_amount(text: str, currency: Currency, *, decimals_max: int | None = None) -> Money:
+def parse_amount(text: str, currency: Currency) -> Money:
     """Read an amount greater than zero as people write it: "25", "25.00", "$1,234.50", " 25 ".
 
-    `decimals_max` is how many decimals are let through: the currency's own when None (what a card can pay),
-    up to six for prices. Refuses: AmountUnreadable, AmountOutOfRange.
+    It may have the currency's own decimals: what a card can pay. Refuses: AmountUnreadable, AmountOutOfRange.
     """
-    decimals = currency.digits if decimals_max is None else decimals_max
+    decimals = currency.digits
     shown = text.strip()[:40]
     bare = _without_currency(text.strip(), currency)
-    example = f"{10:.{decimals}f}" if decimals <= 3 else "0.42"
+    example = f"{10:.{decimals}f}"
     if not bare:
         raise AmountUnreadable(text, f"There is no amount. Try {example}.")
     if bare.startswith(("-", "\N{MINUS SIGN}")):
@@ -139,6 +138,43 @@ def parse_amount(text: str, currency: Currency, *, decimals_max: int | None = No
     if micros > MICROS_MAX:
         raise AmountOutOfRange(f'"{shown}" is more than a wallet can hold.')
     return Money(micros, currency)
+
+
+# What machines write, and nothing else. A comma is a decimal point to half of the world and a separator to the other
+# half, so "0,420" must not be read at all.
+_MACHINE = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+_NOT_MACHINE = re.compile(r"[^0-9.]")
+
+
+def parse_machine_amount(text: str, currency: Currency) -> Money:
+    """Read an amount as machines write it: "0.42", "25", "0.000001".
+
+    One to twelve digits, then at most a point and up to six decimals, whatever the currency. Zero is allowed: work may
+    have no price. Refuses: AmountUnreadable, AmountOutOfRange.
+    """
+    if _MACHINE.fullmatch(text) is None:
+        raise AmountUnreadable(text, f"{_not_machine(text)} Write it like 0.42.")
+    whole, _, fraction = text.partition(".")
+    micros = int(whole) * MICROS + int(fraction.ljust(6, "0"))
+    if micros > MICROS_MAX:
+        raise AmountOutOfRange(f'"{text}" is more than a wallet can hold. Write it like 0.42.')
+    return Money(micros, currency)
+
+
+def _not_machine(text: str) -> str:
+    """Say why a text is not a machine's amount."""
+    if not text:
+        return "There is no amount."
+    shown = f'"{text[:40]}"'
+    strange = _NOT_MACHINE.search(text)
+    if strange is not None:
+        return f'{shown} contains "{strange[0]}", but only digits and one point are read.'
+    whole, point, fraction = text.partition(".")
+    if not whole or (point and not fraction) or "." in fraction:
+        return f"{shown} needs digits before its point and after it, and one point at most."
+    if len(whole) > 12:
+        return f"{shown} has more than 12 digits before the point."
+    return f"{shown} has more than six decimals."
 
 
 def _without_currency(text: str, currency: Currency) -> str:

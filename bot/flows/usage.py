@@ -31,13 +31,12 @@ from ledger import (
     WalletView,
     decimal_text,
     funds_of,
-    parse_amount,
+    parse_machine_amount,
     permit_at,
 )
 
 AnswerT = TypeVar("AnswerT", HoldAnswer, Receipt)
 
-PRICE_DECIMALS = 6
 BATCH_MAX = 1_000
 ID_MAX = 200
 SOURCE = "platform"
@@ -142,10 +141,8 @@ def _kind(text: str) -> str:
 
 
 def _price(field: str, text: str, currency: Currency) -> int:
-    if re.fullmatch(r"0(\.0{1,6})?", text, re.ASCII):
-        return 0  # work without a price is never blocked
     try:
-        return parse_amount(text, currency, decimals_max=PRICE_DECIMALS).micros
+        return parse_machine_amount(text, currency).micros
     except Refused as refusal:
         raise FieldWrong(field, str(refusal)) from None
 

@@ -29,7 +29,7 @@ from ledger import (
 
 
 class UsageBody(msgspec.Struct, forbid_unknown_fields=True):
-    """One usage. `amount` is text in major units with up to six decimals: "0.42"."""
+    """One usage. `amount` is text: 1 to 12 digits, then at most a point and up to six decimals, such as "0.42"."""
 
     id: str
     kind: str
@@ -43,7 +43,7 @@ class UsageBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AuthorizationBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A question whether work may start."""
+    """A question whether work may start. `estimate` is written like an amount of usage."""
 
     id: str
     kind: str
@@ -53,7 +53,7 @@ class AuthorizationBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CaptureBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The real cost of held work."""
+    """The real cost of held work. `amount` is written like an amount of usage."""
 
     amount: str
     quantity: int | None = None
@@ -61,7 +61,7 @@ class CaptureBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ExtendBody(msgspec.Struct, forbid_unknown_fields=True):
-    """More time, and with an estimate a new total."""
+    """More time, and with an estimate a new total. `estimate` is written like an amount of usage."""
 
     estimate: str | None = None
 

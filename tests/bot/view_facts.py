@@ -36,7 +36,7 @@ from bot.sandbox.slack_blocks import problems, view_problems
 from bot.slack.views.blocks import (
     Message,
 )
-from ledger import USD, Automatic, Level, Money, RechargeRule, Standing, parse_amount
+from ledger import USD, Automatic, Level, Money, RechargeRule, Standing, parse_machine_amount
 
 NOW = datetime(2026, 11, 23, 14, 31, tzinfo=UTC)
 VISA = CardFacts(card_id="pm_1", brand="Visa", last4="4242", exp_month=12, exp_year=2030)
@@ -49,7 +49,7 @@ def usd(text: str) -> Money:
     """Give dollars, also below zero."""
     if text.startswith("-"):
         return -usd(text[1:])
-    return Money(0, USD) if text == "0" else parse_amount(text, USD, decimals_max=6)
+    return parse_machine_amount(text, USD)
 
 
 def balance(**changes: Any) -> BalanceFacts:

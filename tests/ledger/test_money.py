@@ -1,6 +1,11 @@
 """Amounts as people write them, as machines exchange them, and as cards count them."""
 
+import re
+from decimal import Decimal
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from ledger import (
     USD,
@@ -16,6 +21,7 @@ from ledger import (
     format_money,
     from_minor,
     parse_amount,
+    parse_machine_amount,
     rounded_up_to_major,
     to_minor,
 )
@@ -98,11 +104,89 @@ def test_a_refusal_says_what_to_write_instead() -> None:
         parse_amount("500.5", JPY)
 
 
-def test_prices_may_have_six_decimals() -> None:
-    """A call costs fractions of a cent."""
-    assert parse_amount("0.000001", USD, decimals_max=6).micros == 1
-    with pytest.raises(AmountUnreadable):
-        parse_amount("0.0000001", USD, decimals_max=6)
+unhurried = settings(deadline=None, database=None)
+machine_texts = st.from_regex(re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?"), fullmatch=True)
+near_texts = st.one_of(
+    st.text(st.sampled_from("0123456789.,+-−$€ eE_'\n\t\u0660\uff11x"), max_size=22),
+    st.text(max_size=12),
+    st.tuples(machine_texts, st.integers(0, 19), st.sampled_from(list(",.+-$ eE_\n\u0661\x00x9"))).map(
+        lambda made: made[0][: made[1]] + made[2] + made[0][made[1] :]
+    ),
+)
+"""Anything, and texts that differ from an amount by one character."""
+
+
+def is_machine_amount(text: str) -> bool:
+    """The grammar, said a second time without a pattern."""
+    whole, point, fraction = text.partition(".")
+    digits = all(one in "0123456789" for one in whole + fraction)
+    return digits and 1 <= len(whole) <= 12 and (not point or 1 <= len(fraction) <= 6)
+
+
+@unhurried
+@given(machine_texts)
+def test_a_machines_amount_is_read_exactly(text: str) -> None:
+    """To the sixth decimal, in every currency, zero too; more than a transfer can have is refused."""
+    micros = int(Decimal(text).scaleb(6))
+    for currency in (USD, JPY, KWD):
+        if micros <= MICROS_MAX:
+            assert parse_machine_amount(text, currency) == Money(micros, currency)
+        else:
+            with pytest.raises(AmountOutOfRange, match="more than a wallet can hold"):
+                parse_machine_amount(text, currency)
+
+
+@unhurried
+@given(near_texts)
+@example("")
+@example("0,420")
+@example("$0.42")
+@example(" 0.42")
+@example("0.42\n")
+@example(".5")
+@example("5.")
+@example("1.2.3")
+@example("1" * 13)
+@example("0.0000001")
+@example("\u0661")
+def test_what_machines_do_not_write_is_refused_with_an_example(text: str) -> None:
+    """No sign, comma, mark of a currency, space or exponent; nothing is guessed at."""
+    if is_machine_amount(text):
+        assert parse_machine_amount(text, USD).micros >= 0
+        return
+    with pytest.raises(AmountUnreadable, match=r"Write it like 0\.42\.$"):
+        parse_machine_amount(text, USD)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "There is no amount."),
+        ("0,420", 'contains ","'),
+        ("-5", 'contains "-"'),
+        ("$5", 'contains "$"'),
+        ("1e3", 'contains "e"'),
+        ("\u0665", 'contains "\u0665"'),
+        (".5", "needs digits before its point and after it"),
+        ("5.", "needs digits before its point and after it"),
+        ("1.2.3", "one point at most"),
+        ("0000000000001", "more than 12 digits"),
+        ("0.4200000", "more than six decimals"),
+    ],
+)
+def test_a_refused_machine_amount_says_what_is_wrong(text: str, why: str) -> None:
+    """The first thing that is."""
+    with pytest.raises(AmountUnreadable) as caught:
+        parse_machine_amount(text, USD)
+
+    assert why in str(caught.value)
+
+
+@unhurried
+@given(st.integers(0, MICROS_MAX), st.sampled_from([USD, JPY, KWD]))
+def test_what_redbar_writes_for_machines_it_reads_again(micros: int, currency: Currency) -> None:
+    """Buttons carry amounts that way."""
+    assert parse_machine_amount(decimal_text(Money(micros, currency)), currency) == Money(micros, currency)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from bot.slack.views import cards as card_views
 from bot.slack.views import errors, money_in
 from bot.slack.views import history as history_views
 from bot.slack.views import usage as usage_views
-from ledger import Money, Refused, parse_amount
+from ledger import Money, Refused, parse_machine_amount
 
 Body = dict[str, Any]
 Action = dict[str, Any]
@@ -53,7 +53,7 @@ def _amount(at: Desk, text: str) -> Money | None:
     if not text:
         return None
     try:
-        return parse_amount(text, at.office.currency(at.require().wallet_id))
+        return parse_machine_amount(text, at.office.currency(at.require().wallet_id))
     except Refused:
         return None  # a button from long ago; the form opens empty
 
