@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from litestar import Litestar
@@ -30,6 +31,7 @@ from bot.flows.payments import Payments
 from bot.flows.people import People
 from bot.flows.recharge import Recharge
 from bot.flows.reconciling import Reconciliation
+from bot.flows.served import Served
 from bot.flows.showing import Showing
 from bot.flows.switch import switch_charges
 from bot.flows.upkeep import Upkeep
@@ -44,6 +46,7 @@ from bot.slack.installations import SlackDirectory
 from bot.slack.listeners import register
 from bot.slack.listeners.guard import Front
 from bot.slack.outlet import Outlet
+from bot.slack.presence import ListeningClient, Presence
 from bot.stripe_gateway import StripeGateway
 from ledger import Ledger, migrate
 
@@ -68,6 +71,7 @@ class Redbar:
     delivery: Delivery
     upkeep: Upkeep
     reconciliation: Reconciliation
+    served: Served
     wallet_id: UUID
     executors: Sequence[ThreadPoolExecutor]
     socket: SocketModeHandler | None = field(default=None)
@@ -112,14 +116,12 @@ def open_ledger(url: str, clock: Clock) -> Ledger:
 
 def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str | None = None) -> Redbar:
     """Put a bot together: it has asked Slack who it is, and listens to nothing yet."""
-    client = WebClient(
-        settings.slack_bot_token, base_url=settings.slack_api_url, timeout=10, retry_handlers=[]
-    )
-    me = client.auth_test()
+    reach = _reach(settings)
+    plain = WebClient(**reach)
+    me = plain.auth_test()
     team_id = str(me["team_id"])
-    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
-    office = _office(ledger, gateway, client, return_url or f"https://app.slack.com/client/{team_id}")
-    wallet_id = office.wallets.open(
+    wallets = Wallets(ledger)
+    wallet_id = wallets.open(
         team_id=team_id,
         enterprise_id=str(me.get("enterprise_id") or ""),
         name=str(me["team"]),
@@ -127,32 +129,27 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
         currency=settings.currency,
         zone=settings.time_zone,
     )
+    served = Served(team_id)
+    presence = Presence(wallets, team_id, plain)
+    client = ListeningClient(gone=presence.gone, **reach)
+    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
+    return_url = return_url or f"https://app.slack.com/client/{team_id}"
+    office = _office(ledger, gateway, client, wallets, served, return_url)
     money_out = MoneyOut(ledger, gateway, office.payments)
     webhook = bool(settings.stripe_webhook_secret)
-    news = News(ledger, gateway, office.payments, money_out, office.cards, webhook=webhook)
-    reconciliation = _reconciliation(ledger, gateway, office.payments, money_out, office.wallets, news)
-    upkeep = Upkeep(ledger, office.wallets, office.payments, office.recharge, news)
+    news = News(ledger, gateway, office.payments, money_out, office.cards, served, webhook=webhook)
+    reconciliation = _reconciliation(ledger, gateway, office.payments, money_out, wallets, served, news)
+    upkeep = Upkeep(ledger, served, office.payments, office.recharge, news)
     outlet = Outlet(client, time.sleep)
     delivery = Delivery(office, outlet)
     homes = Homes(office, outlet, first_admin=settings.billing_admin)
-    courier = Courier(ledger, upkeep.heard, delivery.deliver)
+    courier = Courier(ledger, upkeep.heard, delivery.deliver, served)
     bolt, executors = _bolt(settings, client)
-    register(bolt, Front(office, outlet, homes, delivery, client, news.pressed))
-    clockwork = Clockwork(
-        clock,
-        _jobs(settings, upkeep, reconciliation, office.cards, courier, delivery, homes, team_id, wallet_id),
-    )
-    http = build_http(
-        Doors(
-            ledger=ledger,
-            usage=Usage(ledger),
-            news=news,
-            bolt=None if settings.socket_mode else bolt,
-            stripe_webhook_secret=settings.stripe_webhook_secret,
-            stripe_live=settings.stripe_live,
-            beat=lambda: clockwork.beat_at,
-        )
-    )
+    register(bolt, Front(office, outlet, homes, delivery, client, presence, news.pressed))
+    refresh = _refresh(served, ledger, delivery, homes, team_id, wallet_id)
+    jobs = _jobs(settings, upkeep, reconciliation, office.cards, courier, presence, refresh)
+    clockwork = Clockwork(clock, jobs)
+    http = _http(settings, ledger, news, bolt, clockwork)
     return Redbar(
         settings,
         ledger,
@@ -165,9 +162,19 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
         delivery,
         upkeep,
         reconciliation,
+        served,
         wallet_id,
         executors,
     )
+
+
+def _reach(settings: Settings) -> dict[str, Any]:
+    return {
+        "token": settings.slack_bot_token,
+        "base_url": settings.slack_api_url,
+        "timeout": 10,
+        "retry_handlers": [],
+    }
 
 
 def commands_of(bot: Redbar) -> dict[str, Handler]:
@@ -198,17 +205,18 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
 def by_hand_of(ledger: Ledger, gateway: StripeGateway) -> ByHand:
     """Tie together what settling by hand needs, without a workspace to talk to."""
     install = Wallets(ledger).install_id()
-    return ByHand(ledger, gateway, Payments(ledger, gateway, install=install, return_url=""))
+    payments = Payments(ledger, gateway, Served(None), install=install, return_url="")
+    return ByHand(ledger, gateway, payments)
 
 
 def reconciliation_of(ledger: Ledger, gateway: StripeGateway) -> Reconciliation:
     """Tie together what a reconciliation needs, without a workspace to talk to."""
-    wallets = Wallets(ledger)
-    payments = Payments(ledger, gateway, install=wallets.install_id(), return_url="")
+    wallets, served = Wallets(ledger), Served(None)
+    payments = Payments(ledger, gateway, served, install=wallets.install_id(), return_url="")
     money_out = MoneyOut(ledger, gateway, payments)
-    cards = Cards(ledger, gateway, payments)
-    news = News(ledger, gateway, payments, money_out, cards, webhook=False)
-    return _reconciliation(ledger, gateway, payments, money_out, wallets, news)
+    cards = Cards(ledger, gateway, payments, served)
+    news = News(ledger, gateway, payments, money_out, cards, served, webhook=False)
+    return _reconciliation(ledger, gateway, payments, money_out, wallets, served, news)
 
 
 def _reconciliation(
@@ -217,6 +225,7 @@ def _reconciliation(
     payments: Payments,
     money_out: MoneyOut,
     wallets: Wallets,
+    served: Served,
     news: News,
 ) -> Reconciliation:
     return Reconciliation(
@@ -224,20 +233,26 @@ def _reconciliation(
         gateway,
         payments,
         money_out,
-        wallets,
+        served,
         install=wallets.install_id(),
         count_reads=news.count_reads,
     )
 
 
-def _office(ledger: Ledger, gateway: StripeGateway, client: WebClient, return_url: str) -> Office:
-    wallets = Wallets(ledger)
-    payments = Payments(ledger, gateway, install=wallets.install_id(), return_url=return_url)
+def _office(
+    ledger: Ledger,
+    gateway: StripeGateway,
+    client: WebClient,
+    wallets: Wallets,
+    served: Served,
+    return_url: str,
+) -> Office:
+    payments = Payments(ledger, gateway, served, install=wallets.install_id(), return_url=return_url)
     people = People(ledger, wallets, SlackDirectory(client))
-    recharge = Recharge(ledger, payments)
-    charges = Charges(ledger, payments)
+    recharge = Recharge(ledger, payments, served)
+    charges = Charges(ledger, payments, served)
     alerts = Alerts(ledger, recharge, charges)
-    cards = Cards(ledger, gateway, payments)
+    cards = Cards(ledger, gateway, payments, served)
     return Office(ledger, wallets, people, payments, charges, recharge, alerts, Showing(ledger), cards)
 
 
@@ -257,21 +272,42 @@ def _bolt(settings: Settings, client: WebClient) -> tuple[App, Sequence[ThreadPo
     return bolt, (listeners, lazy)
 
 
+def _http(settings: Settings, ledger: Ledger, news: News, bolt: App, clockwork: Clockwork) -> Litestar:
+    return build_http(
+        Doors(
+            ledger=ledger,
+            usage=Usage(ledger),
+            news=news,
+            bolt=None if settings.socket_mode else bolt,
+            stripe_webhook_secret=settings.stripe_webhook_secret,
+            stripe_live=settings.stripe_live,
+            beat=lambda: clockwork.beat_at,
+        )
+    )
+
+
+def _refresh(
+    served: Served, ledger: Ledger, delivery: Delivery, homes: Homes, team_id: str, wallet_id: UUID
+) -> Callable[[datetime], None]:
+    def refresh(now: datetime) -> None:
+        with ledger.reading() as connection:
+            lives = served.lives(connection, wallet_id)
+        if lives:
+            delivery.refresh_episodes(wallet_id)
+            homes.refresh(wallet_id, team_id)
+
+    return refresh
+
+
 def _jobs(
     settings: Settings,
     upkeep: Upkeep,
     reconciliation: Reconciliation,
     cards: Cards,
     courier: Courier,
-    delivery: Delivery,
-    homes: Homes,
-    team_id: str,
-    wallet_id: UUID,
+    presence: Presence,
+    refresh: Callable[[datetime], None],
 ) -> Sequence[Job]:
-    def refresh(now: datetime) -> None:
-        delivery.refresh_episodes(wallet_id)
-        homes.refresh(wallet_id, team_id)
-
     tick = settings.tick
     return (
         Job("time", tick, upkeep.observe),
@@ -283,4 +319,5 @@ def _jobs(
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh),
+        Job("presence", timedelta(minutes=1), presence.look),
     )

@@ -33,7 +33,7 @@ class Clockwork:
 
     def __init__(self, clock: Clock, jobs: Sequence[Job]) -> None:
         self._clock = clock
-        self._jobs = jobs
+        self.jobs = jobs
         self._locks = {job.name: Lock() for job in jobs}
         self.beat_at: datetime | None = None
         """When a job last finished: the sign of life that health looks at."""
@@ -47,7 +47,7 @@ class Clockwork:
 
     def start(self) -> None:
         """Begin to tick."""
-        for job in self._jobs:
+        for job in self.jobs:
             self._scheduler.add_job(
                 self._tick, "interval", args=[job], seconds=job.every.total_seconds(), id=job.name
             )
@@ -60,7 +60,7 @@ class Clockwork:
 
     def run_all(self) -> None:
         """Run every job once, in order, on this thread."""
-        for job in self._jobs:
+        for job in self.jobs:
             self._run(job)
 
     def _tick(self, job: Job) -> None:

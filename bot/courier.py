@@ -12,6 +12,7 @@ from functools import partial
 from uuid import UUID
 
 from bot.flows.deliveries import FanOut, due_deliveries, forget_told, take_delivery
+from bot.flows.served import Served
 from ledger import Ledger, Tx, Waiting, due_notices, read_notice
 
 log = logging.getLogger("redbar.courier")
@@ -27,19 +28,22 @@ Deliver = Callable[[FanOut], None]
 class Courier:
     """Claims notices, delivers them, backs off."""
 
-    def __init__(self, ledger: Ledger, react: React, deliver: Deliver) -> None:
+    def __init__(self, ledger: Ledger, react: React, deliver: Deliver, served: Served) -> None:
         self._ledger = ledger
         self._react = react
         self._deliver = deliver
+        self._served = served
 
     def run_once(self, now: datetime) -> int:
         """Deliver what is due; gives how many notices and waiting recipients were looked at."""
         with self._ledger.reading() as connection:
-            again = due_deliveries(connection, self._ledger.now(), limit=50)
+            living = self._served.living(connection)
+            again = due_deliveries(connection, self._ledger.now(), limit=50, wallet_ids=living)
         for wallet_id, notice_id, recipient in again:
             self._try_again(wallet_id, notice_id, recipient)
         with self._ledger.reading() as connection:
-            due = due_notices(connection, self._ledger.now(), limit=50)
+            living = self._served.living(connection)
+            due = due_notices(connection, self._ledger.now(), limit=50, wallet_ids=living)
         for wallet_id, notice_id in due:
             take = partial(_take, wallet_id=wallet_id, notice_id=notice_id)
             waiting = self._ledger.run(take, wallet_id=wallet_id)

@@ -13,6 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.app import Redbar, build, commands_of, open_ledger
 from bot.control import Control, socket_of
 from bot.flows.access import OtherMode, keep_mode, note_access
+from bot.flows.wallets import OtherWorkspace
 from bot.http.server import listen
 from bot.logs import configure
 from bot.ports import Denied, Ok
@@ -40,9 +41,10 @@ def serve(environ: Mapping[str, str], say: Say) -> int:
     try:
         keep_mode(ledger, live=settings.stripe_live)
         bot = build(settings, SystemClock(), ledger)
-    except (SlackApiError, SlackClientError, OSError, OtherMode) as problem:
+    except (SlackApiError, SlackClientError, OSError, OtherMode, OtherWorkspace) as problem:
         ledger.close()
-        say(str(problem) if isinstance(problem, OtherMode) else _why_not(settings, problem))
+        refused = isinstance(problem, OtherMode | OtherWorkspace)
+        say(str(problem) if refused else _why_not(settings, problem))
         return 1
     try:
         return _until_signal(bot, settings, say)
@@ -65,7 +67,7 @@ def _why_not(settings: Settings, problem: Exception, *, which: str = "BOT") -> s
 def _say_rights(bot: Redbar, say: Say) -> None:
     """Say what the Stripe key can't do, where it can't. It keeps nobody from calling, so the bot runs on."""
     answer = bot.gateway.unreadable()
-    note_access(bot.ledger, answer)
+    note_access(bot.ledger, bot.served, answer)
     match answer:
         case Ok([]):
             pass

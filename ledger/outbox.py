@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, true, update
 
 from ledger.ids import new_id
 from ledger.instants import EPOCH
@@ -134,21 +134,24 @@ class Outbox:
         return bool(changed.rowcount)
 
 
-def due_notices(connection: Connection, now: datetime, *, limit: int) -> Sequence[tuple[UUID, UUID]]:
+def due_notices(
+    connection: Connection, now: datetime, *, limit: int, wallet_ids: Sequence[UUID] | None = None
+) -> Sequence[tuple[UUID, UUID]]:
     """Give what can be taken now, as wallets and notices: of each wallet its oldest, none while that one is out.
 
-    Only a hint, since it locks nothing: who takes one asks again.
+    With `wallet_ids` only theirs. Only a hint, since it locks nothing: who takes one asks again.
     """
+    mine = notices.c.wallet_id.in_(wallet_ids) if wallet_ids is not None else true()
     oldest = (
         select(notices.c.wallet_id, func.min(notices.c.seq).label("seq"))
-        .where(notices.c.state == "waiting")
+        .where(notices.c.state == "waiting", mine)
         .group_by(notices.c.wallet_id)
         .subquery()
     )
     rows = connection.execute(
         select(notices.c.wallet_id, notices.c.notice_id)
         .join(oldest, (oldest.c.wallet_id == notices.c.wallet_id) & (oldest.c.seq == notices.c.seq))
-        .where(notices.c.due_at <= now, notices.c.lease_until <= now)
+        .where(mine, notices.c.due_at <= now, notices.c.lease_until <= now)
         .order_by(notices.c.due_at, notices.c.wallet_id)
         .limit(limit)
         .execution_options(cross_shard=True)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select, true
 
 from ledger.book import policy_in, row_of, view_of
 from ledger.chart import CREDITS, Account
@@ -397,27 +397,42 @@ def _episode(row: Any) -> Episode | None:
     return Episode(row.episode_id, row.opened_at, row.closed_at, Level(row.level))
 
 
-def due_wallets(connection: Connection, now: datetime) -> list[UUID]:
-    """Give the wallets in which time alone has changed something: grace that ran out, holds that expired."""
+def due_wallets(
+    connection: Connection, now: datetime, *, wallet_ids: Sequence[UUID] | None = None
+) -> list[UUID]:
+    """Give the wallets in which time alone has changed something: grace that ran out, holds that expired.
+
+    With `wallet_ids` only those among them.
+    """
     rows = connection.execute(
         select(wallets.c.wallet_id)
         .where(
             ((wallets.c.grace_ends_at <= now) & (wallets.c.paused_said == 0))
-            | (wallets.c.next_hold_expires_at <= now)
+            | (wallets.c.next_hold_expires_at <= now),
+            _among(wallet_ids),
         )
         .execution_options(cross_shard=True)
     )
     return list(rows.scalars())
 
 
-def next_due(connection: Connection, after: datetime) -> datetime | None:
-    """Give the next instant at which time alone changes a wallet."""
+def next_due(
+    connection: Connection, after: datetime, *, wallet_ids: Sequence[UUID] | None = None
+) -> datetime | None:
+    """Give the next instant at which time alone changes a wallet; with `wallet_ids` one of those."""
+    mine = _among(wallet_ids)
     grace = select(func.min(wallets.c.grace_ends_at)).where(
-        wallets.c.grace_ends_at > after, wallets.c.paused_said == 0
+        wallets.c.grace_ends_at > after, wallets.c.paused_said == 0, mine
     )
-    held = select(func.min(wallets.c.next_hold_expires_at)).where(wallets.c.next_hold_expires_at > after)
+    held = select(func.min(wallets.c.next_hold_expires_at)).where(
+        wallets.c.next_hold_expires_at > after, mine
+    )
     found = [
         connection.execute(one, execution_options={"cross_shard": True}).scalar_one_or_none()
         for one in (grace, held)
     ]
     return min((at for at in found if at is not None), default=None)
+
+
+def _among(wallet_ids: Sequence[UUID] | None) -> ColumnElement[bool]:
+    return wallets.c.wallet_id.in_(wallet_ids) if wallet_ids is not None else true()

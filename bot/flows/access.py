@@ -13,8 +13,9 @@ from sqlalchemy import Connection, select, update
 
 from bot.flows.marks import drop_mark, mark_of, set_mark
 from bot.flows.notices import KeyAccepted, KeyRefused
+from bot.flows.served import Served
 from bot.ports import Declined, Denied, NeedsAction, Ok
-from bot.tables import NIL_WALLET, billing, inbox, payments, workspaces
+from bot.tables import NIL_WALLET, billing, inbox, payments
 from ledger import Ledger, Refused, Tx
 
 QUIET_FOR = timedelta(hours=6)
@@ -58,19 +59,18 @@ def key_refused_at(connection: Connection, wallet_id: UUID) -> datetime | None:
     return mark.at if mark is not None else None
 
 
-def note_access(ledger: Ledger, answer: object) -> None:
+def note_access(ledger: Ledger, served: Served, answer: object) -> None:
     """Learn from an answer of Stripe's whether our key is accepted; a missing right alone says nothing of the key."""
     if isinstance(answer, Denied) and answer.whole:
-        _note_refused(ledger)
+        _note_refused(ledger, served)
     elif isinstance(answer, Ok | Declined | NeedsAction):
-        _note_accepted(ledger)
+        _note_accepted(ledger, served)
 
 
-def _note_refused(ledger: Ledger) -> None:
+def _note_refused(ledger: Ledger, served: Served) -> None:
     with ledger.reading() as connection:
         known = key_refused_at(connection, NIL_WALLET) is not None
-        wallet_ids = connection.execute(select(workspaces.c.wallet_id)).scalars().all()
-        untold = [one for one in wallet_ids if _is_due(connection, one, ledger.now())]
+        untold = [one for one in served.living(connection) if _is_due(connection, one, ledger.now())]
     # The installation's mark comes first and goes last: whoever dies in between, the next answer goes on from there.
     if not known:
         ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _REFUSED), wallet_id=None)
@@ -78,12 +78,11 @@ def _note_refused(ledger: Ledger) -> None:
         ledger.run(partial(_refuse, wallet_id=wallet_id), wallet_id=wallet_id)
 
 
-def _note_accepted(ledger: Ledger) -> None:
+def _note_accepted(ledger: Ledger, served: Served) -> None:
     with ledger.reading() as connection:
         known = key_refused_at(connection, NIL_WALLET) is not None
-        wallet_ids = connection.execute(select(workspaces.c.wallet_id)).scalars().all()
         # A replica with another key may have marked a wallet while the installation's mark was taken away.
-        marked = [one for one in wallet_ids if key_refused_at(connection, one) is not None]
+        marked = [one for one in served.own(connection) if key_refused_at(connection, one) is not None]
     for wallet_id in marked:
         ledger.run(partial(_accept, wallet_id=wallet_id), wallet_id=wallet_id)
     if known:

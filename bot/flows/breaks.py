@@ -29,22 +29,22 @@ class NotSettled(Refused):
     """What an operator wants settled cannot be, in words that say why."""
 
 
-def open_breaks(connection: Connection) -> dict[tuple[UUID, str], str]:
-    """Give what differed when it was last looked at: words by wallet and key."""
+def open_breaks(connection: Connection, wallet_ids: Sequence[UUID]) -> dict[tuple[UUID, str], str]:
+    """Give what differed when it was last looked at, in these wallets and in no wallet: words by wallet and key."""
     rows = connection.execute(
         select(breaks.c.wallet_id, breaks.c.key, breaks.c.words)
-        .where(breaks.c.ended_at.is_(None))
+        .where(breaks.c.wallet_id.in_([*wallet_ids, NIL_WALLET]), breaks.c.ended_at.is_(None))
         .order_by(breaks.c.wallet_id, breaks.c.key)
         .execution_options(cross_shard=True)
     )
     return {(row.wallet_id, row.key): row.words for row in rows}
 
 
-def keep_breaks(ledger: Ledger, found: Sequence[Break]) -> Sequence[Break]:
-    """Keep breaks with their age, end those that are gone, and tell of new ones; without what was left by hand."""
+def keep_breaks(ledger: Ledger, found: Sequence[Break], wallet_ids: Sequence[UUID]) -> Sequence[Break]:
+    """Keep the wallets' breaks with their age, end those that are gone, and tell of new ones; not what was left."""
     by_wallet: dict[UUID, list[Break]] = {}
     with ledger.reading() as connection:
-        known = {wallet_id for wallet_id, _ in open_breaks(connection)}
+        known = {wallet_id for wallet_id, _ in open_breaks(connection, wallet_ids)}
         left = left_keys(connection)
     for one in found:
         if one.key not in left:

@@ -11,7 +11,7 @@ from bot.flows.breaks import OPERATOR, NotSettled, leave, list_again
 from bot.flows.marks import mark_of, set_mark
 from bot.flows.notices import CreditedByHand
 from bot.flows.payments import Payments
-from bot.flows.settling import NotBookable, Payment, plan, settle
+from bot.flows.settling import NotBookable, NotServed, Payment, plan, settle
 from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected
 from bot.tables import NIL_WALLET
 from ledger import Currency, KeyReused, Ledger, Money, Tx, from_minor
@@ -30,6 +30,8 @@ class ByHand:
         seen = self._look(intent_id)
         try:
             known = self._payments.hear_intent(seen)
+        except NotServed as other:
+            raise NotSettled(f"{other} Nothing was booked.") from None
         except NotBookable:
             known = None
         if known is not None:

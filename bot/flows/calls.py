@@ -30,13 +30,15 @@ from bot.ports import (
     Unknown,
 )
 from bot.tables import calls
-from ledger import Ledger, Refused, Tx, failpoint, new_id
+from ledger import Refused, Tx, failpoint, new_id
 
 KEY_LIFETIME = timedelta(hours=20)
 """Keys are kept for at least 24 hours at Stripe; older unknowns are never sent again."""
 CUSTOMER_LIFETIME = timedelta(minutes=10)
 """A call that others wait for and that charges nothing is looked up sooner, and then made anew."""
 RETRY_AFTER = timedelta(minutes=1)
+CHARGING = frozenset({"intent", "confirm"})
+"""What charges a saved card: together, the second after the first."""
 CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "detach"})
 """What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
 
@@ -45,6 +47,8 @@ DENIED, NO_RIGHT = "key not accepted", "the key may not do this"
 _NO_KEY = "Nothing was charged: Stripe doesn't accept Redbar's key. Whoever runs Redbar has to look at it."
 HELD_BACK = "held_back"
 """Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
+APP_REMOVED = "app_removed"
+"""Why a charge that was begun is not made: the app was removed from the workspace meanwhile."""
 _UNFINISHED = ("planned", "unknown")
 
 Answer = (
@@ -227,7 +231,7 @@ def as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Reje
         return Ok(seen)
     if seen.decline_code:
         return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
-    return Rejected(code=why if why == HELD_BACK else NEVER_CONFIRMED, message="")
+    return Rejected(code=why if why in (HELD_BACK, APP_REMOVED) else NEVER_CONFIRMED, message="")
 
 
 def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequence[tuple[Call, bool]]:
@@ -254,23 +258,21 @@ def was_denied(connection: Connection, wallet_id: UUID, payment_id: UUID) -> boo
     return last == DENIED
 
 
-def due(ledger: Ledger) -> Sequence[tuple[Call, bool]]:
-    """Give unfinished calls that are due to be sent again, and whether they are too old for that."""
-    now = ledger.now()
-    with ledger.reading() as connection:
-        rows = connection.execute(
-            select(calls)
-            .where(calls.c.state.in_(_UNFINISHED))
-            .order_by(calls.c.created_at)
-            .limit(100)
-            .execution_options(cross_shard=True)
-        ).mappings()
-        return [
-            (_call(row), now - row["created_at"] > _lifetime(row["operation"]))
-            for row in rows
-            # A fresh row may be on the wire in another thread right now.
-            if now - (row["tried_at"] or row["created_at"]) >= RETRY_AFTER
-        ]
+def due(connection: Connection, wallet_ids: Sequence[UUID], now: datetime) -> Sequence[tuple[Call, bool]]:
+    """Give the wallets' unfinished calls that are due to be sent again, and whether they are too old for that."""
+    rows = connection.execute(
+        select(calls)
+        .where(calls.c.wallet_id.in_(wallet_ids), calls.c.state.in_(_UNFINISHED))
+        .order_by(calls.c.created_at)
+        .limit(100)
+        .execution_options(cross_shard=True)
+    ).mappings()
+    return [
+        (_call(row), now - row["created_at"] > _lifetime(row["operation"]))
+        for row in rows
+        # A fresh row may be on the wire in another thread right now.
+        if now - (row["tried_at"] or row["created_at"]) >= RETRY_AFTER
+    ]
 
 
 def _lifetime(operation: str) -> timedelta:

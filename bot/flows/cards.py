@@ -16,6 +16,8 @@ from bot.flows.calls import Call
 from bot.flows.marks import mark_once
 from bot.flows.notices import CardExpiring, CardGone
 from bot.flows.payments import Payments
+from bot.flows.served import Served
+from bot.flows.settling import NotServed
 from bot.flows.wallets import NoCard
 from bot.ports import CardSeen, Ok, PaymentGateway, Rejected
 from bot.tables import cards
@@ -28,21 +30,25 @@ WARN_DAYS = (30, 7, 1)
 class Cards:
     """Follows saved cards."""
 
-    def __init__(self, ledger: Ledger, gateway: PaymentGateway, payments: Payments) -> None:
+    def __init__(self, ledger: Ledger, gateway: PaymentGateway, payments: Payments, served: Served) -> None:
         self._ledger = ledger
+        self._served = served
         self._gateway = gateway
         self._payments = payments
 
     def sync(self, card_id: str) -> bool:
-        """Look at a card and keep what changed; False when outside could not be asked."""
+        """Look at a card and keep what changed; False when outside could not be asked. Raises: NotServed."""
         with self._ledger.reading() as connection:
             owners = connection.execute(
                 select(cards.c.wallet_id)
                 .where(cards.c.card_id == card_id, cards.c.slot != "removed")
                 .execution_options(cross_shard=True)
             ).scalars()
-            wallet_ids = list(owners)
+            found = owners.all()
+            wallet_ids = [one for one in found if not self._served.is_others(connection, one)]
         if not wallet_ids:
+            if found:
+                raise NotServed(found[0])
             return True
         answer = self._gateway.card(card_id)
         if not isinstance(answer, Ok | Rejected):
@@ -94,7 +100,7 @@ class Cards:
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(cards.c.wallet_id, cards.c.card_id, cards.c.exp_month, cards.c.exp_year)
-                .where(cards.c.slot != "removed")
+                .where(cards.c.wallet_id.in_(self._served.living(connection)), cards.c.slot != "removed")
                 .execution_options(cross_shard=True)
             ).all()
         for row in rows:

@@ -17,6 +17,7 @@ from bot.flows.declines import words_of
 from bot.flows.facts import PaymentFacts
 from bot.flows.payments import Payments
 from bot.flows.recharge import card_slots, card_words
+from bot.flows.served import Served
 from bot.flows.settling import Payment
 from bot.flows.wallets import NoCard, day_bounds
 from bot.payment_state import State
@@ -72,9 +73,10 @@ def check_amount(amount: Money) -> None:
 class Charges:
     """Lets people charge the saved card, once per confirmed wish."""
 
-    def __init__(self, ledger: Ledger, payments_flow: Payments) -> None:
+    def __init__(self, ledger: Ledger, payments_flow: Payments, served: Served) -> None:
         self._ledger = ledger
         self._payments = payments_flow
+        self._served = served
 
     def prepare(self, wallet_id: UUID, amount: Money, *, actor: str) -> tuple[str, str]:
         """Keep a wish to charge the main card; gives its id and the card's. Refuses: NoCard, AmountNotTaken."""
@@ -115,13 +117,14 @@ class Charges:
         return self._ledger.run(lambda tx: _wish(tx, wallet_id, intent_id), wallet_id=wallet_id)
 
     def charge(self, wallet_id: UUID, intent_id: str, *, actor: str) -> Payment:
-        """Consume an intent and charge the card. Refuses: AlreadyUsed, NoCard, OverDailyLimit."""
+        """Consume an intent and charge the card. Refuses: AppRemoved, AlreadyUsed, NoCard, OverDailyLimit."""
         call = self._ledger.run(
             lambda tx: self._consume(tx, wallet_id, intent_id, actor), wallet_id=wallet_id
         )
         return self._payments.carry_out(call)
 
     def _consume(self, tx: Tx, wallet_id: UUID, intent_id: str, actor: str) -> Call:
+        self._served.require_living(tx.connection, wallet_id)
         wish = _wish(tx, wallet_id, intent_id)
         self._check_daily(tx, wallet_id, wish.amount)
         slots = card_slots(tx.connection, wallet_id)
@@ -183,6 +186,7 @@ class Charges:
             # An intent that isn't confirmed charges nothing; one whose confirmation has no answer may have.
             State.ASKED: "denied" if denied else "unreachable",
             State.COLLECTING: "unknown",
+            State.WITHDRAWN: "taken_back",
         }.get(payment.state, "unknown")
         assert payment.amount is not None
         return PaymentFacts(

@@ -139,11 +139,13 @@ def forget_told(tx: Tx, wallet_id: UUID, notice_id: UUID) -> None:
         tx.connection.execute(delete(deliveries).where(mine, deliveries.c.state == "told"))
 
 
-def due_deliveries(connection: Connection, now: datetime, *, limit: int) -> Sequence[tuple[UUID, UUID, str]]:
-    """Give what is to be tried again: of each recipient the oldest alone, as wallet, notice and recipient."""
+def due_deliveries(
+    connection: Connection, now: datetime, *, limit: int, wallet_ids: Collection[UUID]
+) -> Sequence[tuple[UUID, UUID, str]]:
+    """Give what is to be tried again in some wallets: of each recipient the oldest, as wallet, notice and recipient."""
     oldest = (
         select(deliveries.c.wallet_id, deliveries.c.recipient, func.min(deliveries.c.seq).label("seq"))
-        .where(deliveries.c.state == "waiting")
+        .where(deliveries.c.wallet_id.in_(wallet_ids), deliveries.c.state == "waiting")
         .group_by(deliveries.c.wallet_id, deliveries.c.recipient)
         .subquery()
     )

@@ -270,7 +270,8 @@ class PaymentFacts:
     ref: str
     amount: Money
     outcome: str
-    """ "paid", "declined", "needs_action", "unknown", "unreachable", or "denied" where our key was not accepted."""
+    """ "paid", "declined", "needs_action", "unknown", "unreachable", "denied" where our key was not accepted, or
+    "taken_back" where the app was removed before the card was charged."""
     card: str
     decline_words: str
     balance: Money | None

@@ -20,10 +20,11 @@ from bot.flows.marks import mark_of, mark_once, set_mark
 from bot.flows.money_out import MoneyOut
 from bot.flows.notices import MoneyParked
 from bot.flows.payments import Payments
-from bot.flows.settling import NotBookable
+from bot.flows.served import Served
+from bot.flows.settling import NotBookable, NotServed
 from bot.payment_state import State
 from bot.ports import EventSeen, Ok, PaymentGateway, Rejected
-from bot.tables import NIL_WALLET, inbox, payments, workspaces
+from bot.tables import NIL_WALLET, inbox, payments
 from ledger import Ledger, Tx
 from ledger.tables import wallets
 
@@ -57,6 +58,7 @@ class News:
         payments_flow: Payments,
         money_out: MoneyOut,
         cards: Cards,
+        served: Served,
         *,
         webhook: bool,
     ) -> None:
@@ -65,6 +67,9 @@ class News:
         self._payments = payments_flow
         self._money_out = money_out
         self._cards = cards
+        self._served = served
+        self._of_others: set[str] = set()
+        """Events that the process of another workspace handles."""
         self._webhook = webhook
         self._handling = Lock()
 
@@ -113,7 +118,12 @@ class News:
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(inbox)
-                .where(inbox.c.wallet_id == NIL_WALLET, inbox.c.handled_at.is_(None), inbox.c.due_at <= now)
+                .where(
+                    inbox.c.wallet_id == NIL_WALLET,
+                    inbox.c.handled_at.is_(None),
+                    inbox.c.due_at <= now,
+                    inbox.c.event_id.not_in(self._of_others),
+                )
                 .order_by(inbox.c.created_at, inbox.c.event_id)
                 .limit(100)
             ).all()
@@ -121,6 +131,9 @@ class News:
             error = ""
             try:
                 done = self._handle(row.kind, row.object_id, row.intent_id)
+            except NotServed:
+                self._of_others.add(row.event_id)
+                continue
             except NotBookable as problem:
                 done = self._was_left(row.intent_id or row.object_id)
                 if not done:
@@ -142,7 +155,7 @@ class News:
     def _say_parked(self, object_id: str, problem: NotBookable) -> None:
         """Tell the wallet's people once; where no wallet of ours is named, those of the only one."""
         with self._ledger.reading() as connection:
-            ids = connection.execute(select(workspaces.c.wallet_id)).scalars().all()
+            ids = self._served.own(connection)
         wallet_id = problem.wallet_id if problem.wallet_id in ids else ids[0] if len(ids) == 1 else None
         if wallet_id is not None:
             notice = MoneyParked(object_id=object_id, words=str(problem))
@@ -192,7 +205,7 @@ class News:
             self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else cursor or "")
         else:
             self._ledger.run(partial(_try_later, seen_until=seen_until), wallet_id=None)
-        note_access(self._ledger, answer)
+        note_access(self._ledger, self._served, answer)
         self.count_reads()
         return True
 

@@ -12,14 +12,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from bot.flows import bodies, calls, closing, customers, settling
 from bot.flows.access import note_access
-from bot.flows.calls import HELD_BACK, Call, NotMade, Unreachable
+from bot.flows.barred import BARRED_BY, bar_of, bar_of_call
+from bot.flows.calls import Call, NotMade, Unreachable
 from bot.flows.declines import FORGOTTEN, NO_DECLINES, NOT_ACCEPTED
 from bot.flows.notices import PaymentChanged, RequestSent
-from bot.flows.settling import Payment, Unattributed, change, find, fresh, plan
+from bot.flows.served import Served
+from bot.flows.settling import NotServed, Payment, Unattributed, change, find, fresh, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
 from bot.ports import (
     Declined,
@@ -50,14 +52,15 @@ Aftermath = Callable[[Tx, Payment], None]
 class Payments:
     """Makes payments and hears what became of them."""
 
-    def __init__(self, ledger: Ledger, gateway: PaymentGateway, *, install: str, return_url: str) -> None:
+    def __init__(
+        self, ledger: Ledger, gateway: PaymentGateway, served: Served, *, install: str, return_url: str
+    ) -> None:
         self._ledger = ledger
         self._gateway = gateway
+        self._served = served
         self._install = install
         self._return_url = return_url
         self._sending: set[UUID] = set()
-        self.held_back: Callable[[Connection, UUID], bool] = lambda connection, wallet_id: False
-        """Says whether nothing may be charged automatically in a wallet right now."""
         self.failed: Aftermath = lambda tx, payment: None
         """Called in the same commit when an automatic charge failed or waits for a person."""
 
@@ -258,7 +261,7 @@ class Payments:
     def _ours(self, metadata: Mapping[str, str]) -> Payment | None:
         """Find the payment that an outside object names; None when it is not of this installation.
 
-        Raises: Unattributed, when it is and the payment is not here.
+        Raises: Unattributed, when it is and the payment is not here; NotServed.
         """
         if metadata.get("redbar_install") != self._install:
             return None
@@ -267,6 +270,8 @@ class Payments:
         except (KeyError, ValueError):
             raise Unattributed("it carries our mark, and names no payment of ours", wallet_id=None) from None
         with self._ledger.reading() as connection:
+            if self._served.is_others(connection, wallet_id):
+                raise NotServed(wallet_id)
             payment = find(connection, wallet_id, payment_id=payment_id)
         if payment is None:
             ref = metadata.get("redbar_ref", "")
@@ -276,7 +281,7 @@ class Payments:
         return payment
 
     def _payment_of(self, metadata: Mapping[str, str], intent_id: str) -> Payment | None:
-        """Find the payment that an outside object names, or by which its intent was credited. Raises: Unattributed."""
+        """Find the payment that an object names, or that credited its intent. Raises: Unattributed, NotServed."""
         try:
             named = self._ours(metadata)
         except Unattributed:
@@ -291,6 +296,8 @@ class Payments:
         with self._ledger.reading() as connection:
             for wallet_id in connection.execute(select(workspaces.c.wallet_id)).scalars().all():
                 if transfer_by_key(connection, wallet_id, "stripe", f"credit:{intent_id}") is not None:
+                    if self._served.is_others(connection, wallet_id):
+                        raise NotServed(wallet_id)
                     return find(connection, wallet_id, intent_id=intent_id)
         return None
 
@@ -298,32 +305,31 @@ class Payments:
 
     def sweep(self, now: datetime) -> int:
         """Finish what a crash or an outage left open; gives how much was done. Safe to run twice or never."""
-        done = 0
-        for call, forgotten in calls.due(self._ledger):
-            if call.call_id in self._sending:
-                continue
-            if forgotten:
-                self._look_up(call, FORGOTTEN)
-            elif self._may_not_go(call):
-                self._look_up(call, HELD_BACK)
-            else:
-                self._drive(call)
-            done += 1
         with self._ledger.reading() as connection:
-            overdue = settling.overdue(connection, now)
+            own = self._served.own(connection)
+            due = calls.due(connection, own, now)
+            overdue = settling.overdue(connection, own, now)
+        done = sum(
+            self._finish(call, forgotten) for call, forgotten in due if call.call_id not in self._sending
+        )
         for wallet_id, payment_id in overdue:
             self._lapse(wallet_id, payment_id)
-            done += 1
-        return done
+        return done + len(overdue)
 
-    def _may_not_go(self, call: Call) -> bool:
-        """Say whether a call would charge by itself where the operator has stopped that."""
-        if call.operation not in ("intent", "confirm") or call.payment_id is None:
-            return False
+    def _finish(self, call: Call, forgotten: bool) -> bool:
+        """Go on with a call that has no answer; False when it waits until the app is installed again."""
         with self._ledger.reading() as connection:
-            payment = find(connection, call.wallet_id, payment_id=call.payment_id)
-            charges_itself = payment is not None and payment.purpose == "recharge"
-            return charges_itself and self.held_back(connection, call.wallet_id)
+            lives = self._served.lives(connection, call.wallet_id)
+            bar = bar_of_call(connection, self._served, call)
+        if forgotten:
+            self._look_up(call, FORGOTTEN)
+        elif bar:
+            self._look_up(call, bar)
+        elif lives or call.operation in calls.CLOSING:
+            self._drive(call)
+        else:
+            return False
+        return True
 
     def _look_up(self, call: Call, why: str) -> None:
         """Decide a call by what exists outside, and never send it: its key may be forgotten, or it must not charge."""
@@ -401,7 +407,7 @@ class Payments:
         finally:
             self._sending.discard(call.call_id)
         failpoint(f"call.{call.operation}.committed")
-        note_access(self._ledger, answer)
+        note_access(self._ledger, self._served, answer)
         return answer, following
 
     def _follow(self, tx: Tx, call: Call, answer: calls.Answer) -> Call | None:
@@ -421,8 +427,8 @@ class Payments:
             case "intent", Ok(seen):
                 assert isinstance(seen, IntentSeen)
                 started = change(tx, payment, News.STARTED, intent_id=seen.intent_id)
-                if started.purpose == "recharge" and self.held_back(tx.connection, call.wallet_id):
-                    self._refused(tx, started, HELD_BACK)
+                if bar := bar_of(tx.connection, self._served, started):
+                    self._refused(tx, started, bar)
                     return closing.cancel(tx, started)
                 body = bodies.confirm(payment)
                 return calls.intend(
@@ -469,8 +475,8 @@ class Payments:
             self.failed(tx, waiting)
 
     def _refused(self, tx: Tx, payment: Payment, code: str) -> None:
-        if code == HELD_BACK:
-            change(tx, payment, News.TAKEN_BACK, withdrawn_by="operator")
+        if code in BARRED_BY:
+            change(tx, payment, News.TAKEN_BACK, withdrawn_by=BARRED_BY[code])
             return
         # What Stripe called it is written down with the call; people are told whether it says anything of the card.
         why = code if code in NO_DECLINES else NOT_ACCEPTED

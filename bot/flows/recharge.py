@@ -28,6 +28,7 @@ from bot.flows.declines import (
 from bot.flows.marks import mark_once
 from bot.flows.notices import CapReached, ConfirmationDue, RechargeFailed
 from bot.flows.payments import CONFIRM_LIFETIME, Payments
+from bot.flows.served import Served
 from bot.flows.settling import Payment
 from bot.flows.switch import charges_are_off
 from bot.flows.wallets import day_bounds
@@ -66,11 +67,11 @@ class Past:
 class Recharge:
     """Charges the saved card when the rule says so."""
 
-    def __init__(self, ledger: Ledger, payments_flow: Payments) -> None:
+    def __init__(self, ledger: Ledger, payments_flow: Payments, served: Served) -> None:
         self._ledger = ledger
         self._payments = payments_flow
+        self._served = served
         payments_flow.failed = self._failed
-        payments_flow.held_back = charges_are_off
 
     def consider(self, wallet_id: UUID) -> Payment | None:
         """Charge the card if the rule says so at this instant; gives the try that was made."""
@@ -86,7 +87,11 @@ class Recharge:
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(payments.c.wallet_id, payments.c.payment_id, payments.c.expires_at)
-                .where(payments.c.purpose == "recharge", payments.c.state == State.WAITING.value)
+                .where(
+                    payments.c.wallet_id.in_(self._served.living(connection)),
+                    payments.c.purpose == "recharge",
+                    payments.c.state == State.WAITING.value,
+                )
                 .execution_options(cross_shard=True)
             ).all()
         for row in rows:
@@ -109,6 +114,8 @@ class Recharge:
         return past.counted.attempts_today + (1 if past.unfinished is not None else 0)
 
     def _decide(self, tx: Tx, wallet_id: UUID) -> Call | None:
+        if not self._served.lives(tx.connection, wallet_id):
+            return None
         view = tx.book.view(wallet_id)
         policy, _ = tx.book.policy(wallet_id)
         past = _past(tx.connection, view, tx.now)

@@ -22,8 +22,8 @@ from bot.flows.marks import mark_of, set_mark
 from bot.flows.money_out import MoneyOut
 from bot.flows.news import reads_of_month
 from bot.flows.payments import Payments
+from bot.flows.served import Served
 from bot.flows.settling import NotBookable
-from bot.flows.wallets import Wallets
 from bot.payment_state import State
 from bot.ports import (
     Denied,
@@ -80,7 +80,7 @@ class Reconciliation:
         gateway: PaymentGateway,
         payments_flow: Payments,
         money_out: MoneyOut,
-        wallets: Wallets,
+        served: Served,
         *,
         install: str,
         count_reads: Callable[[], None],
@@ -89,7 +89,7 @@ class Reconciliation:
         self._gateway = gateway
         self._payments = payments_flow
         self._money_out = money_out
-        self._wallets = wallets
+        self._served = served
         self._install = install
         self._count_reads = count_reads
         self._running = Lock()
@@ -120,11 +120,12 @@ class Reconciliation:
         until = now - YOUNG
         with self._ledger.reading() as connection:
             good = mark_of(connection, NIL_WALLET, _GOOD)
-            looked_into = open_breaks(connection)
+            own = self._served.own(connection)
+            looked_into = open_breaks(connection, own)
             left = left_keys(connection)
         since = (min(good.at, until) if good is not None else until) - OVERLAP
         step("asking about what is open here")
-        self._look_at_open(until)
+        self._look_at_open(own, until)
         step("listing Stripe's payments")
         intents = _answered(self._gateway.intents(since, until))
         step("listing Stripe's refunds and disputes")
@@ -132,7 +133,7 @@ class Reconciliation:
         disputed = _answered(self._gateway.disputes(until - DISPUTES_BACK, until))
         step("listing the movements of Stripe's balance")
         movements = _answered(self._gateway.movements(since, until))
-        round_ = _Round(self, [one.wallet_id for one in self._wallets.all()], looked_into, left, since, until)
+        round_ = _Round(self, own, looked_into, left, since, until)
         step("comparing")
         found = round_.compare(intents, refunds, disputed, movements)
         self._count_reads()
@@ -142,7 +143,7 @@ class Reconciliation:
             until=until,
             sums=sums_of(found.compared),
             healed=found.healed,
-            breaks=keep_breaks(self._ledger, found.breaks),
+            breaks=keep_breaks(self._ledger, found.breaks, own),
             left=len(left),
             parked=parked_news(self._ledger),
             fees=round_.fees,
@@ -153,12 +154,13 @@ class Reconciliation:
         log.info("reconciled: %s", digest.headline)
         return digest
 
-    def _look_at_open(self, until: datetime) -> None:
+    def _look_at_open(self, own: Sequence[UUID], until: datetime) -> None:
         """Ask about every row of ours that is not decided, however old: its own events may be lost."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(payments.c.session_id, payments.c.link_id, payments.c.intent_id)
                 .where(
+                    payments.c.wallet_id.in_(own),
                     payments.c.state.in_([State.OFFERED.value, State.COLLECTING.value, State.WAITING.value]),
                     payments.c.created_at < until,
                 )
@@ -166,7 +168,7 @@ class Reconciliation:
             ).all()
             waiting = connection.execute(
                 select(disputes.c.dispute_id)
-                .where(disputes.c.status.in_(_OPEN_DISPUTES))
+                .where(disputes.c.wallet_id.in_(own), disputes.c.status.in_(_OPEN_DISPUTES))
                 .execution_options(cross_shard=True)
             ).scalars()
             disputed = list(waiting)
@@ -194,19 +196,23 @@ class Reconciliation:
     # --- What a round needs of both sides -------------------------------------------------------------------
 
     def owner(self, seen: IntentSeen) -> UUID | None:
-        """Say whose wallet an intent names; None when it is not of this installation."""
+        """Say whose wallet an intent names; None when it is not of this installation, or of another workspace."""
         if seen.metadata.get("redbar_install") != self._install:
             return None
         try:
-            return UUID(seen.metadata["redbar_wallet"])
+            named = UUID(seen.metadata["redbar_wallet"])
         except (KeyError, ValueError):
             return NIL_WALLET  # ours by its mark, and nobody's
+        with self._ledger.reading() as connection:
+            return None if self._served.is_others(connection, named) else named
 
     def customers(self) -> frozenset[str]:
         """Give the ids of our customers."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
-                select(billing.c.customer_id).execution_options(cross_shard=True)
+                select(billing.c.customer_id)
+                .where(billing.c.wallet_id.in_(self._served.own(connection)))
+                .execution_options(cross_shard=True)
             ).scalars()
             return frozenset(one for one in rows if one)
 

@@ -161,11 +161,12 @@ def open_payments(connection: Connection, wallet_id: UUID, *, purposes: Sequence
     return [payment_of(row) for row in rows]
 
 
-def overdue(connection: Connection, now: datetime) -> list[tuple[UUID, UUID]]:
-    """Give the requests, and the payments that wait for a person, whose time is over: wallet and payment ids."""
+def overdue(connection: Connection, wallet_ids: Sequence[UUID], now: datetime) -> list[tuple[UUID, UUID]]:
+    """Give the wallets' requests, and payments that wait for a person, whose time is over: wallet and payment ids."""
     rows = connection.execute(
         select(payments.c.wallet_id, payments.c.payment_id)
         .where(
+            payments.c.wallet_id.in_(wallet_ids),
             payments.c.state.in_([State.OFFERED.value, State.WAITING.value]),
             payments.c.expires_at <= now,
         )
@@ -295,6 +296,13 @@ class AmountsDiffer(NotBookable):
 
 class Unattributed(NotBookable):
     """Something carries our mark, and names a payment that is not here."""
+
+
+class NotServed(Exception):
+    """It belongs to another workspace of these books: the process of that workspace books it and tells of it."""
+
+    def __init__(self, wallet_id: UUID) -> None:
+        super().__init__(f"It belongs to wallet {wallet_id} of another workspace.")
 
 
 def connect(tx: Tx, payment: Payment, card: CardSeen) -> Payment:

@@ -1,6 +1,7 @@
 """What is done because time passed or news came: each a plain function of now, safe to run twice or never."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -10,7 +11,7 @@ from sqlalchemy import func, select
 from bot.flows.news import News
 from bot.flows.payments import CONFIRM_LIFETIME, Payments
 from bot.flows.recharge import REMIND_HOURS, Recharge
-from bot.flows.wallets import Wallets
+from bot.flows.served import Served
 from bot.payment_state import State
 from bot.tables import payments
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
@@ -25,10 +26,10 @@ class Upkeep:
     """The wallets' housekeeping."""
 
     def __init__(
-        self, ledger: Ledger, wallets: Wallets, payments_flow: Payments, recharge: Recharge, news: News
+        self, ledger: Ledger, served: Served, payments_flow: Payments, recharge: Recharge, news: News
     ) -> None:
         self._ledger = ledger
-        self._wallets = wallets
+        self._served = served
         self._payments = payments_flow
         self._recharge = recharge
         self._news = news
@@ -36,7 +37,8 @@ class Upkeep:
     def observe(self, now: datetime) -> None:
         """Let wallets judge what time alone did."""
         with self._ledger.reading() as connection:
-            due = due_wallets(connection, self._ledger.now())
+            living = self._served.living(connection)
+            due = due_wallets(connection, self._ledger.now(), wallet_ids=living)
         for wallet_id in due:
             self._ledger.run(partial(_observe, wallet_id=wallet_id), wallet_id=wallet_id)
 
@@ -48,8 +50,8 @@ class Upkeep:
 
     def recharge(self, now: datetime) -> None:
         """Look at every wallet whose money is below its rule's threshold."""
-        for workspace in self._wallets.all():
-            self._recharge.consider(workspace.wallet_id)
+        for wallet_id in self._living():
+            self._recharge.consider(wallet_id)
         self._recharge.remind(self._ledger.now())
 
     def sweep(self, now: datetime) -> None:
@@ -58,9 +60,12 @@ class Upkeep:
 
     def draw_lines(self, now: datetime) -> None:
         """Draw the alert lines anew from the present pace."""
-        for workspace in self._wallets.all():
-            wallet_id = workspace.wallet_id
+        for wallet_id in self._living():
             self._ledger.run(partial(_redraw, wallet_id=wallet_id), wallet_id=wallet_id)
+
+    def _living(self) -> Sequence[UUID]:
+        with self._ledger.reading() as connection:
+            return self._served.living(connection)
 
     def heard(self, waiting: Waiting) -> None:
         """Do what a notice asks for inside the house: charge the card when the ledger says it is wanted."""
@@ -71,7 +76,9 @@ class Upkeep:
         """Give the next instant up to a limit at which something falls due, for a clock that skips."""
         soonest = min(until, after + STRIDE_MAX)
         with self._ledger.reading() as connection:
-            found = [next_due(connection, after)]
+            own = self._served.own(connection)
+            mine = payments.c.wallet_id.in_(own)
+            found = [next_due(connection, after, wallet_ids=own)]
             for column, states in (
                 (payments.c.expires_at, (State.OFFERED.value, State.WAITING.value)),
                 (payments.c.next_try_at, (State.FAILED.value,)),
@@ -79,18 +86,18 @@ class Upkeep:
                 found.append(
                     connection.execute(
                         select(func.min(column))
-                        .where(column > after, payments.c.state.in_(states))
+                        .where(mine, column > after, payments.c.state.in_(states))
                         .execution_options(cross_shard=True)
                     ).scalar_one_or_none()
                 )
             last = connection.execute(
                 select(func.max(payments.c.created_at))
-                .where(payments.c.purpose == "recharge")
+                .where(mine, payments.c.purpose == "recharge")
                 .execution_options(cross_shard=True)
             ).scalar_one_or_none()
             waiting = connection.execute(
                 select(payments.c.expires_at)
-                .where(payments.c.state == State.WAITING.value)
+                .where(mine, payments.c.state == State.WAITING.value)
                 .execution_options(cross_shard=True)
             ).scalars()
             found += [at - CONFIRM_LIFETIME + timedelta(hours=one) for at in waiting for one in REMIND_HOURS]

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from bot.flows.marks import mark_of, set_mark
+from bot.flows.marks import drop_mark, mark_of, set_mark
 from bot.flows.notices import RuleChanged
 from bot.tables import NIL_WALLET, alert_channels, billing, cards, intents, keys, workspaces
 from ledger import (
@@ -29,6 +29,21 @@ from ledger import (
 
 WISH_LIFETIME = timedelta(hours=1)
 SCOPES = ("usage", "authorize", "read")
+REMOVED_BY_EVENT = ("app_uninstalled", "tokens_revoked")
+GONE_BY = "gone_by"
+"""The mark of a dead workspace: what Slack said."""
+_TEAM = "team"
+"""The mark of the books: the id and the name of the team that they belong to."""
+
+
+class OtherWorkspace(Refused):
+    """The books belong to another Slack workspace."""
+
+    def __init__(self, *, name: str, team_id: str) -> None:
+        super().__init__(
+            f"These books belong to another Slack workspace: {name} ({team_id}). Give each workspace a database of "
+            "its own: name another one in REDBAR_DATABASE_URL."
+        )
 
 
 class NoCard(Refused):
@@ -80,7 +95,9 @@ class Wallets:
     def open(
         self, *, team_id: str, enterprise_id: str, name: str, bot_user_id: str, currency: Currency, zone: str
     ) -> UUID:
-        """Give the workspace's wallet, opened on first sight."""
+        """Give the workspace's wallet, opened on first sight. Refuses: OtherWorkspace."""
+        # In a commit of its own, before any row of a wallet: of two workspaces that start at once, one is refused.
+        self._ledger.run(lambda tx: _claim(tx, team_id, name), wallet_id=None)
 
         def make(tx: Tx) -> UUID:
             found = tx.connection.execute(
@@ -91,6 +108,7 @@ class Wallets:
                 tx.connection.execute(
                     update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=None, name=name)
                 )
+                drop_mark(tx, found, GONE_BY)
                 return found
             wallet_id = new_wallet_id()
             tx.book.create_wallet(wallet_id, currency.code, zone)
@@ -127,15 +145,53 @@ class Wallets:
             rows = connection.execute(select(workspaces).where(workspaces.c.dead_at.is_(None))).all()
         return [Workspace(row.team_id, row.enterprise_id, row.wallet_id, row.name) for row in rows]
 
-    def forget_workspace(self, team_id: str) -> None:
-        """Mark a workspace whose app was removed: nothing is sent or charged for it until it comes back."""
+    def forget_workspace(self, team_id: str, why: str) -> None:
+        """Mark a workspace whose app was removed: nothing is sent or charged for it until it comes back.
 
-        def save(tx: Tx) -> None:
-            tx.connection.execute(
-                update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=tx.now)
+        `why` is the event or the error of Slack's that said so.
+        """
+
+        def save(tx: Tx, wallet_id: UUID) -> None:
+            living = workspaces.c.dead_at.is_(None)
+            died = tx.connection.execute(
+                update(workspaces).where(workspaces.c.team_id == team_id, living).values(dead_at=tx.now)
             )
+            # An event is Slack's word that it was removed; after an error alone Slack is asked again by itself.
+            if died.rowcount or why in REMOVED_BY_EVENT:
+                set_mark(tx, wallet_id, GONE_BY, why)
 
-        self._ledger.run(save, wallet_id=None)
+        self._with_wallet(team_id, save)
+
+    def revive_workspace(self, team_id: str) -> None:
+        """Take a workspace back as living: Slack accepts its token again. What waits is delivered now."""
+
+        def save(tx: Tx, wallet_id: UUID) -> None:
+            tx.connection.execute(
+                update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=None)
+            )
+            drop_mark(tx, wallet_id, GONE_BY)
+
+        self._with_wallet(team_id, save)
+
+    def gone_by(self, team_id: str) -> str | None:
+        """Say which event or error of Slack's said that the workspace is gone; None while it is living."""
+        with self._ledger.reading() as connection:
+            row = connection.execute(
+                select(workspaces.c.wallet_id, workspaces.c.dead_at).where(workspaces.c.team_id == team_id)
+            ).one_or_none()
+            if row is None or row.dead_at is None:
+                return None
+            mark = mark_of(connection, row.wallet_id, GONE_BY)
+        return mark.value if mark is not None else ""
+
+    def _with_wallet(self, team_id: str, save: Callable[[Tx, UUID], None]) -> None:
+        """Change a workspace under its wallet's lock: no charge is committed at the same moment."""
+        with self._ledger.reading() as connection:
+            found = connection.execute(
+                select(workspaces.c.wallet_id).where(workspaces.c.team_id == team_id)
+            ).scalar_one_or_none()
+        if found is not None:
+            self._ledger.run(lambda tx: save(tx, found), wallet_id=found)
 
     # --- Rules ---------------------------------------------------------------------------------------------
 
@@ -273,6 +329,27 @@ class Wallets:
         return self._ledger.run(
             lambda tx: insert_key(tx, wallet_id, name=name, scopes=scopes), wallet_id=wallet_id
         )
+
+
+def _claim(tx: Tx, team_id: str, name: str) -> None:
+    """Let the books belong to a team, if they belong to no other. Refuses: OtherWorkspace."""
+    other = tx.connection.execute(
+        select(workspaces.c.team_id, workspaces.c.name)
+        .where(workspaces.c.team_id != team_id)
+        .order_by(workspaces.c.created_at)
+        .limit(1)
+    ).one_or_none()
+    if other is not None:
+        raise OtherWorkspace(name=other.name, team_id=other.team_id)
+    # Two processes may both find no mark. The mark's key lets one insert it; the database repeats the other's
+    # transaction, which then reads whose books these are.
+    mark = mark_of(tx.connection, NIL_WALLET, _TEAM)
+    if mark is None:
+        set_mark(tx, NIL_WALLET, _TEAM, f"{team_id} {name}")
+        return
+    owner, _, owner_name = mark.value.partition(" ")
+    if owner != team_id:
+        raise OtherWorkspace(name=owner_name, team_id=owner)
 
 
 def insert_key(tx: Tx, wallet_id: UUID, *, name: str, scopes: Sequence[str] = SCOPES) -> str:

@@ -8,7 +8,7 @@ NOT_THIS_RECIPIENT = frozenset(
     "cannot_dm_bot channel_not_found channel_type_not_supported is_archived is_inactive "
     "messages_tab_disabled not_in_channel restricted_action restricted_action_non_threadable_channel "
     "restricted_action_read_only_channel restricted_action_thread_locked restricted_action_thread_only_channel "
-    "slack_connect_blocked team_access_not_granted user_disabled user_not_found user_not_in_channel "
+    "slack_connect_blocked user_disabled user_not_found user_not_in_channel "
     "user_not_visible users_not_found".split()
 )
 """A definite no for one person or channel, which no waiting changes."""
@@ -21,7 +21,12 @@ MESSAGE_STAYS = NOT_THIS_RECIPIENT | frozenset(
     "cant_update_message edit_window_closed message_not_found".split()
 )
 """A message that was posted can no longer be changed."""
-NOT_NOW = frozenset(
+NOT_THIS_WORKSPACE = frozenset(
+    "account_inactive invalid_auth team_access_not_granted team_disabled team_not_found token_expired "
+    "token_revoked".split()
+)
+"""What says of a token that it is worth nothing in its workspace, whatever was asked; recipients wait until it is."""
+NOT_NOW = NOT_THIS_WORKSPACE | frozenset(
     "external_channel_migrating fatal_error internal_error message_limit_exceeded rate_limited ratelimited "
     "request_timeout service_unavailable team_added_to_org".split()
 )

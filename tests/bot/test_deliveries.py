@@ -15,6 +15,7 @@ from bot.courier import Courier
 from bot.flows.deliveries import OWNERS, PERSON, TRIES_MAX, FanOut
 from bot.flows.notices import ChargesSwitched
 from bot.flows.people import People
+from bot.flows.served import Served
 from bot.flows.wallets import Wallets
 from bot.ports import NotNow, PersonSeen, RecipientGone
 from bot.slack.answers import NOT_NOW, NOT_THIS_RECIPIENT, judged
@@ -94,7 +95,7 @@ class Post:
         def deliver(to: FanOut) -> None:
             recipients.with_role(to, self.send(to.read(ChargesSwitched).off))
 
-        return Courier(self.ledger, lambda waiting: None, deliver)
+        return Courier(self.ledger, lambda waiting: None, deliver, Served("T1"))
 
     def states(self) -> dict[str, str]:
         """Give what is remembered of recipients."""

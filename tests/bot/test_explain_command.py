@@ -85,7 +85,7 @@ def test_a_charge_whose_answer_was_lost_and_found(desk: Desk, told: Told) -> Non
     page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="UADMIN")
     assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
     desk.payments.sync_session(page.session_id)
-    charges = Charges(desk.ledger, desk.payments)
+    charges = Charges(desk.ledger, desk.payments, desk.served)
     wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="UADMIN")
     desk.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
     with suppress(Unreachable):
@@ -107,7 +107,7 @@ def test_a_declined_charge_says_why(desk: Desk, told: Told) -> None:
     page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="UADMIN")
     assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
     desk.payments.sync_session(page.session_id)
-    charges = Charges(desk.ledger, desk.payments)
+    charges = Charges(desk.ledger, desk.payments, desk.served)
     desk.shop.arm(last4="4242", decline="insufficient_funds")
     wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="UADMIN")
     charges.charge(desk.wallet_id, wish, actor="UADMIN")

@@ -32,6 +32,7 @@ from ledger import (
     new_wallet_id,
 )
 from ledger.sqlite import sqlite_module
+from tests.faults.desk import open_beside
 from tests.ledger.desk import MORNING, HandClock, usd
 
 ROOT = str(Path(__file__).parent.parent.parent)
@@ -249,9 +250,7 @@ def test_a_wallet_that_is_not_there_is_said(bot: Bot) -> None:
 
 def test_of_several_wallets_one_has_to_be_named(bot: Bot) -> None:
     """The sentence lists them; a wallet's export has nothing of another's."""
-    second = Wallets(bot.ledger).open(
-        team_id="T2", enterprise_id="", name="Other", bot_user_id="U0", currency=USD, zone="UTC"
-    )
+    second = open_beside(bot.ledger, "T2")
 
     result = bot.redbar()
 

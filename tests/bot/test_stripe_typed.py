@@ -42,7 +42,7 @@ def _play(desk: Desk) -> None:
     desk.payments.withdraw(desk.wallet_id, page.payment_id, by="U1")
     link = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="please")
     desk.payments.withdraw(desk.wallet_id, link.payment_id, by="U1")
-    charges, card = Charges(desk.ledger, desk.payments), ""
+    charges, card = Charges(desk.ledger, desk.payments, desk.served), ""
     for decline in ("", "lost_card"):
         desk.shop.arm(last4="4242", decline=decline)
         wish, card = charges.prepare(desk.wallet_id, DOLLARS, actor="U1")
@@ -59,7 +59,7 @@ def _play(desk: Desk) -> None:
     desk.news.poll(desk.ledger.now())
     reconciliation_of(desk.ledger, desk.gateway).run(desk.ledger.now())
     assert desk.gateway.unreadable() == Ok([])
-    cards = Cards(desk.ledger, desk.gateway, desk.payments)
+    cards = Cards(desk.ledger, desk.gateway, desk.payments, desk.served)
     cards.sync(card)
     cards.remove(desk.wallet_id, card, actor="U1")
 

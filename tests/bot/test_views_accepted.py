@@ -85,7 +85,7 @@ def _money_in() -> Iterator[tuple[str, Shown]]:
     yield "connect", money_in.connect_form(v.offer(amount=None))
     yield "connect without page", money_in.connect_form(None)
     yield "working", money_in.working("Connecting a card to the wallet")
-    for outcome in ("paid", "declined", "needs_action", "unknown", "unreachable"):
+    for outcome in ("paid", "declined", "needs_action", "unknown", "unreachable", "denied", "taken_back"):
         yield f"result {outcome}", money_in.payment_result(v.payment(outcome))
         yield f"result message {outcome}", money_in.payment_result_message(v.payment(outcome))
     for state in RequestState:

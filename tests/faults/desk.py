@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from bot.app import open_ledger
 from bot.flows.cards import Cards
@@ -18,10 +18,22 @@ from bot.flows.money_out import MoneyOut
 from bot.flows.news import News
 from bot.flows.notices import BotNotice
 from bot.flows.payments import Payments
+from bot.flows.served import Served
 from bot.flows.wallets import Wallets
 from bot.ports import EventSeen, Ok
 from bot.stripe_gateway import StripeGateway
-from ledger import Automatic, Currency, Ledger, Money, RechargeRule, WalletView, transfer_by_key
+from bot.tables import billing, workspaces
+from ledger import (
+    Automatic,
+    Currency,
+    Ledger,
+    Money,
+    RechargeRule,
+    Tx,
+    WalletView,
+    new_wallet_id,
+    transfer_by_key,
+)
 from ledger.tables import notices
 from tests.sandbox.slack_place import SettableClock, Stage
 from tests.sandbox.stripe_place import KEY, VISA, Shop
@@ -41,6 +53,7 @@ class Desk:
     news: News
     money_out: MoneyOut
     cards: Cards
+    served: Served
     wallet_id: UUID
     last: str | None = None
     """The event up to which the tests have read."""
@@ -138,6 +151,28 @@ def automatic(desk: Desk) -> Automatic:
         return desk.ledger.look(connection, desk.wallet_id)[1].automatic
 
 
+def open_beside(ledger: Ledger, team_id: str, *, name: str = "Two") -> UUID:
+    """Open the wallet of another workspace in the same books, as versions did that did not refuse it."""
+    wallet_id = new_wallet_id()
+
+    def make(tx: Tx) -> None:
+        tx.book.create_wallet(wallet_id, "USD", "UTC")
+        tx.connection.execute(insert(billing).values(wallet_id=wallet_id, customer_id="", refs_given=0))
+        tx.connection.execute(
+            insert(workspaces).values(
+                team_id=team_id,
+                enterprise_id="",
+                wallet_id=wallet_id,
+                name=name,
+                bot_user_id="U0",
+                created_at=tx.now,
+            )
+        )
+
+    ledger.run(make, wallet_id=None)
+    return wallet_id
+
+
 @contextmanager
 def desk_in(folder: Path, url: str = "") -> Iterator[Desk]:
     """Set up one wallet and one Stripe; the books are a file in the folder, or a database by its address."""
@@ -146,15 +181,18 @@ def desk_in(folder: Path, url: str = "") -> Iterator[Desk]:
     ledger = open_ledger(url or f"sqlite:///{folder / 'redbar.db'}", clock)
     gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
     wallets = Wallets(ledger)
-    payments = Payments(ledger, gateway, install=wallets.install_id(), return_url="https://slack.example/")
+    served = Served("T1")
+    payments = Payments(
+        ledger, gateway, served, install=wallets.install_id(), return_url="https://slack.example/"
+    )
     money_out = MoneyOut(ledger, gateway, payments)
     wallet_id = wallets.open(
         team_id="T1", enterprise_id="", name="Orders", bot_user_id="U1", currency=DOLLARS.currency, zone="UTC"
     )
-    cards = Cards(ledger, gateway, payments)
-    news = News(ledger, gateway, payments, money_out, cards, webhook=True)
+    cards = Cards(ledger, gateway, payments, served)
+    news = News(ledger, gateway, payments, money_out, cards, served, webhook=True)
     try:
-        yield Desk(shop, ledger, gateway, payments, news, money_out, cards, wallet_id)
+        yield Desk(shop, ledger, gateway, payments, news, money_out, cards, served, wallet_id)
     finally:
         ledger.close()
         gateway.close()

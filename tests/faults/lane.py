@@ -23,6 +23,7 @@ from bot.flows.money_out import MoneyOut
 from bot.flows.news import News
 from bot.flows.payments import Payments
 from bot.flows.recharge import card_slots
+from bot.flows.served import Served
 from bot.flows.wallets import Wallets
 from bot.sandbox.shelf import Shelf
 from bot.stripe_gateway import StripeGateway
@@ -98,7 +99,7 @@ class Setting:
                 targets["withdraw"] = str(asked.payment_id)
                 self.known += 1
             case "about to charge" | "declining" | "asking":
-                charges = Charges(self.ledger, self.payments)
+                charges = Charges(self.ledger, self.payments, Served("T1"))
                 targets["charge"], _ = charges.prepare(self.wallet_id, FIFTY, actor="U1")
             case "automatic":
                 self.wallets.turn_on(
@@ -141,7 +142,7 @@ class Setting:
                     self.payments.connect(self.wallet_id, USD, asked_by="U1")
             case "charge unknown":
                 self.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
-                charges = Charges(self.ledger, self.payments)
+                charges = Charges(self.ledger, self.payments, Served("T1"))
                 charges.charge(
                     self.wallet_id, charges.prepare(self.wallet_id, FIFTY, actor="U1")[0], actor="U1"
                 )
@@ -241,8 +242,9 @@ class Lane:
         ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", self.clock)
         gateway = StripeGateway(KEY, f"{self.shop.base_url}/stripe")
         wallets = Wallets(ledger)
+        served = Served("T1")
         payments = Payments(
-            ledger, gateway, install=wallets.install_id(), return_url="https://slack.example/"
+            ledger, gateway, served, install=wallets.install_id(), return_url="https://slack.example/"
         )
         wallet_id = wallets.open(
             team_id="T1", enterprise_id="", name="Matrix", bot_user_id="U0", currency=USD, zone="UTC"
@@ -252,7 +254,8 @@ class Lane:
             gateway,
             payments,
             MoneyOut(ledger, gateway, payments),
-            Cards(ledger, gateway, payments),
+            Cards(ledger, gateway, payments, served),
+            served,
             webhook=False,
         )
         setting = Setting(self.shop, self.clock, ledger, payments, news, wallets, wallet_id)

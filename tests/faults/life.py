@@ -25,6 +25,7 @@ from bot.flows.news import News
 from bot.flows.payments import Payments
 from bot.flows.recharge import Recharge
 from bot.flows.reconciling import NotReconciled, Reconciliation
+from bot.flows.served import Served
 from bot.flows.wallets import Wallets
 from bot.payment_state import State
 from bot.ports import PaymentGateway
@@ -208,19 +209,20 @@ class Life:
         astray = (order["operation"], self._others[way]) if way else None
         dies = (order["operation"], order["read_dies"])
         gateway = cast(PaymentGateway, Witness(self._ledger, self._real, astray, dies, say))
-        wallets = Wallets(self._ledger)
+        wallets, served = Wallets(self._ledger), Served("T1")
         self._payments = Payments(
-            self._ledger, gateway, install=wallets.install_id(), return_url="https://slack.example/"
+            self._ledger, gateway, served, install=wallets.install_id(), return_url="https://slack.example/"
         )
-        self._charges = Charges(self._ledger, self._payments)
-        self._recharge = Recharge(self._ledger, self._payments)
+        self._charges = Charges(self._ledger, self._payments, served)
+        self._recharge = Recharge(self._ledger, self._payments, served)
         money_out = MoneyOut(self._ledger, gateway, self._payments)
         self._news = News(
             self._ledger,
             gateway,
             self._payments,
             money_out,
-            Cards(self._ledger, gateway, self._payments),
+            Cards(self._ledger, gateway, self._payments, served),
+            served,
             webhook=False,
         )
         self._reconciliation = Reconciliation(
@@ -228,7 +230,7 @@ class Life:
             gateway,
             self._payments,
             money_out,
-            wallets,
+            served,
             install=wallets.install_id(),
             count_reads=self._news.count_reads,
         )

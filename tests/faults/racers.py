@@ -12,6 +12,7 @@ from uuid import UUID
 
 from bot.flows.payments import Payments
 from bot.flows.recharge import Recharge
+from bot.flows.served import Served
 from bot.stripe_gateway import StripeGateway
 from ledger import Held, Ledger, PostUsage, Tx
 from tests.sandbox.slack_place import SettableClock
@@ -28,8 +29,9 @@ def race(ledger: Ledger, stripe: str, install: str, wallet_id: UUID, name: str, 
     However slowly one answer comes, the others go on asking, so what the caps admit is reached on any machine.
     """
     gateway = StripeGateway(KEY, stripe)
-    payments = Payments(ledger, gateway, install=install, return_url="https://slack.example/")
-    recharge = Recharge(ledger, payments)
+    served = Served("T1")
+    payments = Payments(ledger, gateway, served, install=install, return_url="https://slack.example/")
+    recharge = Recharge(ledger, payments, served)
     made, capped = 0, 0
     try:
         for number in range(ROUNDS_MAX):

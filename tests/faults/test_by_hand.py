@@ -12,10 +12,9 @@ from bot.flows.byhand import ByHand, leave_be
 from bot.flows.notices import CreditedByHand, MoneyParked, RefundBooked
 from bot.flows.payments import Payments
 from bot.flows.reconciling import Reconciliation
-from bot.flows.wallets import Wallets
 from ledger import Automatic, CreditKind, PostMoney, history, verify_books
 from ledger.tables import audit_log
-from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
+from tests.faults.desk import DOLLARS, Desk, automatic, open_beside, rule_on
 
 DISPUTED = "4000 0000 0000 0259"
 WHY = "the invoice of October"
@@ -154,9 +153,7 @@ def test_what_was_given_back_before_is_not_credited(desk: Desk, hand: ByHand, nu
 
 def test_no_two_wallets_are_credited(desk: Desk, hand: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second operator saw the payment before the first had credited it."""
-    second = Wallets(desk.ledger).open(
-        team_id="T2", enterprise_id="", name="Two", bot_user_id="U9", currency=DOLLARS.currency, zone="UTC"
-    )
+    second = open_beside(desk.ledger, "T2")
     intent = _unmarked(desk)
     hand.credit(desk.wallet_id, intent, WHY)
     monkeypatch.setattr(Payments, "hear_intent", lambda self, seen: None)

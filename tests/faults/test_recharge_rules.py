@@ -38,7 +38,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def recharge(desk: Desk) -> Recharge:
     """Automatic payments."""
-    return Recharge(desk.ledger, desk.payments)
+    return Recharge(desk.ledger, desk.payments, desk.served)
 
 
 def _connect(desk: Desk, number: str = "4242 4242 4242 4242") -> None:
@@ -108,7 +108,7 @@ def test_the_second_last_charge_says_that_one_is_left(desk: Desk, recharge: Rech
 
 def test_money_that_people_have_on_the_way_counts(desk: Desk, recharge: Recharge) -> None:
     """Somebody's own charge has no answer yet: the rule closes only what is left of the gap."""
-    charges = Charges(desk.ledger, desk.payments)
+    charges = Charges(desk.ledger, desk.payments, desk.served)
     wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="U1")
     desk.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
     charges.charge(desk.wallet_id, wish, actor="U1")
@@ -209,12 +209,13 @@ def test_an_intent_that_is_answered_after_the_stop_is_cancelled(
 
 def test_two_replicas_that_have_one_answer_go_on_once(desk: Desk) -> None:
     """Both sweep the same call at the same instant: one of them confirms, and nobody hears of a failure."""
-    charges = Charges(desk.ledger, desk.payments)
+    charges = Charges(desk.ledger, desk.payments, desk.served)
     wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="U1")
     desk.shop.arm(match="POST /v1/payment_intents", mode="reset_after")
     charges.charge(desk.wallet_id, wish, actor="U1")
     desk.shop.clock.skip(minutes=2)
-    ((call, _),) = calls.due(desk.ledger)
+    with desk.ledger.reading() as connection:
+        ((call, _),) = calls.due(connection, [desk.wallet_id], desk.ledger.now())
     answers = [calls.send(desk.gateway, call) for _ in range(2)]
 
     following = [
@@ -261,7 +262,9 @@ def test_after_a_long_sleep_there_is_one_recharge_at_most(desk: Desk, recharge: 
 
 def test_a_press_is_followed_by_looks(desk: Desk) -> None:
     """An old request is looked at every ten minutes; after somebody pressed Pay, three times a minute."""
-    news = News(desk.ledger, desk.gateway, desk.payments, desk.money_out, desk.cards, webhook=False)
+    news = News(
+        desk.ledger, desk.gateway, desk.payments, desk.money_out, desk.cards, desk.served, webhook=False
+    )
     desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
     desk.shop.clock.skip(hours=5)
 

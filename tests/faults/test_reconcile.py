@@ -125,7 +125,11 @@ def test_a_break_ends_when_both_sides_were_seen_to_agree(desk: Desk, both: Recon
     intent, events = desk.paid()
     desk.hear_all(events)
     _later(desk, both, days=30)
-    keep_breaks(desk.ledger, [Break(desk.wallet_id, f"credit:{intent}", "?", desk.ledger.now(), new=True)])
+    keep_breaks(
+        desk.ledger,
+        [Break(desk.wallet_id, f"credit:{intent}", "?", desk.ledger.now(), new=True)],
+        [desk.wallet_id],
+    )
 
     assert _later(desk, both).breaks == []
 
@@ -133,7 +137,7 @@ def test_a_break_ends_when_both_sides_were_seen_to_agree(desk: Desk, both: Recon
 def test_a_movement_stays_until_the_books_have_it(desk: Desk, both: Reconciliation) -> None:
     """Nothing at Stripe looks a movement up by its id, so its break ends with its transfer and not before."""
     lost = Break(desk.wallet_id, "dispute:txn_9", "moved at Stripe", desk.ledger.now(), new=True)
-    keep_breaks(desk.ledger, [lost])
+    keep_breaks(desk.ledger, [lost], [desk.wallet_id])
     assert [(one.key, one.words) for one in _later(desk, both, days=200).breaks] == [(lost.key, lost.words)]
 
     late = PostMoney("stripe", lost.key, CreditKind.DISPUTE_WITHDRAWN, 5_000_000, None)

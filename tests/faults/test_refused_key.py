@@ -106,7 +106,7 @@ def test_money_that_may_not_be_looked_at_is_booked_later(
 def test_a_charge_that_may_have_been_made_stays_open(desk: Desk, refusal: dict[str, Any]) -> None:
     """Its answer was lost, and then the key was refused: that says nothing of the charge, which was made."""
     _connect(desk)
-    charges = Charges(desk.ledger, desk.payments)
+    charges = Charges(desk.ledger, desk.payments, desk.served)
     wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="U1")
     confirm = "POST /v1/payment_intents/*/confirm"
     desk.shop.arm(match=confirm, mode="reset_after")
@@ -129,7 +129,7 @@ def test_an_automatic_charge_waits_and_no_card_is_blamed(desk: Desk) -> None:
     _connect(desk)
     rule_on(desk)
     desk.shop.arm(match="POST /v1/payment_intents", times=3, **NOT_THE_KEY)
-    recharge = Recharge(desk.ledger, desk.payments)
+    recharge = Recharge(desk.ledger, desk.payments, desk.served)
 
     for _ in range(3):
         recharge.consider(desk.wallet_id)
@@ -209,7 +209,7 @@ def test_news_that_waited_for_the_key_wait_no_longer_than_the_key(desk: Desk, fo
     if found_by == "a look at the news":
         desk.news.poll(desk.ledger.now())
     else:
-        note_access(desk.ledger, desk.gateway.unreadable())
+        note_access(desk.ledger, desk.served, desk.gateway.unreadable())
     desk.news.handle_waiting(desk.ledger.now())
 
     assert (desk.view().balance_micros, _waiting(desk)) == (20_000_000, 0)
@@ -233,7 +233,7 @@ def test_an_automatic_charge_without_the_right_for_it_is_a_matter_for_people(des
     rule_on(desk)
     desk.shop.arm(match="POST /v1/payment_intents", **NOT_THE_RIGHT)
 
-    Recharge(desk.ledger, desk.payments).consider(desk.wallet_id)
+    Recharge(desk.ledger, desk.payments, desk.served).consider(desk.wallet_id)
 
     assert automatic(desk) is Automatic.PAUSED
     assert desk.view().trouble == "Stripe did not accept the request"
@@ -296,24 +296,24 @@ def test_a_key_that_is_refused_again_for_good_is_told_again(desk: Desk) -> None:
     for answers, told in (((REFUSED, Ok(())), 1), ((REFUSED,), 1), ((REFUSED,) * 20, 2)):
         for answer in answers:
             desk.shop.clock.skip(minutes=30)
-            note_access(desk.ledger, answer)
+            note_access(desk.ledger, desk.served, answer)
         assert len(desk.told(KeyRefused)) == told
     assert _refused_at(desk) is not None
 
 
 def test_no_wallet_stays_marked_whoever_dies_in_between(desk: Desk) -> None:
     """A wallet's mark without the installation's, as two replicas with different keys may leave it."""
-    note_access(desk.ledger, REFUSED)
+    note_access(desk.ledger, desk.served, REFUSED)
     desk.ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, "key_refused"), wallet_id=None)
 
-    note_access(desk.ledger, Ok(()))
+    note_access(desk.ledger, desk.served, Ok(()))
 
     assert (_refused_at(desk), len(desk.told(KeyAccepted))) == (None, 1)
 
 
 def test_any_answer_shows_that_the_key_is_right_again(desk: Desk) -> None:
     """A new key that may not read events, and makes links."""
-    note_access(desk.ledger, REFUSED)
+    note_access(desk.ledger, desk.served, REFUSED)
     desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
 
     assert _refused_at(desk) is None

@@ -59,6 +59,7 @@ def _listener(front: Front, work: Work) -> Callable[..., None]:
         at = Desk(front, body)
         later: Callable[[Desk], None] | None = None
         try:
+            front.presence.came(at.actor.team_id)
             answer, later = work(at, body["view"]["state"]["values"])
             ack(**answer)
         except FieldsWrong as refusal:

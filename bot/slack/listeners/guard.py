@@ -20,6 +20,7 @@ from bot.flows.people import NotEntitled, Standpoint
 from bot.slack.delivery import Delivery
 from bot.slack.homes import Homes
 from bot.slack.outlet import Outlet
+from bot.slack.presence import Presence
 from bot.slack.views import errors, money_in, status
 from bot.slack.views.blocks import Message, View
 from ledger import Refused
@@ -38,6 +39,7 @@ class Front:
     homes: Homes
     delivery: Delivery
     client: WebClient
+    presence: Presence
     pressed: Callable[[], None]
     """Somebody follows a link to pay."""
 
@@ -160,6 +162,7 @@ def guarded(front: Front, work: Callable[Concatenate[Desk, P], None]) -> Callabl
         @functools.wraps(work)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
             try:
+                front.presence.came(desk.actor.team_id)
                 work(desk, *args, **kwargs)
             except NotEntitled as refusal:
                 _quietly(desk, not_entitled(front, desk.actor, refusal.role))

@@ -232,6 +232,7 @@ def payment_result(f: PaymentFacts) -> View:
         "declined": "Nothing was charged",
         "unreachable": "Nothing was charged",
         "denied": "Nothing was charged",
+        "taken_back": "Nothing was charged",
         "needs_action": "Not charged yet",
     }
     blocks = [section("\n".join(_result_lines(f)))]
@@ -274,6 +275,11 @@ def _result_lines(f: PaymentFacts) -> list[str]:
             return [
                 "*Nothing was charged: Stripe could not be reached.*",
                 "The payment is kept and tried again in a minute.",
+            ]
+        case "taken_back":
+            return [
+                "*Nothing was charged: Redbar was removed from this workspace before the card was charged.*",
+                f"Start again if {f.amount} is still wanted.",
             ]
         case "denied":
             return [
