@@ -146,8 +146,8 @@ def _tell(text: str) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from bot.demo import run
     from bot.logs import LOG_LEVELS, configure
+    from bot.operator.demo import run
 
     level = os.environ.get("REDBAR_LOG_LEVEL", "").strip().upper() or "WARNING"
     if level not in LOG_LEVELS:
@@ -163,25 +163,25 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from bot.serve import serve
+    from bot.operator.run import serve
 
     return serve(os.environ, _say)
 
 
 def _key_create(arguments: argparse.Namespace) -> int:
-    from bot.operator import create_key
+    from bot.operator.running_bot import create_key
 
     return create_key(_database(arguments), arguments.name, _say)
 
 
 def _charges(arguments: argparse.Namespace) -> int:
-    from bot.operator import charges
+    from bot.operator.running_bot import charges
 
     return charges(_database(arguments), arguments.wanted, _say)
 
 
 def _reconcile(arguments: argparse.Namespace) -> int:
-    from bot.operator import reconcile
+    from bot.operator.running_bot import reconcile
 
     return reconcile(
         _database(arguments), os.environ, _say, lambda words: _tell(f"{words} …"), as_json=arguments.json
@@ -189,7 +189,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
 
 
 def _settle(arguments: argparse.Namespace) -> int:
-    from bot.operator import settle
+    from bot.operator.running_bot import settle
 
     note = arguments.note.strip()
     if not note or not note.isprintable():
@@ -205,13 +205,13 @@ def _settle(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from bot.explaining import Wish, explain
+    from bot.operator.explain import Wish, explain
 
     return explain(Wish(_database(arguments), arguments.asked, arguments.wallet, arguments.json), _say)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from bot.auditing import Wish, verify
+    from bot.operator.verify import Wish, verify
     from ledger import SystemClock
 
     wish = Wish(
@@ -226,7 +226,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from bot.exporting import Wish, export
+    from bot.operator.export import Wish, export
 
     wish = Wish(
         _database(arguments),

@@ -16,38 +16,38 @@ from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_bolt.lazy_listener.thread_runner import ThreadLazyListenerRunner
 from slack_sdk import WebClient
 
-from bot.clockwork import Clockwork, Job
 from bot.control import Answer, Handler, Step
-from bot.courier import Courier
-from bot.flows.alerts import Alerts
-from bot.flows.byhand import ByHand, chosen_wallet, leave_be
-from bot.flows.cards import Cards
-from bot.flows.charges import Charges
-from bot.flows.comparing import as_answer
-from bot.flows.money_out import MoneyOut
-from bot.flows.news import News
-from bot.flows.office import Office
-from bot.flows.payments import Payments
-from bot.flows.people import People
-from bot.flows.recharge import Recharge
-from bot.flows.reconciling import Reconciliation
-from bot.flows.served import Served
-from bot.flows.showing import Showing
-from bot.flows.switch import switch_charges
-from bot.flows.upkeep import Upkeep
-from bot.flows.usage import Usage
-from bot.flows.wallets import Wallets
+from bot.delivering.courier import Courier
+from bot.delivering.posted_messages import Showing
 from bot.http.server import Doors, build_http
+from bot.payments.cards import Cards
+from bot.payments.inbox import News
+from bot.payments.operator_stop import switch_charges
+from bot.payments.recharge import Recharge
+from bot.payments.refunds import MoneyOut
+from bot.payments.requests import Payments
+from bot.payments.top_ups import Charges
 from bot.ports import Clock
+from bot.reconciliation.difference import as_answer
+from bot.reconciliation.manual_credit import ByHand, chosen_wallet, leave_be
+from bot.reconciliation.run import Reconciliation
+from bot.scheduler import Clockwork, Job
 from bot.settings import Settings
-from bot.slack.delivery import Delivery
+from bot.slack.client import Outlet
 from bot.slack.homes import Homes
-from bot.slack.installations import SlackDirectory
 from bot.slack.listeners import register
-from bot.slack.listeners.guard import Front
-from bot.slack.outlet import Outlet
+from bot.slack.listeners.boundary import Front
+from bot.slack.people_directory import SlackDirectory
 from bot.slack.presence import ListeningClient, Presence
-from bot.stripe_gateway import StripeGateway
+from bot.slack.senders.delivery import Delivery
+from bot.stripe.gateway import StripeGateway
+from bot.surfaces.episodes import Alerts
+from bot.surfaces.office import Office
+from bot.timers import Upkeep
+from bot.wallets.people import People
+from bot.wallets.served import Served
+from bot.wallets.usage import Usage
+from bot.wallets.wallets import Wallets
 from ledger import Ledger, migrate
 
 log = logging.getLogger("redbar")

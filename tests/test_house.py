@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import TABLE
+from tests import architecture_map
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("ledger", "bot")
@@ -129,14 +130,6 @@ def test_the_readme_lists_every_setting_as_it_is() -> None:
         assert f"| `{setting.name}` | {default} | {setting.meaning} |" in readme
 
 
-def test_the_map_in_the_readme_names_every_module() -> None:
-    """A newcomer finds each file on the map."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    missing = [
-        _name(path)
-        for path in _files(*PACKAGES)
-        if path.stem not in ("__init__", "env")
-        and "versions" not in path.parts
-        and f"`{path.name}`" not in readme
-    ]
-    assert missing == []
+def test_the_map_of_the_architecture_is_true() -> None:
+    """A newcomer finds each file on the map, under its own first line: `python -m tests.architecture_map`."""
+    assert architecture_map.written() == architecture_map.rendered()

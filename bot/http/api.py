@@ -11,8 +11,8 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Response
 from litestar.status_codes import HTTP_200_OK
 
-from bot.flows.usage import BATCH_MAX, Authorization, FieldWrong, Usage, UsageItem, amount_text, permits
 from bot.http.auth import Caller, keys_of
+from bot.wallets.usage import BATCH_MAX, Authorization, FieldWrong, Usage, UsageItem, amount_text, permits
 from ledger import (
     Busy,
     Currency,

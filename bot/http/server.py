@@ -16,10 +16,10 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from slack_bolt import App, BoltRequest
 
-from bot.flows.news import News
-from bot.flows.usage import Usage
 from bot.http.api import PlatformApi, platform_routes, problem_response, refusal_response
-from bot.stripe_gateway import SignatureWrong, webhook_event
+from bot.payments.inbox import News
+from bot.stripe.gateway import SignatureWrong, webhook_event
+from bot.wallets.usage import Usage
 from ledger import Ledger, Refused
 
 log = logging.getLogger("redbar.http")

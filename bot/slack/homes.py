@@ -3,13 +3,13 @@
 import logging
 from uuid import UUID
 
-from bot.flows.facts import Actor, MonthFacts, Role
-from bot.flows.office import Office
-from bot.flows.people import Standpoint
-from bot.flows.showing import Viewer
-from bot.slack.outlet import Outlet
+from bot.delivering.posted_messages import Viewer
+from bot.facts import Actor, MonthFacts, Role
+from bot.slack.client import Outlet
 from bot.slack.pictures import spend_by_day
 from bot.slack.views import home as home_views
+from bot.surfaces.office import Office
+from bot.wallets.people import Standpoint
 
 log = logging.getLogger("redbar.homes")
 

@@ -6,7 +6,7 @@ from datetime import date
 
 from PIL import Image, ImageDraw, ImageFont
 
-from bot.flows.facts import MonthFacts
+from bot.facts import MonthFacts
 
 SCALE = 2
 WIDTH, HEIGHT = 680, 200

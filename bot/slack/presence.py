@@ -16,8 +16,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from bot.flows.wallets import REMOVED_BY_EVENT, Wallets
 from bot.slack.answers import NOT_THIS_WORKSPACE
+from bot.wallets.wallets import REMOVED_BY_EVENT, Wallets
 from ledger import assert_outside_transaction
 
 log = logging.getLogger("redbar.slack")

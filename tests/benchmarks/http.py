@@ -18,10 +18,10 @@ import uvicorn
 from litestar import Litestar, Request, post
 
 from bot.app import open_ledger
-from bot.flows.usage import Usage
-from bot.flows.wallets import Wallets
 from bot.http.api import PlatformApi, UsageBody, platform_routes
 from bot.http.server import listen
+from bot.wallets.usage import Usage
+from bot.wallets.wallets import Wallets
 from ledger import CreditKind, Currency, PostMoney, SystemClock
 from tests.benchmarks.contest import Contest, Done, Ratio, Work
 from tests.benchmarks.work import FILLED, key, until

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import demo
 from bot.__main__ import main
+from bot.operator import demo
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown, until
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import demo
 from bot.__main__ import main
 from bot.control import ask
+from bot.operator import demo
 from ledger import StoreUnusable
 from tests.journeys.process import demo_process
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.flows.declines import RETRY_AFTER, Severity, next_try, severity_of, words_of
+from bot.stripe.declines import RETRY_AFTER, Severity, next_try, severity_of, words_of
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 MAIN, BACKUP, OLD = "card_main", "card_backup", "card_old"

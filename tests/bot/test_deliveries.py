@@ -11,16 +11,16 @@ from slack_sdk.web import SlackResponse
 from sqlalchemy import select
 
 from bot.app import open_ledger
-from bot.courier import Courier
-from bot.flows.deliveries import OWNERS, PERSON, TRIES_MAX, FanOut
-from bot.flows.notices import ChargesSwitched
-from bot.flows.people import People
-from bot.flows.served import Served
-from bot.flows.wallets import Wallets
+from bot.delivering.courier import Courier
+from bot.delivering.deliveries import OWNERS, PERSON, TRIES_MAX, FanOut
+from bot.notices import ChargesSwitched
 from bot.ports import NotNow, PersonSeen, RecipientGone
 from bot.slack.answers import NOT_NOW, NOT_THIS_RECIPIENT, judged
-from bot.slack.recipients import Recipients
+from bot.slack.senders.recipients import Recipients
 from bot.tables import deliveries
+from bot.wallets.people import People
+from bot.wallets.served import Served
+from bot.wallets.wallets import Wallets
 from ledger import Currency, Ledger
 from tests.sandbox.slack_place import SettableClock
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from bot.__main__ import main
-from bot.flows.calls import Unreachable
-from bot.flows.charges import Charges
+from bot.payments.top_ups import Charges
+from bot.stripe.requests import Unreachable
 from ledger import CaptureHold, Correct, OpenHold, PostUsage, erase_numbers
 from tests.faults.desk import DOLLARS, Desk, desk_in
 

@@ -18,8 +18,8 @@ from sqlalchemy import insert
 
 from bot.__main__ import main
 from bot.app import open_ledger
-from bot.flows.wallets import Wallets
 from bot.tables import payments
+from bot.wallets.wallets import Wallets
 from ledger import (
     OUTBOUND_CALL,
     USD,

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import stripe
 
-from bot import demo
-from bot.flows.wallets import insert_key
+from bot.operator import demo
+from bot.wallets.wallets import insert_key
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World
 

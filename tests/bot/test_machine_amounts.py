@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 
-from bot import demo
 from bot.http import api
+from bot.operator import demo
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World
 from tests.ledger.test_money import is_machine_amount, near_texts

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.flows.news import poll_every
+from bot.payments.inbox import poll_every
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 MONTH = timedelta(days=30)

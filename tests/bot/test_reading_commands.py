@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import demo
+from bot.operator import demo
 from ledger.chain import GENESIS, link
 from ledger.rows import CHAINED, Transfer
 from tests.journeys.world import World

@@ -11,8 +11,8 @@ import httpx
 import pytest
 import stripe
 
-from bot import demo
 from bot.__main__ import main
+from bot.operator import demo
 from ledger import CreditKind, PostMoney
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.flows.rehearsal import Hour, play
+from bot.surfaces.rehearsal import Hour, play
 from ledger import RechargeRule
 
 MICROS = 1_000_000

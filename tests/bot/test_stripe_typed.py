@@ -9,11 +9,11 @@ from stripe.params._payment_intent_create_params import PaymentIntentCreateParam
 from stripe.params.checkout._session_create_params import SessionCreateParams
 
 from bot.app import reconciliation_of
-from bot.flows.calls import NotReached
-from bot.flows.cards import Cards
-from bot.flows.charges import Charges
+from bot.payments.cards import Cards
+from bot.payments.top_ups import Charges
 from bot.ports import Ok
-from bot.stripe_gateway import StripeGateway
+from bot.stripe.gateway import StripeGateway
+from bot.stripe.requests import NotReached
 from tests.bot.typed_params import Recorder, params_of, problems
 from tests.faults.desk import DOLLARS, Desk, desk_in
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.flows.facts import AlertsFacts, RequestState, Role, StatusFacts
+from bot.facts import AlertsFacts, RequestState, Role, StatusFacts
 from bot.slack.views import (
     alerts,
     automatic,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.flows.facts import RehearsalFacts
+from bot.facts import RehearsalFacts
 from bot.slack.views import automatic, history, usage
 from bot.slack.views.text import plainly
 from ledger import RechargeRule

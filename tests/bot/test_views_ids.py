@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.flows import facts as f
+from bot import facts as f
 from bot.slack import views
 from bot.slack.ids import Act
 from bot.slack.listeners.buttons import WORK

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.flows.facts import (
+from bot.facts import (
     AddBalanceFacts,
     AlertFacts,
     AutomaticConfirmFacts,
@@ -32,7 +32,7 @@ from bot.flows.facts import (
     RowFacts,
     SpikeFacts,
 )
-from bot.sandbox.slack_blocks import problems, view_problems
+from bot.sandbox.slack.blocks import problems, view_problems
 from bot.slack.views.blocks import (
     Message,
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.sandbox.stripe_api import in_flight
+from bot.sandbox.stripe.api import in_flight
 from tests.faults.life import MOMENT_SECONDS
 
 HANG_MS = int(MOMENT_SECONDS * 1200)

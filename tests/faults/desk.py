@@ -13,16 +13,16 @@ import msgspec
 from sqlalchemy import insert, select
 
 from bot.app import open_ledger
-from bot.flows.cards import Cards
-from bot.flows.money_out import MoneyOut
-from bot.flows.news import News
-from bot.flows.notices import BotNotice
-from bot.flows.payments import Payments
-from bot.flows.served import Served
-from bot.flows.wallets import Wallets
+from bot.notices import BotNotice
+from bot.payments.cards import Cards
+from bot.payments.inbox import News
+from bot.payments.refunds import MoneyOut
+from bot.payments.requests import Payments
 from bot.ports import EventSeen, Ok
-from bot.stripe_gateway import StripeGateway
+from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, workspaces
+from bot.wallets.served import Served
+from bot.wallets.wallets import Wallets
 from ledger import (
     Automatic,
     Currency,

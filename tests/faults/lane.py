@@ -16,17 +16,17 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from bot.app import open_ledger
-from bot.flows.calls import NotReached
-from bot.flows.cards import Cards
-from bot.flows.charges import Charges
-from bot.flows.money_out import MoneyOut
-from bot.flows.news import News
-from bot.flows.payments import Payments
-from bot.flows.recharge import card_slots
-from bot.flows.served import Served
-from bot.flows.wallets import Wallets
-from bot.sandbox.shelf import Shelf
-from bot.stripe_gateway import StripeGateway
+from bot.payments.cards import Cards
+from bot.payments.inbox import News
+from bot.payments.recharge import card_slots
+from bot.payments.refunds import MoneyOut
+from bot.payments.requests import Payments
+from bot.payments.top_ups import Charges
+from bot.sandbox.document_store import Shelf
+from bot.stripe.gateway import StripeGateway
+from bot.stripe.requests import NotReached
+from bot.wallets.served import Served
+from bot.wallets.wallets import Wallets
 from ledger import Ledger, RechargeRule
 from tests.faults.fork import Ended, ForkServer
 from tests.faults.life import FIFTY, USD, Order, SharedClock

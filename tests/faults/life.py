@@ -17,21 +17,21 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from bot.flows import calls
-from bot.flows.cards import Cards
-from bot.flows.charges import Charges
-from bot.flows.money_out import MoneyOut
-from bot.flows.news import News
-from bot.flows.payments import Payments
-from bot.flows.recharge import Recharge
-from bot.flows.reconciling import NotReconciled, Reconciliation
-from bot.flows.served import Served
-from bot.flows.wallets import Wallets
 from bot.payment_state import State
+from bot.payments.cards import Cards
+from bot.payments.inbox import News
+from bot.payments.recharge import Recharge
+from bot.payments.refunds import MoneyOut
+from bot.payments.requests import Payments
+from bot.payments.top_ups import Charges
 from bot.ports import PaymentGateway
-from bot.stripe_gateway import StripeGateway
+from bot.reconciliation.run import NotReconciled, Reconciliation
+from bot.stripe import requests as stripe_requests
+from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, cards, disputes, inbox, payments
 from bot.tables import calls as call_rows
+from bot.wallets.served import Served
+from bot.wallets.wallets import Wallets
 from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
 from ledger.tables import transfers
 
@@ -288,7 +288,9 @@ class Life:
                 self._recharge.consider(wallet_id)
             case "detach":
                 self._ledger.run(
-                    lambda tx: calls.intend(tx, wallet_id, "detach", {}, payment_id=None, object_id=target),
+                    lambda tx: stripe_requests.intend(
+                        tx, wallet_id, "detach", {}, payment_id=None, object_id=target
+                    ),
                     wallet_id=wallet_id,
                 )
                 self._clock.skip(minutes=2)
@@ -390,7 +392,7 @@ class Life:
             waiting = connection.execute(
                 select(func.count()).select_from(inbox).where(inbox.c.handled_at.is_(None))
             ).scalar_one()
-            unfinished = calls.unfinished(connection)
+            unfinished = stripe_requests.unfinished(connection)
         return not waiting and not unfinished and not self._payments_in(State.ASKED, State.COLLECTING)
 
     def _payments_in(self, *states: State) -> list[Any]:

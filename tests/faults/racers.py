@@ -10,10 +10,10 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from bot.flows.payments import Payments
-from bot.flows.recharge import Recharge
-from bot.flows.served import Served
-from bot.stripe_gateway import StripeGateway
+from bot.payments.recharge import Recharge
+from bot.payments.requests import Payments
+from bot.stripe.gateway import StripeGateway
+from bot.wallets.served import Served
 from ledger import Held, Ledger, PostUsage, Tx
 from tests.sandbox.slack_place import SettableClock
 from tests.sandbox.stripe_place import KEY

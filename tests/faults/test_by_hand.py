@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import by_hand_of, reconciliation_of
-from bot.flows.breaks import NotSettled, parked_news
-from bot.flows.byhand import ByHand, leave_be
-from bot.flows.notices import CreditedByHand, MoneyParked, RefundBooked
-from bot.flows.payments import Payments
-from bot.flows.reconciling import Reconciliation
+from bot.notices import CreditedByHand, MoneyParked, RefundBooked
+from bot.payments.requests import Payments
+from bot.reconciliation.manual_credit import ByHand, leave_be
+from bot.reconciliation.open_differences import NotSettled, parked_news
+from bot.reconciliation.run import Reconciliation
 from ledger import Automatic, CreditKind, PostMoney, history, verify_books
 from ledger.tables import audit_log
 from tests.faults.desk import DOLLARS, Desk, automatic, open_beside, rule_on

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.flows.calls import NotReached
 from bot.payment_state import State
+from bot.stripe.requests import NotReached
 from tests.faults.desk import DOLLARS, Desk
 
 SAVED = {"match": "POST /v1/customers", "mode": "status", "status": 500, "stored": True}

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import demo
-from bot.demo import Demo
+from bot.operator import demo
+from bot.operator.demo import Demo
 from tests.conftest import REQUIRE_ALL
 from tests.journeys.world import World, shown
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.shelf import Doc
-from bot.sandbox.stripe_standin import HOST
+from bot.sandbox.document_store import Doc
+from bot.sandbox.stripe.stand_in import HOST
 from tests.conftest import REQUIRE_ALL
 from tests.faults.cells import (
     ADDED,

@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 from sqlalchemy import select
 
-from bot.flows.notices import DisputeChanged, RefundBooked
+from bot.notices import DisputeChanged, RefundBooked
 from bot.ports import EventSeen
 from bot.tables import disputes
 from ledger import Automatic, PostUsage, history, verify_books

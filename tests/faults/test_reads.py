@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.stripe_gateway import StripeGateway
+from bot.stripe.gateway import StripeGateway
 from tests.conftest import REQUIRE_ALL
 from tests.faults.cells import HANG_MS, Trouble, error
 from tests.faults.lane import Lane, Start, on_lanes

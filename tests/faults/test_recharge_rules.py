@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.flows import calls
-from bot.flows.charges import Charges
-from bot.flows.news import News
-from bot.flows.notices import CapReached, ChargesSwitched, ConfirmationDue
-from bot.flows.recharge import Recharge, due_reminder
-from bot.flows.switch import switch_charges
+from bot.notices import CapReached, ChargesSwitched, ConfirmationDue
 from bot.payment_state import State
+from bot.payments.inbox import News
+from bot.payments.operator_stop import switch_charges
+from bot.payments.recharge import Recharge, due_reminder
+from bot.payments.top_ups import Charges
 from bot.ports import Body
+from bot.stripe import requests as stripe_requests
 from bot.tables import payments
 from ledger import MICROS, Automatic, PostUsage, RechargeRule
 from tests.faults.desk import DOLLARS, Desk, automatic, desk_in
@@ -215,8 +215,8 @@ def test_two_replicas_that_have_one_answer_go_on_once(desk: Desk) -> None:
     charges.charge(desk.wallet_id, wish, actor="U1")
     desk.shop.clock.skip(minutes=2)
     with desk.ledger.reading() as connection:
-        ((call, _),) = calls.due(connection, [desk.wallet_id], desk.ledger.now())
-    answers = [calls.send(desk.gateway, call) for _ in range(2)]
+        ((call, _),) = stripe_requests.due(connection, [desk.wallet_id], desk.ledger.now())
+    answers = [stripe_requests.send(desk.gateway, call) for _ in range(2)]
 
     following = [
         desk.ledger.run(

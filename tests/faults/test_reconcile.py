@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import reconciliation_of
-from bot.flows.breaks import keep_breaks
-from bot.flows.comparing import Break, Digest, as_answer, lines_of
-from bot.flows.notices import BooksDiffer, MoneyParked
-from bot.flows.reconciling import NotReconciled, Reconciliation
+from bot.notices import BooksDiffer, MoneyParked
 from bot.ports import EventSeen
+from bot.reconciliation.difference import Break, Digest, as_answer, lines_of
+from bot.reconciliation.open_differences import keep_breaks
+from bot.reconciliation.run import NotReconciled, Reconciliation
 from bot.tables import NIL_WALLET, inbox
 from ledger import Automatic, CreditKind, PostMoney
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on

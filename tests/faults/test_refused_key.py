@@ -7,18 +7,18 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import reconciliation_of
-from bot.flows import calls
-from bot.flows.access import OtherMode, keep_mode, key_refused_at, note_access
-from bot.flows.charges import Charges
-from bot.flows.marks import drop_mark
-from bot.flows.notices import KeyAccepted, KeyRefused, RechargeFailed
-from bot.flows.pages import card_facts
-from bot.flows.recharge import Recharge
-from bot.flows.reconciling import NotReconciled
+from bot.notices import KeyAccepted, KeyRefused, RechargeFailed
 from bot.payment_state import State
+from bot.payments.recharge import Recharge
+from bot.payments.top_ups import Charges
 from bot.ports import Denied, Ok
+from bot.reconciliation.run import NotReconciled
+from bot.stripe import requests as stripe_requests
+from bot.stripe.key_health import OtherMode, keep_mode, key_refused_at, note_access
+from bot.surfaces.read_models import card_facts
 from bot.tables import NIL_WALLET, breaks, inbox, payments
 from bot.tables import calls as call_rows
+from bot.wallets.named_values import drop_mark
 from ledger import Automatic, CreditKind, PostMoney
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
 
@@ -218,7 +218,7 @@ def test_news_that_waited_for_the_key_wait_no_longer_than_the_key(desk: Desk, fo
 def test_a_missing_right_is_not_a_refused_key(desk: Desk) -> None:
     """Nobody is told that nothing can be paid while much can; whoever asks hears at once that this can't be made."""
     desk.shop.arm(match="POST /v1/payment_links", **NOT_THE_RIGHT)
-    with pytest.raises(calls.NotMade, match="did not accept the request"):
+    with pytest.raises(stripe_requests.NotMade, match="did not accept the request"):
         desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
 
     assert (_refused_at(desk), desk.told(KeyRefused)) == (None, [])
@@ -243,7 +243,7 @@ def test_an_automatic_charge_without_the_right_for_it_is_a_matter_for_people(des
 def test_a_call_that_may_have_been_sent_is_not_given_up_for_a_missing_right(desk: Desk) -> None:
     """The process died after it was planned; whoever goes on cannot know that it was never sent."""
     desk.shop.arm(match="POST /v1/payment_links", mode="reset_after")
-    with pytest.raises(calls.Unreachable):
+    with pytest.raises(stripe_requests.Unreachable):
         desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
     desk.shop.arm(match="POST /v1/payment_links", **NOT_THE_RIGHT)
 
@@ -270,7 +270,7 @@ def test_two_replicas_with_different_keys_do_not_talk_all_day(desk: Desk) -> Non
 def test_whoever_presses_first_finds_out(desk: Desk) -> None:
     """A payment that is asked for tells it before the next look at the news does."""
     desk.shop.arm(match="POST /v1/customers", **NOT_THE_KEY)
-    with pytest.raises(calls.NotReached, match="key"):
+    with pytest.raises(stripe_requests.NotReached, match="key"):
         desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
 
     assert _refused_at(desk) == desk.ledger.now()
@@ -279,7 +279,7 @@ def test_whoever_presses_first_finds_out(desk: Desk) -> None:
 def test_what_a_call_met_is_written_down(desk: Desk) -> None:
     """For whoever explains it later."""
     desk.shop.arm(match="POST /v1/payment_links", **NOT_THE_KEY)
-    with pytest.raises(calls.Unreachable, match="key"):
+    with pytest.raises(stripe_requests.Unreachable, match="key"):
         desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
 
     with desk.ledger.reading() as connection:

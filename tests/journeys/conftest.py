@@ -9,7 +9,7 @@ from typing import Literal
 import httpx
 import pytest
 
-from bot import demo
+from bot.operator import demo
 from tests.journeys.world import World
 
 _numbers = count(1)

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from slack_bolt import BoltRequest
 
-from bot import demo
-from bot.demo import Demo
-from bot.sandbox.slack_seed import TEAM
+from bot.operator import demo
+from bot.operator.demo import Demo
+from bot.sandbox.slack.seed import TEAM
 from bot.slack.ids import Act
 from tests.journeys.conftest import TICK
 from tests.journeys.world import FINANCE_VISA, Doc, World, button_of, shown, until

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.flows.settling import Payment
-from bot.slack.delivery import Delivery
-from bot.slack.outlet import Outlet
+from bot.payments.settlement import Payment
+from bot.slack.client import Outlet
+from bot.slack.senders.delivery import Delivery
 from bot.slack.views.blocks import GREEN, RED
 from tests.journeys.world import FINANCE_VISA, World, button_of, colours, shown, until
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from slack_sdk import WebClient
 
-from bot import demo
+from bot.operator import demo
 from bot.slack.views.blocks import actions, button
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, button_of

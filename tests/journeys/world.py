@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from bot.sandbox.play import url_in
+from bot.sandbox.scenario import url_in
 
 Doc = dict[str, Any]
 T = TypeVar("T")

@@ -15,10 +15,10 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk import WebClient
 
+from bot.sandbox.document_store import Shelf
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
-from bot.sandbox.shelf import Shelf
-from bot.sandbox.slack_standin import build_slack
+from bot.sandbox.slack.stand_in import build_slack
 from bot.sandbox.wire import Wire
 
 BOT_TOKEN = "xoxb-test-bot"

@@ -7,10 +7,10 @@ import httpx
 import stripe
 from litestar import Litestar
 
+from bot.sandbox.document_store import Shelf
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
-from bot.sandbox.shelf import Shelf
-from bot.sandbox.stripe_standin import build_stripe
+from bot.sandbox.stripe.stand_in import build_stripe
 from bot.sandbox.wire import Wire
 from tests.sandbox.slack_place import SettableClock, Stage
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.shelf import Shelf
+from bot.sandbox.document_store import Shelf
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "shelf.db"
     writer = (
         "import pathlib, sys, time\n"
-        "from bot.sandbox.shelf import Shelf\n"
+        "from bot.sandbox.document_store import Shelf\n"
         "shelf = Shelf(pathlib.Path(sys.argv[1]))\n"
         "with shelf.transaction():\n"
         "    shelf.put('intent', '1', {'status': 'paid'})\n"

@@ -9,7 +9,7 @@ from slack_bolt import Ack, App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.sandbox import slack_tickets
+from bot.sandbox.slack import tickets as slack_tickets
 from tests.sandbox.slack_place import Place, SettableClock
 
 HELLO: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": "Hello"}}]

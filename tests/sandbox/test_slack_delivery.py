@@ -11,7 +11,7 @@ import pytest
 from litestar import Litestar, Request, Response, post
 from slack_bolt import Ack, App, BoltRequest, BoltResponse, Respond
 
-from bot.sandbox import slack_delivery
+from bot.sandbox.slack import delivery as slack_delivery
 from tests.sandbox.slack_place import (
     APP_TOKEN,
     SIGNING_SECRET,

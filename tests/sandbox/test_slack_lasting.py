@@ -10,12 +10,12 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.sandbox.document_store import Shelf
 from bot.sandbox.live import Live
-from bot.sandbox.shelf import Shelf
-from bot.sandbox.slack_finding import NotThere, escaped, find_element
-from bot.sandbox.slack_state import SlackState
-from bot.sandbox.slack_tickets import TicketProblem, Tickets, Trigger
-from bot.sandbox.slack_views import Views, option_of
+from bot.sandbox.slack.finding import NotThere, escaped, find_element
+from bot.sandbox.slack.state import SlackState
+from bot.sandbox.slack.tickets import TicketProblem, Tickets, Trigger
+from bot.sandbox.slack.views import Views, option_of
 from tests.sandbox.slack_place import Place, SettableClock
 
 Json = dict[str, Any]

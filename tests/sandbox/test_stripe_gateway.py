@@ -17,7 +17,7 @@ from bot.ports import (
     SessionSeen,
     Unknown,
 )
-from bot.stripe_gateway import StripeGateway
+from bot.stripe.gateway import StripeGateway
 from tests.sandbox.slack_place import SettableClock, Stage
 from tests.sandbox.stripe_place import ASKS_ALWAYS, KEY, LOST, SAVED_THEN_DECLINED, VISA, Shop, line
 

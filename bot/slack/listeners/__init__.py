@@ -3,7 +3,7 @@
 from slack_bolt import App
 
 from bot.slack.listeners import buttons, commands, events, forms
-from bot.slack.listeners.guard import Front
+from bot.slack.listeners.boundary import Front
 
 
 def register(bolt: App, front: Front) -> None:

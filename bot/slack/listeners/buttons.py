@@ -7,16 +7,16 @@ from uuid import UUID
 
 from slack_bolt import Ack, App
 
-from bot.flows.facts import RequestState, Role
-from bot.flows.pages import desk as read_desk
-from bot.flows.pages import request_facts, row_facts
+from bot.facts import RequestState, Role
 from bot.slack.ids import Act
-from bot.slack.listeners import acts
-from bot.slack.listeners.guard import Desk, Front, guarded
+from bot.slack.listeners import actions
+from bot.slack.listeners.boundary import Desk, Front, guarded
 from bot.slack.views import cards as card_views
 from bot.slack.views import errors, money_in
 from bot.slack.views import history as history_views
 from bot.slack.views import usage as usage_views
+from bot.surfaces.read_models import desk as read_desk
+from bot.surfaces.read_models import request_facts, row_facts
 from ledger import Money, Refused, parse_machine_amount
 
 Body = dict[str, Any]
@@ -60,12 +60,12 @@ def _amount(at: Desk, text: str) -> Money | None:
 
 def add_balance(at: Desk, value: str) -> None:
     """Open the form to add balance."""
-    acts.open_add_balance(at, amount=_amount(at, value), pay_with="")
+    actions.open_add_balance(at, amount=_amount(at, value), pay_with="")
 
 
 def ask_to_pay(at: Desk, value: str) -> None:
     """Open the form with "ask" chosen."""
-    acts.open_add_balance(at, amount=_amount(at, value), pay_with="ask")
+    actions.open_add_balance(at, amount=_amount(at, value), pay_with="ask")
 
 
 def pay_with(at: Desk, value: str) -> None:
@@ -85,13 +85,13 @@ def charge(at: Desk, value: str) -> None:
 
 def usage(at: Desk, value: str) -> None:
     """Show a month."""
-    at.tell(usage_views.usage(*acts.month_and_balance(at.office, at.require(), value or None)))
+    at.tell(usage_views.usage(*actions.month_and_balance(at.office, at.require(), value or None)))
 
 
 def history(at: Desk, value: str) -> None:
     """Show transactions."""
     who = at.require()
-    found = acts.page(at.office, who, None, value or None, None)
+    found = actions.page(at.office, who, None, value or None, None)
     at.tell(history_views.history(found, at.office.currency(who.wallet_id)))
 
 
@@ -99,7 +99,7 @@ def history_page(at: Desk, value: str) -> None:
     """Turn the page of a list of transactions, in place."""
     who = at.require()
     cursor, kind, month = history_views.page_of(value)
-    found = acts.page(at.office, who, kind, month, cursor)
+    found = actions.page(at.office, who, kind, month, cursor)
     at.replace(history_views.history(found, at.office.currency(who.wallet_id)))
 
 
@@ -222,7 +222,7 @@ def send_to(at: Desk, value: str) -> None:
     if not picked:
         at.tell(errors.refused("Pick a person first."))
         return
-    acts.check_person(at.office, picked)
+    actions.check_person(at.office, picked)
     at.office.payments.connect(
         who.wallet_id, at.office.currency(who.wallet_id), asked_by=at.actor.user_id, payer=picked
     )
@@ -248,10 +248,10 @@ WORK: Mapping[Act, Work] = {
     Act.ADD_BALANCE: add_balance,
     Act.ASK_TO_PAY: ask_to_pay,
     Act.FIX: add_balance,
-    Act.CONNECT_CARD: lambda at, value: acts.open_connect(at),
+    Act.CONNECT_CARD: lambda at, value: actions.open_connect(at),
     Act.REMOVE_CARD: remove_card,
-    Act.AUTOMATIC: lambda at, value: acts.open_automatic(at),
-    Act.AUTOMATIC_OFF: lambda at, value: acts.automatic_off(at),
+    Act.AUTOMATIC: lambda at, value: actions.open_automatic(at),
+    Act.AUTOMATIC_OFF: lambda at, value: actions.automatic_off(at),
     Act.CHARGE: charge,
     Act.USAGE: usage,
     Act.EARLIER_MONTH: usage,
@@ -265,8 +265,8 @@ WORK: Mapping[Act, Work] = {
     Act.OLDER: home_page,
     Act.ROW: row,
     Act.WHY: why,
-    Act.PEOPLE: lambda at, value: acts.open_people(at),
-    Act.ALERTS: lambda at, value: acts.open_alerts(at),
+    Act.PEOPLE: lambda at, value: actions.open_people(at),
+    Act.ALERTS: lambda at, value: actions.open_alerts(at),
     Act.ACKNOWLEDGE: acknowledge,
     Act.WITHDRAW: withdraw,
     Act.NEW_LINK: new_link,

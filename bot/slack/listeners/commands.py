@@ -4,7 +4,7 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.flows.facts import Role
+from bot.facts import Role
 from bot.slack.commands import (
     Ask,
     AutomaticPayments,
@@ -19,8 +19,8 @@ from bot.slack.commands import (
     parse,
 )
 from bot.slack.ids import SHORTCUT_TOP_UP
-from bot.slack.listeners import acts
-from bot.slack.listeners.guard import Desk, Front, guarded
+from bot.slack.listeners import actions
+from bot.slack.listeners.boundary import Desk, Front, guarded
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import help as help_views
 from bot.slack.views import history as history_views
@@ -49,7 +49,7 @@ def register(bolt: App, front: Front) -> None:
 def shortcut(desk: Desk) -> None:
     """Open the form to add balance."""
     desk.require()
-    acts.open_add_balance(desk, amount=None, pay_with="")
+    actions.open_add_balance(desk, amount=None, pay_with="")
 
 
 def wallet(desk: Desk) -> None:
@@ -61,30 +61,30 @@ def wallet(desk: Desk) -> None:
         case Status():
             desk.tell(status_views.status(office.status(who)))
         case TopUp(amount=None):
-            acts.open_add_balance(desk, amount=None, pay_with="")
+            actions.open_add_balance(desk, amount=None, pay_with="")
         case TopUp(amount=amount):
             assert amount is not None
-            acts.top_up(desk, amount)
+            actions.top_up(desk, amount)
         case Ask(person_id=person_id, amount=None):
-            acts.open_add_balance(desk, amount=None, pay_with="ask")
+            actions.open_add_balance(desk, amount=None, pay_with="ask")
         case Ask(person_id=person_id, amount=amount, note=note):
             assert amount is not None
-            acts.ask(desk, amount, person_id, note)
+            actions.ask(desk, amount, person_id, note)
         case ShowCard():
-            acts.open_connect(desk)
+            actions.open_connect(desk)
         case AutomaticPayments(off=True):
-            acts.automatic_off(desk)
+            actions.automatic_off(desk)
         case AutomaticPayments() if who.role is Role.FINANCE:
             desk.tell(automatic_views.automatic_state(office.automatic(who.wallet_id)))
         case AutomaticPayments():
-            acts.open_automatic(desk)
+            actions.open_automatic(desk)
         case ShowUsage(month=month):
-            desk.tell(usage_views.usage(*acts.month_and_balance(office, who, month)))
+            desk.tell(usage_views.usage(*actions.month_and_balance(office, who, month)))
         case ShowHistory(kind=kind, month=month):
-            desk.tell(history_views.history(acts.page(office, who, kind, month, None), currency))
+            desk.tell(history_views.history(actions.page(office, who, kind, month, None), currency))
         case ShowAlerts():
-            acts.open_alerts(desk)
+            actions.open_alerts(desk)
         case ShowPeople():
-            acts.open_people(desk)
+            actions.open_people(desk)
         case Help(reason=reason):
             desk.tell(help_views.help_message(reason))

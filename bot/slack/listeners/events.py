@@ -5,8 +5,8 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.slack.installations import SlackDirectory
-from bot.slack.listeners.guard import Desk, Front, actor_of, guarded
+from bot.slack.listeners.boundary import Desk, Front, actor_of, guarded
+from bot.slack.people_directory import SlackDirectory
 
 Body = dict[str, Any]
 log = logging.getLogger("redbar.slack")

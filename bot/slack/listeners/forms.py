@@ -5,14 +5,14 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.flows.charges import AmountNotTaken, OverDailyLimit, check_amount
-from bot.flows.people import NotEntitled
+from bot.payments.top_ups import AmountNotTaken, OverDailyLimit, check_amount
 from bot.slack.ids import Act, Form
-from bot.slack.listeners import acts
-from bot.slack.listeners.guard import Body, Desk, Front, guarded, log_incident, not_entitled
+from bot.slack.listeners import actions
+from bot.slack.listeners.boundary import Body, Desk, Front, guarded, log_incident, not_entitled
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import errors, money_in
 from bot.slack.views.blocks import View
+from bot.wallets.people import NotEntitled
 from ledger import (
     AmountUnreadable,
     Currency,
@@ -119,9 +119,9 @@ def add_balance(at: Desk, values: Values) -> Answer:
     match _chosen(values, Act.PAY_WITH):
         case "card":
             try:
-                charge = acts.prepare_charge(at, amount)
+                charge = actions.prepare_charge(at, amount)
             except OverDailyLimit as refusal:
-                return _update(acts.ask_instead(at, amount, str(refusal))), None
+                return _update(actions.ask_instead(at, amount, str(refusal))), None
             return {"response_action": "push", "view": money_in.confirm_charge(charge)}, None
         case "ask":
             return _ask(at, values, amount)
@@ -137,12 +137,12 @@ def _ask(at: Desk, values: Values, amount: Money) -> Answer:
     if not person:
         raise FieldsWrong({str(Act.PERSON): "Pick who should pay."})
     try:
-        acts.check_person(at.office, person)
+        actions.check_person(at.office, person)
     except Refused as refusal:
         raise FieldsWrong({str(Act.PERSON): str(refusal)}) from None
 
     def send(desk: Desk) -> None:
-        facts = acts.ask(desk, amount, person, note)
+        facts = actions.ask(desk, amount, person, note)
         desk.change(str(desk.body["view"]["id"]), money_in.request_sent(facts))
         desk.refresh_home()
 

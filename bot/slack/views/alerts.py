@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bot.flows.facts import AlertFacts
+from bot.facts import AlertFacts
 from bot.slack.ids import Act
 from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, confirm, section
 from bot.slack.views.text import counted, minutes, moment

@@ -1,6 +1,6 @@
 """Automatic payments in words: the form, the rule, its confirmation, and what became of a charge. Pure."""
 
-from bot.flows.facts import (
+from bot.facts import (
     AutomaticConfirmFacts,
     AutomaticFacts,
     AutomaticFormFacts,

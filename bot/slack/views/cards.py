@@ -1,6 +1,6 @@
 """What became of a saved card, in words, and the button that removes one. Pure."""
 
-from bot.flows.facts import CardFacts
+from bot.facts import CardFacts
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     RED,

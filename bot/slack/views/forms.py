@@ -1,6 +1,6 @@
 """Who looks after billing, and where alerts go: the two settings forms, and the wish to be let in. Pure."""
 
-from bot.flows.facts import AlertsFacts, PeopleFacts
+from bot.facts import AlertsFacts, PeopleFacts
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     Block,

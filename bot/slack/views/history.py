@@ -3,7 +3,7 @@
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from bot.flows.facts import HistoryFacts, RowFacts
+from bot.facts import HistoryFacts, RowFacts
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     Block,

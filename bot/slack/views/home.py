@@ -1,6 +1,6 @@
 """Home: the whole wallet on one page, for those who look after it; one sentence for everybody else. Pure."""
 
-from bot.flows.facts import AutomaticFacts, BalanceFacts, HomeFacts, MonthFacts, PeopleFacts
+from bot.facts import AutomaticFacts, BalanceFacts, HomeFacts, MonthFacts, PeopleFacts
 from bot.slack.ids import Act
 from bot.slack.views import history as history_views
 from bot.slack.views import usage as usage_views

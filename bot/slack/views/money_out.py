@@ -3,7 +3,7 @@
 Refunds and disputes are handled in Stripe, by whoever runs Redbar; people here read what it means for the wallet.
 """
 
-from bot.flows.facts import DisputeFacts, RefundFacts, RequestFacts
+from bot.facts import DisputeFacts, RefundFacts, RequestFacts
 from bot.slack.ids import Act
 from bot.slack.views.automatic import off_button
 from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, context, section

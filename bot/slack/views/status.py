@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.flows.facts import BalanceFacts, PeopleFacts, StatusFacts
+from bot.facts import BalanceFacts, PeopleFacts, StatusFacts
 from bot.slack.ids import Act
 from bot.slack.views.blocks import GREEN, RED, Block, Message, actions, barred, button, context, section
 from bot.slack.views.money_in import request_rows

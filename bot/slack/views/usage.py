@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from bot.flows.facts import BalanceFacts, DayFacts, KindFacts, MonthFacts, SpikeFacts
+from bot.facts import BalanceFacts, DayFacts, KindFacts, MonthFacts, SpikeFacts
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import Block, Message, View, actions, button, context, modal, mrkdwn, section
 from bot.slack.views.text import escape, spoken

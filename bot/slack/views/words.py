@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from bot.flows.facts import AutomaticFacts, BalanceFacts, Basis, CardFacts
+from bot.facts import AutomaticFacts, BalanceFacts, Basis, CardFacts
 from bot.slack.views.text import about, counted, minutes, moment, time_first
 from ledger import Automatic, Currency, Money, RechargeRule, Standing, format_money
 

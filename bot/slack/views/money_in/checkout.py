@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.flows.facts import AddBalanceFacts, CardFacts, ChargeFacts, OfferFacts, PaymentFacts
+from bot.facts import AddBalanceFacts, CardFacts, ChargeFacts, OfferFacts, PaymentFacts
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     GREEN,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.flows.facts import CardFacts, RequestFacts, RequestState, Role
+from bot.facts import CardFacts, RequestFacts, RequestState, Role
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     RED,

@@ -1,6 +1,6 @@
 """One request to somebody, in sentences: who asks whom for what, until when, and what became of it. Pure."""
 
-from bot.flows.facts import RequestFacts, RequestState
+from bot.facts import RequestFacts, RequestState
 from bot.slack.views.text import escape, moment, time_first
 from ledger import Money
 

@@ -1,0 +1,163 @@
+"""`redbar export`: the books as CSV or Beancount, read beside a running bot."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TextIO
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from bot.operator.open_for_reading import CannotLook, looking, wallet_named
+from bot.operator.progress import shown
+from bot.tables import payments, workspaces
+from ledger import (
+    BooksBroken,
+    Currency,
+    Extract,
+    Money,
+    WalletUnknown,
+    beancount_lines,
+    csv_lines,
+    extract_of,
+    format_money,
+)
+
+Say = Callable[[str], None]
+Format = Literal["csv", "beancount"]
+_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
+PIPE_CLOSED = 141
+"""As a shell counts what a closed pipe ended, so that a script can tell half an export from a whole one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be exported, and where to."""
+
+    database_url: str
+    format: Format
+    month: str | None
+    wallet: str
+    """A wallet's id; empty for the only one."""
+    output: Path | None
+    """None for standard output."""
+    force: bool
+
+
+def export(wish: Wish, say: Say) -> int:
+    """Write the export; gives the exit code. `say` is for people, and never writes where the export goes.
+
+    0 when it is whole, 1 when the books do not add up, 2 when it could not be made, 141 when its reader left.
+    """
+    try:
+        if wish.month is not None and not _MONTH.fullmatch(wish.month):
+            raise CannotLook(f"{wish.month!r} is not a month. Write it like 2026-11.")
+        if wish.output is not None:
+            _check_free(wish.output, force=wish.force)
+        with looking(wish.database_url) as connection:
+            _export(connection, wish, say)
+    except CannotLook as problem:
+        say(str(problem))
+        return 2
+    except BooksBroken as problem:
+        say(f"{problem} Nothing of this export can be relied on: run redbar verify.")
+        return 1
+    except BrokenPipeError:
+        return PIPE_CLOSED  # who read it has enough, as `| head` does, and wants no words about it
+    return 0
+
+
+def _check_free(output: Path, *, force: bool) -> None:
+    """Refuse to write over what exists. Raises: CannotLook."""
+    if not os.path.lexists(output):
+        return
+    # Moving a file there would take the place of a device or a pipe, with root's rights even of /dev/null.
+    if not output.is_file():
+        raise CannotLook(f"{output} is no ordinary file. Name another file.")
+    if not force:
+        raise CannotLook(f"{output} exists. Name another file, or say --force.")
+
+
+def _export(connection: Connection, wish: Wish, say: Say) -> None:
+    extract = _extract(connection, wish)
+    if wish.format == "csv":
+        lines = csv_lines(connection, extract, _cards(connection, extract.wallet_id))
+    else:
+        lines = beancount_lines(connection, extract)
+    if wish.output is None:
+        _to_standard_output(lines, extract.count)
+        return
+    _to_file(wish.output, shown(lines, extract.count), force=wish.force)
+    currency = Currency.of(extract.currency)
+    opening, closing = (
+        format_money(Money(micros, currency)) for micros in (extract.opening_micros, extract.closing_micros)
+    )
+    say(f"{wish.output}: {extract.count:,} transactions, from {opening} to {closing}.")
+
+
+def _extract(connection: Connection, wish: Wish) -> Extract:
+    known = list(connection.execute(select(workspaces.c.wallet_id)).scalars())
+    wallet_id = wallet_named(wish.wallet)
+    if wallet_id is None and len(known) == 1:
+        wallet_id = known[0]
+    if wallet_id is None and not known:
+        raise CannotLook("There is no wallet yet: start the bot once, so that it meets its workspace.")
+    if wallet_id is None:
+        ids = ", ".join(sorted(map(str, known)))
+        raise CannotLook(f"There are several wallets. Choose one with --wallet: {ids}.")
+    try:
+        return extract_of(connection, wallet_id, wish.month)
+    except WalletUnknown:
+        raise CannotLook(f"There is no wallet {wallet_id}.") from None
+
+
+def _cards(connection: Connection, wallet_id: UUID) -> Callable[[str, str], str]:
+    rows = connection.execute(
+        select(payments.c.intent_id, payments.c.paid_with).where(
+            payments.c.wallet_id == wallet_id, payments.c.intent_id != "", payments.c.paid_with != ""
+        )
+    )
+    by_key = {f"credit:{intent_id}": card for intent_id, card in rows}
+    return lambda source, source_id: by_key.get(source_id, "") if source == "stripe" else ""
+
+
+def _to_standard_output(lines: Iterable[str], count: int) -> None:
+    # None when it was closed before we began; the number it had may by now be the database's.
+    if sys.stdout is None:
+        raise CannotLook("Standard output is closed. Name a file with --output.")
+    if not sys.stdout.isatty():
+        lines = shown(lines, count)
+    try:
+        # Opened anew: the one there is may speak another encoding, and complains at exit about what it could not write.
+        with open(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="") as out:
+            out.writelines(lines)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise CannotLook(f"The export cannot be written: {problem.strerror}.") from None
+
+
+def _to_file(output: Path, lines: Iterable[str], *, force: bool) -> None:
+    """Write beside the file and move at the end: half an export is never mistaken for a whole one."""
+    unfinished = output.with_name(f"{output.name}.{os.getpid()}.part")
+    try:
+        with _owners_own(unfinished) as file:
+            try:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+                # Somebody may have put a file there in the meantime.
+                _check_free(output, force=force)
+                unfinished.replace(output)
+            except BaseException:
+                unfinished.unlink(missing_ok=True)
+                raise
+    except OSError as problem:
+        raise CannotLook(f"{output} cannot be written: {problem.strerror}.") from None
+
+
+def _owners_own(path: Path) -> TextIO:
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8", newline="")

@@ -1,0 +1,121 @@
+"""`redbar run`: the bot for a real workspace."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from urllib.parse import urlsplit
+
+import uvicorn
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.app import Redbar, build, commands_of, open_ledger
+from bot.control import Control, socket_of
+from bot.http.server import listen
+from bot.logs import configure
+from bot.ports import Denied, Ok
+from bot.settings import Settings, SettingsWrong, database_file
+from bot.stripe.key_health import OtherMode, keep_mode, note_access
+from bot.wallets.wallets import OtherWorkspace
+from ledger import StoreUnusable, SystemClock
+
+log = logging.getLogger("redbar")
+Say = Callable[[str], None]
+
+
+def serve(environ: Mapping[str, str], say: Say) -> int:
+    """Run until a signal; gives the exit code. Everything that keeps it from starting is said in a sentence."""
+    try:
+        settings = Settings.from_env(environ)
+    except SettingsWrong as wrong:
+        for problem in wrong.problems:
+            say(problem)
+        return 2
+    configure(settings.log_level)
+    try:
+        ledger = open_ledger(settings.database_url, SystemClock())
+    except StoreUnusable as problem:
+        say(str(problem))
+        return 1
+    try:
+        keep_mode(ledger, live=settings.stripe_live)
+        bot = build(settings, SystemClock(), ledger)
+    except (SlackApiError, SlackClientError, OSError, OtherMode, OtherWorkspace) as problem:
+        ledger.close()
+        refused = isinstance(problem, OtherMode | OtherWorkspace)
+        say(str(problem) if refused else _why_not(settings, problem))
+        return 1
+    try:
+        return _until_signal(bot, settings, say)
+    finally:
+        bot.stop()
+
+
+def _why_not(settings: Settings, problem: Exception, *, which: str = "BOT") -> str:
+    host = urlsplit(settings.slack_api_url).hostname
+    if isinstance(problem, SlackApiError):
+        error = problem.response.get("error")
+        if error is None:
+            return (
+                f"{host} does not answer as Slack does. Check REDBAR_SLACK_API_URL and what stands between."
+            )
+        return f"Slack refused the {which.lower()} token ({error}). Check REDBAR_SLACK_{which}_TOKEN."
+    return f"{host} cannot be reached. Check the network, then start again: Redbar needs it to hear and answer Slack."
+
+
+def _say_rights(bot: Redbar, say: Say) -> None:
+    """Say what the Stripe key can't do, where it can't. It keeps nobody from calling, so the bot runs on."""
+    answer = bot.gateway.unreadable()
+    note_access(bot.ledger, bot.served, answer)
+    match answer:
+        case Ok([]):
+            pass
+        case Ok(missing):
+            say(
+                f"The Stripe key may not read {' or '.join(missing)}. Give it these rights in Stripe (README, step 2)."
+            )
+        case Denied():
+            say(
+                "Stripe does not accept REDBAR_STRIPE_API_KEY. Nothing can be charged or heard of until it is right; "
+                "calls go on while the balance lasts."
+            )
+        case _:
+            say("Stripe cannot be asked now. Redbar keeps trying; calls go on while the balance lasts.")
+
+
+def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
+    try:
+        listening = listen(settings.http_host, settings.http_port)
+    except OSError as problem:
+        say(
+            f"{settings.http_host}:{settings.http_port} cannot be listened on: {problem.strerror or problem}. "
+            "Set REDBAR_HTTP_HOST or REDBAR_HTTP_PORT to an address that is free."
+        )
+        return 1
+    done = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda number, frame: done.set())
+    with closing(listening), ExitStack() as undo:
+        try:
+            bot.start()
+        except (SlackApiError, SlackClientError, OSError) as problem:
+            say(_why_not(settings, problem, which="APP"))
+            return 1
+        file = database_file(settings.database_url)
+        if file is not None:
+            undo.callback(Control(socket_of(file), commands_of(bot)).close)
+        server = uvicorn.Server(uvicorn.Config(bot.http, log_config=None))
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True
+        )
+        thread.start()
+        undo.callback(thread.join, 10)
+        undo.callback(setattr, server, "should_exit", True)
+        say(f"Redbar runs. Its HTTP API listens on http://{settings.http_host}:{settings.http_port}.")
+        _say_rights(bot, say)
+        while not done.wait(1):
+            if not thread.is_alive():
+                say("The HTTP API has stopped; the log says why. Redbar ends, to be started again.")
+                return 1
+        return 0

@@ -1,0 +1,1 @@
+"""Money from outside: requests, charges of the saved card, refunds, and what becomes of them."""

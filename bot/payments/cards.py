@@ -1,0 +1,168 @@
+"""Saved cards after they were saved: changed by their bank, gone, soon to expire, removed by somebody.
+
+What is kept of a card is what people may see of it. Stripe says what became of it; the date on it has no event and is
+looked at here. A card that is gone takes automatic payments with it: nobody agreed to another one being charged.
+"""
+
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from bot.notices import CardExpiring, CardGone
+from bot.payments.requests import Payments
+from bot.payments.settlement import NotServed
+from bot.ports import CardSeen, Ok, PaymentGateway, Rejected
+from bot.stripe import requests as stripe_requests
+from bot.stripe.requests import Call
+from bot.tables import cards
+from bot.wallets import rules
+from bot.wallets.named_values import mark_once
+from bot.wallets.served import Served
+from bot.wallets.wallets import NoCard
+from ledger import Ledger, Tx
+
+WARN_DAYS = (30, 7, 1)
+"""How many days before a card's last day people are told."""
+
+
+class Cards:
+    """Follows saved cards."""
+
+    def __init__(self, ledger: Ledger, gateway: PaymentGateway, payments: Payments, served: Served) -> None:
+        self._ledger = ledger
+        self._served = served
+        self._gateway = gateway
+        self._payments = payments
+
+    def sync(self, card_id: str) -> bool:
+        """Look at a card and keep what changed; False when outside could not be asked. Raises: NotServed."""
+        with self._ledger.reading() as connection:
+            owners = connection.execute(
+                select(cards.c.wallet_id)
+                .where(cards.c.card_id == card_id, cards.c.slot != "removed")
+                .execution_options(cross_shard=True)
+            ).scalars()
+            found = owners.all()
+            wallet_ids = [one for one in found if not self._served.is_others(connection, one)]
+        if not wallet_ids:
+            if found:
+                raise NotServed(found[0])
+            return True
+        answer = self._gateway.card(card_id)
+        if not isinstance(answer, Ok | Rejected):
+            return False
+        seen = answer.seen if isinstance(answer, Ok) else None
+        for wallet_id in wallet_ids:
+            if seen is None or not seen.attached:
+                gone = partial(_take_out, wallet_id=wallet_id, card_id=card_id, actor="")
+                self._ledger.run(gone, wallet_id=wallet_id)
+            else:
+                card = seen.card
+                changed = partial(_refresh, wallet_id=wallet_id, card=card)
+                self._ledger.run(changed, wallet_id=wallet_id)
+        return True
+
+    def remove(self, wallet_id: UUID, card_id: str, *, actor: str) -> None:
+        """Take a card out for good, here and outside. Refuses: NoCard."""
+
+        def save(tx: Tx) -> Call:
+            if not _take_out(tx, wallet_id=wallet_id, card_id=card_id, actor=actor):
+                raise NoCard
+            tx.book.audit(wallet_id, actor, "card_removed", {"card_id": card_id}, {})
+            return stripe_requests.intend(tx, wallet_id, "detach", {}, payment_id=None, object_id=card_id)
+
+        self._payments.make(self._ledger.run(save, wallet_id=wallet_id))
+
+    def connected_by(self, wallet_id: UUID, card_id: str) -> str:
+        """Say who connected a card that is in use; empty when there is none."""
+        with self._ledger.reading() as connection:
+            found = connection.execute(
+                select(cards.c.connected_by).where(
+                    cards.c.wallet_id == wallet_id, cards.c.card_id == card_id, cards.c.slot != "removed"
+                )
+            ).scalar_one_or_none()
+        return str(found or "")
+
+    def connectors(self, wallet_id: UUID) -> dict[str, str]:
+        """Give who connected each card in use: user ids by card id."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(cards.c.card_id, cards.c.connected_by).where(
+                    cards.c.wallet_id == wallet_id, cards.c.slot != "removed"
+                )
+            )
+            return {str(card): str(user) for card, user in rows if user}
+
+    def look_ahead(self, now: datetime) -> None:
+        """Tell of cards that expire soon: thirty days before, seven, and one, each once."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(cards.c.wallet_id, cards.c.card_id, cards.c.exp_month, cards.c.exp_year)
+                .where(cards.c.wallet_id.in_(self._served.living(connection)), cards.c.slot != "removed")
+                .execution_options(cross_shard=True)
+            ).all()
+        for row in rows:
+            # Judged by UTC: a card's last day lasts longer than any zone's.
+            left = (last_day(row.exp_year, row.exp_month) - now.date()).days
+            due = due_warning(left)
+            if due is not None:
+                mark = f"expiring:{row.card_id}:{row.exp_year}-{row.exp_month}:{due}"
+                tell = partial(
+                    _tell_once, wallet_id=row.wallet_id, card_id=row.card_id, mark=mark, days_left=left
+                )
+                self._ledger.run(tell, wallet_id=row.wallet_id)
+
+
+def last_day(year: int, month: int) -> date:
+    """Give the last day of a card: the end of the month that is printed on it."""
+    first_after = date(year + (month == 12), month % 12 + 1, 1)
+    return first_after - timedelta(days=1)
+
+
+def due_warning(days_left: int) -> int | None:
+    """Say which of the warnings is due, by its days; the latest one that applies. Pure."""
+    if days_left < 0:
+        return None
+    return min((one for one in WARN_DAYS if days_left <= one), default=None)
+
+
+def _take_out(tx: Tx, *, wallet_id: UUID, card_id: str, actor: str) -> bool:
+    """Take a card out of use; says whether it was in use."""
+    rows = tx.connection.execute(
+        select(cards.c.card_id, cards.c.slot).where(cards.c.wallet_id == wallet_id, cards.c.slot != "removed")
+    ).all()
+    slots: dict[str, Any] = {row.card_id: row.slot for row in rows}
+    if card_id not in slots:
+        return False
+    of_wallet = update(cards).where(cards.c.wallet_id == wallet_id)
+    tx.connection.execute(of_wallet.where(cards.c.card_id == card_id).values(slot="removed"))
+    was_main = slots[card_id] == "main"
+    stopped = False
+    if was_main:
+        # The backup is what people can charge by hand now; no rule charges it unless an admin says so.
+        tx.connection.execute(of_wallet.where(cards.c.slot == "backup").values(slot="main"))
+        stopped = rules.turn_off(tx, wallet_id, "the card is gone", actor=actor or "redbar")
+    tx.outbox.add(wallet_id, CardGone(card_id=card_id, actor=actor, was_main=was_main, stopped=stopped))
+    return True
+
+
+def _refresh(tx: Tx, *, wallet_id: UUID, card: CardSeen) -> None:
+    tx.connection.execute(
+        update(cards)
+        .where(cards.c.wallet_id == wallet_id, cards.c.card_id == card.card_id)
+        .values(
+            brand=card.brand,
+            last4=card.last4,
+            exp_month=card.exp_month,
+            exp_year=card.exp_year,
+            fingerprint=card.fingerprint,
+        )
+    )
+
+
+def _tell_once(tx: Tx, *, wallet_id: UUID, card_id: str, mark: str, days_left: int) -> None:
+    if mark_once(tx, wallet_id, mark):
+        tx.outbox.add(wallet_id, CardExpiring(card_id=card_id, days_left=days_left))

@@ -1,0 +1,33 @@
+"""Why a saved card may not be charged right now, though its charge was begun: asked again in each commit on the way."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from bot.payments.operator_stop import charges_are_off
+from bot.payments.settlement import Payment, find
+from bot.stripe.requests import APP_REMOVED, CHARGING, HELD_BACK, Call
+from bot.wallets.served import Served
+
+BARRED_BY: Mapping[str, str] = {HELD_BACK: "operator", APP_REMOVED: "redbar"}
+"""Who takes such a payment back, by why."""
+
+
+def bar_of(connection: Connection, served: Served, payment: Payment) -> str:
+    """Say why a payment's card may not be charged; empty where it may.
+
+    A dead workspace bars every charge, the operator's switch only automatic ones.
+    """
+    if not served.lives(connection, payment.wallet_id):
+        return APP_REMOVED
+    if payment.purpose == "recharge" and charges_are_off(connection, payment.wallet_id):
+        return HELD_BACK
+    return ""
+
+
+def bar_of_call(connection: Connection, served: Served, call: Call) -> str:
+    """Say why a call may not be sent again; empty where it may, or charges nothing."""
+    if call.operation not in CHARGING or call.payment_id is None:
+        return ""
+    payment = find(connection, call.wallet_id, payment_id=call.payment_id)
+    return bar_of(connection, served, payment) if payment is not None else ""

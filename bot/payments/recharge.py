@@ -1,0 +1,349 @@
+"""Automatic payments: looks once more, charges the card by the rule, and knows how a decline goes on.
+
+The decision is pure (`ledger.recharge_decision`); here it is made under the wallet's lock, in the transaction that
+inserts the attempt, so that a rule switched off, a card removed or a cap reached a moment ago counts.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select
+
+from bot.notices import CapReached, ConfirmationDue, RechargeFailed
+from bot.payment_state import IN_FLIGHT, State
+from bot.payments import settlement
+from bot.payments.operator_stop import charges_are_off
+from bot.payments.requests import CONFIRM_LIFETIME, Payments
+from bot.payments.settlement import Payment
+from bot.stripe.declines import (
+    DECLINES_DAYS,
+    DECLINES_MAX,
+    NO_DECLINES,
+    NextTry,
+    Severity,
+    next_try,
+    severity_of,
+    words_of,
+)
+from bot.stripe.requests import Call
+from bot.tables import cards, payments
+from bot.wallets import rules
+from bot.wallets.named_values import mark_once
+from bot.wallets.served import Served
+from bot.wallets.wallets import day_bounds
+from ledger import (
+    Currency,
+    Held,
+    Ledger,
+    Money,
+    RechargeDecision,
+    RechargePast,
+    RechargeRule,
+    Tx,
+    WalletPolicy,
+    WalletView,
+    funds_of,
+    recharge_decision,
+    recharge_wanted,
+)
+
+log = logging.getLogger("redbar.recharge")
+REMIND_HOURS = (1, 6)
+"""When people are reminded of a payment that the bank wants confirmed."""
+_COUNTS_MONEY = (State.PAID, State.ASKED, State.COLLECTING, State.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of earlier automatic payments, and the unfinished one where there is one."""
+
+    counted: RechargePast
+    unfinished: Payment | None
+
+
+class Recharge:
+    """Charges the saved card when the rule says so."""
+
+    def __init__(self, ledger: Ledger, payments_flow: Payments, served: Served) -> None:
+        self._ledger = ledger
+        self._payments = payments_flow
+        self._served = served
+        payments_flow.failed = self._failed
+
+    def consider(self, wallet_id: UUID) -> Payment | None:
+        """Charge the card if the rule says so at this instant; gives the try that was made."""
+        with self._ledger.reading() as connection:
+            view, policy = self._ledger.look(connection, wallet_id)
+        if not recharge_wanted(funds_of(view), policy):
+            return None
+        call = self._ledger.run(lambda tx: self._decide(tx, wallet_id), wallet_id=wallet_id)
+        return self._payments.carry_out(call) if call is not None else None
+
+    def remind(self, now: datetime) -> None:
+        """Remind people of automatic payments that the bank wants confirmed: after an hour, and after six."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(payments.c.wallet_id, payments.c.payment_id, payments.c.expires_at)
+                .where(
+                    payments.c.wallet_id.in_(self._served.living(connection)),
+                    payments.c.purpose == "recharge",
+                    payments.c.state == State.WAITING.value,
+                )
+                .execution_options(cross_shard=True)
+            ).all()
+        for row in rows:
+            hours = due_reminder(now - (row.expires_at - CONFIRM_LIFETIME))
+            if hours is not None:
+                tell = partial(_remind, wallet_id=row.wallet_id, payment_id=row.payment_id, hours=hours)
+                self._ledger.run(tell, wallet_id=row.wallet_id)
+
+    def decision(
+        self, connection: Connection, view: WalletView, policy: WalletPolicy, now: datetime
+    ) -> RechargeDecision:
+        """Say whether a charge would be made now, and why not; for showing."""
+        past = _past(connection, view, now)
+        _, day_ends_at, _ = day_bounds(now, view.zone)
+        return recharge_decision(funds_of(view), policy, past.counted, now, day_ends_at=day_ends_at)
+
+    def charges_today(self, connection: Connection, view: WalletView, now: datetime) -> int:
+        """Count today's automatic payments, in the wallet's zone."""
+        past = _past(connection, view, now)
+        return past.counted.attempts_today + (1 if past.unfinished is not None else 0)
+
+    def _decide(self, tx: Tx, wallet_id: UUID) -> Call | None:
+        if not self._served.lives(tx.connection, wallet_id):
+            return None
+        view = tx.book.view(wallet_id)
+        policy, _ = tx.book.policy(wallet_id)
+        past = _past(tx.connection, view, tx.now)
+        _, day_ends_at, _ = day_bounds(tx.now, view.zone)
+        decision = recharge_decision(funds_of(view), policy, past.counted, tx.now, day_ends_at=day_ends_at)
+        if decision.held in (Held.DAY_CAP, Held.MONTH_CAP, Held.DAY_COUNT):
+            self._say_capped(tx, wallet_id, view, decision.held)
+        if decision.amount_micros is None:
+            return None
+        slots = card_slots(tx.connection, wallet_id)
+        card_id = past.unfinished.next_card_id if past.unfinished is not None else slots.get("main", "")
+        if card_id not in slots.values():
+            rules.pause(tx, wallet_id, "there is no card to charge")
+            return None
+        if _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
+            card_id = slots.get("backup", "")
+            if not card_id or _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
+                rules.pause(
+                    tx, wallet_id, f"the card was declined {DECLINES_MAX} times in {DECLINES_DAYS} days"
+                )
+                return None
+        currency = Currency.of(view.currency)
+        # From here on nothing may refuse: the attempt is counted whatever becomes of it.
+        payment = settlement.plan(
+            tx,
+            wallet_id,
+            purpose="recharge",
+            way="saved_card",
+            currency=currency,
+            amount=Money(decision.amount_micros, currency),
+            asked_by="",
+            card_id=card_id,
+            try_number=past.unfinished.try_number + 1 if past.unfinished is not None else 1,
+            recharge_id=past.unfinished.recharge_id if past.unfinished is not None else "",
+        )
+        if decision.cut_by_cap:
+            tx.outbox.add(wallet_id, CapReached(held="cut"))
+        elif past.unfinished is None and policy.rule is not None and _leaves_one(past, policy.rule):
+            tx.outbox.add(wallet_id, CapReached(held="one_left"))
+        return self._payments.charge(tx, payment)
+
+    def _say_capped(self, tx: Tx, wallet_id: UUID, view: WalletView, held: Held) -> None:
+        trouble = f"capped:{held.value}"
+        if view.trouble != trouble:
+            tx.book.set_trouble(wallet_id, trouble)
+            tx.outbox.add(wallet_id, CapReached(held=held.value))
+
+    def _failed(self, tx: Tx, payment: Payment) -> None:
+        """Say how an automatic payment goes on; in the commit that recorded its failure."""
+        if payment.purpose != "recharge":
+            return
+        wallet_id = payment.wallet_id
+        tried = _tried_cards(tx.connection, payment)
+        slots = card_slots(tx.connection, wallet_id)
+        if payment.state is State.WAITING:
+            going_on = NextTry(at=None, card_id="", tries_left=0)
+        else:
+            lapsed = payment.state is State.LAPSED
+            severity = Severity.HARD if lapsed else severity_of(payment.decline_code, payment.advice_code)
+            going_on = next_try(
+                severity,
+                tried,
+                backup_id=slots.get("backup", ""),
+                now=tx.now,
+                wont_last_until=_wont_last(tx, wallet_id),
+            )
+        settlement.schedule(tx, payment, going_on.at, going_on.card_id)
+        card = card_words(tx.connection, wallet_id, payment.card_id)
+        why = _why(payment, card)
+        tx.book.set_trouble(wallet_id, why)
+        paused = going_on.at is None and payment.state is not State.WAITING
+        if paused:
+            rules.pause(tx, wallet_id, why)
+        tx.outbox.add(
+            wallet_id,
+            RechargeFailed(
+                payment_id=payment.payment_id,
+                tries_left=going_on.tries_left,
+                next_try_at=going_on.at,
+                paused=paused,
+            ),
+        )
+
+    def rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
+        """Give the link by which people can pay instead of a failed automatic payment; made once per recharge."""
+        failed = self._payments.look(wallet_id, payment_id)
+        assert failed is not None
+        with self._ledger.reading() as connection:
+            for one in settlement.open_payments(connection, wallet_id, purposes=("ask",)):
+                if one.recharge_id == failed.recharge_id:
+                    return one
+        if failed.amount is None:
+            return None
+        return self._payments.ask(
+            wallet_id, failed.amount, asked_by="", payer="", note="", recharge_id=failed.recharge_id
+        )
+
+
+def _why(payment: Payment, card: str) -> str:
+    if payment.state is State.LAPSED:
+        return f"nobody confirmed the payment on {card} at the bank in time"
+    return words_of(
+        "authentication_required" if payment.state is State.WAITING else payment.decline_code, card
+    )
+
+
+def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
+    day_began_at, _, month_began_at = day_bounds(now, view.zone)
+    rows = [
+        settlement.payment_of(row)
+        for row in connection.execute(
+            select(payments)
+            .where(
+                payments.c.wallet_id == view.wallet_id,
+                payments.c.purpose == "recharge",
+                payments.c.created_at >= min(month_began_at, day_began_at) - timedelta(days=1),
+            )
+            .order_by(payments.c.created_at)
+        ).mappings()
+    ]
+    last = rows[-1] if rows else None
+    unfinished = (
+        last if last is not None and last.state is State.FAILED and last.next_try_at is not None else None
+    )
+    counted = [row for row in rows if unfinished is None or row.recharge_id != unfinished.recharge_id]
+    return Past(
+        counted=RechargePast(
+            in_flight=any(row.state in IN_FLIGHT for row in rows),
+            attempts_today=len({row.recharge_id for row in counted if row.created_at >= day_began_at}),
+            money_today_micros=_money(row for row in rows if row.created_at >= day_began_at),
+            money_month_micros=_money(row for row in rows if row.created_at >= month_began_at),
+            last_started_at=max((row.created_at for row in counted), default=None),
+            retry_at=unfinished.next_try_at if unfinished is not None else None,
+            coming_micros=_coming(connection, view.wallet_id),
+            needs_person=last is not None and last.state is State.WAITING,
+            last_used_at=view.last_asked_at,
+            switched_off=charges_are_off(connection, view.wallet_id),
+        ),
+        unfinished=unfinished,
+    )
+
+
+def _money(rows: Iterable[Payment]) -> int:
+    return sum(row.amount.micros for row in rows if row.amount is not None and row.state in _COUNTS_MONEY)
+
+
+def _coming(connection: Connection, wallet_id: UUID) -> int:
+    """Sum the charges that people have started and nobody knows the end of yet."""
+    return int(
+        connection.execute(
+            select(func.coalesce(func.sum(payments.c.amount_micros), 0)).where(
+                payments.c.wallet_id == wallet_id,
+                payments.c.purpose == "top_up",
+                payments.c.way == "saved_card",
+                payments.c.state.in_([state.value for state in IN_FLIGHT]),
+            )
+        ).scalar_one()
+    )
+
+
+def _leaves_one(past: Past, rule: RechargeRule) -> bool:
+    """Whether the charge that is made now is the second-last that the rule allows today."""
+    return past.counted.attempts_today + 2 == rule.per_day_max
+
+
+def due_reminder(waited: timedelta) -> int | None:
+    """Say which reminder is due after some waiting, by its hours; the latest that applies. Pure."""
+    return max((hours for hours in REMIND_HOURS if waited >= timedelta(hours=hours)), default=None)
+
+
+def _remind(tx: Tx, *, wallet_id: UUID, payment_id: UUID, hours: int) -> None:
+    if mark_once(tx, wallet_id, f"reminded:{payment_id}:{hours}"):
+        tx.outbox.add(wallet_id, ConfirmationDue(payment_id=payment_id, hours=hours))
+
+
+def _is_worn_out(connection: Connection, wallet_id: UUID, card_id: str, now: datetime) -> bool:
+    """Say whether a card, whatever its id, was declined so often lately that it is not charged automatically."""
+    fingerprint = connection.execute(
+        select(cards.c.fingerprint).where(cards.c.wallet_id == wallet_id, cards.c.card_id == card_id)
+    ).scalar_one_or_none()
+    same = (
+        select(cards.c.card_id).where(cards.c.wallet_id == wallet_id, cards.c.fingerprint == fingerprint)
+        if fingerprint
+        else [card_id]
+    )
+    declined = connection.execute(
+        select(func.count()).where(
+            payments.c.wallet_id == wallet_id,
+            payments.c.purpose == "recharge",
+            payments.c.state == State.FAILED.value,
+            payments.c.decline_code.not_in(NO_DECLINES),
+            payments.c.card_id.in_(same),
+            payments.c.created_at > now - timedelta(days=DECLINES_DAYS),
+        )
+    ).scalar_one()
+    return int(declined) >= DECLINES_MAX
+
+
+def _tried_cards(connection: Connection, payment: Payment) -> Sequence[str]:
+    rows = connection.execute(
+        select(payments.c.card_id)
+        .where(
+            payments.c.wallet_id == payment.wallet_id,
+            payments.c.recharge_id == payment.recharge_id,
+            payments.c.purpose == "recharge",
+        )
+        .order_by(payments.c.created_at)
+    )
+    return [str(card) for card in rows.scalars()]
+
+
+def _wont_last(tx: Tx, wallet_id: UUID) -> bool:
+    view = tx.book.view(wallet_id)
+    return view.available_micros <= view.critical_micros
+
+
+def card_slots(connection: Connection, wallet_id: UUID) -> dict[str, str]:
+    """Give the usable cards by slot: "main" and, where there is one, "backup"."""
+    rows = connection.execute(
+        select(cards.c.slot, cards.c.card_id).where(cards.c.wallet_id == wallet_id, cards.c.slot != "removed")
+    )
+    return {str(slot): str(card) for slot, card in rows}
+
+
+def card_words(connection: Connection, wallet_id: UUID, card_id: str) -> str:
+    """Write a card as people read it: "Visa ••4242"."""
+    row = connection.execute(
+        select(cards.c.brand, cards.c.last4).where(cards.c.wallet_id == wallet_id, cards.c.card_id == card_id)
+    ).one_or_none()
+    return f"{row.brand} ••{row.last4}" if row is not None else "the card"

@@ -1,0 +1,358 @@
+"""Payment rows inside one transaction: insert, look up, and what follows when money (or a card) arrived.
+
+Every way in which news reaches us ends in `settle` or `connect`, and both are safe to run again: the ledger's key
+`credit:pi_…` credits once, whatever told us first. No gateway is known here.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select, update
+
+from bot.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
+from bot.payment_state import OPEN, News, State, after
+from bot.ports import CardSeen, IntentSeen
+from bot.tables import billing, cards, payments
+from bot.wallets import rules
+from ledger import CreditKind, Currency, Money, PostMoney, Receipt, Refused, Tx, from_minor, new_id
+
+log = logging.getLogger("redbar.payments")
+FIRST_REF = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One wish of ours to be paid, or (without an amount) to be trusted with a card."""
+
+    wallet_id: UUID
+    payment_id: UUID
+    ref: str
+    purpose: str
+    way: str
+    state: State
+    amount: Money | None
+    currency: Currency
+    asked_by: str
+    payer: str
+    note: str
+    card_id: str
+    saves_card: bool
+    session_id: str
+    link_id: str
+    intent_id: str
+    url: str
+    created_at: datetime
+    expires_at: datetime | None
+    settled_at: datetime | None
+    paid_with: str
+    receipt_url: str
+    decline_code: str
+    advice_code: str
+    withdrawn_by: str
+    qr_file_id: str
+    try_number: int
+    recharge_id: str
+    next_try_at: datetime | None
+    next_card_id: str
+
+
+def plan(
+    tx: Tx,
+    wallet_id: UUID,
+    *,
+    purpose: str,
+    way: str,
+    currency: Currency,
+    amount: Money | None = None,
+    asked_by: str = "",
+    payer: str = "",
+    note: str = "",
+    card_id: str = "",
+    saves_card: bool = False,
+    expires_at: datetime | None = None,
+    try_number: int = 1,
+    recharge_id: str = "",
+) -> Payment:
+    """Insert a payment that is about to be asked for."""
+    payment_id = new_id()
+    tx.connection.execute(
+        insert(payments).values(
+            wallet_id=wallet_id,
+            payment_id=payment_id,
+            ref=_next_ref(tx, wallet_id),
+            purpose=purpose,
+            way=way,
+            state=State.ASKED.value,
+            amount_micros=amount.micros if amount else None,
+            currency=currency.code,
+            asked_by=asked_by,
+            payer=payer,
+            note=note,
+            card_id=card_id,
+            saves_card=int(saves_card),
+            created_at=tx.now,
+            expires_at=expires_at,
+            try_number=try_number,
+            recharge_id=recharge_id or str(payment_id),
+        )
+    )
+    found = find(tx.connection, wallet_id, payment_id=payment_id)
+    assert found is not None
+    return found
+
+
+def _next_ref(tx: Tx, wallet_id: UUID) -> str:
+    given = tx.connection.execute(
+        update(billing)
+        .where(billing.c.wallet_id == wallet_id)
+        .values(refs_given=billing.c.refs_given + 1)
+        .returning(billing.c.refs_given)
+    ).scalar_one()
+    return f"RB-{FIRST_REF + given}"
+
+
+def find(
+    connection: Connection,
+    wallet_id: UUID,
+    *,
+    payment_id: UUID | None = None,
+    intent_id: str = "",
+    session_id: str = "",
+    link_id: str = "",
+    ref: str = "",
+) -> Payment | None:
+    """Look one payment up by whatever is known of it."""
+    wanted = select(payments).where(payments.c.wallet_id == wallet_id)
+    for column, value in (
+        (payments.c.payment_id, payment_id),
+        (payments.c.intent_id, intent_id),
+        (payments.c.session_id, session_id),
+        (payments.c.link_id, link_id),
+        (payments.c.ref, ref),
+    ):
+        if value:
+            wanted = wanted.where(column == value)
+    row = connection.execute(wanted.limit(1)).mappings().one_or_none()
+    return payment_of(row) if row is not None else None
+
+
+def fresh(tx: Tx, payment: Payment) -> Payment:
+    """Read a payment again, inside the transaction that acts on it."""
+    found = find(tx.connection, payment.wallet_id, payment_id=payment.payment_id)
+    assert found is not None
+    return found
+
+
+def open_payments(connection: Connection, wallet_id: UUID, *, purposes: Sequence[str]) -> list[Payment]:
+    """Give the payments that may still bring something, oldest first."""
+    rows = connection.execute(
+        select(payments)
+        .where(
+            payments.c.wallet_id == wallet_id,
+            payments.c.state.in_([state.value for state in OPEN]),
+            payments.c.purpose.in_(purposes),
+        )
+        .order_by(payments.c.created_at)
+    ).mappings()
+    return [payment_of(row) for row in rows]
+
+
+def overdue(connection: Connection, wallet_ids: Sequence[UUID], now: datetime) -> list[tuple[UUID, UUID]]:
+    """Give the wallets' requests, and payments that wait for a person, whose time is over: wallet and payment ids."""
+    rows = connection.execute(
+        select(payments.c.wallet_id, payments.c.payment_id)
+        .where(
+            payments.c.wallet_id.in_(wallet_ids),
+            payments.c.state.in_([State.OFFERED.value, State.WAITING.value]),
+            payments.c.expires_at <= now,
+        )
+        .execution_options(cross_shard=True)
+    ).all()
+    return [(row.wallet_id, row.payment_id) for row in rows]
+
+
+def payment_of(row: Any) -> Payment:
+    """Read one row."""
+    values: dict[str, Any] = dict(row)
+    currency = Currency.of(str(values["currency"]))
+    micros = values.pop("amount_micros")
+    assert micros is None or isinstance(micros, int)
+    values.update(
+        state=State(str(values["state"])),
+        currency=currency,
+        amount=Money(micros, currency) if micros is not None else None,
+        saves_card=bool(values["saves_card"]),
+    )
+    return Payment(**values)  # the columns and the fields are the same, by test
+
+
+def change(tx: Tx, payment: Payment, news: News, **columns: object) -> Payment:
+    """Let some news act on a payment, with columns that change along."""
+    state = after(payment.state, news)
+    tx.connection.execute(
+        update(payments)
+        .where(payments.c.wallet_id == payment.wallet_id, payments.c.payment_id == payment.payment_id)
+        .values(state=state.value, **columns)
+    )
+    return replace(payment, state=state, **columns)  # type: ignore[arg-type] # as above
+
+
+def schedule(tx: Tx, payment: Payment, at: datetime | None, card_id: str) -> None:
+    """Remember when, and with which card, a declined recharge is tried again."""
+    tx.connection.execute(
+        update(payments)
+        .where(payments.c.wallet_id == payment.wallet_id, payments.c.payment_id == payment.payment_id)
+        .values(next_try_at=at, next_card_id=card_id)
+    )
+
+
+def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
+    """Credit a succeeded intent, once, and let everything that must follow be committed with it."""
+    assert seen.status == "succeeded"
+    currency = Currency.of(seen.currency)
+    if currency != payment.currency or seen.received_minor <= 0:
+        # Never guessed at: a person has to look. The inbox row keeps the error and is tried again.
+        raise AmountsDiffer(payment, seen.intent_id)
+    amount = from_minor(seen.received_minor, currency)
+    paid_with = str(seen.card) if seen.card is not None else ""
+    (outcome,) = tx.book.carry_out(
+        payment.wallet_id,
+        [
+            PostMoney(
+                source="stripe",
+                source_id=f"credit:{seen.intent_id}",
+                kind=CreditKind.RECHARGE if payment.purpose == "recharge" else CreditKind.TOP_UP,
+                amount_micros=amount.micros,
+                occurred_at=None,
+                reference=payment.ref,
+                description=paid_with,
+            )
+        ],
+    )
+    if isinstance(outcome, Refused):
+        raise outcome
+    assert isinstance(outcome, Receipt)
+    if outcome.duplicate:
+        return payment
+    if payment.state is State.PAID:
+        tx.outbox.add(payment.wallet_id, PaidTwice(payment_id=payment.payment_id, intent_id=seen.intent_id))
+        return payment
+    if payment.saves_card and seen.card is not None:
+        save_card(tx, payment, seen.card)
+    payment = change(
+        tx,
+        payment,
+        News.SUCCEEDED,
+        intent_id=seen.intent_id,
+        settled_at=tx.now,
+        paid_with=paid_with,
+        receipt_url=seen.receipt_url,
+    )
+    tx.book.set_trouble(payment.wallet_id, "")
+    if payment.purpose == "recharge":
+        tx.outbox.add(payment.wallet_id, RechargeMade(payment_id=payment.payment_id))
+    else:
+        _let_go(tx, payment.wallet_id)
+        rules.wake(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
+        tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
+    return payment
+
+
+def _let_go(tx: Tx, wallet_id: UUID) -> None:
+    """Stop waiting for somebody to confirm an automatic payment: people have paid otherwise.
+
+    Its intent was cancelled when the bank asked, so nothing can be charged for it any more.
+    """
+    tx.connection.execute(
+        update(payments)
+        .where(
+            payments.c.wallet_id == wallet_id,
+            payments.c.purpose == "recharge",
+            payments.c.state == State.WAITING.value,
+        )
+        .values(state=after(State.WAITING, News.TAKEN_BACK).value)
+    )
+
+
+class NotBookable(Exception):
+    """Money moved outside that cannot be booked by a program; kept, told and listed until somebody has looked."""
+
+    def __init__(self, words: str, *, wallet_id: UUID | None) -> None:
+        self.wallet_id = wallet_id
+        super().__init__(words)
+
+
+class AmountsDiffer(NotBookable):
+    """What moved is not what was asked for, in another currency or of no amount; nothing is booked."""
+
+    def __init__(self, payment: Payment, outside_id: str) -> None:
+        words = f"{payment.ref}: {outside_id} is in another currency or of no amount"
+        super().__init__(words, wallet_id=payment.wallet_id)
+
+
+class Unattributed(NotBookable):
+    """Something carries our mark, and names a payment that is not here."""
+
+
+class NotServed(Exception):
+    """It belongs to another workspace of these books: the process of that workspace books it and tells of it."""
+
+    def __init__(self, wallet_id: UUID) -> None:
+        super().__init__(f"It belongs to wallet {wallet_id} of another workspace.")
+
+
+def connect(tx: Tx, payment: Payment, card: CardSeen) -> Payment:
+    """Save the card that somebody entered on a page made for that."""
+    if payment.state is State.PAID:
+        return payment
+    save_card(tx, payment, card)
+    payment = change(tx, payment, News.SUCCEEDED, settled_at=tx.now, paid_with=str(card))
+    rules.wake(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
+    tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
+    return payment
+
+
+def save_card(tx: Tx, payment: Payment, card: CardSeen) -> None:
+    """Make a card the main one; the card that was main before becomes the backup."""
+    wallet_id = payment.wallet_id
+    rows = tx.connection.execute(select(cards).where(cards.c.wallet_id == wallet_id)).mappings().all()
+    main = next((row for row in rows if row["slot"] == "main"), None)
+    if main is not None and main["card_id"] == card.card_id:
+        return
+    of_wallet = update(cards).where(cards.c.wallet_id == wallet_id)
+    same = main is not None and card.fingerprint and main["fingerprint"] == card.fingerprint
+    if main is not None:
+        tx.connection.execute(of_wallet.where(cards.c.slot == "backup").values(slot="removed"))
+        tx.connection.execute(
+            of_wallet.where(cards.c.slot == "main").values(slot="removed" if same else "backup")
+        )
+    values: dict[str, object] = {
+        "brand": card.brand,
+        "last4": card.last4,
+        "exp_month": card.exp_month,
+        "exp_year": card.exp_year,
+        "fingerprint": card.fingerprint,
+        "slot": "main",
+        "connected_by": payment.payer or payment.asked_by,
+        "connected_at": tx.now,
+    }
+    if any(row["card_id"] == card.card_id for row in rows):
+        tx.connection.execute(of_wallet.where(cards.c.card_id == card.card_id).values(**values))
+    else:
+        tx.connection.execute(insert(cards).values(wallet_id=wallet_id, card_id=card.card_id, **values))
+    # A retry that was planned on the card before is not waited for: the new one is charged as soon as it may be.
+    tx.connection.execute(
+        update(payments)
+        .where(
+            payments.c.wallet_id == wallet_id,
+            payments.c.purpose == "recharge",
+            payments.c.state == State.FAILED.value,
+            payments.c.next_try_at.is_not(None),
+        )
+        .values(next_try_at=None)
+    )
+    tx.outbox.add(wallet_id, CardConnected(card_id=card.card_id, payment_id=payment.payment_id))

@@ -1,0 +1,233 @@
+"""Charging the saved card by a person's hand: one-time intents, the daily limit, and what became of it.
+
+A money button carries an opaque id and nothing else; what it stands for is a row of ours, consumed once, by
+somebody entitled at that moment (I18).
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+from sqlalchemy import func, insert, select, update
+
+from bot.facts import PaymentFacts
+from bot.payment_state import State
+from bot.payments import settlement
+from bot.payments.recharge import card_slots, card_words
+from bot.payments.requests import Payments
+from bot.payments.settlement import Payment
+from bot.stripe import requests as stripe_requests
+from bot.stripe.declines import words_of
+from bot.stripe.requests import Call
+from bot.tables import intents, payments
+from bot.wallets.served import Served
+from bot.wallets.wallets import NoCard, day_bounds
+from ledger import Currency, Ledger, Money, Refused, Tx, new_id, to_minor
+
+INTENT_LIFETIME = timedelta(hours=24)
+TOP_UP_MIN_MAJOR = 10
+TOP_UP_MAX_MAJOR = 10_000
+PEOPLE_DAY_MAX_MAJOR = 1_000
+
+
+class AmountNotTaken(Refused):
+    """A top-up is smaller or larger than what may be paid at once."""
+
+
+class AlreadyUsed(Refused):
+    """A button that acts once was pressed again, or is too old."""
+
+    def __init__(self) -> None:
+        super().__init__("This button was used already. Nothing more was charged.")
+
+
+class OverDailyLimit(Refused):
+    """People may charge the saved card so much a day; more becomes a link for finance."""
+
+    def __init__(self, *, limit: Money, left: Money) -> None:
+        self.limit = limit
+        self.left = left
+        super().__init__(
+            f"People can charge the saved card up to {limit} a day; {left} is left today. "
+            "Ask somebody to pay a larger amount by link: their payment is the approval."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What an intent stands for."""
+
+    amount: Money
+    card_id: str
+
+
+def check_amount(amount: Money) -> None:
+    """Refuse a top-up outside the bounds. Refuses: AmountNotTaken, NotCardExact."""
+    least = Money(TOP_UP_MIN_MAJOR * 1_000_000, amount.currency)
+    most = Money(TOP_UP_MAX_MAJOR * 1_000_000, amount.currency)
+    if not least <= amount <= most:
+        raise AmountNotTaken(f"A top-up is between {least} and {most}; {amount} is outside that.")
+    to_minor(amount)
+
+
+class Charges:
+    """Lets people charge the saved card, once per confirmed wish."""
+
+    def __init__(self, ledger: Ledger, payments_flow: Payments, served: Served) -> None:
+        self._ledger = ledger
+        self._payments = payments_flow
+        self._served = served
+
+    def prepare(self, wallet_id: UUID, amount: Money, *, actor: str) -> tuple[str, str]:
+        """Keep a wish to charge the main card; gives its id and the card's. Refuses: NoCard, AmountNotTaken."""
+        check_amount(amount)
+
+        def save(tx: Tx) -> tuple[str, str]:
+            slots = card_slots(tx.connection, wallet_id)
+            if "main" not in slots:
+                raise NoCard
+            self._check_daily(tx, wallet_id, amount)
+            intent_id = new_id()
+            _insert_intent(tx, wallet_id, intent_id, amount, slots["main"], actor)
+            return str(intent_id), slots["main"]
+
+        return self._ledger.run(save, wallet_id=wallet_id)
+
+    def offer(self, wallet_id: UUID, episode_id: UUID, amount: Money, *, card_id: str) -> str:
+        """Keep the charge that an alert's button offers; everybody who is shown the same offer gets the same id.
+
+        Whoever presses first consumes it; rights, limits and the card are checked then.
+        """
+        intent_id = uuid5(episode_id, f"charge:{amount.micros}:{card_id}")
+
+        def save(tx: Tx) -> None:
+            known = tx.connection.execute(
+                select(intents.c.intent_id).where(
+                    intents.c.wallet_id == wallet_id, intents.c.intent_id == intent_id
+                )
+            ).scalar_one_or_none()
+            if known is None:
+                _insert_intent(tx, wallet_id, intent_id, amount, card_id, "")
+
+        self._ledger.run(save, wallet_id=wallet_id)
+        return str(intent_id)
+
+    def peek(self, wallet_id: UUID, intent_id: str) -> Charge:
+        """Say what an intent stands for without consuming it. Refuses: AlreadyUsed."""
+        return self._ledger.run(lambda tx: _wish(tx, wallet_id, intent_id), wallet_id=wallet_id)
+
+    def charge(self, wallet_id: UUID, intent_id: str, *, actor: str) -> Payment:
+        """Consume an intent and charge the card. Refuses: AppRemoved, AlreadyUsed, NoCard, OverDailyLimit."""
+        call = self._ledger.run(
+            lambda tx: self._consume(tx, wallet_id, intent_id, actor), wallet_id=wallet_id
+        )
+        return self._payments.carry_out(call)
+
+    def _consume(self, tx: Tx, wallet_id: UUID, intent_id: str, actor: str) -> Call:
+        self._served.require_living(tx.connection, wallet_id)
+        wish = _wish(tx, wallet_id, intent_id)
+        self._check_daily(tx, wallet_id, wish.amount)
+        slots = card_slots(tx.connection, wallet_id)
+        if wish.card_id not in slots.values():
+            raise NoCard
+        # From here on nothing may refuse.
+        tx.connection.execute(
+            update(intents)
+            .where(intents.c.wallet_id == wallet_id, intents.c.intent_id == UUID(intent_id))
+            .values(consumed_at=tx.now)
+        )
+        payment = settlement.plan(
+            tx,
+            wallet_id,
+            purpose="top_up",
+            way="saved_card",
+            currency=wish.amount.currency,
+            amount=wish.amount,
+            asked_by=actor,
+            card_id=wish.card_id,
+        )
+        tx.book.audit(
+            wallet_id, actor, "charge", {}, {"ref": payment.ref, "amount_micros": wish.amount.micros}
+        )
+        return self._payments.charge(tx, payment)
+
+    def _check_daily(self, tx: Tx, wallet_id: UUID, amount: Money) -> None:
+        view = tx.book.view(wallet_id)
+        day_began_at, _, _ = day_bounds(tx.now, view.zone)
+        used = tx.connection.execute(
+            select(func.coalesce(func.sum(payments.c.amount_micros), 0)).where(
+                payments.c.wallet_id == wallet_id,
+                payments.c.purpose == "top_up",
+                payments.c.way == "saved_card",
+                payments.c.created_at >= day_began_at,
+                payments.c.state.in_([State.PAID.value, State.ASKED.value, State.COLLECTING.value]),
+            )
+        ).scalar_one()
+        limit = Money(PEOPLE_DAY_MAX_MAJOR * 1_000_000, amount.currency)
+        left = Money(max(0, limit.micros - int(used)), amount.currency)
+        if amount > left:
+            raise OverDailyLimit(limit=limit, left=left)
+
+    def result(self, payment: Payment) -> PaymentFacts:
+        """Say what became of a charge."""
+        with self._ledger.reading() as connection:
+            card = (
+                card_words(connection, payment.wallet_id, payment.card_id)
+                if payment.card_id
+                else payment.paid_with
+            )
+            view, _ = self._ledger.look(connection, payment.wallet_id)
+            unmade = payment.state is State.ASKED
+            denied = unmade and stripe_requests.was_denied(connection, payment.wallet_id, payment.payment_id)
+        outcome = {
+            State.PAID: "paid",
+            State.WAITING: "needs_action",
+            State.FAILED: "declined",
+            # An intent that isn't confirmed charges nothing; one whose confirmation has no answer may have.
+            State.ASKED: "denied" if denied else "unreachable",
+            State.COLLECTING: "unknown",
+            State.WITHDRAWN: "taken_back",
+        }.get(payment.state, "unknown")
+        assert payment.amount is not None
+        return PaymentFacts(
+            ref=payment.ref,
+            amount=payment.amount,
+            outcome=outcome,
+            card=card,
+            decline_words=words_of(payment.decline_code, card) if outcome == "declined" else "",
+            balance=Money(view.balance_micros, payment.currency),
+            receipt_url=payment.receipt_url,
+        )
+
+
+def _wish(tx: Tx, wallet_id: UUID, intent_id: str) -> Charge:
+    row = tx.connection.execute(
+        select(intents).where(intents.c.wallet_id == wallet_id, intents.c.intent_id == _uuid(intent_id))
+    ).one_or_none()
+    if row is None or row.purpose != "charge" or row.consumed_at is not None or row.expires_at <= tx.now:
+        raise AlreadyUsed
+    body = json.loads(row.body)
+    return Charge(Money(body["amount_micros"], Currency.of(body["currency"])), body["card_id"])
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise AlreadyUsed from None
+
+
+def _insert_intent(tx: Tx, wallet_id: UUID, intent_id: UUID, amount: Money, card_id: str, actor: str) -> None:
+    body = {"amount_micros": amount.micros, "currency": amount.currency.code, "card_id": card_id}
+    tx.connection.execute(
+        insert(intents).values(
+            wallet_id=wallet_id,
+            intent_id=intent_id,
+            purpose="charge",
+            body=json.dumps(body),
+            actor=actor,
+            created_at=tx.now,
+            expires_at=tx.now + INTENT_LIFETIME,
+        )
+    )

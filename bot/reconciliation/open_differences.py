@@ -1,0 +1,195 @@
+"""What a reconciliation may not correct: kept with the day on which it was first seen, told once, left by hand.
+
+It ends when both sides were seen to agree, however old it is. What a customer of ours paid without our mark is said
+for as long as it is listed, three days and more: nobody but a person can tell whether it was meant for the wallet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from bot.notices import BooksDiffer
+from bot.reconciliation.difference import Break, Parked
+from bot.tables import NIL_WALLET, breaks, inbox
+from bot.wallets import rules
+from bot.wallets.named_values import drop_mark, mark_of, names_of_marks, set_mark
+from ledger import Ledger, Refused, Tx
+
+PARKED_AFTER = 2
+"""Tries after which news that cannot be handled is listed."""
+OPERATOR = "operator"
+_LEFT = "left:"
+"""What a mark's name begins with that says of a key that it was left as it is; its value says why."""
+
+
+class NotSettled(Refused):
+    """What an operator wants settled cannot be, in words that say why."""
+
+
+def open_breaks(connection: Connection, wallet_ids: Sequence[UUID]) -> dict[tuple[UUID, str], str]:
+    """Give what differed when it was last looked at, in these wallets and in no wallet: words by wallet and key."""
+    rows = connection.execute(
+        select(breaks.c.wallet_id, breaks.c.key, breaks.c.words)
+        .where(breaks.c.wallet_id.in_([*wallet_ids, NIL_WALLET]), breaks.c.ended_at.is_(None))
+        .order_by(breaks.c.wallet_id, breaks.c.key)
+        .execution_options(cross_shard=True)
+    )
+    return {(row.wallet_id, row.key): row.words for row in rows}
+
+
+def keep_breaks(ledger: Ledger, found: Sequence[Break], wallet_ids: Sequence[UUID]) -> Sequence[Break]:
+    """Keep the wallets' breaks with their age, end those that are gone, and tell of new ones; not what was left."""
+    by_wallet: dict[UUID, list[Break]] = {}
+    with ledger.reading() as connection:
+        known = {wallet_id for wallet_id, _ in open_breaks(connection, wallet_ids)}
+        left = left_keys(connection)
+    for one in found:
+        if one.key not in left:
+            by_wallet.setdefault(one.wallet_id, []).append(one)
+    kept: list[Break] = []
+    for wallet_id in sorted(known | by_wallet.keys()):
+        keep = partial(_keep_breaks, wallet_id=wallet_id, found=by_wallet.get(wallet_id, []))
+        kept += ledger.run(keep, wallet_id=wallet_id)
+    return kept
+
+
+def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
+    """Leave what is listed under a key or an id of Stripe's as it is; gives the keys. Refuses: NotSettled."""
+    if not what.strip():
+        raise NotSettled("Name what is to be left: a key or an id that `redbar reconcile` lists.")
+    with ledger.reading() as connection:
+        differing = connection.execute(
+            select(breaks.c.wallet_id, breaks.c.key)
+            .where(
+                breaks.c.ended_at.is_(None),
+                or_(breaks.c.key == what, breaks.c.key.endswith(f":{what}", autoescape=True)),
+            )
+            .execution_options(cross_shard=True)
+        ).all()
+        parked = _parked(connection, what)
+    if not differing and not parked:
+        raise NotSettled(f"Nothing that is listed is called {what}. `redbar reconcile` lists what is.")
+    # What is parked today is found on one side only tomorrow night.
+    keys = {row.key for row in differing} | {key for key in parked.values() if key}
+    ledger.run(partial(_leave, keys=keys, events=sorted(parked), note=note), wallet_id=None)
+    for row in differing:
+        end = partial(_end, wallet_id=row.wallet_id, key=row.key, note=note)
+        ledger.run(end, wallet_id=row.wallet_id)
+    return sorted(keys) or [what]
+
+
+def left_keys(connection: Connection) -> frozenset[str]:
+    """Give the keys of all that was left as it is."""
+    return frozenset(name.removeprefix(_LEFT) for name in names_of_marks(connection, NIL_WALLET, _LEFT))
+
+
+def is_left(connection: Connection, intent_id: str) -> bool:
+    """Say whether a payment was left as it is, and with it whatever becomes of it."""
+    return mark_of(connection, NIL_WALLET, f"{_LEFT}credit:{intent_id}") is not None
+
+
+def list_again(ledger: Ledger, key: str) -> None:
+    """Forget that a key was left, since it has been booked after all."""
+    ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, f"{_LEFT}{key}"), wallet_id=None)
+
+
+def _parked(connection: Connection, what: str) -> dict[str, str]:
+    """Give the news that are parked under an id, and all others of the same thing: the books' key by event."""
+    rows = connection.execute(
+        select(inbox.c.event_id, inbox.c.object_id, inbox.c.intent_id).where(
+            inbox.c.wallet_id == NIL_WALLET, inbox.c.handled_at.is_(None), inbox.c.error != ""
+        )
+    ).all()
+    about = {row.event_id: subject_of(row.object_id, row.intent_id) for row in rows}
+    meant = {about[row.event_id] for row in rows if what in (row.event_id, row.object_id, row.intent_id)}
+    return {event_id: _key_of(name) for event_id, name in about.items() if name in meant}
+
+
+def subject_of(object_id: str, intent_id: str) -> str:
+    """Say what a piece of news is about: the payment where its page tells of it, else the object itself."""
+    return intent_id if object_id.startswith("cs_") and intent_id else object_id
+
+
+def _key_of(name: str) -> str:
+    what = {"pi_": "credit", "re_": "refund"}.get(name[:3], "")
+    return f"{what}:{name}" if what else ""
+
+
+def _leave(tx: Tx, *, keys: set[str], events: Sequence[str], note: str) -> None:
+    for key in sorted(keys):
+        set_mark(tx, NIL_WALLET, f"{_LEFT}{key}", note)
+    here = inbox.c.wallet_id == NIL_WALLET
+    tx.connection.execute(update(inbox).where(here, inbox.c.event_id.in_(events)).values(handled_at=tx.now))
+
+
+def _end(tx: Tx, *, wallet_id: UUID, key: str, note: str) -> None:
+    mine = (breaks.c.wallet_id == wallet_id) & (breaks.c.key == key)
+    tx.connection.execute(update(breaks).where(mine).values(ended_at=tx.now))
+    if wallet_id != NIL_WALLET:
+        tx.book.audit(wallet_id, OPERATOR, "left_as_it_is", {}, {"key": key, "note": note})
+
+
+def parked_news(ledger: Ledger) -> Sequence[Parked]:
+    """Give news that could not be handled although it was tried again."""
+    with ledger.reading() as connection:
+        rows = connection.execute(
+            select(inbox)
+            .where(
+                inbox.c.wallet_id == NIL_WALLET,
+                inbox.c.handled_at.is_(None),
+                inbox.c.error != "",  # what only waits for Stripe's answer is not parked
+                inbox.c.tries >= PARKED_AFTER,
+            )
+            .order_by(inbox.c.taken_at)
+        ).all()
+    return [Parked(row.event_id, row.kind, row.object_id, row.taken_at, row.tries, row.error) for row in rows]
+
+
+def _keep_breaks(tx: Tx, *, wallet_id: UUID, found: Sequence[Break]) -> list[Break]:
+    rows = {
+        row.key: row.found_at
+        for row in tx.connection.execute(
+            select(breaks.c.key, breaks.c.found_at).where(
+                breaks.c.wallet_id == wallet_id, breaks.c.ended_at.is_(None)
+            )
+        )
+    }
+    kept = [replace(one, found_at=rows.get(one.key, tx.now), new=one.key not in rows) for one in found]
+    mine = breaks.c.wallet_id == wallet_id
+    gone = rows.keys() - {one.key for one in found}
+    if gone:
+        tx.connection.execute(
+            update(breaks).where(mine, breaks.c.key.in_(sorted(gone))).values(ended_at=tx.now)
+        )
+    for one in kept:
+        _keep_break(tx, one)
+    fresh = [one for one in kept if one.new]
+    if fresh and wallet_id != NIL_WALLET:
+        paused = rules.pause(tx, wallet_id, "the books and Stripe differ")
+        first = fresh[0]
+        notice = BooksDiffer(count=len(fresh), key=first.key, words=first.words, paused=paused)
+        tx.outbox.add(wallet_id, notice)
+    return kept
+
+
+def _keep_break(tx: Tx, one: Break) -> None:
+    mine = (breaks.c.wallet_id == one.wallet_id) & (breaks.c.key == one.key)
+    changed = tx.connection.execute(
+        update(breaks)
+        .where(mine)
+        .values(words=one.words, seen_at=tx.now, found_at=one.found_at, ended_at=None)
+        .returning(breaks.c.key)
+    ).scalar_one_or_none()
+    if changed is None:
+        tx.connection.execute(
+            insert(breaks).values(
+                wallet_id=one.wallet_id,
+                key=one.key,
+                words=one.words,
+                found_at=one.found_at,
+                seen_at=tx.now,
+            )
+        )

@@ -1,0 +1,105 @@
+"""What people mean in the Slack stand-in: which element they press, whom they mention, what they left empty. Pure."""
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bot.sandbox.document_store import Doc
+from bot.sandbox.slack.elements import BUTTONS
+from bot.sandbox.slack.seed import BOT_USER, BY_HANDLE, BY_ID, CHANNEL_BY_ID, CHANNEL_BY_NAME
+from bot.sandbox.slack.views import elements_of, option_of
+
+_MENTION = re.compile(
+    r"<@(?P<user>\w+)(?:\|[^>]*)?>|<#(?P<channel>\w+)(?:\|[^>]*)?>"
+    r"|(?<![\w@])@(?P<handle>[\w.-]*\w)|(?<![\w#&])#(?P<name>[\w-]*\w)"
+)
+
+
+class NotThere(Exception):
+    """What somebody wants to press or read is not in front of them."""
+
+
+def escaped(text: str, *, names: bool) -> str:
+    """Turn @handles and #channels into mentions and escape the rest; a command's mentions carry names."""
+    parts, end = [], 0
+    for found in _MENTION.finditer(text):
+        mention = _mention(found, names)
+        if mention:
+            parts += [html.escape(text[end : found.start()], quote=False), mention]
+            end = found.end()
+    return "".join(parts) + html.escape(text[end:], quote=False)
+
+
+def _mention(found: re.Match[str], names: bool) -> str:
+    user, handle = found["user"], found["handle"]
+    person = BY_ID.get(user or "") or BY_HANDLE.get(handle or "")
+    if person is not None:
+        return f"<@{person.user_id}|{person.handle}>" if names else f"<@{person.user_id}>"
+    if user == BOT_USER or handle == "redbar":
+        return f"<@{BOT_USER}|redbar>" if names else f"<@{BOT_USER}>"
+    channel = CHANNEL_BY_ID.get(found["channel"] or "") or CHANNEL_BY_NAME.get(found["name"] or "")
+    return f"<#{channel.channel_id}|{channel.name}>" if channel is not None else ""
+
+
+def find_element(blocks: list[Doc], wish: Mapping[str, Any]) -> tuple[Doc, Doc]:
+    """Find an element by action id, by block and action, by value, or by the words on it. Raises: NotThere.
+
+    An app that publishes anew gives its blocks new ids while somebody's finger comes down: the same button then counts,
+    whichever block it stands in by now.
+    """
+    for one in (wish, {**wish, "block_id": None}):
+        for block, element in elements_of(blocks):
+            if _meant(block, element, one):
+                return block, element
+    wanted = wish.get("text") or wish.get("action_id")
+    raise NotThere(f"There is nothing like {wanted!r} to press here.")
+
+
+def pressed_in(blocks: list[Doc], wish: Mapping[str, Any]) -> bool:
+    """Say whether what is pressed stands in these blocks."""
+    return any(_meant(block, element, wish) for block, element in elements_of(blocks))
+
+
+def _meant(block: Doc, element: Doc, wish: Mapping[str, Any]) -> bool:
+    if not wish.get("action_id") and not wish.get("text"):
+        return False
+    if wish.get("block_id") and block["block_id"] != wish["block_id"]:
+        return False
+    if wish.get("action_id") and element["action_id"] != wish["action_id"]:
+        return False
+    if wish.get("text") and (element.get("text") or {}).get("text") != wish["text"]:
+        return False
+    if element["type"] == "button":
+        return wish.get("value") in (None, element.get("value"))
+    if element["type"] == "overflow":
+        try:
+            option_of(element, given_in(wish))
+        except LookupError:
+            return False
+    return True
+
+
+def given_in(wish: Mapping[str, Any]) -> Any:
+    """Give what was picked or typed, under whichever name it came."""
+    for name, value in wish.items():
+        if name.startswith("selected_"):
+            return value
+    return wish.get("value")
+
+
+def inputs_of(view: Doc) -> set[str]:
+    """Give the block ids to which a form's errors may point."""
+    return {block["block_id"] for block in view["blocks"] if block["type"] == "input"}
+
+
+def missing_in(view: Doc) -> Doc:
+    """Give the required fields that are empty, as Slack's client complains of them."""
+    missing: Doc = {}
+    for block in view["blocks"]:
+        if block["type"] != "input" or block.get("optional") or block["element"]["type"] in BUTTONS:
+            continue
+        value = view["state"]["values"][block["block_id"]][block["element"]["action_id"]]
+        if not any(one for name, one in value.items() if name != "type"):
+            missing[block["block_id"]] = "Please complete this required field."
+    return missing

@@ -1,0 +1,115 @@
+"""One-time tickets of the Slack stand-in: trigger ids, response_urls, socket addresses. They live in real time.
+
+A skipped clock must not void the button that somebody has just pressed, so none of them looks at it.
+"""
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from bot.sandbox.document_store import Doc, Shelf
+
+TRIGGER_SECONDS = 3.0
+RESPONSE_USES_MAX = 5
+RESPONSE_SECONDS = 30 * 60
+SOCKET_SECONDS = 60.0
+KEPT_MAX = 1_000
+
+
+class TicketProblem(StrEnum):
+    """Slack's words for a ticket that isn't good."""
+
+    INVALID_TRIGGER = "invalid_trigger_id"
+    EXPIRED_TRIGGER = "expired_trigger_id"
+    EXCHANGED_TRIGGER = "exchanged_trigger_id"
+    EXPIRED_URL = "expired_url"
+    USED_URL = "used_url"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A ticket that opens one modal; `in_modal` ones may put it on top of another."""
+
+    user: str
+    made: float
+    in_modal: bool
+    used: bool = False
+
+
+class Tickets:
+    """Gives tickets out and takes them back. Those of response_urls survive a restart."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._lock = threading.Lock()
+        self._triggers: dict[str, Trigger] = {}
+        self._sockets: dict[str, float] = {}
+
+    def trigger(self, user: str, *, in_modal: bool = False) -> str:
+        """Make a ticket that opens one modal within three seconds."""
+        name = f"{time.time_ns() // 1_000_000}.{secrets.randbelow(10**10):010d}.{secrets.token_hex(16)}"
+        with self._lock:
+            if len(self._triggers) >= KEPT_MAX:
+                del self._triggers[next(iter(self._triggers))]
+            self._triggers[name] = Trigger(user, time.monotonic(), in_modal)
+        return name
+
+    def use_trigger(self, name: str) -> "Trigger | TicketProblem":
+        """Take a trigger back, once and in time."""
+        with self._lock:
+            found = self._triggers.get(name)
+            if found is None:
+                return TicketProblem.INVALID_TRIGGER
+            if found.used:
+                return TicketProblem.EXCHANGED_TRIGGER
+            if time.monotonic() - found.made > TRIGGER_SECONDS:
+                return TicketProblem.EXPIRED_TRIGGER
+            self._triggers[name] = replace(found, used=True)
+            return found
+
+    def response(
+        self, user: str, channel: str, *, ts: str | None = None, thread_ts: str | None = None
+    ) -> str:
+        """Make a ticket that answers an interaction: a command's, or that with a message."""
+        name = secrets.token_urlsafe(18)
+        now = time.time()
+        with self._shelf.transaction():
+            for old in self._shelf.all("response")[:20]:
+                if now - old["made"] > RESPONSE_SECONDS:
+                    self._shelf.delete("response", old["id"])
+            ticket: Doc = {
+                "id": name,
+                "user": user,
+                "channel": channel,
+                "ts": ts,
+                "thread_ts": thread_ts,
+                "made": now,
+                "uses": 0,
+            }
+            self._shelf.put("response", name, ticket)
+        return name
+
+    def use_response(self, name: str) -> "Doc | TicketProblem":
+        """Take a response ticket, five times within half an hour."""
+        with self._shelf.transaction():
+            found = self._shelf.get("response", name)
+            if found is None or time.time() - found["made"] > RESPONSE_SECONDS:
+                return TicketProblem.EXPIRED_URL
+            if found["uses"] >= RESPONSE_USES_MAX:
+                return TicketProblem.USED_URL
+            return self._shelf.put("response", name, {**found, "uses": found["uses"] + 1})
+
+    def socket(self) -> str:
+        """Make the secret part of a socket's address."""
+        name = secrets.token_urlsafe(18)
+        with self._lock:
+            self._sockets[name] = time.monotonic()
+        return name
+
+    def use_socket(self, name: str) -> bool:
+        """Say whether a socket's address is good; each opens one connection, soon after it was given."""
+        with self._lock:
+            made = self._sockets.pop(name, None)
+        return made is not None and time.monotonic() - made <= SOCKET_SECONDS

@@ -1,0 +1,96 @@
+"""Webhooks out: events are posted to the bot's endpoint, signed, until each was taken."""
+
+import json
+import logging
+import threading
+import time
+
+import httpx
+import stripe
+
+from bot.sandbox.document_store import Doc
+from bot.sandbox.settings import SandboxSettings
+from bot.sandbox.stripe.state import StripeState
+from bot.sandbox.wire import Wire
+
+log = logging.getLogger("redbar.sandbox.stripe")
+PAUSE_SECONDS = 1.0
+PAUSE_SECONDS_MAX = 30.0
+WAIT_SECONDS = 5.0
+
+
+class Webhooks:
+    """Posts events in their order on a thread of its own; what is not taken survives a restart."""
+
+    def __init__(self, state: StripeState, wire: Wire, settings: SandboxSettings) -> None:
+        assert settings.stripe_webhook_url is not None
+        assert settings.stripe_webhook_secret is not None
+        self._url = settings.stripe_webhook_url
+        self._secret = settings.stripe_webhook_secret
+        self._state = state
+        self._wire = wire
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._deliver = True
+        self._thread = threading.Thread(target=self._work, name="stripe-webhooks", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for events at once."""
+        self._wake.set()
+
+    def deliver(self, on: bool) -> None:
+        """Let webhooks through, or hold them back."""
+        self._deliver = on
+        self.wake()
+
+    def again(self, event_id: str) -> bool:
+        """Send an event once more, as Stripe sometimes does by itself; False when there is none of that id."""
+        if self._state.shelf.get("event", event_id) is None:
+            return False
+        self._state.queue(event_id)
+        self.wake()
+        return True
+
+    def close(self) -> None:
+        """Stop; what waits is kept."""
+        self._closing.set()
+        self._wake.set()
+        self._thread.join(timeout=2 * WAIT_SECONDS)
+
+    def _work(self) -> None:
+        pause = PAUSE_SECONDS
+        with httpx.Client(timeout=WAIT_SECONDS, trust_env=False) as client:
+            while not self._closing.is_set():
+                waiting = self._deliver and self._state.shelf.all("undelivered")
+                self._wake.wait(pause if waiting else PAUSE_SECONDS_MAX)
+                self._wake.clear()
+                if self._deliver:
+                    pause = PAUSE_SECONDS if self._send_all(client) else min(pause * 2, PAUSE_SECONDS_MAX)
+
+    def _send_all(self, client: httpx.Client) -> bool:
+        """Send what waits, in order, up to the first that is not taken."""
+        for waiting in self._state.shelf.all("undelivered"):
+            if self._closing.is_set() or not self._deliver:
+                return True
+            event = self._state.shelf.get("event", waiting["event"])
+            assert event is not None, "events are never forgotten"
+            if not self._send(client, event):
+                return False
+            self._state.shelf.delete("undelivered", waiting["id"])
+        return True
+
+    def _send(self, client: httpx.Client, event: Doc) -> bool:
+        body = json.dumps(event)
+        # Signatures keep real time, whatever the sandbox's clock says.
+        signature = stripe.WebhookSignature.generate_signature_header(
+            body, self._secret, timestamp=int(time.time())
+        )
+        headers = {"Stripe-Signature": signature, "Content-Type": "application/json; charset=utf-8"}
+        try:
+            answer = client.post(self._url, content=body, headers=headers)
+        except httpx.HTTPError as problem:
+            log.info("a webhook was not taken: %s", type(problem).__name__)
+            return False
+        self._wire.record("webhook", "POST", httpx.URL(self._url).path, None, event, answer.status_code, {})
+        return answer.is_success

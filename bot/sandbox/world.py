@@ -1,0 +1,199 @@
+"""The two stand-ins and the page put together: one web application that replaces the outside, never the inside.
+
+What the page may ask of the inside (let time pass, play six weeks, play the story) is handed in as plain functions;
+nothing of the product is known here.
+"""
+
+import asyncio
+import json
+import mimetypes
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, Response, get, post
+from litestar.params import FromPath, JSONBody
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from bot.sandbox.clock import SandboxClock
+from bot.sandbox.document_store import Doc, Shelf
+from bot.sandbox.live import Live
+from bot.sandbox.settings import SandboxSettings
+from bot.sandbox.slack.stand_in import SlackStandIn, build_slack
+from bot.sandbox.stripe.stand_in import StripeStandIn, build_stripe
+from bot.sandbox.wire import Wire
+
+PAGE = Path(__file__).parent / "page"
+THREADS = 32
+SKIP_MINUTES_MAX = 60 * 24 * 60
+INSIDE = ("/v1", "/healthz", "/slack/events", "/stripe/webhook")
+"""Paths that belong to the product; everything else is the sandbox's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What the page may ask of the product, as its operator could."""
+
+    skip: Callable[[timedelta], None]
+    """Let time pass; every due moment runs in order."""
+    six_weeks: Callable[[], Awaitable[Doc]]
+    story: Callable[[], list[Doc]]
+    play: Callable[[int], Awaitable[Doc]]
+    extra: Callable[[], Doc]
+    """What a page begins with beside the Slack side of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The running sandbox."""
+
+    app: Litestar
+    slack: SlackStandIn
+    stripe: StripeStandIn
+    live: Live
+    wire: Wire
+    shelves: tuple[Shelf, ...]
+    clock: SandboxClock
+
+    def tell_time(self) -> None:
+        """Tell open pages that time has passed."""
+        self.live.publish("clock", _clock(self.clock))
+
+    def close(self) -> None:
+        """Let go of everything; what was written stays."""
+        self.slack.close()
+        self.stripe.close()
+        for shelf in self.shelves:
+            shelf.close()
+        self.wire.close()
+
+
+def build_outside(
+    data: Path | None, clock: SandboxClock, settings: SandboxSettings, inside: Callable[[], Inside]
+) -> Outside:
+    """Put the sandbox together. `inside` is asked when it is needed: the product is made after its outside."""
+    live, wire = Live(), Wire(data / "log.jsonl" if data else None)
+    slack_shelf = Shelf(data / "slack.db" if data else None, synchronous="NORMAL")
+    stripe_shelf = Shelf(data / "stripe.db" if data else None)
+
+    def extra() -> Doc:
+        return {"clock": _clock(clock), **inside().extra()}
+
+    slack = build_slack(slack_shelf, wire, live, clock, settings, extra)
+    stripe = build_stripe(stripe_shelf, wire, live, clock, settings)
+    handlers = [slack.router, stripe.router, *_page_routes(), *_time_routes(clock, inside)]
+    app = Litestar(handlers, openapi_config=None, logging_config=None)
+    return Outside(app, slack, stripe, live, wire, (slack_shelf, stripe_shelf), clock)
+
+
+def _clock(clock: SandboxClock) -> Doc:
+    return {"now": clock.now().isoformat(), "offset_seconds": int(clock.offset.total_seconds())}
+
+
+def _page_routes() -> list[Any]:
+    @get("/", media_type="text/html", sync_to_thread=False)
+    def index() -> Response[str]:
+        """The page."""
+        return _file("index.html")
+
+    @get("/sandbox/static/{name:str}", sync_to_thread=False)
+    def static(name: FromPath[str]) -> Response[str]:
+        """A script or a style of the page."""
+        return _file(name)
+
+    @get("/favicon.ico", sync_to_thread=False)
+    def icon() -> Response[str]:
+        """The page carries its icon itself."""
+        return Response("", status_code=204, media_type="image/x-icon")
+
+    return [index, static, icon]
+
+
+def _file(name: str) -> Response[str]:
+    path = PAGE / name
+    if "/" in name or "\\" in name or path.parent != PAGE or not path.is_file():
+        return Response("There is no such file.", status_code=404, media_type="text/plain")
+    kind = mimetypes.guess_type(name)[0] or "text/plain"
+    policy = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
+    return Response(path.read_text(encoding="utf-8"), media_type=f"{kind}; charset=utf-8", headers=headers)
+
+
+def _time_routes(clock: SandboxClock, inside: Callable[[], Inside]) -> list[Any]:
+    @get("/sandbox/api/clock", sync_to_thread=False)
+    def see_clock() -> Doc:
+        """What time it is here."""
+        return _clock(clock)
+
+    @post("/sandbox/api/clock/skip", status_code=200)
+    async def skip(data: JSONBody[Doc]) -> Response[Doc]:
+        """Let minutes pass; every due moment runs in order."""
+        minutes = data.get("minutes")
+        if not isinstance(minutes, int) or not 0 < minutes <= SKIP_MINUTES_MAX:
+            return Response(
+                {"ok": False, "error": "Say how many minutes, up to sixty days."}, status_code=400
+            )
+        await asyncio.to_thread(inside().skip, timedelta(minutes=minutes))
+        return Response({"ok": True, **_clock(clock)})
+
+    @post("/sandbox/api/six-weeks", status_code=200)
+    async def six_weeks() -> Doc:
+        """Play six weeks of a busy company through the real doors."""
+        return await inside().six_weeks()
+
+    @get("/sandbox/api/story", sync_to_thread=False)
+    def story() -> Doc:
+        """The eight steps of the tale."""
+        return {"steps": inside().story()}
+
+    @post("/sandbox/api/story/{number:int}", status_code=200)
+    async def play(number: FromPath[int]) -> Doc:
+        """Play one step of the tale."""
+        return await inside().play(number)
+
+    return [see_clock, skip, six_weeks, story, play]
+
+
+class OneAddress:
+    """One address for inside and outside; refuses strangers: other Host names, and pages of other origins."""
+
+    def __init__(self, inside: ASGIApp, outside: ASGIApp, hosts: frozenset[str]) -> None:
+        self._inside = inside
+        self._outside = outside
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request to where it belongs."""
+        kind = str(scope["type"])
+        if kind == "lifespan":
+            # The loop's own few threads would be used up by handlers that wait for the bot, which calls back in.
+            asyncio.get_running_loop().set_default_executor(
+                ThreadPoolExecutor(THREADS, thread_name_prefix="sandbox")
+            )
+            await self._outside(scope, receive, send)
+            return
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        origin = headers.get("origin", "")
+        if headers.get("host", "") not in self._hosts or (
+            origin and origin.partition("://")[2] not in self._hosts
+        ):
+            await _refuse(kind, send)
+            return
+        path = scope["path"]
+        ours = any(path == one or path.startswith(f"{one}/") for one in INSIDE)
+        await (self._inside if ours else self._outside)(scope, receive, send)
+
+
+async def _refuse(kind: str, send: Send) -> None:
+    if kind == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": "strangers are not served"})
+        return
+    body = json.dumps({"detail": "This sandbox answers only its own page on this machine."}).encode()
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

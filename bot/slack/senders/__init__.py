@@ -1,0 +1,1 @@
+"""What Redbar says in Slack by itself."""

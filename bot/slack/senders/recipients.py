@@ -1,0 +1,51 @@
+"""The people whom a notice reaches: those with a role, each told alone, and who is told in their place."""
+
+from collections.abc import Callable, Sequence
+
+from bot.delivering.deliveries import OWNERS, PERSON, FanOut
+from bot.ports import NotNow, RecipientGone
+from bot.wallets.people import People
+
+Send = Callable[[str], None]
+"""Tells one person, by user id. Raises: RecipientGone, NotNow."""
+
+
+class Recipients:
+    """Finds the recipients of a notice among people, and lets each be told alone."""
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+
+    def with_role(self, to: FanOut, send: Send, *, finance: bool = True, but: Sequence[str] = ()) -> None:
+        """Tell the people with a role, each alone; the owners too, when none of the appointed can be reached."""
+        tried: list[str] | None = None
+        while tried != (found := [one for one in self._found(to, finance=finance) if one not in but]):
+            self.each(to, found, send)
+            tried = found
+
+    def each(self, to: FanOut, user_ids: Sequence[str], send: Send) -> None:
+        """Tell some people, each alone."""
+
+        def send_to(recipient: str) -> None:
+            user_id = recipient.removeprefix(PERSON)
+            if self._people.has_left(user_id):
+                # Posting into the DM of somebody deactivated succeeds, and nobody reads it.
+                raise RecipientGone("has left the workspace")
+            send(user_id)
+
+        to.each(_persons(user_ids), send_to)
+
+    def _found(self, to: FanOut, *, finance: bool) -> list[str]:
+        appointed = self._people.appointed(to.wallet_id)
+        managers: Sequence[str] = appointed.billing_admins
+        if not managers or to.are_gone(_persons(managers)):
+            try:
+                managers = (*managers, *self._people.owners())
+            except NotNow as problem:
+                # No recipient is no delivery: the owners wait under a name of their own until Slack names them.
+                to.wait_for(OWNERS, problem)
+        return list(dict.fromkeys((*managers, *(appointed.finance if finance else ()))))
+
+
+def _persons(user_ids: Sequence[str]) -> list[str]:
+    return [f"{PERSON}{one}" for one in user_ids]

@@ -1,0 +1,127 @@
+"""Whether Stripe accepts our key, and whether it is of the mode that the books were begun in.
+
+A key that was revoked, or changed in one place only, looks like an outage to every flow, and is waited for like one;
+but no minute of waiting ends it, so people are told whose turn it is, once each way. A live key on books that were
+tried with a test key would count test money as real, and would find none of their customers, cards and payments.
+"""
+
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import Connection, select, update
+
+from bot.notices import KeyAccepted, KeyRefused
+from bot.ports import Declined, Denied, NeedsAction, Ok
+from bot.tables import NIL_WALLET, billing, inbox, payments
+from bot.wallets.named_values import drop_mark, mark_of, set_mark
+from bot.wallets.served import Served
+from ledger import Ledger, Refused, Tx
+
+QUIET_FOR = timedelta(hours=6)
+"""How long after people were told of a refused key they are not told again: two replicas may have different keys."""
+_REFUSED, _TOLD, _MODE = "key_refused", "key_refused_told", "stripe_mode"
+
+
+class OtherMode(Refused):
+    """The books were begun with a key of the other mode."""
+
+    def __init__(self, *, live: bool) -> None:
+        had, has = ("test", "live") if live else ("live", "test")
+        super().__init__(
+            f"These books were begun with a {had} key of Stripe's, and REDBAR_STRIPE_API_KEY is a {has} key: what was "
+            f"paid in one mode is nothing in the other. Give it a {had} key again, or begin new books: name another "
+            "database in REDBAR_DATABASE_URL."
+        )
+
+
+def keep_mode(ledger: Ledger, *, live: bool) -> None:
+    """Remember in which mode the books were begun, and hold to it once anything was asked for. Refuses: OtherMode."""
+    mode = "live" if live else "test"
+    with ledger.reading() as connection:
+        kept = mark_of(connection, NIL_WALLET, _MODE)
+        if kept is not None and kept.value != mode and _anything_asked(connection):
+            raise OtherMode(live=live)
+    if kept is None or kept.value != mode:
+        ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _MODE, mode), wallet_id=None)
+
+
+def _anything_asked(connection: Connection) -> bool:
+    asked = select(payments.c.payment_id).limit(1)
+    known = select(billing.c.customer_id).where(billing.c.customer_id != "").limit(1)
+    wanted = (one.execution_options(cross_shard=True) for one in (asked, known))
+    return any(connection.execute(one).first() is not None for one in wanted)
+
+
+def key_refused_at(connection: Connection, wallet_id: UUID) -> datetime | None:
+    """Say since when Stripe does not accept our key; None while it does."""
+    mark = mark_of(connection, wallet_id, _REFUSED)
+    return mark.at if mark is not None else None
+
+
+def note_access(ledger: Ledger, served: Served, answer: object) -> None:
+    """Learn from an answer of Stripe's whether our key is accepted; a missing right alone says nothing of the key."""
+    if isinstance(answer, Denied) and answer.whole:
+        _note_refused(ledger, served)
+    elif isinstance(answer, Ok | Declined | NeedsAction):
+        _note_accepted(ledger, served)
+
+
+def _note_refused(ledger: Ledger, served: Served) -> None:
+    with ledger.reading() as connection:
+        known = key_refused_at(connection, NIL_WALLET) is not None
+        untold = [one for one in served.living(connection) if _is_due(connection, one, ledger.now())]
+    # The installation's mark comes first and goes last: whoever dies in between, the next answer goes on from there.
+    if not known:
+        ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _REFUSED), wallet_id=None)
+    for wallet_id in untold:
+        ledger.run(partial(_refuse, wallet_id=wallet_id), wallet_id=wallet_id)
+
+
+def _note_accepted(ledger: Ledger, served: Served) -> None:
+    with ledger.reading() as connection:
+        known = key_refused_at(connection, NIL_WALLET) is not None
+        # A replica with another key may have marked a wallet while the installation's mark was taken away.
+        marked = [one for one in served.own(connection) if key_refused_at(connection, one) is not None]
+    for wallet_id in marked:
+        ledger.run(partial(_accept, wallet_id=wallet_id), wallet_id=wallet_id)
+    if known:
+        ledger.run(_accept_all, wallet_id=None)
+
+
+def _is_due(connection: Connection, wallet_id: UUID, now: datetime) -> bool:
+    """Say whether a wallet is to be marked, or its people were left in quiet for long enough to be told."""
+    mark = mark_of(connection, wallet_id, _REFUSED)
+    return mark is None or (mark.value != _TOLD and not _is_quiet(connection, wallet_id, now))
+
+
+def _is_quiet(connection: Connection, wallet_id: UUID, now: datetime) -> bool:
+    told = mark_of(connection, wallet_id, _TOLD)
+    return told is not None and now - told.at < QUIET_FOR
+
+
+def _refuse(tx: Tx, *, wallet_id: UUID) -> None:
+    if not _is_due(tx.connection, wallet_id, tx.now):
+        return
+    mark = mark_of(tx.connection, wallet_id, _REFUSED)
+    quiet = _is_quiet(tx.connection, wallet_id, tx.now)
+    set_mark(tx, wallet_id, _REFUSED, "" if quiet else _TOLD, at=mark.at if mark is not None else tx.now)
+    if not quiet:
+        set_mark(tx, wallet_id, _TOLD)
+        tx.outbox.add(wallet_id, KeyRefused())
+
+
+def _accept(tx: Tx, *, wallet_id: UUID) -> None:
+    mark = mark_of(tx.connection, wallet_id, _REFUSED)
+    if mark is None:
+        return
+    drop_mark(tx, wallet_id, _REFUSED)
+    if mark.value == _TOLD:
+        tx.outbox.add(wallet_id, KeyAccepted())
+
+
+def _accept_all(tx: Tx) -> None:
+    drop_mark(tx, NIL_WALLET, _REFUSED)
+    # What could not be looked at waits no longer.
+    waiting = (inbox.c.wallet_id == NIL_WALLET) & inbox.c.handled_at.is_(None) & (inbox.c.error == "")
+    tx.connection.execute(update(inbox).where(waiting).values(due_at=tx.now))

@@ -1,0 +1,299 @@
+"""Intend → call → record: the one way money POSTs leave the house.
+
+Every POST to the card side is a row first: its idempotency key and whole body are committed before anything is
+sent, and the answer is committed after. A call whose outcome is unknown is sent again by the sweep, with the same
+key and the same bytes, while Stripe still remembers the key; what is older is looked up instead, and what closes
+something is asked for anew (README, R-04). Nothing here knows what a payment means.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select, update
+
+from bot.ports import (
+    Body,
+    Declined,
+    Denied,
+    IntentSeen,
+    LinkSeen,
+    NeedsAction,
+    Ok,
+    PaymentGateway,
+    Rejected,
+    SessionSeen,
+    Unknown,
+)
+from bot.stripe.declines import NEVER_CONFIRMED
+from bot.tables import calls
+from ledger import Refused, Tx, failpoint, new_id
+
+KEY_LIFETIME = timedelta(hours=20)
+"""Keys are kept for at least 24 hours at Stripe; older unknowns are never sent again."""
+CUSTOMER_LIFETIME = timedelta(minutes=10)
+"""A call that others wait for and that charges nothing is looked up sooner, and then made anew."""
+RETRY_AFTER = timedelta(minutes=1)
+CHARGING = frozenset({"intent", "confirm"})
+"""What charges a saved card: together, the second after the first."""
+CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "detach"})
+"""What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
+
+DENIED, NO_RIGHT = "key not accepted", "the key may not do this"
+"""What is written down of a call that Stripe did not accept because of our key."""
+_NO_KEY = "Nothing was charged: Stripe doesn't accept Redbar's key. Whoever runs Redbar has to look at it."
+HELD_BACK = "held_back"
+"""Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
+APP_REMOVED = "app_removed"
+"""Why a charge that was begun is not made: the app was removed from the workspace meanwhile."""
+_UNFINISHED = ("planned", "unknown")
+
+Answer = (
+    Ok[str] | Ok[SessionSeen] | Ok[LinkSeen] | Ok[IntentSeen] | Declined | NeedsAction | Rejected | Unknown
+)
+
+
+class Unreachable(Refused):
+    """Stripe could not be reached, or did not accept our key; the payment is kept."""
+
+    def __init__(self, ref: str, *, denied: bool) -> None:
+        self.ref = ref
+        if denied:
+            words = f"{_NO_KEY} The payment is kept for 20 hours, and made when that is mended."
+        else:
+            words = (
+                "Nothing was charged: Stripe could not be reached. "
+                "The payment is kept and tried again in a minute."
+            )
+        super().__init__(f"{words} Ref {ref}.")
+
+
+class NotReached(Refused):
+    """Stripe could not be reached, or did not accept our key, before anything was asked for: nothing is kept."""
+
+    def __init__(self, *, denied: bool) -> None:
+        again = "Nothing was charged: Stripe could not be reached. Try again in a minute."
+        super().__init__(f"{_NO_KEY} Try again when that is mended." if denied else again)
+
+
+class NotMade(Refused):
+    """Stripe refused to make a page, a link or a charge; nothing was charged."""
+
+    def __init__(self, ref: str) -> None:
+        self.ref = ref
+        words = "Nothing was charged: Stripe did not accept the request. An operator can look it up."
+        super().__init__(f"{words} Ref {ref}." if ref else words)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One POST, as committed before it is sent."""
+
+    wallet_id: UUID
+    call_id: UUID
+    payment_id: UUID | None
+    operation: str
+    object_id: str
+    key: str
+    body: Body
+    created_at: datetime
+    unsent: bool
+    """It was planned a moment ago by whoever holds it, so it was surely never sent."""
+
+
+def intend(
+    tx: Tx,
+    wallet_id: UUID,
+    operation: str,
+    body: Mapping[str, object],
+    *,
+    payment_id: UUID | None,
+    object_id: str = "",
+) -> Call:
+    """Commit a POST that is about to be made."""
+    call_id = new_id()
+    call = Call(
+        wallet_id=wallet_id,
+        call_id=call_id,
+        payment_id=payment_id,
+        operation=operation,
+        object_id=object_id,
+        # No personal data; unique for good, since the id is.
+        key=f"redbar:{operation}:{call_id}",
+        body=body,
+        created_at=tx.now,
+        unsent=True,
+    )
+    tx.connection.execute(
+        insert(calls).values(
+            wallet_id=wallet_id,
+            call_id=call_id,
+            payment_id=payment_id,
+            operation=operation,
+            object_id=object_id,
+            key=call.key,
+            body=json.dumps(body, sort_keys=True),
+            state="planned",
+            created_at=tx.now,
+            tries=0,
+            answer="",
+        )
+    )
+    failpoint(f"call.{operation}.planned")
+    return call
+
+
+def repeat(tx: Tx, call: Call) -> Call:
+    """Commit under a new key what an old call, which will not be sent again, left undone."""
+    return intend(
+        tx,
+        call.wallet_id,
+        call.operation,
+        call.body,
+        payment_id=call.payment_id,
+        object_id=call.object_id,
+    )
+
+
+def send(gateway: PaymentGateway, call: Call) -> Answer:
+    """Make the POST. Outside any transaction."""
+    failpoint(f"call.{call.operation}.before_send")
+    answer = _send(gateway, call)
+    failpoint(f"call.{call.operation}.after_send")
+    if isinstance(answer, Denied) and not answer.whole and call.unsent and call.operation not in CLOSING:
+        # A right that is missing stays missing: a definite no, where nothing can have been done before.
+        return Rejected(code=NO_RIGHT, message="")
+    return answer
+
+
+def _send(gateway: PaymentGateway, call: Call) -> Answer:
+    match call.operation:
+        case "customer":
+            return gateway.create_customer(call.body, call.key)
+        case "session":
+            return gateway.create_session(call.body, call.key)
+        case "expire_session":
+            return gateway.expire_session(call.object_id, call.key)
+        case "link":
+            return gateway.create_link(call.body, call.key)
+        case "deactivate_link":
+            return gateway.deactivate_link(call.object_id, call.key)
+        case "intent":
+            return gateway.create_intent(call.body, call.key)
+        case "confirm":
+            return gateway.confirm_intent(call.object_id, call.body, call.key)
+        case "cancel_intent":
+            return gateway.cancel_intent(call.object_id, call.key)
+        case "detach":
+            return gateway.detach_card(call.object_id, call.key)
+        case other:
+            raise AssertionError(f"no such call: {other}")
+
+
+def record(tx: Tx, call: Call, answer: Answer) -> bool:
+    """Commit what became of a POST, in the same transaction as what follows from it; False when it is known already.
+
+    Two replicas may sweep one call at the same instant: what follows from its answer follows once.
+    """
+    match answer:
+        case Ok():
+            state, words = "done", "ok"
+        case Declined():
+            state, words = "done", f"declined {answer.decline_code}"
+        case NeedsAction():
+            state, words = "done", "needs action"
+        case Rejected():
+            state, words = "refused", answer.code
+        case Denied():
+            state, words = "unknown", DENIED
+        case _:
+            assert isinstance(answer, Unknown)
+            state, words = "unknown", answer.message
+    changed = tx.connection.execute(
+        update(calls)
+        .where(
+            calls.c.wallet_id == call.wallet_id,
+            calls.c.call_id == call.call_id,
+            calls.c.state.in_(_UNFINISHED),
+        )
+        .values(state=state, answer=words, tried_at=tx.now, tries=calls.c.tries + 1)
+    )
+    failpoint(f"call.{call.operation}.recorded")
+    return bool(changed.rowcount)
+
+
+def as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Rejected:
+    """Read off an intent that was looked at what its confirmation would have answered; `why` it isn't asked again."""
+    if seen.status in ("succeeded", "processing"):
+        return Ok(seen)
+    if seen.decline_code:
+        return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
+    return Rejected(code=why if why in (HELD_BACK, APP_REMOVED) else NEVER_CONFIRMED, message="")
+
+
+def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequence[tuple[Call, bool]]:
+    """Give the calls whose outcome nobody knows, oldest first, and whether each was ever tried."""
+    wanted = select(calls).where(calls.c.state.in_(_UNFINISHED)).order_by(calls.c.created_at)
+    wanted = (
+        wanted.execution_options(cross_shard=True)
+        if wallet_id is None
+        else wanted.where(calls.c.wallet_id == wallet_id)
+    )
+    return [(_call(row), row["tries"] > 0) for row in connection.execute(wanted).mappings()]
+
+
+def was_denied(connection: Connection, wallet_id: UUID, payment_id: UUID) -> bool:
+    """Say whether Stripe did not accept our key at the last try of a payment."""
+    last = connection.execute(
+        select(calls.c.answer)
+        .where(
+            calls.c.wallet_id == wallet_id, calls.c.payment_id == payment_id, calls.c.tried_at.is_not(None)
+        )
+        .order_by(calls.c.tried_at.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return last == DENIED
+
+
+def due(connection: Connection, wallet_ids: Sequence[UUID], now: datetime) -> Sequence[tuple[Call, bool]]:
+    """Give the wallets' unfinished calls that are due to be sent again, and whether they are too old for that."""
+    rows = connection.execute(
+        select(calls)
+        .where(calls.c.wallet_id.in_(wallet_ids), calls.c.state.in_(_UNFINISHED))
+        .order_by(calls.c.created_at)
+        .limit(100)
+        .execution_options(cross_shard=True)
+    ).mappings()
+    return [
+        (_call(row), now - row["created_at"] > _lifetime(row["operation"]))
+        for row in rows
+        # A fresh row may be on the wire in another thread right now.
+        if now - (row["tried_at"] or row["created_at"]) >= RETRY_AFTER
+    ]
+
+
+def _lifetime(operation: str) -> timedelta:
+    return CUSTOMER_LIFETIME if operation == "customer" else KEY_LIFETIME
+
+
+def _call(row: Any) -> Call:
+    body = row["body"]
+    assert isinstance(body, str)
+    wallet_id, call_id, payment_id = row["wallet_id"], row["call_id"], row["payment_id"]
+    assert isinstance(wallet_id, UUID)
+    assert isinstance(call_id, UUID)
+    assert payment_id is None or isinstance(payment_id, UUID)
+    return Call(
+        wallet_id=wallet_id,
+        call_id=call_id,
+        payment_id=payment_id,
+        operation=str(row["operation"]),
+        object_id=str(row["object_id"]),
+        key=str(row["key"]),
+        body=json.loads(body),
+        created_at=row["created_at"],
+        unsent=False,
+    )

@@ -1,0 +1,230 @@
+"""Episodes as people are told of them: who hears, what the message says now, and who acknowledged it.
+
+The ledger opens and closes episodes and writes the notices; here the notices become one message per audience that
+is posted once, updated in place, and threads its story.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select, update
+
+from bot.delivering.deliveries import CHANNEL
+from bot.facts import AlertFacts, ChargeFacts
+from bot.payments import settlement
+from bot.payments.recharge import Recharge
+from bot.payments.top_ups import Charges
+from bot.surfaces.read_models import Desk, automatic_facts, balance_facts, desk
+from bot.tables import alert_messages
+from bot.wallets.wallets import channels_of
+from ledger import (
+    CreditKind,
+    Episode,
+    Ledger,
+    Level,
+    Money,
+    Standing,
+    Tx,
+    WalletResumed,
+    episode,
+    last_episode,
+    rounded_up_to_major,
+    transfer_by_key,
+)
+
+CHARGE_MIN_MICROS = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A message that tells an episode to one audience."""
+
+    episode_id: UUID
+    audience: str
+    channel: str
+    ts: str
+    level: Level
+    phase: str
+    shown: str
+    """A fingerprint of what it shows, so that nothing is sent when nothing changed."""
+    acknowledged_by: str
+
+
+class Alerts:
+    """Says what every audience of an episode should be shown."""
+
+    def __init__(self, ledger: Ledger, recharge: Recharge, charges: Charges) -> None:
+        self._ledger = ledger
+        self._recharge = recharge
+        self._charges = charges
+
+    def channels(self, wallet_id: UUID) -> list[str]:
+        """Give the channels that hear of this wallet."""
+        with self._ledger.reading() as connection:
+            return [f"{CHANNEL}{one}" for one in channels_of(connection, wallet_id)]
+
+    def facts(self, wallet_id: UUID, episode_id: UUID, *, resumed: WalletResumed | None = None) -> AlertFacts:
+        """Say how an episode stands at this instant. `resumed` is the notice that ended it, where one did."""
+        with self._ledger.reading() as connection:
+            at = desk(self._ledger, connection, wallet_id)
+            found = episode(connection, wallet_id, episode_id)
+            assert found is not None, "a notice and its episode are committed together"
+            balance = balance_facts(at)
+            automatic = automatic_facts(at, self._recharge)
+            amount = _offered(at) if found.closed_at is None else None
+            facts = AlertFacts(
+                level=found.level,
+                phase=_phase(found, balance.standing),
+                balance=balance,
+                automatic=automatic,
+                opened_at=found.opened_at,
+                resumed_at=found.closed_at,
+                stopped_for=_stopped_for(resumed),
+                grace_cost=at.money(resumed.grace_cost_micros) if resumed is not None else None,
+                paid_line=_paid_line(connection, wallet_id, resumed),
+                charge=None,
+                acknowledged_by="",
+                episode_id=str(episode_id),
+            )
+        if amount is None or automatic.card is None:
+            return facts
+        card = automatic.card
+        intent_id = self._charges.offer(wallet_id, episode_id, amount, card_id=card.card_id)
+        return replace(facts, charge=ChargeFacts(intent_id=intent_id, amount=amount, card=card))
+
+    # --- Messages posted -----------------------------------------------------------------------------------
+
+    def posted(self, wallet_id: UUID, episode_id: UUID) -> list[Posted]:
+        """Give the messages of an episode."""
+        with self._ledger.reading() as connection:
+            return _posted(connection, wallet_id, episode_id)
+
+    def remember(self, wallet_id: UUID, message: Posted) -> None:
+        """Keep where an episode's message is and what it shows."""
+
+        def save(tx: Tx) -> None:
+            known = {one.audience for one in _posted(tx.connection, wallet_id, message.episode_id)}
+            values = {
+                "channel": message.channel,
+                "ts": message.ts,
+                "level": int(message.level),
+                "phase": message.phase,
+                "shown": message.shown,
+            }
+            table = alert_messages
+            if message.audience in known:
+                tx.connection.execute(
+                    update(table)
+                    .where(
+                        table.c.wallet_id == wallet_id,
+                        table.c.episode_id == message.episode_id,
+                        table.c.audience == message.audience,
+                    )
+                    .values(**values)
+                )
+            else:
+                tx.connection.execute(
+                    insert(table).values(
+                        wallet_id=wallet_id,
+                        episode_id=message.episode_id,
+                        audience=message.audience,
+                        acknowledged_by="",
+                        **values,
+                    )
+                )
+
+        self._ledger.run(save, wallet_id=wallet_id)
+
+    def acknowledge(self, wallet_id: UUID, episode_id: UUID, *, by: str) -> None:
+        """Silence an episode until its next level."""
+        self._ledger.run(
+            lambda tx: tx.connection.execute(
+                update(alert_messages)
+                .where(alert_messages.c.wallet_id == wallet_id, alert_messages.c.episode_id == episode_id)
+                .values(acknowledged_by=by)
+            ),
+            wallet_id=wallet_id,
+        )
+
+    def open_episode(self, wallet_id: UUID) -> Episode | None:
+        """Give the episode that is going on, if one is."""
+        with self._ledger.reading() as connection:
+            found = last_episode(connection, wallet_id)
+        return found if found is not None and found.closed_at is None else None
+
+
+def _offered(at: Desk) -> Money:
+    """Give what a button offers to charge: what brings the wallet back to where it should be."""
+    rule = at.policy.rule
+    available = at.view.available_micros
+    if rule is None:
+        gap = 4 * at.policy.warning_min_micros - available
+    elif rule.fixed_micros is not None:
+        gap = max(rule.fixed_micros, rule.threshold_micros - available)
+    else:
+        gap = (rule.target_micros or 0) - available
+    return rounded_up_to_major(at.money(max(CHARGE_MIN_MICROS, gap)))
+
+
+def _phase(found: Episode, standing: Standing) -> str:
+    if found.closed_at is not None:
+        return "restored" if found.level is Level.ZERO else "recovered"
+    if found.level is not Level.ZERO:
+        return "low"
+    return "paused" if standing is Standing.PAUSED else "counting"
+
+
+def _stopped_for(resumed: WalletResumed | None) -> timedelta | None:
+    if resumed is None or resumed.emptied_at is None:
+        return None
+    return resumed.resumed_at - resumed.emptied_at
+
+
+def _paid_line(connection: Connection, wallet_id: UUID, resumed: WalletResumed | None) -> str:
+    """Say how money came back: amount, card and by whose hand."""
+    if resumed is None:
+        return ""
+    row = transfer_by_key(connection, wallet_id, resumed.source, resumed.source_id)
+    if row is None:
+        return ""
+    payment = settlement.find(connection, wallet_id, ref=row.reference) if row.source == "stripe" else None
+    if payment is None or payment.amount is None:
+        return ""
+    amount = Money(row.amount_micros, payment.currency)
+    if row.kind == CreditKind.DISPUTE_REINSTATED:
+        return f"{amount} came back from a dispute that was won"
+    if row.kind == CreditKind.REFUND_REVERSAL:
+        return f"{amount} came back from a refund that failed"
+    card = f" with {payment.paid_with}" if payment.paid_with else ""
+    match payment.purpose:
+        case "ask" if payment.payer:
+            how = f" through the link sent to <@{payment.payer}>"
+        case "recharge":
+            how = " by an automatic payment"
+        case _ if payment.asked_by:
+            how = f" by <@{payment.asked_by}>"
+        case _:
+            how = ""
+    return f"{amount} was paid{card}{how}"
+
+
+def _posted(connection: Connection, wallet_id: UUID, episode_id: UUID) -> list[Posted]:
+    rows = connection.execute(
+        select(alert_messages).where(
+            alert_messages.c.wallet_id == wallet_id, alert_messages.c.episode_id == episode_id
+        )
+    )
+    return [
+        Posted(
+            episode_id=row.episode_id,
+            audience=row.audience,
+            channel=row.channel,
+            ts=row.ts,
+            level=Level(row.level),
+            phase=row.phase,
+            shown=row.shown,
+            acknowledged_by=row.acknowledged_by,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,114 @@
+"""What is done because time passed or news came: each a plain function of now, safe to run twice or never."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from bot.payment_state import State
+from bot.payments.inbox import News
+from bot.payments.recharge import REMIND_HOURS, Recharge
+from bot.payments.requests import CONFIRM_LIFETIME, Payments
+from bot.tables import payments
+from bot.wallets.served import Served
+from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
+
+log = logging.getLogger("redbar.upkeep")
+
+STRIDE_MAX = timedelta(hours=12)
+"""A clock that skips looks around at least this often, since the pace and its lines change with the hour."""
+
+
+class Upkeep:
+    """The wallets' housekeeping."""
+
+    def __init__(
+        self, ledger: Ledger, served: Served, payments_flow: Payments, recharge: Recharge, news: News
+    ) -> None:
+        self._ledger = ledger
+        self._served = served
+        self._payments = payments_flow
+        self._recharge = recharge
+        self._news = news
+
+    def observe(self, now: datetime) -> None:
+        """Let wallets judge what time alone did."""
+        with self._ledger.reading() as connection:
+            living = self._served.living(connection)
+            due = due_wallets(connection, self._ledger.now(), wallet_ids=living)
+        for wallet_id in due:
+            self._ledger.run(partial(_observe, wallet_id=wallet_id), wallet_id=wallet_id)
+
+    def hear_news(self, now: datetime) -> None:
+        """Read what is new outside, and handle what waits."""
+        now = self._ledger.now()
+        self._news.poll(now)
+        self._news.handle_waiting(now)
+
+    def recharge(self, now: datetime) -> None:
+        """Look at every wallet whose money is below its rule's threshold."""
+        for wallet_id in self._living():
+            self._recharge.consider(wallet_id)
+        self._recharge.remind(self._ledger.now())
+
+    def sweep(self, now: datetime) -> None:
+        """Finish what a crash or an outage left open."""
+        self._payments.sweep(self._ledger.now())
+
+    def draw_lines(self, now: datetime) -> None:
+        """Draw the alert lines anew from the present pace."""
+        for wallet_id in self._living():
+            self._ledger.run(partial(_redraw, wallet_id=wallet_id), wallet_id=wallet_id)
+
+    def _living(self) -> Sequence[UUID]:
+        with self._ledger.reading() as connection:
+            return self._served.living(connection)
+
+    def heard(self, waiting: Waiting) -> None:
+        """Do what a notice asks for inside the house: charge the card when the ledger says it is wanted."""
+        if waiting.name == RechargeWanted.name:
+            self._recharge.consider(waiting.wallet_id)
+
+    def next_moment(self, after: datetime, until: datetime) -> datetime:
+        """Give the next instant up to a limit at which something falls due, for a clock that skips."""
+        soonest = min(until, after + STRIDE_MAX)
+        with self._ledger.reading() as connection:
+            own = self._served.own(connection)
+            mine = payments.c.wallet_id.in_(own)
+            found = [next_due(connection, after, wallet_ids=own)]
+            for column, states in (
+                (payments.c.expires_at, (State.OFFERED.value, State.WAITING.value)),
+                (payments.c.next_try_at, (State.FAILED.value,)),
+            ):
+                found.append(
+                    connection.execute(
+                        select(func.min(column))
+                        .where(mine, column > after, payments.c.state.in_(states))
+                        .execution_options(cross_shard=True)
+                    ).scalar_one_or_none()
+                )
+            last = connection.execute(
+                select(func.max(payments.c.created_at))
+                .where(mine, payments.c.purpose == "recharge")
+                .execution_options(cross_shard=True)
+            ).scalar_one_or_none()
+            waiting = connection.execute(
+                select(payments.c.expires_at)
+                .where(mine, payments.c.state == State.WAITING.value)
+                .execution_options(cross_shard=True)
+            ).scalars()
+            found += [at - CONFIRM_LIFETIME + timedelta(hours=one) for at in waiting for one in REMIND_HOURS]
+        if last is not None:
+            found.append(last + timedelta(minutes=15))
+        return min((at for at in (*found, soonest) if at is not None and at > after), default=soonest)
+
+
+def _observe(tx: Tx, *, wallet_id: UUID) -> None:
+    tx.book.observe(wallet_id)
+
+
+def _redraw(tx: Tx, *, wallet_id: UUID) -> None:
+    tx.book.redraw_lines(wallet_id)

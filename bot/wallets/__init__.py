@@ -1,0 +1,1 @@
+"""A workspace, its wallet, its people and its rules."""
