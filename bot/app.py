@@ -32,6 +32,7 @@ from bot.reconciliation.difference import as_answer
 from bot.reconciliation.manual_credit import ByHand, chosen_wallet, leave_be
 from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Clockwork, Job
+from bot.served import Served
 from bot.settings import Settings
 from bot.slack.client import Outlet
 from bot.slack.homes import Homes
@@ -45,7 +46,6 @@ from bot.surfaces.episodes import Alerts
 from bot.surfaces.office import Office
 from bot.timers import Upkeep
 from bot.wallets.people import People
-from bot.wallets.served import Served
 from bot.wallets.usage import Usage
 from bot.wallets.wallets import Wallets
 from ledger import Ledger, migrate

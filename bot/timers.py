@@ -12,8 +12,8 @@ from bot.payment_state import State
 from bot.payments.inbox import News
 from bot.payments.recharge import REMIND_HOURS, Recharge
 from bot.payments.requests import CONFIRM_LIFETIME, Payments
+from bot.served import Served
 from bot.tables import payments
-from bot.wallets.served import Served
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
 
 log = logging.getLogger("redbar.upkeep")

@@ -12,7 +12,7 @@ from functools import partial
 from uuid import UUID
 
 from bot.delivering.deliveries import FanOut, due_deliveries, forget_told, take_delivery
-from bot.wallets.served import Served
+from bot.served import Served
 from ledger import Ledger, Tx, Waiting, due_notices, read_notice
 
 log = logging.getLogger("redbar.courier")

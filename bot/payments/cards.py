@@ -15,12 +15,12 @@ from bot.notices import CardExpiring, CardGone
 from bot.payments.requests import Payments
 from bot.payments.settlement import NotServed
 from bot.ports import CardSeen, Ok, PaymentGateway, Rejected
+from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.requests import Call
 from bot.tables import cards
 from bot.wallets import rules
 from bot.wallets.named_values import mark_once
-from bot.wallets.served import Served
 from bot.wallets.wallets import NoCard
 from ledger import Ledger, Tx
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
+from bot.payment_rows import Payment, find
 from bot.payments.operator_stop import charges_are_off
-from bot.payments.settlement import Payment, find
+from bot.served import Served
 from bot.stripe.requests import APP_REMOVED, CHARGING, HELD_BACK, Call
-from bot.wallets.served import Served
 
 BARRED_BY: Mapping[str, str] = {HELD_BACK: "operator", APP_REMOVED: "redbar"}
 """Who takes such a payment back, by why."""

@@ -20,11 +20,10 @@ from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.payments.settlement import NotBookable, NotServed
 from bot.ports import EventSeen, Ok, PaymentGateway, Rejected
-from bot.reconciliation.open_differences import is_left, subject_of
+from bot.served import Served
 from bot.stripe.key_health import key_refused_at, note_access
 from bot.tables import NIL_WALLET, inbox, payments
-from bot.wallets.named_values import mark_of, mark_once, set_mark
-from bot.wallets.served import Served
+from bot.wallets.named_values import is_left, mark_of, mark_once, set_mark, subject_of
 from ledger import Ledger, Tx
 from ledger.tables import wallets
 

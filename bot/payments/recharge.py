@@ -13,12 +13,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 
+from bot import payment_rows
 from bot.notices import CapReached, ConfirmationDue, RechargeFailed
+from bot.payment_rows import Payment
 from bot.payment_state import IN_FLIGHT, State
-from bot.payments import settlement
 from bot.payments.operator_stop import charges_are_off
 from bot.payments.requests import CONFIRM_LIFETIME, Payments
-from bot.payments.settlement import Payment
+from bot.served import Served
 from bot.stripe.declines import (
     DECLINES_DAYS,
     DECLINES_MAX,
@@ -33,7 +34,6 @@ from bot.stripe.requests import Call
 from bot.tables import cards, payments
 from bot.wallets import rules
 from bot.wallets.named_values import mark_once
-from bot.wallets.served import Served
 from bot.wallets.wallets import day_bounds
 from ledger import (
     Currency,
@@ -140,7 +140,7 @@ class Recharge:
                 return None
         currency = Currency.of(view.currency)
         # From here on nothing may refuse: the attempt is counted whatever becomes of it.
-        payment = settlement.plan(
+        payment = payment_rows.plan(
             tx,
             wallet_id,
             purpose="recharge",
@@ -183,7 +183,7 @@ class Recharge:
                 now=tx.now,
                 wont_last_until=_wont_last(tx, wallet_id),
             )
-        settlement.schedule(tx, payment, going_on.at, going_on.card_id)
+        payment_rows.schedule(tx, payment, going_on.at, going_on.card_id)
         card = card_words(tx.connection, wallet_id, payment.card_id)
         why = _why(payment, card)
         tx.book.set_trouble(wallet_id, why)
@@ -205,7 +205,7 @@ class Recharge:
         failed = self._payments.look(wallet_id, payment_id)
         assert failed is not None
         with self._ledger.reading() as connection:
-            for one in settlement.open_payments(connection, wallet_id, purposes=("ask",)):
+            for one in payment_rows.open_payments(connection, wallet_id, purposes=("ask",)):
                 if one.recharge_id == failed.recharge_id:
                     return one
         if failed.amount is None:
@@ -226,7 +226,7 @@ def _why(payment: Payment, card: str) -> str:
 def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
     day_began_at, _, month_began_at = day_bounds(now, view.zone)
     rows = [
-        settlement.payment_of(row)
+        payment_rows.payment_of(row)
         for row in connection.execute(
             select(payments)
             .where(

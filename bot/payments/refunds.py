@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 
 from bot.notices import DisputeChanged, RefundBooked
+from bot.payment_rows import Payment
 from bot.payments.requests import Payments
-from bot.payments.settlement import AmountsDiffer, Payment
+from bot.payments.settlement import AmountsDiffer
 from bot.ports import DisputeSeen, Ok, PaymentGateway, RefundSeen, Rejected, Unknown, WarningSeen
 from bot.tables import disputes
 from bot.wallets import rules

@@ -13,11 +13,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from bot import payment_rows
 from bot.notices import PaymentChanged, RequestSent
+from bot.payment_rows import Payment, change, find, fresh, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
 from bot.payments import settlement
 from bot.payments.charge_stops import BARRED_BY, bar_of, bar_of_call
-from bot.payments.settlement import NotServed, Payment, Unattributed, change, find, fresh, plan
+from bot.payments.settlement import NotServed, Unattributed
 from bot.ports import (
     Declined,
     IntentSeen,
@@ -29,20 +31,18 @@ from bot.ports import (
     SessionSeen,
     Unknown,
 )
+from bot.served import Served
 from bot.stripe import closing, customers, request_bodies
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import FORGOTTEN, NO_DECLINES, NOT_ACCEPTED
 from bot.stripe.key_health import note_access
 from bot.stripe.requests import Call, NotMade, Unreachable
 from bot.tables import billing, workspaces
-from bot.wallets.served import Served
 from ledger import Currency, Ledger, Money, Tx, failpoint, to_minor, transfer_by_key
 
 log = logging.getLogger("redbar.payments")
-
 PAGE_LIFETIME = timedelta(hours=23, minutes=59)  # Stripe takes 24 hours, by its own clock
-LINK_LIFETIME = timedelta(days=7)
-CONFIRM_LIFETIME = timedelta(hours=24)
+LINK_LIFETIME, CONFIRM_LIFETIME = timedelta(days=7), timedelta(hours=24)
 
 Aftermath = Callable[[Tx, Payment], None]
 """What else is committed when a charge of the saved card ended without money."""
@@ -250,7 +250,7 @@ class Payments:
         """Credit it; when an automatic payment has closed the gap, what was asked of people instead is taken back."""
         paid = settlement.settle(tx, payment, seen)
         if paid.purpose == "recharge":
-            for one in settlement.open_payments(tx.connection, paid.wallet_id, purposes=("ask",)):
+            for one in payment_rows.open_payments(tx.connection, paid.wallet_id, purposes=("ask",)):
                 if one.recharge_id == paid.recharge_id:
                     closed = change(tx, one, News.TAKEN_BACK)
                     tx.outbox.add(one.wallet_id, PaymentChanged(payment_id=one.payment_id))
@@ -307,7 +307,7 @@ class Payments:
         with self._ledger.reading() as connection:
             own = self._served.own(connection)
             due = stripe_requests.due(connection, own, now)
-            overdue = settlement.overdue(connection, own, now)
+            overdue = payment_rows.overdue(connection, own, now)
         done = sum(
             self._finish(call, forgotten) for call, forgotten in due if call.call_id not in self._sending
         )

@@ -1,213 +1,23 @@
-"""Payment rows inside one transaction: insert, look up, and what follows when money (or a card) arrived.
+"""What follows, in one transaction, when money or a card arrived.
 
 Every way in which news reaches us ends in `settle` or `connect`, and both are safe to run again: the ledger's key
 `credit:pi_…` credits once, whatever told us first. No gateway is known here.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import insert, select, update
 
 from bot.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
-from bot.payment_state import OPEN, News, State, after
+from bot.payment_rows import Payment, change
+from bot.payment_state import News, State, after
 from bot.ports import CardSeen, IntentSeen
-from bot.tables import billing, cards, payments
+from bot.tables import cards, payments
 from bot.wallets import rules
-from ledger import CreditKind, Currency, Money, PostMoney, Receipt, Refused, Tx, from_minor, new_id
+from ledger import CreditKind, Currency, PostMoney, Receipt, Refused, Tx, from_minor
 
 log = logging.getLogger("redbar.payments")
-FIRST_REF = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """One wish of ours to be paid, or (without an amount) to be trusted with a card."""
-
-    wallet_id: UUID
-    payment_id: UUID
-    ref: str
-    purpose: str
-    way: str
-    state: State
-    amount: Money | None
-    currency: Currency
-    asked_by: str
-    payer: str
-    note: str
-    card_id: str
-    saves_card: bool
-    session_id: str
-    link_id: str
-    intent_id: str
-    url: str
-    created_at: datetime
-    expires_at: datetime | None
-    settled_at: datetime | None
-    paid_with: str
-    receipt_url: str
-    decline_code: str
-    advice_code: str
-    withdrawn_by: str
-    qr_file_id: str
-    try_number: int
-    recharge_id: str
-    next_try_at: datetime | None
-    next_card_id: str
-
-
-def plan(
-    tx: Tx,
-    wallet_id: UUID,
-    *,
-    purpose: str,
-    way: str,
-    currency: Currency,
-    amount: Money | None = None,
-    asked_by: str = "",
-    payer: str = "",
-    note: str = "",
-    card_id: str = "",
-    saves_card: bool = False,
-    expires_at: datetime | None = None,
-    try_number: int = 1,
-    recharge_id: str = "",
-) -> Payment:
-    """Insert a payment that is about to be asked for."""
-    payment_id = new_id()
-    tx.connection.execute(
-        insert(payments).values(
-            wallet_id=wallet_id,
-            payment_id=payment_id,
-            ref=_next_ref(tx, wallet_id),
-            purpose=purpose,
-            way=way,
-            state=State.ASKED.value,
-            amount_micros=amount.micros if amount else None,
-            currency=currency.code,
-            asked_by=asked_by,
-            payer=payer,
-            note=note,
-            card_id=card_id,
-            saves_card=int(saves_card),
-            created_at=tx.now,
-            expires_at=expires_at,
-            try_number=try_number,
-            recharge_id=recharge_id or str(payment_id),
-        )
-    )
-    found = find(tx.connection, wallet_id, payment_id=payment_id)
-    assert found is not None
-    return found
-
-
-def _next_ref(tx: Tx, wallet_id: UUID) -> str:
-    given = tx.connection.execute(
-        update(billing)
-        .where(billing.c.wallet_id == wallet_id)
-        .values(refs_given=billing.c.refs_given + 1)
-        .returning(billing.c.refs_given)
-    ).scalar_one()
-    return f"RB-{FIRST_REF + given}"
-
-
-def find(
-    connection: Connection,
-    wallet_id: UUID,
-    *,
-    payment_id: UUID | None = None,
-    intent_id: str = "",
-    session_id: str = "",
-    link_id: str = "",
-    ref: str = "",
-) -> Payment | None:
-    """Look one payment up by whatever is known of it."""
-    wanted = select(payments).where(payments.c.wallet_id == wallet_id)
-    for column, value in (
-        (payments.c.payment_id, payment_id),
-        (payments.c.intent_id, intent_id),
-        (payments.c.session_id, session_id),
-        (payments.c.link_id, link_id),
-        (payments.c.ref, ref),
-    ):
-        if value:
-            wanted = wanted.where(column == value)
-    row = connection.execute(wanted.limit(1)).mappings().one_or_none()
-    return payment_of(row) if row is not None else None
-
-
-def fresh(tx: Tx, payment: Payment) -> Payment:
-    """Read a payment again, inside the transaction that acts on it."""
-    found = find(tx.connection, payment.wallet_id, payment_id=payment.payment_id)
-    assert found is not None
-    return found
-
-
-def open_payments(connection: Connection, wallet_id: UUID, *, purposes: Sequence[str]) -> list[Payment]:
-    """Give the payments that may still bring something, oldest first."""
-    rows = connection.execute(
-        select(payments)
-        .where(
-            payments.c.wallet_id == wallet_id,
-            payments.c.state.in_([state.value for state in OPEN]),
-            payments.c.purpose.in_(purposes),
-        )
-        .order_by(payments.c.created_at)
-    ).mappings()
-    return [payment_of(row) for row in rows]
-
-
-def overdue(connection: Connection, wallet_ids: Sequence[UUID], now: datetime) -> list[tuple[UUID, UUID]]:
-    """Give the wallets' requests, and payments that wait for a person, whose time is over: wallet and payment ids."""
-    rows = connection.execute(
-        select(payments.c.wallet_id, payments.c.payment_id)
-        .where(
-            payments.c.wallet_id.in_(wallet_ids),
-            payments.c.state.in_([State.OFFERED.value, State.WAITING.value]),
-            payments.c.expires_at <= now,
-        )
-        .execution_options(cross_shard=True)
-    ).all()
-    return [(row.wallet_id, row.payment_id) for row in rows]
-
-
-def payment_of(row: Any) -> Payment:
-    """Read one row."""
-    values: dict[str, Any] = dict(row)
-    currency = Currency.of(str(values["currency"]))
-    micros = values.pop("amount_micros")
-    assert micros is None or isinstance(micros, int)
-    values.update(
-        state=State(str(values["state"])),
-        currency=currency,
-        amount=Money(micros, currency) if micros is not None else None,
-        saves_card=bool(values["saves_card"]),
-    )
-    return Payment(**values)  # the columns and the fields are the same, by test
-
-
-def change(tx: Tx, payment: Payment, news: News, **columns: object) -> Payment:
-    """Let some news act on a payment, with columns that change along."""
-    state = after(payment.state, news)
-    tx.connection.execute(
-        update(payments)
-        .where(payments.c.wallet_id == payment.wallet_id, payments.c.payment_id == payment.payment_id)
-        .values(state=state.value, **columns)
-    )
-    return replace(payment, state=state, **columns)  # type: ignore[arg-type] # as above
-
-
-def schedule(tx: Tx, payment: Payment, at: datetime | None, card_id: str) -> None:
-    """Remember when, and with which card, a declined recharge is tried again."""
-    tx.connection.execute(
-        update(payments)
-        .where(payments.c.wallet_id == payment.wallet_id, payments.c.payment_id == payment.payment_id)
-        .values(next_try_at=at, next_card_id=card_id)
-    )
 
 
 def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:

@@ -11,17 +11,17 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import func, insert, select, update
 
+from bot import payment_rows
 from bot.facts import PaymentFacts
+from bot.payment_rows import Payment
 from bot.payment_state import State
-from bot.payments import settlement
 from bot.payments.recharge import card_slots, card_words
 from bot.payments.requests import Payments
-from bot.payments.settlement import Payment
+from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import words_of
 from bot.stripe.requests import Call
 from bot.tables import intents, payments
-from bot.wallets.served import Served
 from bot.wallets.wallets import NoCard, day_bounds
 from ledger import Currency, Ledger, Money, Refused, Tx, new_id, to_minor
 
@@ -137,7 +137,7 @@ class Charges:
             .where(intents.c.wallet_id == wallet_id, intents.c.intent_id == UUID(intent_id))
             .values(consumed_at=tx.now)
         )
-        payment = settlement.plan(
+        payment = payment_rows.plan(
             tx,
             wallet_id,
             purpose="top_up",

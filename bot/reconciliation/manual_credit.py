@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from bot.notices import CreditedByHand
+from bot.payment_rows import Payment, plan
 from bot.payments.requests import Payments
-from bot.payments.settlement import NotBookable, NotServed, Payment, plan, settle
+from bot.payments.settlement import NotBookable, NotServed, settle
 from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected
 from bot.reconciliation.open_differences import OPERATOR, NotSettled, leave, list_again
 from bot.tables import NIL_WALLET

@@ -15,14 +15,12 @@ from bot.notices import BooksDiffer
 from bot.reconciliation.difference import Break, Parked
 from bot.tables import NIL_WALLET, breaks, inbox
 from bot.wallets import rules
-from bot.wallets.named_values import drop_mark, mark_of, names_of_marks, set_mark
+from bot.wallets.named_values import LEFT, drop_mark, names_of_marks, set_mark, subject_of
 from ledger import Ledger, Refused, Tx
 
 PARKED_AFTER = 2
 """Tries after which news that cannot be handled is listed."""
 OPERATOR = "operator"
-_LEFT = "left:"
-"""What a mark's name begins with that says of a key that it was left as it is; its value says why."""
 
 
 class NotSettled(Refused):
@@ -83,17 +81,12 @@ def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
 
 def left_keys(connection: Connection) -> frozenset[str]:
     """Give the keys of all that was left as it is."""
-    return frozenset(name.removeprefix(_LEFT) for name in names_of_marks(connection, NIL_WALLET, _LEFT))
-
-
-def is_left(connection: Connection, intent_id: str) -> bool:
-    """Say whether a payment was left as it is, and with it whatever becomes of it."""
-    return mark_of(connection, NIL_WALLET, f"{_LEFT}credit:{intent_id}") is not None
+    return frozenset(name.removeprefix(LEFT) for name in names_of_marks(connection, NIL_WALLET, LEFT))
 
 
 def list_again(ledger: Ledger, key: str) -> None:
     """Forget that a key was left, since it has been booked after all."""
-    ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, f"{_LEFT}{key}"), wallet_id=None)
+    ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, f"{LEFT}{key}"), wallet_id=None)
 
 
 def _parked(connection: Connection, what: str) -> dict[str, str]:
@@ -108,11 +101,6 @@ def _parked(connection: Connection, what: str) -> dict[str, str]:
     return {event_id: _key_of(name) for event_id, name in about.items() if name in meant}
 
 
-def subject_of(object_id: str, intent_id: str) -> str:
-    """Say what a piece of news is about: the payment where its page tells of it, else the object itself."""
-    return intent_id if object_id.startswith("cs_") and intent_id else object_id
-
-
 def _key_of(name: str) -> str:
     what = {"pi_": "credit", "re_": "refund"}.get(name[:3], "")
     return f"{what}:{name}" if what else ""
@@ -120,7 +108,7 @@ def _key_of(name: str) -> str:
 
 def _leave(tx: Tx, *, keys: set[str], events: Sequence[str], note: str) -> None:
     for key in sorted(keys):
-        set_mark(tx, NIL_WALLET, f"{_LEFT}{key}", note)
+        set_mark(tx, NIL_WALLET, f"{LEFT}{key}", note)
     here = inbox.c.wallet_id == NIL_WALLET
     tx.connection.execute(update(inbox).where(here, inbox.c.event_id.in_(events)).values(handled_at=tx.now))
 

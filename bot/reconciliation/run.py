@@ -34,9 +34,9 @@ from bot.ports import (
 )
 from bot.reconciliation.difference import Break, Comparison, Digest, Entry, Side, compare, sums_of
 from bot.reconciliation.open_differences import keep_breaks, left_keys, open_breaks, parked_news
+from bot.served import Served
 from bot.tables import NIL_WALLET, billing, disputes, payments
 from bot.wallets.named_values import mark_of, set_mark
-from bot.wallets.served import Served
 from ledger import Currency, Ledger, Refused, from_minor, transfer_by_key, transfers_of_source
 
 log = logging.getLogger("redbar.reconcile")

@@ -1,7 +1,7 @@
 """What makes sure that a payment takes no more money outside: its page, its link or its intent is closed."""
 
+from bot.payment_rows import Payment
 from bot.payment_state import State
-from bot.payments.settlement import Payment
 from bot.stripe import requests as stripe_requests
 from bot.stripe.requests import Call
 from ledger import Tx

@@ -13,9 +13,9 @@ from sqlalchemy import Connection, select, update
 
 from bot.notices import KeyAccepted, KeyRefused
 from bot.ports import Declined, Denied, NeedsAction, Ok
+from bot.served import Served
 from bot.tables import NIL_WALLET, billing, inbox, payments
 from bot.wallets.named_values import drop_mark, mark_of, set_mark
-from bot.wallets.served import Served
 from ledger import Ledger, Refused, Tx
 
 QUIET_FOR = timedelta(hours=6)

@@ -3,7 +3,7 @@
 Names and rules of parameters: docs.stripe.com/api, version 2026-10-28.endive.
 """
 
-from bot.payments.settlement import Payment
+from bot.payment_rows import Payment
 from ledger import Money, to_minor
 
 Body = dict[str, object]

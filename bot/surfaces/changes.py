@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from bot.facts import AutomaticFacts, DisputeFacts, RefundFacts
 from bot.notices import DisputeChanged, RefundBooked
+from bot.payment_rows import Payment
 from bot.payments.recharge import Recharge
-from bot.payments.settlement import Payment
 from bot.surfaces.read_models import automatic_facts, desk
 from bot.tables import disputes
 from ledger import Ledger, Money, policy_of

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
 
+from bot import payment_rows
 from bot.delivering.deliveries import CHANNEL
 from bot.facts import AlertFacts, ChargeFacts
-from bot.payments import settlement
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.surfaces.read_models import Desk, automatic_facts, balance_facts, desk
@@ -188,7 +188,7 @@ def _paid_line(connection: Connection, wallet_id: UUID, resumed: WalletResumed |
     row = transfer_by_key(connection, wallet_id, resumed.source, resumed.source_id)
     if row is None:
         return ""
-    payment = settlement.find(connection, wallet_id, ref=row.reference) if row.source == "stripe" else None
+    payment = payment_rows.find(connection, wallet_id, ref=row.reference) if row.source == "stripe" else None
     if payment is None or payment.amount is None:
         return ""
     amount = Money(row.amount_micros, payment.currency)

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, or_, select
 
+from bot.payment_rows import Payment, payment_of
 from bot.payment_state import State
 from bot.payments.recharge import card_words
-from bot.payments.settlement import Payment, payment_of
 from bot.stripe.declines import words_of
 from bot.tables import NIL_WALLET, calls, disputes, inbox, payment_messages, payments
 from ledger import (

@@ -16,10 +16,10 @@ from bot.facts import (
     SpikeFacts,
     StatusFacts,
 )
+from bot.payment_rows import Payment
 from bot.payments.cards import Cards
 from bot.payments.recharge import Recharge
 from bot.payments.requests import Payments
-from bot.payments.settlement import Payment
 from bot.payments.top_ups import TOP_UP_MAX_MAJOR, TOP_UP_MIN_MAJOR, Charges
 from bot.stripe.key_health import key_refused_at
 from bot.surfaces.episodes import Alerts

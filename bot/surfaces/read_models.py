@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
+from bot import payment_rows
 from bot.facts import (
     AutomaticFacts,
     BalanceFacts,
@@ -22,10 +23,9 @@ from bot.facts import (
     RowFacts,
     SpikeFacts,
 )
+from bot.payment_rows import Payment
 from bot.payment_state import State
-from bot.payments import settlement
 from bot.payments.recharge import Recharge
-from bot.payments.settlement import Payment
 from bot.tables import cards, payments, pictures
 from ledger import (
     AI_TASK,
@@ -330,7 +330,7 @@ def _paid_with(at: Desk, rows: Sequence[HistoryRow]) -> dict[str, Payment]:
     found = at.connection.execute(
         select(payments).where(payments.c.wallet_id == at.view.wallet_id, payments.c.ref.in_(refs))
     ).mappings()
-    return {payment.ref: payment for payment in map(settlement.payment_of, found)}
+    return {payment.ref: payment for payment in map(payment_rows.payment_of, found)}
 
 
 def _row(at: Desk, row: HistoryRow, payment: Payment | None) -> RowFacts:
@@ -396,7 +396,7 @@ def request_facts(at: Desk, payment: Payment, *, balance: BalanceFacts | None = 
 def open_requests(at: Desk) -> tuple[RequestFacts, ...]:
     """Give every open request, so that a real one can be told from a forged one."""
     shown = balance_facts(at)
-    found = settlement.open_payments(at.connection, at.view.wallet_id, purposes=("ask", "connect"))
+    found = payment_rows.open_payments(at.connection, at.view.wallet_id, purposes=("ask", "connect"))
     return tuple(
         request_facts(at, one, balance=shown)
         for one in found

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from bot.tables import cursors
+from bot.tables import NIL_WALLET, cursors
 from ledger import Tx
 
 
@@ -56,3 +56,17 @@ def drop_mark(tx: Tx, wallet_id: UUID, name: str) -> None:
 
 def _is(wallet_id: UUID, name: str) -> ColumnElement[bool]:
     return (cursors.c.wallet_id == wallet_id) & (cursors.c.name == name)
+
+
+LEFT = "left:"
+"""What a mark's name begins with that says of a key that it was left as it is; its value says why."""
+
+
+def is_left(connection: Connection, intent_id: str) -> bool:
+    """Say whether a payment was left as it is, and with it whatever becomes of it."""
+    return mark_of(connection, NIL_WALLET, f"{LEFT}credit:{intent_id}") is not None
+
+
+def subject_of(object_id: str, intent_id: str) -> str:
+    """Say what a piece of news is about: the payment where its page tells of it, else the object itself."""
+    return intent_id if object_id.startswith("cs_") and intent_id else object_id

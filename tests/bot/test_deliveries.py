@@ -15,11 +15,11 @@ from bot.delivering.courier import Courier
 from bot.delivering.deliveries import OWNERS, PERSON, TRIES_MAX, FanOut
 from bot.notices import ChargesSwitched
 from bot.ports import NotNow, PersonSeen, RecipientGone
+from bot.served import Served
 from bot.slack.answers import NOT_NOW, NOT_THIS_RECIPIENT, judged
 from bot.slack.senders.recipients import Recipients
 from bot.tables import deliveries
 from bot.wallets.people import People
-from bot.wallets.served import Served
 from bot.wallets.wallets import Wallets
 from ledger import Currency, Ledger
 from tests.sandbox.slack_place import SettableClock

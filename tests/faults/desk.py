@@ -19,9 +19,9 @@ from bot.payments.inbox import News
 from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.ports import EventSeen, Ok
+from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, workspaces
-from bot.wallets.served import Served
 from bot.wallets.wallets import Wallets
 from ledger import (
     Automatic,

@@ -23,9 +23,9 @@ from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
 from bot.sandbox.document_store import Shelf
+from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.requests import NotReached
-from bot.wallets.served import Served
 from bot.wallets.wallets import Wallets
 from ledger import Ledger, RechargeRule
 from tests.faults.fork import Ended, ForkServer

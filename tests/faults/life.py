@@ -26,11 +26,11 @@ from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
 from bot.ports import PaymentGateway
 from bot.reconciliation.run import NotReconciled, Reconciliation
+from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, cards, disputes, inbox, payments
 from bot.tables import calls as call_rows
-from bot.wallets.served import Served
 from bot.wallets.wallets import Wallets
 from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
 from ledger.tables import transfers

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from bot.payments.recharge import Recharge
 from bot.payments.requests import Payments
+from bot.served import Served
 from bot.stripe.gateway import StripeGateway
-from bot.wallets.served import Served
 from ledger import Held, Ledger, PostUsage, Tx
 from tests.sandbox.slack_place import SettableClock
 from tests.sandbox.stripe_place import KEY

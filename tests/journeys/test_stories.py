@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.payments.settlement import Payment
+from bot.payment_rows import Payment
 from bot.slack.client import Outlet
 from bot.slack.senders.delivery import Delivery
 from bot.slack.views.blocks import GREEN, RED

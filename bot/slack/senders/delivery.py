@@ -18,9 +18,9 @@ from bot import notices as told
 from bot.delivering.deliveries import CHANNEL, PERSON, FanOut
 from bot.delivering.posted_messages import Shown
 from bot.facts import AlertFacts, FailureFacts, RequestFacts
+from bot.payment_rows import Payment
 from bot.payment_state import State
 from bot.payments.recharge import card_words
-from bot.payments.settlement import Payment
 from bot.slack.client import FileNotReady, Outlet, Sent, qr_png
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import alerts as alert_views
