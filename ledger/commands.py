@@ -84,7 +84,8 @@ class OpenHold(msgspec.Struct, frozen=True, gc=False):
     """The kind's default when None; 0 for work without a price."""
     reference: str = ""
     parent: str | None = None
-    """A running inbound call's hold: the work is judged as inbound."""
+    """The hold of the work that this belongs to. An AI task inside a running inbound call is judged as inbound; work of
+    any other kind is judged by its own kind."""
 
 
 class ExtendHold(msgspec.Struct, frozen=True, gc=False):

@@ -19,6 +19,7 @@ from ledger.checks import (
     check_text,
 )
 from ledger.commands import (
+    AI_TASK,
     INBOUND_CALL,
     OUTBOUND_CALL,
     Answer,
@@ -149,8 +150,9 @@ class Planner:
         wallet = self._wallet
         if wallet.emptied_at is None or command.amount_micros == 0:
             return None
-        parent = self._loaded.holds.get(command.parent) if command.parent is not None else None
-        inbound = command.kind == INBOUND_CALL or (parent is not None and bool(parent.inbound))
+        parent = self._inbound_call(command.kind, command.parent)
+        # Posted when it is over: that call may have ended meanwhile, but it has to have been allowed to start.
+        inbound = command.kind == INBOUND_CALL or (parent is not None and parent.state != "refused")
         stopped_at = wallet.grace_ends_at if inbound else wallet.emptied_at
         assert stopped_at is not None, "an empty wallet always carries the end of its grace"
         began_at = command.occurred_at
@@ -254,7 +256,8 @@ class Planner:
         draft = self._draft
         asked = command.estimate_micros
         amount = draft.policy.hold_for(command.kind) if asked is None else asked
-        inbound = command.kind == INBOUND_CALL or self._runs_inbound(command.parent)
+        parent = self._inbound_call(command.kind, command.parent)
+        inbound = command.kind == INBOUND_CALL or (parent is not None and parent.live(draft.stamp))
         permit = permit_at(draft.now, self._wallet.funds(), inbound=inbound, estimate_micros=amount)
         expires_at = draft.now + draft.policy.hold_lifetime
         hold = Hold(
@@ -281,9 +284,10 @@ class Planner:
             draft.follow((HOLDS, command.hold_id))
         return hold.answer(duplicate=False)
 
-    def _runs_inbound(self, hold_id: str | None) -> bool:
-        hold = self._loaded.holds.get(hold_id) if hold_id is not None else None
-        return hold is not None and bool(hold.inbound) and hold.live(self._draft.stamp)
+    def _inbound_call(self, kind: str, parent: str | None) -> Hold | None:
+        """Give the inbound call that an AI task names as its parent; work of any other kind is judged by itself."""
+        hold = self._loaded.holds.get(parent) if kind == AI_TASK and parent is not None else None
+        return hold if hold is not None and hold.kind == INBOUND_CALL else None
 
     def _extend_hold(self, command: ExtendHold) -> HoldAnswer:
         hold = self._live_hold(command.hold_id)

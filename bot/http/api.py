@@ -43,7 +43,10 @@ class UsageBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AuthorizationBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A question whether work may start. `estimate` is written like an amount of usage."""
+    """A question whether work may start. `estimate` is written like an amount of usage.
+
+    An AI task whose `parent` is the hold of a running inbound call is judged as inbound; other work by its own kind.
+    """
 
     id: str
     kind: str

@@ -291,6 +291,45 @@ def test_work_inside_an_inbound_call_is_judged_as_inbound(desk: Desk) -> None:
     assert not desk.ask("later", kind=AI_TASK, parent="call").permit.allowed
 
 
+@pytest.mark.parametrize("kind", [OUTBOUND_CALL, "sms"])
+def test_only_an_ai_task_may_name_an_inbound_call_to_be_judged_as_inbound(desk: Desk, kind: str) -> None:
+    """In grace, other work inside a running inbound call is refused as it is alone."""
+    desk.top_up("1")
+    desk.ask("call", kind=INBOUND_CALL, estimate="0.50")
+    desk.use("1")
+    assert desk.view().standing is Standing.GRACE
+
+    hidden = desk.ask("hidden", kind=kind, parent="call")
+
+    assert (hidden.permit.allowed, hidden.permit.reason) == (False, Reason.EMPTY)
+    assert desk.ask("inside", kind=AI_TASK, parent="call").permit.allowed
+
+
+def test_a_parent_that_is_not_an_inbound_call_opens_nothing(desk: Desk) -> None:
+    """Neither a task that was judged as inbound, nor an outbound call, nor a task of its own, nor one unknown."""
+    desk.top_up("2")
+    desk.ask("call", kind=INBOUND_CALL, estimate="0.25")
+    desk.ask("out", estimate="0.25")
+    desk.ask("task", kind=AI_TASK, estimate="0.25")
+    desk.use("2")
+    assert desk.ask("inside", kind=AI_TASK, parent="call").permit.allowed
+
+    for parent in ("inside", "out", "task", "unknown"):
+        assert not desk.ask(f"in {parent}", kind=AI_TASK, parent=parent).permit.allowed
+
+
+def test_an_outbound_call_inside_an_inbound_call_is_extended_as_outbound(desk: Desk) -> None:
+    """After the stop it is told to end; an AI task inside that call goes on."""
+    desk.top_up("3")
+    desk.ask("call", kind=INBOUND_CALL, estimate="1")
+    desk.ask("hidden", estimate="1", parent="call")
+    desk.ask("inside", kind=AI_TASK, estimate="1", parent="call")
+    desk.use("3")
+
+    assert desk.extend("hidden").end_by is not None
+    assert desk.extend("inside").permit.allowed
+
+
 def test_a_hold_opened_and_captured_in_one_batch_is_whole(desk: Desk) -> None:
     """Later commands of a batch see what earlier ones did."""
     desk.top_up("1")

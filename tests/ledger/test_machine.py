@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -63,6 +64,7 @@ CEILING = usd("25")
 amounts = st.integers(1, usd("12"))
 kinds = st.sampled_from(KINDS)
 names = st.integers(1, 6).map(lambda number: f"n{number}")
+parents = st.none() | names
 
 
 @dataclass
@@ -71,6 +73,8 @@ class Held:
 
     kind: str
     asked: int
+    parent: str | None
+    inbound: bool
     amount: int
     ends: int
     state: str = "open"
@@ -84,6 +88,8 @@ class Model:
     balance: int = 0
     funded: bool = False
     keys: dict[str, tuple[object, ...]] = field(default_factory=dict)
+    late: set[str] = field(default_factory=set)
+    """Keys of usage that began after the stop."""
     amounts: dict[int, int] = field(default_factory=dict)
     given_back: dict[int, int] = field(default_factory=dict)
     corrections: set[int] = field(default_factory=set)
@@ -108,13 +114,27 @@ class Model:
         graceful = self.now < self.grace_until and self.balance > -CEILING
         return Standing.GRACE if graceful else Standing.PAUSED
 
-    def may(self, kind: str, amount: int, *, own: int = 0) -> bool:
+    def in_inbound_call(self, kind: str, parent: str | None) -> bool:
+        """An AI task names an inbound call that was allowed; no other kind of work may hide in one."""
+        call = self.holds.get(parent) if parent is not None else None
+        return kind == AI_TASK and call is not None and call.kind == INBOUND_CALL and call.state != "refused"
+
+    def judged_as_inbound(self, kind: str, parent: str | None) -> bool:
+        inside = parent is not None and self.live(parent) and self.in_inbound_call(kind, parent)
+        return kind == INBOUND_CALL or inside
+
+    def stopped(self, kind: str, parent: str | None) -> bool:
+        """Whether what is posted now began after its kind was stopped."""
+        inbound = kind == INBOUND_CALL or self.in_inbound_call(kind, parent)
+        return self.emptied is not None and (self.grace_until if inbound else self.emptied) <= self.now
+
+    def may(self, amount: int, *, inbound: bool, own: int = 0) -> bool:
         left = self.balance - (self.held() - own) - amount
         match self.standing():
             case Standing.OPEN:
                 return left >= 0
             case Standing.GRACE:
-                return kind == INBOUND_CALL and left >= -CEILING
+                return inbound and left >= -CEILING
             case _:
                 return False
 
@@ -163,11 +183,19 @@ class LedgerMachine(RuleBasedStateMachine):
         self.desks = Desks(urls)
         self.model = Model()
 
+    @initialize(micros=st.none() | st.integers(usd("1"), usd("40")))
+    def begin(self, micros: int | None) -> None:
+        """Many walks begin with money: without it nothing may start."""
+        if micros is not None:
+            self.money("first", micros, CreditKind.TOP_UP)
+
     def teardown(self) -> None:
         for desk in self.desks.all:
             desk.close()
 
-    def expect_posted(self, key: str, contents: tuple[object, ...], outcome: Outcome) -> bool:
+    def expect_posted(
+        self, key: str, contents: tuple[object, ...], outcome: Outcome, *, late: bool = False
+    ) -> bool:
         """Check how a key was answered; says whether it was new."""
         known = self.model.keys.get(key)
         if known is not None and known != contents:
@@ -176,18 +204,25 @@ class LedgerMachine(RuleBasedStateMachine):
         assert isinstance(outcome, Receipt)
         assert outcome.duplicate is (known is not None)
         self.model.keys[key] = contents
+        if known is None and late:
+            self.model.late.add(key)
+        assert outcome.after_stop is (key in self.model.late)
         return known is None
 
-    @rule(name=names, micros=amounts, kind=kinds)
-    def use(self, name: str, micros: int, kind: str) -> None:
-        outcome = self.desks.do(PostUsage("platform", name, kind, micros, None))
-        if self.expect_posted(f"platform:{name}", (kind, micros, None), outcome):
+    @rule(name=names, micros=amounts, kind=kinds, parent=parents)
+    def use(self, name: str, micros: int, kind: str, parent: str | None) -> None:
+        outcome = self.desks.do(PostUsage("platform", name, kind, micros, None, parent=parent))
+        late = self.model.stopped(kind, parent)
+        if self.expect_posted(f"platform:{name}", (kind, micros, None, parent), outcome, late=late):
             self.model.move(-micros)
 
     @rule(name=names, micros=amounts, hold=names)
     def use_with_a_hold(self, name: str, micros: int, hold: str) -> None:
         outcome = self.desks.do(PostUsage("platform", name, OUTBOUND_CALL, micros, None, hold_id=hold))
-        if self.expect_posted(f"platform:{name}", (OUTBOUND_CALL, micros, hold), outcome):
+        known = self.model.holds.get(hold)
+        started = known is not None and known.state != "refused"
+        late = not started and self.model.stopped(OUTBOUND_CALL, None)
+        if self.expect_posted(f"platform:{name}", (OUTBOUND_CALL, micros, hold, None), outcome, late=late):
             if self.model.live(hold):
                 self.model.holds[hold].state = "captured"
             self.model.move(-micros)
@@ -218,12 +253,12 @@ class LedgerMachine(RuleBasedStateMachine):
             self.model.move(micros if effect < 0 else -micros)
             self.model.corrections.add(self.model.seq)
 
-    @rule(name=names, micros=st.integers(1, usd("6")), kind=kinds)
-    def ask(self, name: str, micros: int, kind: str) -> None:
-        outcome = self.desks.do(OpenHold(name, kind, micros))
+    @rule(name=names, micros=st.integers(1, usd("6")), kind=kinds, parent=parents)
+    def ask(self, name: str, micros: int, kind: str, parent: str | None) -> None:
+        outcome = self.desks.do(OpenHold(name, kind, micros, parent=parent))
         known = self.model.holds.get(name)
         if known is not None:
-            if (known.kind, known.asked) != (kind, micros):
+            if (known.kind, known.asked, known.parent) != (kind, micros, parent):
                 assert isinstance(outcome, KeyReused)
             else:
                 assert isinstance(outcome, HoldAnswer)
@@ -231,11 +266,29 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert outcome.permit.allowed is (known.state != "refused")
             return
         assert isinstance(outcome, HoldAnswer)
-        allowed = self.model.may(kind, micros)
+        inbound = self.model.judged_as_inbound(kind, parent)
+        allowed = self.model.may(micros, inbound=inbound)
         assert outcome.permit.allowed is allowed
         state = "open" if allowed else "refused"
         held = micros if allowed else 0
-        self.model.holds[name] = Held(kind, micros, held, self.model.now + LIFETIME, state)
+        ends = self.model.now + LIFETIME
+        self.model.holds[name] = Held(kind, micros, parent, inbound, held, ends, state)
+
+    @precondition(lambda self: self.model.standing() in (Standing.OPEN, Standing.GRACE))
+    @rule(micros=amounts, kind=kinds, posted=st.booleans())
+    def do_more_inside_an_inbound_call(self, micros: int, kind: str, *, posted: bool) -> None:
+        """After the stop, which chance alone seldom meets: may other work hide in a call, and tasks in that work?"""
+        number = len(self.model.holds) + len(self.model.keys)
+        call, inside = f"call-{number}", f"inside-{number}"
+        self.ask(call, 1, INBOUND_CALL, None)
+        if self.model.balance > 0:
+            self.use(f"last-{number}", self.model.balance, OUTBOUND_CALL, None)
+        if posted:
+            self.use(inside, micros, kind, call)
+            return
+        self.ask(inside, micros, kind, call)
+        self.extend(inside, None)
+        self.ask(f"deeper-{number}", micros, AI_TASK, inside)
 
     @rule(name=names, micros=st.none() | st.integers(1, usd("6")))
     def extend(self, name: str, micros: int | None) -> None:
@@ -244,10 +297,10 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         one = self.model.holds[name]
         wanted = max(one.amount, micros or 0)
-        allowed = self.model.may(one.kind, wanted, own=one.amount)
+        allowed = self.model.may(wanted, inbound=one.inbound, own=one.amount)
         assert isinstance(outcome, HoldAnswer)
-        assert outcome.permit.allowed is (allowed or one.kind == INBOUND_CALL)
-        if allowed or one.kind == INBOUND_CALL:
+        assert outcome.permit.allowed is (allowed or one.inbound)
+        if allowed or one.inbound:
             one.amount = wanted if allowed else one.amount
             one.ends = self.model.now + LIFETIME
 

@@ -211,6 +211,31 @@ def test_work_that_was_refused_and_happened_is_after_the_stop(desk: Desk) -> Non
     assert desk.use("1", hold="h1").after_stop
 
 
+def test_only_an_ai_task_inside_an_inbound_call_is_marked_like_one(desk: Desk) -> None:
+    """An outbound call that names an inbound one began after the stop all the same; so did a task inside a task."""
+    empty(desk)
+    desk.ask("call", kind=INBOUND_CALL)
+    desk.ask("inside", kind=AI_TASK, parent="call")
+    desk.clock.skip(minutes=1)
+
+    assert desk.use("1", parent="call").after_stop
+    assert desk.use("1", kind="sms", parent="call").after_stop
+    assert desk.use("1", kind=AI_TASK, parent="inside").after_stop
+    assert not desk.use("1", kind=AI_TASK, parent="call").after_stop
+    desk.clock.skip(minutes=15)
+    assert desk.use("1", kind=AI_TASK, parent="call").after_stop
+
+
+def test_an_inbound_call_that_was_refused_covers_no_task(desk: Desk) -> None:
+    """At the overdraft's ceiling everything is refused, although minutes of grace are left."""
+    empty(desk)
+    desk.clock.skip(minutes=1)
+    desk.use("30", kind=INBOUND_CALL)
+    assert not desk.ask("call", kind=INBOUND_CALL).permit.allowed
+
+    assert desk.use("1", kind=AI_TASK, parent="call").after_stop
+
+
 def test_a_wallet_that_owes_before_its_first_money_is_not_connected(desk: Desk) -> None:
     """Usage before the first payment; money that does not cover it starts the grace."""
     desk.use("5")
