@@ -1,0 +1,208 @@
+"""The books belong to one Slack workspace: another is refused by name, however the two processes meet."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import delete, select
+
+from bot.app import open_ledger
+from bot.flows.wallets import OtherWorkspace, Wallets
+from bot.sandbox.slack_seed import TEAM, TEAM_NAME
+from bot.tables import cursors, workspaces
+from ledger import USD, Ledger, SystemClock
+from ledger.tables import wallets
+from tests.faults.desk import open_beside
+from tests.postgres_server import Server
+from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, Place, SettableClock, Stage, unused_port
+
+ROOT = Path(__file__).parent.parent.parent
+OTHER = {"ok": True, "team": "Beta Inc", "team_id": "T0BETA", "user_id": "U0BETA", "user": "redbar"}
+SAID = (
+    "These books belong to another Slack workspace: {} ({}). Give each workspace a database of its own: name another "
+    "one in REDBAR_DATABASE_URL.\n"
+)
+_numbers = count(1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Empty books, with their tables."""
+    made = f"sqlite:///{tmp_path / 'redbar.db'}"
+    if request.param == "postgresql":
+        made = request.getfixturevalue("postgres").create(f"whose_{next(_numbers)}")
+    open_ledger(made, SystemClock()).close()
+    return made
+
+
+@pytest.fixture
+def books(url: str) -> Iterator[Ledger]:
+    """Empty books, open."""
+    ledger = open_ledger(url, SystemClock())
+    yield ledger
+    ledger.close()
+
+
+def _open(ledger: Ledger, team_id: str, name: str) -> Any:
+    return Wallets(ledger).open(
+        team_id=team_id, enterprise_id="", name=name, bot_user_id="U0", currency=USD, zone="UTC"
+    )
+
+
+@pytest.mark.parametrize("dead", [False, True], ids=["living", "removed"])
+def test_another_workspace_is_refused_by_name(books: Ledger, dead: bool) -> None:
+    """Living or not; no row of the refused one is left, and the owner comes and goes as before."""
+    mine = _open(books, "T0ALPHA", "Alpha Ltd")
+    if dead:
+        Wallets(books).forget_workspace("T0ALPHA", "app_uninstalled")
+
+    with pytest.raises(OtherWorkspace, match=r"Alpha Ltd \(T0ALPHA\).*REDBAR_DATABASE_URL"):
+        _open(books, "T0BETA", "Beta Inc")
+
+    assert _teams(books) == ["T0ALPHA"]
+    assert _open(books, "T0ALPHA", "Alpha Ltd") == mine
+
+
+def test_books_of_an_older_version_take_their_owner_from_their_workspace(books: Ledger) -> None:
+    """They have no mark: the one row says whose they are, and of two rows each is refused by the other's name."""
+    mine = open_beside(books, "T0ALPHA", name="Alpha Ltd")
+    with pytest.raises(OtherWorkspace, match="Alpha Ltd"):
+        _open(books, "T0BETA", "Beta Inc")
+    assert _open(books, "T0ALPHA", "Alpha Ltd") == mine
+    open_beside(books, "T0BETA", name="Beta Inc")
+
+    for team_id, named in (("T0ALPHA", "Beta Inc"), ("T0BETA", "Alpha Ltd")):
+        with pytest.raises(OtherWorkspace, match=named):
+            _open(books, team_id, "whatever")
+
+
+def test_the_mark_alone_keeps_books_for_the_first(books: Ledger) -> None:
+    """The first process died between claiming the books and opening its wallet."""
+    _open(books, "T0ALPHA", "Alpha Ltd")
+    books.run(lambda tx: tx.connection.execute(delete(workspaces)), wallet_id=None)
+    with pytest.raises(OtherWorkspace, match=r"Alpha Ltd \(T0ALPHA\)"):
+        _open(books, "T0BETA", "Beta Inc")
+    assert _teams(books) == []
+
+
+@pytest.mark.parametrize("teams", [("T0ALPHA", "T0BETA"), ("T0ALPHA", "T0ALPHA")], ids=["two", "one"])
+def test_two_processes_that_start_at_once_agree_on_the_owner(
+    postgres: Server, teams: tuple[str, str]
+) -> None:
+    """Of two workspaces one is refused by the other's name; two replicas of one workspace share its wallet."""
+    context = multiprocessing.get_context("spawn")
+    for _ in range(3):
+        url = postgres.create(f"whose_{next(_numbers)}")
+        open_ledger(url, SystemClock()).close()
+        said, start = context.Queue(), context.Barrier(2)
+        racers = [context.Process(target=_race, args=(url, team, start, said)) for team in teams]
+        for one in racers:
+            one.start()
+        answers = sorted(said.get(timeout=60) for _ in racers)
+        for one in racers:
+            one.join(30)
+        ledger = open_ledger(url, SystemClock())
+        owners = _teams(ledger)
+        with ledger.reading() as connection:
+            made = connection.execute(select(wallets.c.wallet_id)).all()
+        ledger.close()
+        assert (len(owners), len(made)) == (1, 1)
+        if len(set(teams)) == 1:
+            assert answers == ["opened", "opened"]
+        else:
+            (loser,) = set(teams) - set(owners)
+            assert answers[1] == "opened"
+            assert answers[0] == SAID.format(f"Company {owners[0]}", owners[0]).strip()
+            assert loser not in answers[0]
+
+
+def _race(url: str, team_id: str, start: Any, said: Any) -> None:
+    ledger = open_ledger(url, SystemClock())
+    start.wait(30)
+    try:
+        _open(ledger, team_id, f"Company {team_id}")
+        said.put("opened")
+    except OtherWorkspace as refusal:
+        said.put(str(refusal))
+    except BaseException as problem:  # noqa: BLE001 - what a race must never end with is shown by the assertion
+        said.put(f"{type(problem).__name__}: {problem}")
+    finally:
+        ledger.close()
+
+
+# --- Real processes ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def slack(tmp_path: Path) -> Iterator[Place]:
+    """Slack, served."""
+    stage = Stage()
+    place = Place(stage, SettableClock(), tmp_path)
+    yield place
+    place.close()
+    stage.stop()
+
+
+def _environ(place: Place, url: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("REDBAR_")}
+    return {
+        **clean,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "REDBAR_SLACK_BOT_TOKEN": BOT_TOKEN,
+        "REDBAR_SLACK_APP_TOKEN": APP_TOKEN,
+        "REDBAR_STRIPE_API_KEY": "sk_test_1",
+        "REDBAR_ENV": "test",
+        "REDBAR_STRIPE_API_BASE": "http://127.0.0.1:9",
+        "REDBAR_SLACK_API_URL": f"{place.base_url}/slack/api/",
+        "REDBAR_DATABASE_URL": url,
+        "REDBAR_HTTP_PORT": str(unused_port()),
+    }
+
+
+def test_a_second_workspace_cannot_be_run_on_the_same_books(slack: Place, url: str, tmp_path: Path) -> None:
+    """One sentence and exit code 1, never a traceback: on PostgreSQL beside the first bot, on SQLite after it."""
+    command = [sys.executable, "-m", "bot", "run"]
+    first = subprocess.Popen(
+        command, cwd=tmp_path, env=_environ(slack, url), stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout is not None
+    try:
+        assert first.stdout.readline().startswith("Redbar runs.")
+        if url.startswith("sqlite"):
+            first.send_signal(signal.SIGTERM)
+            assert first.wait(30) == 0
+        httpx.post(
+            f"{slack.base_url}/sandbox/api/slack/script", json={"method": "auth.test", "answer": OTHER}
+        ).raise_for_status()
+        second = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=_environ(slack, url),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        first.send_signal(signal.SIGTERM)
+        first.wait(30)
+        first.stdout.close()
+
+    assert (second.returncode, second.stdout) == (1, SAID.format(TEAM_NAME, TEAM))
+    assert "Traceback" not in second.stderr
+
+
+def _teams(ledger: Ledger) -> list[str]:
+    with ledger.reading() as connection:
+        marks = connection.execute(select(cursors.c.value).where(cursors.c.name == "team")).scalars().all()
+        assert len(marks) <= 1
+        return list(connection.execute(select(workspaces.c.team_id)).scalars())

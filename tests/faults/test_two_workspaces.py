@@ -1,0 +1,278 @@
+"""Books of an older version that hold two workspaces: a process of the first does nothing for the second.
+
+Every job of the bot is run, whatever jobs there are, for days, over a second wallet that has work for each of them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import Table, insert, select, update
+
+import bot.tables
+import ledger.tables
+from bot import demo
+from bot.flows import calls, settling
+from bot.flows.access import note_access
+from bot.flows.breaks import NotSettled
+from bot.flows.byhand import ByHand
+from bot.flows.cards import Cards
+from bot.flows.money_out import MoneyOut
+from bot.flows.news import News
+from bot.flows.payments import Payments
+from bot.flows.served import Served
+from bot.flows.settling import Payment
+from bot.flows.wallets import Wallets
+from bot.payment_state import News as Event
+from bot.ports import Denied
+from bot.tables import NIL_WALLET, breaks, cards, inbox
+from ledger import USD, Automatic, Money, PostUsage, RechargeRule, Tx
+from ledger.tables import wallets
+from tests.faults.desk import open_beside
+from tests.journeys.conftest import TICK
+from tests.journeys.world import World, until
+
+TEAM = "T0BETA"
+TWENTY = Money(20_000_000, USD)
+RULE = RechargeRule(threshold_micros=50_000_000, target_micros=200_000_000)
+TABLES = [
+    table
+    for metadata in (ledger.tables.metadata, bot.tables.metadata)
+    for table in metadata.sorted_tables
+    if "wallet_id" in table.c and table.name != "workspaces"
+]
+WORKS = ("time", "news", "recharge", "sweep", "lines", "cards", "reconcile", "courier")
+"""The jobs that would do something for the second workspace, if they did not ask whom they serve."""
+
+
+@dataclass
+class Second:
+    """The second workspace, by its own process's flows."""
+
+    running: demo.Demo
+    world: World
+    wallet_id: UUID
+    payments: Payments
+    news: News
+    key: str
+
+    def rows(self) -> dict[str, list[str]]:
+        """Give everything that the books have of it, and of its news."""
+        with self.running.bot.ledger.reading() as connection:
+            found = {
+                table.name: _rows(connection, table, table.c.wallet_id == self.wallet_id) for table in TABLES
+            }
+            theirs = inbox.c.object_id.in_([one["intent_id"] for one in self.unheard()])
+            found["news"] = _rows(connection, inbox, (inbox.c.wallet_id == NIL_WALLET) & theirs)
+        return found
+
+    def unheard(self) -> list[dict[str, Any]]:
+        """Give its payments at Stripe that nobody has booked."""
+        charges = self.world.client.get("/sandbox/api/stripe/charges").json()
+        return [
+            {"intent_id": one["payment_intent"], **one}
+            for one in charges
+            if one["metadata"].get("redbar_wallet") == str(self.wallet_id)
+        ]
+
+    def pay(self, payment: Payment) -> None:
+        """Pay what it asked for."""
+        self.world.pay(payment.url)
+
+    def job(self, name: str) -> None:
+        """Run one job of the first workspace's process."""
+        (job,) = [one for one in self.running.bot.clockwork.jobs if one.name == name]
+        job.run_once(self.running.clock.now())
+
+    def later(self, **span: int) -> None:
+        """Let time pass, and nothing run."""
+        self.running.clock.skip_to(self.running.clock.now() + timedelta(**span))
+
+
+def _rows(connection: Any, table: Table, which: Any) -> list[str]:
+    return sorted(str(tuple(row)) for row in connection.execute(select(table).where(which)))
+
+
+@contextmanager
+def _second(folder: Path) -> Iterator[Second]:
+    """A running bot of one workspace, whose clock only the test moves, over books that hold two."""
+    running = demo.start(folder, 0, tick=TICK)
+    try:
+        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+            world = World(client, running.info["api_key"])
+            running.bot.clockwork.stop()
+            next_month = running.clock.now().replace(day=1) + timedelta(days=32)
+            running.clock.skip_to(next_month.replace(day=10))  # weeks before a card of that month expires
+            books, gateway = running.bot.ledger, running.bot.gateway
+            wallet_id = open_beside(books, TEAM)
+            served = Served(TEAM)
+            install = Wallets(books).install_id()
+            payments = Payments(books, gateway, served, install=install, return_url="https://slack.example/")
+            money_out = MoneyOut(books, gateway, payments)
+            news = News(
+                books,
+                gateway,
+                payments,
+                money_out,
+                Cards(books, gateway, payments, served),
+                served,
+                webhook=True,
+            )
+            key = Wallets(books).create_key(wallet_id, name="beta")
+            second = Second(running, world, wallet_id, payments, news, key)
+            _give_work(second)
+            yield second
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Iterator[Second]:
+    """The second workspace, with work for every job."""
+    with _second(tmp_path / "demo") as made:
+        yield made
+
+
+def _give_work(second: Second) -> None:
+    wallet_id, flow = second.wallet_id, second.payments
+    page = flow.connect(wallet_id, USD, asked_by="U0")
+    second.pay(page)
+    assert flow.sync_session(page.session_id)
+    first = flow.ask(wallet_id, TWENTY, asked_by="U0", payer="U9", note="")
+    second.pay(first)
+    assert second.news.poll(second.running.clock.now()) is not None
+    books = second.running.bot.ledger
+    for intent in second.unheard():
+        assert flow.sync_intent(intent["intent_id"])
+    opened = second.world.client.post(
+        "/v1/authorizations",
+        json={"id": "work", "kind": "outbound_call", "estimate": "1.00"},
+        headers={"Authorization": f"Bearer {second.key}"},
+    )
+    assert opened.json()["allowed"], opened.text
+    books.carry_out(wallet_id, [PostUsage("api", "call-1", "outbound_call", 5_000_000, None)])
+    second.pay(flow.ask(wallet_id, TWENTY, asked_by="U0", payer="U9", note=""))
+    books.run(lambda tx: _more_work(tx, wallet_id), wallet_id=wallet_id)
+    # Made and paid, of both payments.
+    until(lambda: len(second.rows()["news"]) == 4 or None, lambda: f"Stripe told {second.rows()['news']}")
+
+
+def _more_work(tx: Tx, wallet_id: UUID) -> None:
+    def plan(**more: Any) -> Payment:
+        return settling.plan(tx, wallet_id, currency=USD, amount=TWENTY, **more)
+
+    policy, _ = tx.book.policy(wallet_id)
+    on = replace(policy, automatic=Automatic.ON, rule=RULE)
+    tx.book.set_policy(wallet_id, on, actor="U0", expected_version=None)
+    waits = plan(purpose="recharge", way="saved_card")
+    settling.change(tx, waits, Event.ACTION_NEEDED, expires_at=tx.now + timedelta(hours=24))
+    offered = plan(purpose="ask", way="link", expires_at=tx.now + timedelta(minutes=5))
+    settling.change(tx, offered, Event.ACCEPTED)
+    calls.intend(tx, wallet_id, "expire_session", {}, payment_id=None, object_id="cs_test_none")
+    mine = cards.c.wallet_id == wallet_id
+    tx.connection.execute(update(cards).where(mine).values(exp_year=tx.now.year, exp_month=tx.now.month))
+    tx.connection.execute(update(wallets).where(wallets.c.wallet_id == wallet_id).values(warning_line=123))
+    values = {
+        "wallet_id": wallet_id,
+        "key": "credit:pi_gone",
+        "words": "?",
+        "found_at": tx.now,
+        "seen_at": tx.now,
+    }
+    tx.connection.execute(insert(breaks).values(**values))
+
+
+def test_no_job_does_anything_for_another_workspace(second: Second) -> None:
+    """For four days. A job that is added later is run here too."""
+    before, charged = second.rows(), len(second.unheard())
+    jobs = second.running.bot.clockwork.jobs
+    for number in range(17):
+        for job in jobs:
+            job.run_once(second.running.clock.now())
+            assert second.rows() == before, f"the job {job.name!r} did something in round {number}"
+        second.running.bot.upkeep.next_moment(second.running.clock.now(), datetime(2100, 1, 1, tzinfo=UTC))
+        second.later(hours=6)
+        second.running.outside.stripe.sweep()
+    assert len(second.unheard()) == charged == 2
+    assert not [one for one in second.world.messages("owner") if "RB-1001" in str(one)]
+
+
+def test_each_job_would_have_had_something_to_do(second: Second) -> None:
+    """The same jobs, told that they serve the whole books: so the test above can fail, job by job."""
+    object.__setattr__(second.running.bot.served, "team_id", None)
+    second.running.bot.upkeep._news._of_others.clear()
+    second.later(minutes=20)
+    idle = []
+    for name in WORKS:
+        if name == "reconcile":
+            second.job(name)  # the first look of all begins the day
+            second.later(hours=25)
+        before = second.rows()
+        second.job(name)
+        if second.rows() == before:
+            idle.append(name)
+    assert idle == []
+    assert len(second.unheard()) == 3, "its card was not charged"
+
+
+def test_its_own_process_books_what_the_other_left(second: Second) -> None:
+    """News of its payment wait for it unmarked, however often the first process looks."""
+    for _ in range(5):
+        second.job("news")
+        second.later(minutes=30)
+    assert second.news.handle_waiting(second.running.clock.now())
+
+    with second.running.bot.ledger.reading() as connection:
+        view, _ = second.running.bot.ledger.look(connection, second.wallet_id)
+        waiting = connection.execute(select(inbox).where(inbox.c.handled_at.is_(None))).all()
+    assert view.balance_micros == 35_000_000
+    assert waiting == []
+
+
+def test_a_refused_key_is_told_to_the_first_workspace_alone(second: Second) -> None:
+    """Stripe refuses the key of the first process; the second may have another."""
+    before = second.rows()
+    bot = second.running.bot
+    note_access(bot.ledger, bot.served, Denied(sent=False, message="", whole=True))
+    second.job("courier")
+    assert second.rows() == before
+    assert any("Stripe doesn't accept" in str(one) for one in second.world.messages("owner"))
+
+
+def test_the_operator_cannot_credit_its_payment_to_the_first_workspace(second: Second) -> None:
+    """Beside the running bot of the first workspace."""
+    bot = second.running.bot
+    unheard = second.unheard()[0]["intent_id"]
+    with pytest.raises(NotSettled, match=r"belongs to wallet .* of another workspace"):
+        ByHand(bot.ledger, bot.gateway, bot.office.payments).credit(bot.wallet_id, unheard, "whose?")
+    with pytest.raises(NotSettled, match="another workspace"):
+        ByHand(bot.ledger, bot.gateway, second.payments).credit(second.wallet_id, _ours(second), "whose?")
+
+
+def _ours(second: Second) -> str:
+    bot = second.running.bot
+    payment = bot.office.payments.ask(bot.wallet_id, TWENTY, asked_by="U0", payer="U9", note="")
+    second.pay(payment)
+    charges = second.world.client.get("/sandbox/api/stripe/charges").json()
+    return str(charges[-1]["payment_intent"])
+
+
+def test_the_platforms_key_of_another_workspace_is_served_by_the_ledger(second: Second) -> None:
+    """A key names its wallet. What follows from usage, here a charge, is left to the wallet's own process."""
+    headers = {"Authorization": f"Bearer {second.key}"}
+    usage = {"id": "call-2", "kind": "outbound_call", "amount": "10.00"}
+    answer = second.world.client.post("/v1/usage", json=usage, headers=headers).json()
+    assert answer["results"][0]["status"] == "accepted"
+    assert answer["wallet"]["wallet_id"] == str(second.wallet_id)
+    charged = len(second.unheard())
+    before = second.rows()
+    for job in second.running.bot.clockwork.jobs:
+        job.run_once(second.running.clock.now())
+    assert second.rows() == before
+    assert len(second.unheard()) == charged
