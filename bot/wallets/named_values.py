@@ -34,6 +34,17 @@ def set_mark(tx: Tx, wallet_id: UUID, name: str, value: str = "", *, at: datetim
         tx.connection.execute(insert(cursors).values(wallet_id=wallet_id, name=name, **values))
 
 
+def set_first_mark(tx: Tx, name: str, value: str) -> str:
+    """Remember something of the installation that never changes; gives it, or what was remembered before."""
+    found = mark_of(tx.connection, NIL_WALLET, name)
+    if found is not None:
+        return found.value
+    # No lock is held here. Of two processes the key lets one insert; the database repeats the other's transaction,
+    # which then reads the first one's. An update would overwrite it instead.
+    tx.connection.execute(insert(cursors).values(wallet_id=NIL_WALLET, name=name, value=value, at=tx.now))
+    return value
+
+
 def mark_once(tx: Tx, wallet_id: UUID, name: str) -> bool:
     """Remember that something was done; False when it was done before."""
     if mark_of(tx.connection, wallet_id, name) is not None:

@@ -12,8 +12,8 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from bot.notices import RuleChanged
-from bot.tables import NIL_WALLET, alert_channels, billing, cards, intents, keys, workspaces
-from bot.wallets.named_values import drop_mark, mark_of, set_mark
+from bot.tables import alert_channels, billing, cards, intents, keys, workspaces
+from bot.wallets.named_values import drop_mark, mark_of, set_first_mark, set_mark
 from ledger import (
     Automatic,
     Currency,
@@ -82,15 +82,7 @@ class Wallets:
     def install_id(self) -> str:
         """Give the id of this installation, made once; it marks every object that we make outside."""
 
-        def make(tx: Tx) -> str:
-            found = mark_of(tx.connection, NIL_WALLET, "install")
-            if found is not None:
-                return found.value
-            value = str(new_id())
-            set_mark(tx, NIL_WALLET, "install", value)
-            return value
-
-        return self._ledger.run(make, wallet_id=None)
+        return self._ledger.run(lambda tx: set_first_mark(tx, "install", str(new_id())), wallet_id=None)
 
     def open(
         self, *, team_id: str, enterprise_id: str, name: str, bot_user_id: str, currency: Currency, zone: str
@@ -341,13 +333,7 @@ def _claim(tx: Tx, team_id: str, name: str) -> None:
     ).one_or_none()
     if other is not None:
         raise OtherWorkspace(name=other.name, team_id=other.team_id)
-    # Two processes may both find no mark. The mark's key lets one insert it; the database repeats the other's
-    # transaction, which then reads whose books these are.
-    mark = mark_of(tx.connection, NIL_WALLET, _TEAM)
-    if mark is None:
-        set_mark(tx, NIL_WALLET, _TEAM, f"{team_id} {name}")
-        return
-    owner, _, owner_name = mark.value.partition(" ")
+    owner, _, owner_name = set_first_mark(tx, _TEAM, f"{team_id} {name}").partition(" ")
     if owner != team_id:
         raise OtherWorkspace(name=owner_name, team_id=owner)
 

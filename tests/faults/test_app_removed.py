@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.courier import Courier
-from bot.flows.charges import Charges
-from bot.flows.notices import ConfirmationDue
-from bot.flows.recharge import Recharge
-from bot.flows.served import AppRemoved
-from bot.flows.upkeep import Upkeep
-from bot.flows.wallets import Wallets
+from bot.delivering.courier import Courier
+from bot.notices import ConfirmationDue
 from bot.payment_state import State
+from bot.payments.recharge import Recharge
+from bot.payments.top_ups import Charges
+from bot.served import AppRemoved
 from bot.tables import calls, payments
+from bot.timers import Upkeep
+from bot.wallets.wallets import Wallets
 from ledger import Waiting
 from ledger.tables import notices
 from tests.faults.desk import DOLLARS, Desk, desk_in, rule_on
@@ -83,11 +83,11 @@ def company(tmp_path: Path) -> Iterator[Company]:
         upkeep = Upkeep(desk.ledger, desk.served, desk.payments, recharge, desk.news)
         told: list[str] = []
 
-        def deliver(waiting: Waiting) -> None:
+        def heard(waiting: Waiting) -> None:
             upkeep.heard(waiting)
             told.append(f"{waiting.seq} {waiting.name}")
 
-        courier = Courier(desk.ledger, deliver, desk.served)
+        courier = Courier(desk.ledger, heard, lambda to: None, desk.served)
         wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="U1")
         while courier.run_once(desk.ledger.now()):
             pass  # what came before is told

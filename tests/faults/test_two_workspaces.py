@@ -17,21 +17,22 @@ from sqlalchemy import Table, insert, select, update
 
 import bot.tables
 import ledger.tables
-from bot import demo
-from bot.flows import calls, settling
-from bot.flows.access import note_access
-from bot.flows.breaks import NotSettled
-from bot.flows.byhand import ByHand
-from bot.flows.cards import Cards
-from bot.flows.money_out import MoneyOut
-from bot.flows.news import News
-from bot.flows.payments import Payments
-from bot.flows.served import Served
-from bot.flows.settling import Payment
-from bot.flows.wallets import Wallets
+from bot import payment_rows
+from bot.operator import demo
+from bot.payment_rows import Payment
 from bot.payment_state import News as Event
+from bot.payments.cards import Cards
+from bot.payments.inbox import News
+from bot.payments.refunds import MoneyOut
+from bot.payments.requests import Payments
 from bot.ports import Denied
+from bot.reconciliation.manual_credit import ByHand
+from bot.reconciliation.open_differences import NotSettled
+from bot.served import Served
+from bot.stripe import requests as stripe_requests
+from bot.stripe.key_health import note_access
 from bot.tables import NIL_WALLET, breaks, cards, inbox
+from bot.wallets.wallets import Wallets
 from ledger import USD, Automatic, Money, PostUsage, RechargeRule, Tx
 from ledger.tables import wallets
 from tests.faults.desk import open_beside
@@ -165,16 +166,16 @@ def _give_work(second: Second) -> None:
 
 def _more_work(tx: Tx, wallet_id: UUID) -> None:
     def plan(**more: Any) -> Payment:
-        return settling.plan(tx, wallet_id, currency=USD, amount=TWENTY, **more)
+        return payment_rows.plan(tx, wallet_id, currency=USD, amount=TWENTY, **more)
 
     policy, _ = tx.book.policy(wallet_id)
     on = replace(policy, automatic=Automatic.ON, rule=RULE)
     tx.book.set_policy(wallet_id, on, actor="U0", expected_version=None)
     waits = plan(purpose="recharge", way="saved_card")
-    settling.change(tx, waits, Event.ACTION_NEEDED, expires_at=tx.now + timedelta(hours=24))
+    payment_rows.change(tx, waits, Event.ACTION_NEEDED, expires_at=tx.now + timedelta(hours=24))
     offered = plan(purpose="ask", way="link", expires_at=tx.now + timedelta(minutes=5))
-    settling.change(tx, offered, Event.ACCEPTED)
-    calls.intend(tx, wallet_id, "expire_session", {}, payment_id=None, object_id="cs_test_none")
+    payment_rows.change(tx, offered, Event.ACCEPTED)
+    stripe_requests.intend(tx, wallet_id, "expire_session", {}, payment_id=None, object_id="cs_test_none")
     mine = cards.c.wallet_id == wallet_id
     tx.connection.execute(update(cards).where(mine).values(exp_year=tx.now.year, exp_month=tx.now.month))
     tx.connection.execute(update(wallets).where(wallets.c.wallet_id == wallet_id).values(warning_line=123))

@@ -1,0 +1,67 @@
+"""Which of Slack's errors say that the workspace is gone, by a real client in front of a served Slack."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from slack_sdk.errors import SlackApiError
+
+from bot.slack.answers import NOT_THIS_WORKSPACE
+from bot.slack.presence import ListeningClient
+from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage
+
+CALLS: dict[str, Callable[[Any], object]] = {
+    "chat.postMessage": lambda client: client.chat_postMessage(channel="C0CALLS01", text="hello"),
+    "users.info": lambda client: client.users_info(user="U0OWNER"),
+    "users.list": lambda client: list(client.users_list(limit=200)),
+    "views.publish": lambda client: client.views_publish(
+        user_id="U0OWNER", view={"type": "home", "blocks": []}
+    ),
+    "files.getUploadURLExternal": lambda client: client.files_upload_v2(file=b"x", filename="x.png"),
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """Slack, served."""
+    stage = Stage()
+    made = Place(stage, SettableClock(), tmp_path)
+    yield made
+    made.close()
+    stage.stop()
+
+
+def _said(place: Place, method: str, error: str) -> list[str]:
+    heard: list[str] = []
+    client = ListeningClient(
+        gone=heard.append, token=BOT_TOKEN, base_url=f"{place.base_url}/slack/api/", retry_handlers=[]
+    )
+    fault = {"method": method, "answer": {"ok": False, "error": error}}
+    httpx.post(f"{place.base_url}/sandbox/api/slack/script", json=fault).raise_for_status()
+    with pytest.raises(SlackApiError, match=re.escape(error)):
+        CALLS[method](client)
+    return heard
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_any_call_hears_that_the_workspace_is_gone(place: Place, method: str) -> None:
+    """By each error that says so."""
+    assert [_said(place, method, error) for error in sorted(NOT_THIS_WORKSPACE)] == [
+        [error] for error in sorted(NOT_THIS_WORKSPACE)
+    ]
+
+
+def test_what_concerns_one_call_says_nothing_of_the_workspace(place: Place) -> None:
+    """A missing right, an archived channel, a limit, an error of Slack's own."""
+    for error in (
+        "missing_scope",
+        "is_archived",
+        "not_in_channel",
+        "ratelimited",
+        "internal_error",
+        "fatal_error",
+    ):
+        assert _said(place, "chat.postMessage", error) == []

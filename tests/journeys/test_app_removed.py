@@ -1,0 +1,212 @@
+"""The app is removed from the workspace and installed again while the bot runs."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.operator import demo
+from bot.payments.operator_stop import switch_charges
+from bot.sandbox.slack.seed import APP, TEAM
+from bot.slack.presence import ASK_SECONDS
+from tests.journeys.conftest import TICK
+from tests.journeys.world import World, shown, until
+
+NOT_HERE = "isn't available here"
+
+
+@dataclass
+class Company:
+    """A company with a saved card and a rule, and its bot."""
+
+    world: World
+    running: demo.Demo
+
+    def token_dies(self, error: str) -> None:
+        """Let Slack refuse our token in every answer."""
+        self._script(method="*", times=1_000_000, answer={"ok": False, "error": error})
+
+    def token_lives(self) -> None:
+        """Let Slack accept our token again."""
+        self._script(clear=True)
+
+    def _script(self, **wish: object) -> None:
+        self.world.client.post("/sandbox/api/slack/script", json=wish).raise_for_status()
+
+    def hears(self, kind: str, **more: object) -> None:
+        """Send an event as Slack does, signed."""
+        event = {"type": kind, **more}
+        whole = {
+            "type": "event_callback",
+            "team_id": TEAM,
+            "api_app_id": APP,
+            "event_id": f"Ev{kind}",
+            "event": event,
+        }
+        body, stamp = json.dumps(whole), str(int(time.time()))
+        secret = self.running.bot.settings.slack_signing_secret.encode()
+        digest = hmac.new(secret, f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+        headers = {
+            "Content-Type": "application/json",
+            "X-Slack-Request-Timestamp": stamp,
+            "X-Slack-Signature": f"v0={digest}",
+        }
+        assert self.world.client.post("/slack/events", content=body, headers=headers).status_code == 200
+
+    @property
+    def gone_by(self) -> str | None:
+        """What Slack said of the app's removal."""
+        return self.running.bot.office.wallets.gone_by(TEAM)
+
+    def charged(self) -> list[int]:
+        """Give every charge, in dollars."""
+        return [one["amount"] // 100 for one in self.world.client.get("/sandbox/api/stripe/charges").json()]
+
+    def asked(self, method: str) -> int:
+        """Count the calls of Slack's methods whose names begin so."""
+        return self.world.client.get("/sandbox/log.jsonl").text.count(f'"/api/{method}')
+
+    def home_of(self, who: str) -> str:
+        """Open Home and wait until it shows the wallet again."""
+        until(
+            lambda: NOT_HERE not in shown(self.world.home(who)) or None,
+            lambda: "Home still says that Redbar is not here",
+        )
+        return shown(self.world.home(who))
+
+
+@pytest.fixture
+def company(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Company]:
+    """A fresh company; `request.param` chooses how Slack delivers."""
+    running = demo.start(tmp_path / "demo", 0, delivery=getattr(request, "param", "socket"), tick=TICK)
+    try:
+        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+            world = World(client, running.info["api_key"])
+            world.top_up_by_page("owner", "100.00")
+            world.balance_is("100.00")
+            world.turn_rule_on()
+            yield Company(world, running)
+    finally:
+        running.stop()
+
+
+@pytest.mark.parametrize("company", ["http"], indirect=True)
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("app_uninstalled", {}), ("tokens_revoked", {"tokens": {"oauth": [], "bot": ["U0REDBAR"]}})],
+    ids=["uninstalled", "revoked"],
+)
+def test_after_a_reinstall_the_first_request_is_answered(
+    company: Company, kind: str, more: dict[str, object]
+) -> None:
+    """Removed: nothing is charged or told, hours long. Installed again: command, Home, notices and charge work."""
+    world = company.world
+    company.hears(kind, **more)
+    until(lambda: company.gone_by, lambda: "the event was not heard")
+    company.token_dies("account_inactive")
+    before = len(world.messages("owner"))
+    world.use("call-1", "60.00")
+    world.skip(6 * 60)
+    assert (company.charged(), company.gone_by) == ([100], kind)
+    assert len(world.messages("owner")) == before
+
+    company.token_lives()
+    world.command("owner", "/wallet", channel="#calls")
+    world.reads("owner", "$40.00", channel="#calls")
+    assert company.gone_by is None
+    assert "$" in company.home_of("owner")
+    world.balance_is("200.00")
+    world.skip(60)
+    assert company.charged() == [100, 160]
+    told = [shown(one) for one in world.messages("owner")[before:]]
+    assert len(told) == 1
+    assert told[0].startswith("Automatic payment of $160.00")
+
+
+def test_a_removal_is_noticed_when_its_event_was_missed(company: Company) -> None:
+    """Whatever we ask, Slack's answer says it: from then on no card is charged."""
+    world = company.world
+    company.token_dies("token_revoked")
+    world.home("owner")  # one call of ours is enough
+    until(lambda: company.gone_by, lambda: "Slack's answer was not understood")
+    assert company.gone_by == "token_revoked"
+    world.use("call-1", "60.00")
+    world.skip(60)
+    assert company.charged() == [100]
+
+    company.token_lives()
+    time.sleep(ASK_SECONDS)
+    world.command("owner", "/wallet", channel="#calls")
+    world.reads("owner", "$40.00", channel="#calls")
+    world.balance_is("200.00")
+
+
+def test_an_error_that_passes_leaves_nobody_without_alarms(company: Company) -> None:
+    """Slack erred for a while and no event came: the bot asks by itself, and nobody has to come first."""
+    world = company.world
+    company.token_dies("invalid_auth")
+    world.home("owner")
+    until(lambda: company.gone_by, lambda: "Slack's answer was not understood")
+    world.use("call-1", "60.00")
+    company.token_lives()
+    time.sleep(ASK_SECONDS)
+    world.skip(2)
+    world.balance_is("200.00")
+    assert company.charged() == [100, 160]
+
+
+def test_while_it_is_removed_slack_is_asked_seldom(company: Company) -> None:
+    """Ten commands in a moment are one auth.test; each is answered, with no word about the wallet."""
+    world = company.world
+    company.token_dies("account_inactive")
+    world.home("owner")
+    until(lambda: company.gone_by, lambda: "Slack's answer was not understood")
+    before = company.asked("auth.test")
+    began = time.monotonic()
+    for _ in range(10):
+        world.command("owner", "/wallet", channel="#calls")
+    world.reads("owner", NOT_HERE, channel="#calls")
+    took = time.monotonic() - began
+    assert company.asked("auth.test") - before <= 1 + took // ASK_SECONDS
+
+
+def test_a_form_that_is_sent_in_first_finds_the_app_installed_again(company: Company) -> None:
+    """Opened before the removal, sent in after the reinstall: it goes on as if nothing had been."""
+    world = company.world
+    world.command("owner", "/wallet topup")
+    world.modal("owner", "add_balance")
+    company.token_dies("account_inactive")
+    world.home("owner")
+    until(lambda: company.gone_by, lambda: "Slack's answer was not understood")
+    company.token_lives()
+    time.sleep(ASK_SECONDS)
+    world.submit("owner", amount_choice="other", other_amount="50", pay_with="card")
+    world.modal_reads("owner", "Charge $50.00 to Visa ••4242?")
+
+
+@pytest.mark.parametrize("company", ["http"], indirect=True)
+def test_no_message_of_a_removed_app_is_changed(company: Company) -> None:
+    """A countdown runs in a channel while the app is removed: Slack is asked for nothing, and told it after."""
+    world, bot = company.world, company.running.bot
+    switch_charges(bot.ledger, bot.wallet_id, off=True, actor="operator")
+    world.spend_to("-1.00")
+    world.reads("owner", "have stopped", channel="#calls")
+    world.skip(1)
+    company.hears("app_uninstalled")
+    until(lambda: company.gone_by, lambda: "the event was not heard")
+    company.running.bot.settle_down()
+    before = company.asked("")
+    world.skip(3 * 60)
+    assert company.asked("") == before
+
+    updates = company.asked("chat.update")
+    world.command("owner", "/wallet", channel="#calls")
+    until(lambda: company.gone_by is None or None, lambda: "nobody asked Slack")
+    world.skip(1)
+    until(lambda: company.asked("chat.update") > updates or None, lambda: "the countdown stays as it was")
