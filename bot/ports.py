@@ -83,6 +83,18 @@ class SessionSeen:
     intent_id: str | None
     setup_card: CardSeen | None
     metadata: Mapping[str, str]
+    live: bool
+    link_id: str
+    """The payment link that opened it; empty for a page of our own."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsSeen:
+    """Hosted pages out of a list, newest first."""
+
+    sessions: Sequence[SessionSeen]
+    whole: bool
+    """Whether the list was read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +256,12 @@ class PaymentGateway(Protocol):
         """Give the ids of the PaymentIntents that a link's completed pages made."""
         ...
 
+    def completed_sessions(
+        self, since: datetime, *, link_id: str = "", pages_max: int
+    ) -> "Ok[SessionsSeen] | Rejected | Unknown":
+        """List the completed pages, of one link or of all, that were made since an instant; a read a page of it."""
+        ...
+
     def refund(self, refund_id: str) -> "Ok[RefundSeen] | Rejected | Unknown": ...
     def dispute(self, dispute_id: str) -> "Ok[DisputeSeen] | Rejected | Unknown": ...
     def fraud_warning(self, warning_id: str) -> "Ok[WarningSeen] | Rejected | Unknown": ...
@@ -263,10 +281,8 @@ class PaymentGateway(Protocol):
     def movements(
         self, since: datetime, until: datetime
     ) -> "Ok[Sequence[MovementSeen]] | Rejected | Unknown": ...
-    def events(
-        self, *, after_event_id: str | None, created_from: datetime
-    ) -> "Ok[Sequence[EventSeen]] | Rejected | Unknown":
-        """Give what happened after an event, or since an instant where there is none, oldest first."""
+    def events(self, created_from: datetime) -> "Ok[Sequence[EventSeen]] | Rejected | Unknown":
+        """Give what happened since an instant, oldest first."""
         ...
 
 

@@ -1,7 +1,8 @@
 """News from the card side: one inbox for webhook and polling, each piece handled by looking at the object itself.
 
 An event is only a hint. It is kept by its id, so that it is taken in once; it is marked handled in the commit after
-its effect, and the effect is safe to repeat, so a crash in between only repeats it.
+its effect, and the effect is safe to repeat, so a crash in between only repeats it. What a look at an open request
+finds (`flows/looks.py`) is a hint of the same kind.
 """
 
 import logging
@@ -16,12 +17,14 @@ from sqlalchemy import Connection, func, insert, select, update
 from bot.notices import MoneyParked
 from bot.payment_state import State
 from bot.payments.cards import Cards
+from bot.payments.open_checks import Looked, look_at, what_is_open
 from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.payments.settlement import NotBookable, NotServed
-from bot.ports import EventSeen, Ok, PaymentGateway, Rejected
+from bot.ports import Denied, EventSeen, Ok, PaymentGateway
 from bot.served import Served
 from bot.stripe.key_health import key_refused_at, note_access
+from bot.stripe.read_budget import WARM_EVERY, add_reads, budget_of, look_every, poll_every
 from bot.tables import NIL_WALLET, inbox, payments
 from bot.wallets.named_values import is_left, mark_of, mark_once, set_mark, subject_of
 from ledger import Ledger, Tx
@@ -30,21 +33,14 @@ from ledger.tables import wallets
 log = logging.getLogger("redbar.news")
 
 OVERLAP = timedelta(minutes=15)
-"""Nothing promises that events become visible in order, so the recent past is read again at start."""
-FAST_FOR = timedelta(minutes=30)
-FAST_EVERY = timedelta(seconds=20)
-WARM_FOR = timedelta(hours=2, minutes=30)
-WARM_EVERY = timedelta(minutes=2)
-IDLE_EVERY = timedelta(minutes=10)
-WEBHOOK_EVERY = timedelta(minutes=30)
-READS_FLOOR, READS_A_PAYMENT, READS_SPARED_PERCENT = 10_000, 500, 70
-"""What Stripe lets a company read in a month (docs.stripe.com/rate-limits), and the share at which we look less."""
-TIGHT = 3
-"""By how much less often."""
+"""Nothing promises that events become visible in order, so each poll reads the recent past again."""
 _EVENTS, _POLLED, _PRESSED = "events", "polled_at", "pressed_at"
+"""The newest event that was read, with when it happened; when the list was asked last; when Pay was pressed last."""
 _ANSWERED = "events_answered_at"
-"""Up to when events were seen, however often they were asked for in vain since: from there on they are read where no
-event's id is known."""
+"""When the list answered last, however often it was asked in vain since: read from there where no event is known."""
+_LOOKED, _LOOKED_WHOLE = "looked_at", "looked_whole_at"
+"""When open requests were looked at last, and when last each look had its answer."""
+_MISSED = "missed"
 
 
 class News:
@@ -72,40 +68,9 @@ class News:
         self._webhook = webhook
         self._handling = Lock()
 
-    def take(self, events: Sequence[EventSeen], *, cursor: str | None = None) -> None:
-        """Keep events (and, from polling, how far was read) in one commit."""
-
-        def save(tx: Tx) -> None:
-            known = set(
-                tx.connection.execute(
-                    select(inbox.c.event_id).where(
-                        inbox.c.wallet_id == NIL_WALLET,
-                        inbox.c.event_id.in_([one.event_id for one in events]),
-                    )
-                ).scalars()
-            )
-            fresh = {one.event_id: one for one in events if one.event_id not in known}
-            for one in fresh.values():
-                tx.connection.execute(
-                    insert(inbox).values(
-                        wallet_id=NIL_WALLET,
-                        event_id=one.event_id,
-                        kind=one.kind,
-                        object_id=one.object_id,
-                        intent_id=one.payment_intent_id or "",
-                        created_at=one.created,
-                        taken_at=tx.now,
-                        tries=0,
-                        due_at=tx.now,
-                        error="",
-                    )
-                )
-            set_mark(tx, NIL_WALLET, _POLLED)
-            if cursor is not None:
-                set_mark(tx, NIL_WALLET, _EVENTS, cursor)
-                set_mark(tx, NIL_WALLET, _ANSWERED)
-
-        self._ledger.run(save, wallet_id=None)
+    def take(self, events: Sequence[EventSeen]) -> None:
+        """Keep events in one commit."""
+        self._ledger.run(partial(_keep, events=events), wallet_id=None)
 
     def handle_waiting(self, now: datetime) -> int:
         """Handle what waits in the inbox, oldest first; one bad piece holds up no other."""
@@ -177,35 +142,71 @@ class News:
         return True  # a setup intent's: its page says the same
 
     def poll(self, now: datetime) -> bool:
-        """Read what is new from the events list when it is time to; gives whether anything was asked."""
+        """Read the events list and look at open requests, each when it is time to; gives whether anything was asked."""
         with self._ledger.reading() as connection:
-            read = mark_of(connection, NIL_WALLET, _EVENTS)
+            polled = mark_of(connection, NIL_WALLET, _POLLED)
+            looked = mark_of(connection, NIL_WALLET, _LOOKED)
+            watched_at, stopped = _watched(connection, self._served.own(connection))
+            budget = budget_of(connection, now)
+            refused = key_refused_at(connection, NIL_WALLET) is not None
+        wait = poll_every(now, watched_at, webhook=self._webhook, tight=budget.tight)
+        missed = watched_at is not None and looked is not None and looked.value == _MISSED
+        if refused or (missed and not budget.tight):
+            # So that the all-clear comes soon after the key was mended, and news where a look had no answer.
+            wait = min(wait, WARM_EVERY)
+        asked = polled is None or now >= polled.at + wait
+        if asked:
+            refused = self._read_events(now)
+        if watched_at is not None and not refused:
+            pace = look_every(budget, watched_at, webhook=self._webhook, stopped=stopped)
+            if looked is None or now >= looked.at + pace:
+                asked = self._look_around(now) or asked
+        if asked:
+            self.count_reads()
+        return asked
+
+    def _read_events(self, now: datetime) -> bool:
+        """Take in the events since a while before the newest one that is known; gives whether our key was refused."""
+        with self._ledger.reading() as connection:
+            newest = mark_of(connection, NIL_WALLET, _EVENTS)
             polled = mark_of(connection, NIL_WALLET, _POLLED)
             answered = mark_of(connection, NIL_WALLET, _ANSWERED)
-            watched_at, stopped = _watched(connection)
-            tight = _is_tight(connection, now)
-            refused = key_refused_at(connection, NIL_WALLET) is not None
-        wait = poll_every(now, watched_at, webhook=self._webhook, stopped=stopped, tight=tight)
-        if refused:
-            wait = min(wait, WARM_EVERY)  # so that the all-clear comes soon after the key was mended
-        if polled is not None and now < polled.at + wait:
-            return False
-        cursor = read.value or None if read is not None else None
         seen_until = next((one.at for one in (answered, polled) if one is not None), now)
-        since = seen_until - OVERLAP
-        answer = self._gateway.events(after_event_id=cursor, created_from=since)
-        if isinstance(answer, Rejected) and cursor is not None:
-            # Events are kept for thirty days. Whoever slept longer reads on from the oldest that is left; what was
-            # paid before is found when its request expires, by looking at the page itself.
-            log.warning("the last event that was read is no longer known; reading on by time")
-            cursor = None
-            answer = self._gateway.events(after_event_id=None, created_from=since)
+        known_until = newest.at if newest is not None and newest.value else seen_until
+        answer = self._gateway.events(known_until - OVERLAP)
         if isinstance(answer, Ok):
-            self.take(answer.seen, cursor=answer.seen[-1].event_id if answer.seen else cursor or "")
+            self._ledger.run(partial(_keep_polled, events=answer.seen), wallet_id=None)
         else:
             self._ledger.run(partial(_try_later, seen_until=seen_until), wallet_id=None)
         note_access(self._ledger, self._served, answer)
-        self.count_reads()
+        return isinstance(answer, Denied) and answer.whole
+
+    def _look_around(self, now: datetime) -> bool:
+        """Look at all that may be paid at this moment; gives whether there was anything to look at."""
+        with self._ledger.reading() as connection:
+            watched = what_is_open(connection, self._served.own(connection), now)
+            whole = mark_of(connection, NIL_WALLET, _LOOKED_WHOLE)
+        whole_at = whole.at if whole is not None else None
+        looked = look_at(self._gateway, watched.requests, now=now, whole_at=whole_at)
+        missed = looked.misses > 0
+        for charge in watched.charges:
+            missed = not self._look_at_charge(charge.intent_id) or missed
+        self._ledger.run(partial(_keep_looked, looked=looked, missed=missed), wallet_id=None)
+        for answer in looked.answers:
+            note_access(self._ledger, self._served, answer)
+        return bool(watched.requests or watched.charges)
+
+    def _look_at_charge(self, intent_id: str) -> bool:
+        """Let what an intent says act; False when outside could not be asked."""
+        try:
+            return self._payments.sync_intent(intent_id)
+        except NotBookable as problem:
+            if not self._was_left(intent_id):
+                log.error("charge %s cannot be booked: %s", intent_id, problem)
+                self._say_parked(intent_id, problem)
+        except Exception:  # one poison charge must not stop the other looks
+            log.exception("charge %s could not be looked at", intent_id)
+            return False
         return True
 
     def pressed(self) -> None:
@@ -216,38 +217,20 @@ class News:
         """Add what was read to the month's count."""
         taken = self._gateway.take_reads()
         if taken:
-            self._ledger.run(partial(_add_reads, taken=taken), wallet_id=None)
+            self._ledger.run(partial(add_reads, taken=taken), wallet_id=None)
 
 
-def poll_every(
-    now: datetime, watched_at: datetime | None, *, webhook: bool, stopped: bool = False, tight: bool = False
-) -> timedelta:
-    """Say how long to wait between two looks at the events list. Pure.
-
-    Stripe rations reads: 500 a payment, at least 10,000 a month for everything that a company lets read
-    (docs.stripe.com/rate-limits). A request that is open is worth many looks while it is young or was pressed a moment
-    ago, and some as long as calls are stopped; an idle wallet few. `tight` says that most of the ration is used up.
-    """
-    if tight:
-        return TIGHT * poll_every(now, watched_at, webhook=webhook, stopped=stopped)
-    if webhook:
-        return WEBHOOK_EVERY
-    age = now - watched_at if watched_at is not None else None
-    if age is not None and age < FAST_FOR:
-        return FAST_EVERY
-    if age is not None and (stopped or age < WARM_FOR):
-        return WARM_EVERY
-    return IDLE_EVERY
-
-
-def _watched(connection: Connection) -> tuple[datetime | None, bool]:
+def _watched(connection: Connection, wallet_ids: Sequence[UUID]) -> tuple[datetime | None, bool]:
     """Say when a request that is open was last worth a look, and whether calls are stopped while one is open.
 
     It is when it was made, when somebody pressed Pay, and when the wallet ran dry.
     """
     made_at = connection.execute(
         select(func.max(payments.c.created_at))
-        .where(payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]))
+        .where(
+            payments.c.wallet_id.in_(wallet_ids),
+            payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]),
+        )
         .execution_options(cross_shard=True)
     ).scalar_one_or_none()
     if made_at is None:
@@ -255,46 +238,57 @@ def _watched(connection: Connection) -> tuple[datetime | None, bool]:
     pressed = mark_of(connection, NIL_WALLET, _PRESSED)
     pressed_at = pressed.at if pressed is not None else None
     emptied_at = connection.execute(
-        select(func.max(wallets.c.emptied_at)).execution_options(cross_shard=True)
+        select(func.max(wallets.c.emptied_at))
+        .where(wallets.c.wallet_id.in_(wallet_ids))
+        .execution_options(cross_shard=True)
     ).scalar_one_or_none()
     return max(at for at in (made_at, pressed_at, emptied_at) if at is not None), emptied_at is not None
 
 
-def reads_of_month(ledger: Ledger, now: datetime) -> tuple[int, int]:
-    """Give how often Stripe was read this month (UTC), and how often it may be."""
-    with ledger.reading() as connection:
-        return _reads(connection, now), _allowed(connection, now)
+def _keep(tx: Tx, *, events: Sequence[EventSeen]) -> None:
+    ids = [one.event_id for one in events]
+    here = inbox.c.wallet_id == NIL_WALLET
+    known = set(
+        tx.connection.execute(select(inbox.c.event_id).where(here, inbox.c.event_id.in_(ids))).scalars()
+    )
+    fresh = {one.event_id: one for one in events if one.event_id not in known}
+    for one in fresh.values():
+        tx.connection.execute(
+            insert(inbox).values(
+                wallet_id=NIL_WALLET,
+                event_id=one.event_id,
+                kind=one.kind,
+                object_id=one.object_id,
+                intent_id=one.payment_intent_id or "",
+                created_at=one.created,
+                taken_at=tx.now,
+                tries=0,
+                due_at=tx.now,
+                error="",
+            )
+        )
 
 
-def reads_allowed(paid_lately: int) -> int:
-    """Give how often Stripe lets a company read in thirty days in which so many payments succeeded."""
-    return max(READS_FLOOR, READS_A_PAYMENT * paid_lately)
+def _keep_polled(tx: Tx, *, events: Sequence[EventSeen]) -> None:
+    """Keep what a poll read, and how far it read."""
+    _keep(tx, events=events)
+    set_mark(tx, NIL_WALLET, _POLLED)
+    set_mark(tx, NIL_WALLET, _ANSWERED)
+    if events:
+        newest = max(events, key=lambda one: one.created)
+        set_mark(tx, NIL_WALLET, _EVENTS, newest.event_id, at=newest.created)
 
 
-def _reads(connection: Connection, now: datetime) -> int:
-    counted = mark_of(connection, NIL_WALLET, _month_of(now))
-    return int(counted.value) if counted is not None else 0
-
-
-def _is_tight(connection: Connection, now: datetime) -> bool:
-    return _reads(connection, now) * 100 > _allowed(connection, now) * READS_SPARED_PERCENT
-
-
-def _allowed(connection: Connection, now: datetime) -> int:
-    paid = connection.execute(
-        select(func.count())
-        .where(payments.c.state == State.PAID.value, payments.c.settled_at > now - timedelta(days=30))
-        .execution_options(cross_shard=True)
-    ).scalar_one()
-    return reads_allowed(paid)
-
-
-def _add_reads(tx: Tx, *, taken: int) -> None:
-    set_mark(tx, NIL_WALLET, _month_of(tx.now), str(_reads(tx.connection, tx.now) + taken))
-
-
-def _month_of(now: datetime) -> str:
-    return f"reads:{now:%Y-%m}"
+def _keep_looked(tx: Tx, *, looked: Looked, missed: bool) -> None:
+    """Keep what a round of looks found, and when it was."""
+    _keep(tx, events=looked.found)
+    # What Stripe did not answer before is tried again now that it answers; what cannot be booked keeps its time.
+    waiting = (inbox.c.wallet_id == NIL_WALLET) & inbox.c.handled_at.is_(None) & (inbox.c.error == "")
+    found = inbox.c.event_id.in_([one.event_id for one in looked.found])
+    tx.connection.execute(update(inbox).where(waiting, found).values(due_at=tx.now))
+    set_mark(tx, NIL_WALLET, _LOOKED, _MISSED if missed else "")
+    if not missed:
+        set_mark(tx, NIL_WALLET, _LOOKED_WHOLE)
 
 
 def _tell_once(tx: Tx, *, wallet_id: UUID, notice: MoneyParked) -> None:

@@ -17,7 +17,6 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bot.payment_state import State
-from bot.payments.inbox import reads_of_month
 from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.payments.settlement import NotBookable
@@ -35,6 +34,7 @@ from bot.ports import (
 from bot.reconciliation.difference import Break, Comparison, Digest, Entry, Side, compare, sums_of
 from bot.reconciliation.open_differences import keep_breaks, left_keys, open_breaks, parked_news
 from bot.served import Served
+from bot.stripe.read_budget import reads_of_month
 from bot.tables import NIL_WALLET, billing, disputes, payments
 from bot.wallets.named_values import mark_of, set_mark
 from ledger import Currency, Ledger, Refused, from_minor, transfer_by_key, transfers_of_source

@@ -29,6 +29,7 @@ from bot.ports import (
     RefundSeen,
     Rejected,
     SessionSeen,
+    SessionsSeen,
     Unknown,
     WarningSeen,
 )
@@ -201,6 +202,25 @@ class StripeGateway:
 
         return _settled(ask)
 
+    def completed_sessions(
+        self, since: datetime, *, link_id: str = "", pages_max: int
+    ) -> Ok[SessionsSeen] | Rejected | Unknown:
+        """List the completed pages, of one link or of all, that were made since an instant; a read a page of it."""
+
+        def ask() -> SessionsSeen:
+            page = {"status": "complete", "created": {"gte": int(since.timestamp())}, "limit": 100}
+            of_link = {"payment_link": link_id} if link_id else {}
+            listed = self._client.v1.checkout.sessions.list(_any({**page, **of_link}))
+            seen = [session_seen(one) for one in listed.data]
+            for _ in range(pages_max - 1):
+                if not listed.has_more:
+                    break
+                listed = listed.next_page()
+                seen += [session_seen(one) for one in listed.data]
+            return SessionsSeen(seen, whole=not listed.has_more)
+
+        return _settled(ask)
+
     def create_intent(self, body: Body, key: str) -> Ok[IntentSeen] | Declined | Rejected | Unknown:
         """Make a PaymentIntent without confirming it; no money moves yet."""
         outcome = _money(lambda: intent_seen(self._client.v1.payment_intents.create(_any(body), _key(key))))
@@ -292,21 +312,17 @@ class StripeGateway:
         """Make a card unusable for good."""
         return _settled(lambda: str(self._client.v1.payment_methods.detach(card_id, {}, _key(key)).id))
 
-    def events(
-        self, *, after_event_id: str | None, created_from: datetime
-    ) -> Ok[Sequence[EventSeen]] | Rejected | Unknown:
-        """Give what happened after an event, or since an instant where there is none, oldest first."""
+    def events(self, created_from: datetime) -> Ok[Sequence[EventSeen]] | Rejected | Unknown:
+        """Give what happened since an instant, oldest first.
+
+        No event is a place to read on from: nothing promises that events become visible in their order.
+        """
 
         def ask() -> Sequence[EventSeen]:
-            page: dict[str, object] = {"limit": 100, "types": EVENT_TYPES}
-            if after_event_id is not None:
-                # `ending_before` walks forward in time, and the library turns each page round.
-                found = self._client.v1.events.list(_any({**page, "ending_before": after_event_id}))
-                return [event_seen(one) for one in found.auto_paging_iter()]
-            found = self._client.v1.events.list(
-                _any({**page, "created": {"gte": int(created_from.timestamp())}})
-            )
-            return [event_seen(one) for one in reversed(list(found.auto_paging_iter()))]
+            since = {"gte": int(created_from.timestamp())}
+            page = {"limit": 100, "types": EVENT_TYPES, "created": since}
+            found = self._client.v1.events.list(_any(page)).auto_paging_iter()
+            return [event_seen(one) for one in reversed(list(found))]
 
         return _settled(ask)
 

@@ -122,6 +122,8 @@ def session_seen(session: Any) -> SessionSeen:
         intent_id=id_of(session.payment_intent) if session.payment_intent else None,
         setup_card=_card(method) if method is not None and not isinstance(method, str) else None,
         metadata=_metadata(session),
+        live=session.livemode,
+        link_id=id_of(session.payment_link) if session.payment_link else "",
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, or_, select
 
 from bot.payment_rows import Payment, payment_of
 from bot.payment_state import State
+from bot.payments.open_checks import LOOK
 from bot.payments.recharge import card_words
 from bot.stripe.declines import words_of
 from bot.tables import NIL_WALLET, calls, disputes, inbox, payment_messages, payments
@@ -202,8 +203,11 @@ class _Teller:
             )
         ).all()
         for row in rows:
-            yield Moment(row.created_at, f"At Stripe: {row.kind} of {row.object_id} ({row.event_id}).")
-            yield Moment(row.taken_at, f"Heard of {row.event_id}.")
+            if row.event_id.startswith(LOOK):
+                yield Moment(row.taken_at, f"A look at {row.object_id} at Stripe found it complete.")
+            else:
+                yield Moment(row.created_at, f"At Stripe: {row.kind} of {row.object_id} ({row.event_id}).")
+                yield Moment(row.taken_at, f"Heard of {row.event_id}.")
             if row.handled_at is None and row.tries:
                 words = f"{row.event_id} could not be handled, tried {row.tries} times: {row.error}"
                 yield Moment(row.due_at, f"{words}; tried again then.")

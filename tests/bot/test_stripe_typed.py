@@ -53,6 +53,7 @@ def _play(desk: Desk) -> None:
     desk.claw_back("refund", charge=desk.shop.charges()[0]["id"], amount=100)
     desk.hear_all(desk.happened())
     asked = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    desk.news.poll(desk.ledger.now())
     desk.shop.clock.skip(days=8)
     desk.payments.sweep(desk.ledger.now())
     assert asked.link_id

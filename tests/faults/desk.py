@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -55,8 +55,9 @@ class Desk:
     cards: Cards
     served: Served
     wallet_id: UUID
-    last: str | None = None
-    """The event up to which the tests have read."""
+    known: set[str] = field(default_factory=set)
+    """The events that the tests have read."""
+    known_until: datetime | None = None
 
     def paid(self, number: str = VISA) -> tuple[str, Sequence[EventSeen]]:
         """Have a link made and paid; gives the intent and the events that tell of it, none of them heard yet."""
@@ -68,13 +69,13 @@ class Desk:
 
     def happened(self) -> Sequence[EventSeen]:
         """Give the events since the last look, none of them heard yet."""
-        answer = self.gateway.events(
-            after_event_id=self.last, created_from=self.ledger.now() - timedelta(minutes=1)
-        )
+        since = self.known_until or self.ledger.now() - timedelta(minutes=1)
+        answer = self.gateway.events(since)
         assert isinstance(answer, Ok)
-        if answer.seen:
-            self.last = answer.seen[-1].event_id
-        return answer.seen
+        fresh = [one for one in answer.seen if one.event_id not in self.known]
+        self.known |= {one.event_id for one in fresh}
+        self.known_until = fresh[-1].created if fresh else since
+        return fresh
 
     def claw_back(self, act: str, **wish: Any) -> dict[str, Any]:
         """Do what the account's owner, a bank or a network does to a charge."""

@@ -128,6 +128,10 @@ class Setting:
             case "link paid, 8 days ago":
                 self._pays(self._link())
                 self.clock.skip(days=8)
+            case "link paid, unheard":
+                self.shop.arm(delay="*")
+                self._pays(self._link())
+                self.shop.arm(clear=True)
             case "refunded":
                 self._claw_back("refund", charge=self.shop.charges()[-1]["id"], amount=700)
             case "disputed":

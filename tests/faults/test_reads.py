@@ -55,6 +55,7 @@ SCENES = (
     Scene("intent", "GET /v1/payment_intents/*", "page paid", "hear", (FUNDED, FUNDED)),
     Scene("intent", "GET /v1/payment_intents/*", "charge unknown", "sweep", (FUNDED, FUNDED)),
     Scene("link_intents", "GET /v1/checkout/sessions", "link paid, 8 days ago", "sweep", (FUNDED, FUNDED)),
+    Scene("completed_sessions", "GET /v1/checkout/sessions", "link paid, unheard", "hear", (FUNDED, FUNDED)),
     Scene("refund", "GET /v1/refunds/*", "refunded", "hear", (FUNDED, REFUNDED)),
     Scene("dispute", "GET /v1/disputes/*", "disputed", "hear", (FUNDED, FUNDED, DISPUTED)),
     Scene("fraud_warning", "GET /v1/radar/early_fraud_warnings/*", "suspected", "hear", (FUNDED, FUNDED)),

@@ -91,7 +91,7 @@ def test_money_that_may_not_be_looked_at_is_booked_later(
     """A payment and its refund, of which only news came."""
     desk.paid()
     desk.claw_back("refund", charge=desk.shop.charges()[-1]["id"], amount=700)
-    desk.last = None
+    desk.known.clear()
     desk.shop.arm(match=match, times=3, **refusal)
 
     desk.hear_all(desk.happened())

@@ -255,3 +255,61 @@ def test_without_an_endpoint_nothing_is_sent(shop: Shop) -> None:
     answer = shop.http.post("/sandbox/api/stripe/webhooks", json={"deliver": True}).json()
 
     assert answer["ok"] is False
+
+
+def test_an_event_may_become_visible_late_behind_newer_ones(shop: Shop, clock: SettableClock) -> None:
+    """It stands in its place in time, in no list before."""
+    shop.arm(delay="customer.*", minutes=20)
+    late = shop.api.customers.create({"name": "late"}).id
+    shop.pay(shop.page())
+    cursor = shop.api.events.list().data[0].id
+    before = shop.happened()
+    clock.skip(minutes=20)
+
+    after = shop.api.events.list({"type": "customer.created"}).data
+
+    assert "customer.created" not in before
+    assert [event.data.object["id"] for event in after] == [late]
+    assert shop.api.events.list({"ending_before": cursor}).data == []
+
+
+def test_an_event_may_never_become_visible(shop: Shop, clock: SettableClock) -> None:
+    """Of one object alone, by its type; whoever ordered it can show it."""
+    hidden = shop.api.customers.create({"name": "hidden"}).id
+    shop.arm(delay="customer.updated", object=hidden)
+    other = shop.api.customers.create({"name": "other"}).id
+    for name in (hidden, other):
+        shop.api.customers.update(name, {"name": "changed"})
+    clock.skip(days=20)
+
+    def changed() -> list[str]:
+        found = shop.api.events.list({"type": "customer.updated"}).data
+        return [event.data.object["id"] for event in found]
+
+    assert changed() == [other]
+    shop.arm(show=True)
+    assert changed() == [other, hidden]
+
+
+def test_a_webhook_does_not_bring_an_event_before_it_is_visible(
+    sending: Shop, endpoint: Endpoint, clock: SettableClock
+) -> None:
+    """Others pass it."""
+    sending.arm(delay="customer.created", minutes=5)
+    sending.api.customers.create({"name": "late"})
+    sending.pay(sending.page())
+    before = endpoint.wait_for(4)
+
+    clock.skip(minutes=5)
+    sending.stand_in.sweep()
+
+    assert "customer.created" not in before
+    assert endpoint.wait_for(5)[-1] == "customer.created"
+    assert "sandbox" not in json.loads(endpoint.taken[-1][0])
+
+
+def test_a_delay_without_a_number_of_minutes_is_refused(shop: Shop) -> None:
+    """In words."""
+    answer = shop.http.post("/sandbox/api/stripe/script", json={"delay": "*", "minutes": "soon"})
+
+    assert answer.status_code == 400

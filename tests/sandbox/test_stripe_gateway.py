@@ -229,23 +229,62 @@ def test_a_lost_answer_is_unknown_and_settled_by_the_same_key(gateway: StripeGat
     assert len(shop.charges()) == 1
 
 
-def test_events_are_read_forward_from_the_last_one(
+def test_events_are_read_oldest_first_from_an_instant(
     gateway: StripeGateway, shop: Shop, clock: SettableClock
 ) -> None:
-    """First since an instant, then after an event; oldest first both ways."""
+    """Earlier ones are left out."""
     shop.pay(shop.link())
-    first = gateway.events(after_event_id=None, created_from=clock.now() - timedelta(hours=1))
-    assert isinstance(first, Ok)
+    clock.skip(minutes=1)
     shop.pay(shop.page())
 
-    then = gateway.events(after_event_id=first.seen[-1].event_id, created_from=clock.now())
+    every, last = gateway.events(clock.now() - timedelta(minutes=1)), gateway.events(clock.now())
 
-    assert isinstance(then, Ok)
+    assert isinstance(every, Ok)
+    assert isinstance(last, Ok)
     kinds = ["payment_intent.succeeded", "checkout.session.completed"]
-    assert [one.kind for one in first.seen] == kinds
-    assert [one.kind for one in then.seen] == kinds
-    assert then.seen[1].payment_intent_id == then.seen[0].object_id
-    assert not any(one.live for one in then.seen)
+    assert [one.kind for one in every.seen] == kinds * 2
+    assert last.seen == every.seen[2:]
+    assert last.seen[1].payment_intent_id == last.seen[0].object_id
+    assert not any(one.live for one in last.seen)
+
+
+def test_completed_pages_are_listed_whichever_way_they_were_opened(
+    gateway: StripeGateway, shop: Shop, clock: SettableClock
+) -> None:
+    """Pages, those of links, and those that save a card; open ones and earlier ones are left out."""
+    shop.pay(shop.page())
+    clock.skip(minutes=1)
+    since, (link, page) = clock.now(), (shop.link(), shop.page())
+    setup = shop.setup_page(shop.api.customers.create({"name": "Northwind"}).id)
+    for one in (link, page, setup):
+        shop.pay(one)
+    shop.page()
+
+    every = gateway.completed_sessions(since, pages_max=1)
+    of_link = gateway.completed_sessions(since, link_id=link.id, pages_max=1)
+
+    assert isinstance(every, Ok)
+    assert isinstance(of_link, Ok)
+    assert every.seen.whole
+    assert {one.session_id for one in every.seen.sessions if not one.link_id} == {setup.id, page.id}
+    assert [one.status for one in every.seen.sessions] == ["complete"] * 3
+    assert [one.link_id for one in of_link.seen.sessions] == [link.id]
+
+
+def test_a_long_list_is_read_no_further_than_wanted(
+    gateway: StripeGateway, shop: Shop, clock: SettableClock
+) -> None:
+    """A hundred pages a read."""
+    for _ in range(101):
+        shop.pay(shop.page())
+
+    first, both = (gateway.completed_sessions(clock.now(), pages_max=one) for one in (1, 2))
+
+    assert isinstance(first, Ok)
+    assert isinstance(both, Ok)
+    assert (len(first.seen.sessions), first.seen.whole) == (100, False)
+    assert (len({one.session_id for one in both.seen.sessions}), both.seen.whole) == (101, True)
+    assert gateway.take_reads() == 3
 
 
 def test_whoever_waits_but_a_moment_does_not_know(shop: Shop) -> None:

@@ -18,7 +18,7 @@ from bot.sandbox.stripe.money import (
     create_intent,
 )
 from bot.sandbox.stripe.params import Params, Shape
-from bot.sandbox.stripe.problem import StripeProblem, invalid
+from bot.sandbox.stripe.problem import StripeProblem, invalid, missing
 from bot.sandbox.stripe.state import StripeState, without_notes
 
 Act = Callable[[StripeState, Params, Sequence[str]], Doc]
@@ -190,7 +190,18 @@ def _list_events(state: StripeState, params: Params, _: Sequence[str]) -> Doc:
     names = params.get("types", [params["type"]] if "type" in params else None)
     if isinstance(names, list) and len(names) > 20:
         raise invalid("You may only specify up to 20 types.", param="types")
-    return listed(state, "event", params, lambda one: names is None or one["type"] in names, "/v1/events")
+
+    def keep(event: Doc) -> bool:
+        return (names is None or event["type"] in names) and state.shows(event)
+
+    return listed(state, "event", params, keep, "/v1/events")
+
+
+def _see_event(state: StripeState, params: Params, ids: Sequence[str]) -> Doc:
+    event = state.need("event", ids[0])
+    if not state.shows(event):
+        raise missing("event", ids[0])
+    return event
 
 
 def _list(kind: str, filters: str) -> Act:
@@ -274,6 +285,6 @@ METHODS: Sequence[Method] = (
     ),
     Method("GET", f"/v1/balance_transactions{_ID}", known.NONE, _see("transaction")),
     Method("GET", "/v1/events", known.EVENTS, _list_events),
-    Method("GET", f"/v1/events{_ID}", known.NONE, _see("event")),
+    Method("GET", f"/v1/events{_ID}", known.NONE, _see_event),
     Method("GET", "/v1/account", known.NONE, _account),
 )

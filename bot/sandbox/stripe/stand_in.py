@@ -23,6 +23,7 @@ from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.stripe import api as stripe_api
 from bot.sandbox.stripe import clawbacks as stripe_clawbacks
+from bot.sandbox.stripe import delays as stripe_delays
 from bot.sandbox.stripe.faults import Ending, Fault, Faults, Mode
 from bot.sandbox.stripe.pages import Pages, receipt_page
 from bot.sandbox.stripe.params import Params, parse_form
@@ -103,6 +104,11 @@ class StripeStandIn:
             made = without_notes(stripe_clawbacks.carry_out(self.state, wish))
         self.tell()
         return made
+
+    def show_events(self) -> None:
+        """Make visible what was ordered to come late or never."""
+        stripe_delays.show_all(self.state.shelf)
+        self.tell()
 
     def tell(self) -> None:
         """Have new events sent, where an endpoint is known."""
@@ -288,7 +294,10 @@ def _page_routes(stand_in: StripeStandIn) -> list[Any]:
 def _control_routes(stand_in: StripeStandIn) -> list[Any]:
     @post("/sandbox/api/stripe/script", status_code=200, sync_to_thread=False)
     def script(data: JSONBody[Doc]) -> Response[Doc]:
-        """Arm a fault, have a saved card declined from now on (`last4`, `decline`), or have its bank renew it."""
+        """Arm a fault, turn a saved card (`last4`, `decline`), renew it, or let events come late or never (`delay`)."""
+        if data.get("show"):
+            stand_in.show_events()
+            return Response({"ok": True})
         if "renew" in data:
             stand_in.state.renew_card(str(data["renew"]), int(data["exp_year"]), str(data["last4"]))
             stand_in.tell()
@@ -298,9 +307,13 @@ def _control_routes(stand_in: StripeStandIn) -> list[Any]:
             return Response({"ok": True})
         if data.get("clear"):
             stand_in.faults.clear()
+            stripe_delays.clear(stand_in.state.shelf)
             return Response({"ok": True})
         try:
-            stand_in.faults.arm(data)
+            if "delay" in data:
+                stripe_delays.delay(stand_in.state.shelf, data)
+            else:
+                stand_in.faults.arm(data)
         except (KeyError, ValueError, TypeError) as problem:
             return Response({"ok": False, "error": f"This cannot be armed: {problem}"}, status_code=400)
         return Response({"ok": True})

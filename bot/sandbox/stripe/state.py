@@ -14,6 +14,7 @@ from bot.ports import Clock
 from bot.sandbox.document_store import Doc, Shelf
 from bot.sandbox.live import Live
 from bot.sandbox.stripe.cards import Kind
+from bot.sandbox.stripe.delays import delayed, is_visible
 from bot.sandbox.stripe.problem import missing
 
 API_VERSION = "2026-10-28.endive"
@@ -102,10 +103,14 @@ class StripeState:
             "request": {"id": self.new("req", 14), "idempotency_key": self.idempotency_key or None},
             "type": name,
         }
-        self.keep("event", event)
+        self.keep("event", delayed(self.shelf, event))
         if self.webhooks:
             self.queue(event["id"])
         self._live.publish("payment", {"id": doc["id"], "event": name})
+
+    def shows(self, event: Doc) -> bool:
+        """Say whether an event is visible by now."""
+        return is_visible(event, self.now())
 
     def queue(self, event: str) -> None:
         """Have an event sent to the webhook endpoint, in its turn."""

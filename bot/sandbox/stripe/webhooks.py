@@ -10,7 +10,7 @@ import stripe
 
 from bot.sandbox.document_store import Doc
 from bot.sandbox.settings import SandboxSettings
-from bot.sandbox.stripe.state import StripeState
+from bot.sandbox.stripe.state import StripeState, without_notes
 from bot.sandbox.wire import Wire
 
 log = logging.getLogger("redbar.sandbox.stripe")
@@ -69,19 +69,21 @@ class Webhooks:
                     pause = PAUSE_SECONDS if self._send_all(client) else min(pause * 2, PAUSE_SECONDS_MAX)
 
     def _send_all(self, client: httpx.Client) -> bool:
-        """Send what waits, in order, up to the first that is not taken."""
+        """Send what waits and is visible, in order, up to the first that is not taken."""
         for waiting in self._state.shelf.all("undelivered"):
             if self._closing.is_set() or not self._deliver:
                 return True
             event = self._state.shelf.get("event", waiting["event"])
             assert event is not None, "events are never forgotten"
+            if not self._state.shows(event):
+                continue
             if not self._send(client, event):
                 return False
             self._state.shelf.delete("undelivered", waiting["id"])
         return True
 
     def _send(self, client: httpx.Client, event: Doc) -> bool:
-        body = json.dumps(event)
+        body = json.dumps(without_notes(event))
         # Signatures keep real time, whatever the sandbox's clock says.
         signature = stripe.WebhookSignature.generate_signature_header(
             body, self._secret, timestamp=int(time.time())
