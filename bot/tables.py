@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, Table, text
 
-from ledger.tables import NAMING, BigInt, PlainText, UtcInstant, UuidText
+from ledger.storage.schema import NAMING, BigInt, PlainText, UtcInstant, UuidText
 
 NIL_WALLET = UUID(int=0)
 

@@ -41,16 +41,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from ledger import reading
-from ledger.book import policy_of
-from ledger.chart import CORRECTION, CREDITS, Account
-from ledger.checkpoints import (
+from ledger.audit.checkpoints import (
     Checkpoint,
     CheckpointUnreadable,
     checkpoint_of,
     compare,
     read_checkpoint,
 )
+from ledger.audit.erasure import erase_before, erase_numbers, erase_reference, overwrite_erased
+from ledger.audit.verification import Audit, Finding, audit_books, audit_strays, verify_books
+from ledger.chart import CORRECTION, CREDITS, Account
 from ledger.clock import Clock, SystemClock
 from ledger.commands import (
     AI_TASK,
@@ -75,7 +75,6 @@ from ledger.commands import (
     WalletView,
     funds_of,
 )
-from ledger.erasure import erase_before, erase_numbers, erase_reference, overwrite_erased
 from ledger.errors import (
     AmountOutOfRange,
     AmountUnreadable,
@@ -96,10 +95,8 @@ from ledger.errors import (
     TransferUnknown,
     WalletUnknown,
 )
-from ledger.export import BooksBroken, Extract, beancount_lines, csv_lines, extract_of
 from ledger.failpoints import failpoint
 from ledger.ids import new_id, new_wallet_id
-from ledger.migrations import migrate
 from ledger.money import (
     MICROS,
     USD,
@@ -124,8 +121,6 @@ from ledger.notices import (
     WalletRecovered,
     WalletResumed,
 )
-from ledger.opening import open_store
-from ledger.outbox import Outbox, Waiting, due_notices, read_notice
 from ledger.pace import Burn, burn_of, cost_ahead, runway
 from ledger.policy import (
     Automatic,
@@ -140,7 +135,8 @@ from ledger.policy import (
     recharge_decision,
     recharge_wanted,
 )
-from ledger.reading import (
+from ledger.reading.export import BooksBroken, Extract, beancount_lines, csv_lines, extract_of
+from ledger.reading.history import (
     Episode,
     HoldStory,
     Spike,
@@ -152,6 +148,7 @@ from ledger.reading import (
     hold_story,
     hours_of,
     last_episode,
+    look,
     month_summary,
     months_of,
     next_due,
@@ -162,9 +159,18 @@ from ledger.reading import (
     transfers_of_source,
 )
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
-from ledger.store import OutcomeUnknown, StoreBusy, StoreLost, StoreUnusable, assert_outside_transaction
-from ledger.verification import Audit, Finding, audit_books, audit_strays, verify_books
-from ledger.writer import Tx, Writer
+from ledger.storage.migrations import migrate
+from ledger.storage.opening import open_store
+from ledger.storage.store import (
+    OutcomeUnknown,
+    StoreBusy,
+    StoreLost,
+    StoreUnusable,
+    assert_outside_transaction,
+)
+from ledger.writing.book import policy_of
+from ledger.writing.outbox import Outbox, Waiting, due_notices, read_notice
+from ledger.writing.writer import Tx, Writer
 
 T = TypeVar("T")
 
@@ -214,7 +220,7 @@ class Ledger:
 
     def look(self, connection: Connection, wallet_id: UUID) -> tuple[WalletView, WalletPolicy]:
         """Give a wallet as it is now, with its policy. Refuses: WalletUnknown."""
-        return reading.look(connection, wallet_id, self.now())
+        return look(connection, wallet_id, self.now())
 
     def close(self) -> None:
         """Write what was taken in, and let go of the database. May be called twice."""

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select
 
 from ledger.chart import CREDITS
-from ledger.tables import hourly, wallets
+from ledger.storage.schema import hourly, wallets
 
 RUNWAY_MAX = timedelta(days=60)
 PACE_WEEKS = 4

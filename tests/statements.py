@@ -13,11 +13,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, event
 
 import bot.tables
-import ledger.tables
+import ledger.storage.schema
 
 ROOT = Path(__file__).parent.parent
 _PRODUCT = tuple(str(ROOT / package) for package in ("ledger", "bot"))
-_TABLES = {*ledger.tables.metadata.tables, *bot.tables.metadata.tables} - {"workspaces"}
+_TABLES = {*ledger.storage.schema.metadata.tables, *bot.tables.metadata.tables} - {"workspaces"}
 _TOUCHES = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE)\s+({'|'.join(_TABLES)})\b", re.IGNORECASE)
 _MINE = re.compile(r"\bwallet_id = (?:\?|:\w+|%\(\w+\)s|\$\d+)")
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)

@@ -28,7 +28,7 @@ from bot.stripe.read_budget import WARM_EVERY, add_reads, budget_of, look_every,
 from bot.tables import NIL_WALLET, inbox, payments
 from bot.wallets.named_values import is_left, mark_of, mark_once, set_mark, subject_of
 from ledger import Ledger, Tx
-from ledger.tables import wallets
+from ledger.storage.schema import wallets
 
 log = logging.getLogger("redbar.news")
 

@@ -29,7 +29,7 @@ from ledger import (
     transfer_by_key,
     transfer_story,
 )
-from ledger.tables import audit_log, notices, wallets
+from ledger.storage.schema import audit_log, notices, wallets
 
 _SOURCES = ("platform", "hold", "operator", "stripe")
 """Who posts transfers; a key is unique within one of them."""

@@ -13,9 +13,9 @@ from uuid import UUID
 import psycopg
 
 from ledger import Ledger, SystemClock, new_wallet_id
-from ledger.book import Book
-from ledger.sqlite import sqlite_module
-from ledger.tables import transfers
+from ledger.storage.schema import transfers
+from ledger.storage.sqlite import sqlite_module
+from ledger.writing.book import Book
 from tests.benchmarks.contest import Done, Work
 from tests.benchmarks.work import key, usage
 from tests.postgres_server import Server

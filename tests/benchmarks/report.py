@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from ledger.sqlite import sqlite_module
+from ledger.storage.sqlite import sqlite_module
 from tests.benchmarks.contest import Contest, Ratio
 from tests.postgres_server import Server
 

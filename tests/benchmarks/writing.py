@@ -36,8 +36,8 @@ def without_chain(once: Callable[[int], object]) -> Callable[[int], object]:
 
     def plain(size: int) -> object:
         with (
-            patch("ledger.draft.link", lambda head, columns, digest: head),
-            patch("ledger.draft.digest_of_text", lambda salt, reference, description: salt),
+            patch("ledger.deciding.batch.link", lambda head, columns, digest: head),
+            patch("ledger.deciding.batch.digest_of_text", lambda salt, reference, description: salt),
         ):
             return once(size)
 

@@ -31,7 +31,7 @@ from ledger import (
     new_id,
     new_wallet_id,
 )
-from ledger.sqlite import sqlite_module
+from ledger.storage.sqlite import sqlite_module
 from tests.faults.desk import open_beside
 from tests.ledger.desk import MORNING, HandClock, usd
 

@@ -17,8 +17,8 @@ import httpx
 import pytest
 
 from bot.operator import demo
-from ledger.chain import GENESIS, link
-from ledger.rows import CHAINED, Transfer
+from ledger.deciding.chain import GENESIS, link
+from ledger.deciding.rows import CHAINED, Transfer
 from tests.journeys.world import World
 
 ROOT = Path(__file__).parent.parent.parent

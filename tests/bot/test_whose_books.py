@@ -19,7 +19,7 @@ from bot.sandbox.slack.seed import TEAM, TEAM_NAME
 from bot.tables import cursors, workspaces
 from bot.wallets.wallets import OtherWorkspace, Wallets
 from ledger import USD, Ledger, SystemClock
-from ledger.tables import wallets
+from ledger.storage.schema import wallets
 from tests.faults.desk import open_beside
 from tests.postgres_server import Server
 from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, Place, SettableClock, Stage, unused_port

@@ -34,7 +34,7 @@ from ledger import (
     new_wallet_id,
     transfer_by_key,
 )
-from ledger.tables import notices
+from ledger.storage.schema import notices
 from tests.sandbox.slack_place import SettableClock, Stage
 from tests.sandbox.stripe_place import KEY, VISA, Shop
 

@@ -33,7 +33,7 @@ from bot.tables import billing, cards, disputes, inbox, payments
 from bot.tables import calls as call_rows
 from bot.wallets.wallets import Wallets
 from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
-from ledger.tables import transfers
+from ledger.storage.schema import transfers
 
 MOMENT_SECONDS = 0.15
 USD = Currency.of("USD")

@@ -18,7 +18,7 @@ from bot.tables import calls, payments
 from bot.timers import Upkeep
 from bot.wallets.wallets import Wallets
 from ledger import Waiting
-from ledger.tables import notices
+from ledger.storage.schema import notices
 from tests.faults.desk import DOLLARS, Desk, desk_in, rule_on
 
 TEAM = "T1"

@@ -13,7 +13,7 @@ from bot.reconciliation.manual_credit import ByHand, leave_be
 from bot.reconciliation.open_differences import NotSettled, parked_news
 from bot.reconciliation.run import Reconciliation
 from ledger import Automatic, CreditKind, PostMoney, history, verify_books
-from ledger.tables import audit_log
+from ledger.storage.schema import audit_log
 from tests.faults.desk import DOLLARS, Desk, automatic, open_beside, rule_on
 
 DISPUTED = "4000 0000 0000 0259"

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Table, insert, select, update
 
 import bot.tables
-import ledger.tables
+import ledger.storage.schema
 from bot import payment_rows
 from bot.operator import demo
 from bot.payment_rows import Payment
@@ -34,7 +34,7 @@ from bot.stripe.key_health import note_access
 from bot.tables import NIL_WALLET, breaks, cards, inbox
 from bot.wallets.wallets import Wallets
 from ledger import USD, Automatic, Money, PostUsage, RechargeRule, Tx
-from ledger.tables import wallets
+from ledger.storage.schema import wallets
 from tests.faults.desk import open_beside
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, until
@@ -44,7 +44,7 @@ TWENTY = Money(20_000_000, USD)
 RULE = RechargeRule(threshold_micros=50_000_000, target_micros=200_000_000)
 TABLES = [
     table
-    for metadata in (ledger.tables.metadata, bot.tables.metadata)
+    for metadata in (ledger.storage.schema.metadata, bot.tables.metadata)
     for table in metadata.sorted_tables
     if "wallet_id" in table.c and table.name != "workspaces"
 ]

@@ -21,8 +21,8 @@ _numbers = count(1)
 @pytest.fixture(autouse=True)
 def _hard_ways_are_gone_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every batch of more than two commands sent in pieces, as large ones are, and few repeats be expected."""
-    monkeypatch.setattr("ledger.book.DECIDED_AHEAD", 2)
-    monkeypatch.setattr("ledger.writer.LOOKS", 1)
+    monkeypatch.setattr("ledger.writing.book.DECIDED_AHEAD", 2)
+    monkeypatch.setattr("ledger.writing.writer.LOOKS", 1)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

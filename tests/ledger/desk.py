@@ -34,9 +34,9 @@ from ledger import (
     new_wallet_id,
     verify_books,
 )
-from ledger.rows import Transfer
-from ledger.statements import statements_for
-from ledger.tables import notices
+from ledger.deciding.rows import Transfer
+from ledger.storage.schema import notices
+from ledger.storage.statements import statements_for
 
 MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 """A Monday."""

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Index, Integer, LargeBinary, Table, Uniq
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from ledger import Correct, Receipt
-from ledger.tables import metadata, transfers
+from ledger.storage.schema import metadata, transfers
 from tests.ledger.desk import Desk, usd
 
 REST = (

@@ -23,20 +23,20 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import Constraint
 
 import bot.tables
-import ledger.tables
+import ledger.storage.schema
 from bot.app import BOT_VERSIONS
 from ledger import migrate, new_id, new_wallet_id
-from ledger.migrations.placing import placing
-from ledger.statements import _postgres, _sqlite
-from ledger.tables import notices, texts, transfers, wallets
-from ledger.walking import _TEXTS, _TRANSFERS
+from ledger.audit.chain_walk import _TEXTS, _TRANSFERS
+from ledger.storage.migrations.placing import placing
+from ledger.storage.schema import notices, texts, transfers, wallets
+from ledger.storage.statements import _postgres, _sqlite
 from tests import statements
 from tests.ledger.desk import Desk
 from tests.statements import Watch
 
 LOOKED_UP_BEFORE_THE_WALLET = {"workspaces"}
 """Found by Slack's ids before the wallet is known: a reference table on Citus, read often and written seldom."""
-TABLES = [*ledger.tables.metadata.sorted_tables, *bot.tables.metadata.sorted_tables]
+TABLES = [*ledger.storage.schema.metadata.sorted_tables, *bot.tables.metadata.sorted_tables]
 of_wallets = pytest.mark.parametrize(
     "table", [one for one in TABLES if one.name not in LOOKED_UP_BEFORE_THE_WALLET], ids=lambda one: one.name
 )
@@ -111,7 +111,7 @@ def test_the_migrations_make_what_the_tables_say(desk: Desk, versions: str) -> N
     store = desk.ledger.store
     if versions == "bot":
         migrate(store, versions=BOT_VERSIONS, version_table="alembic_version_bot")
-    mine: MetaData = {"ledger": ledger.tables.metadata, "bot": bot.tables.metadata}[versions]
+    mine: MetaData = {"ledger": ledger.storage.schema.metadata, "bot": bot.tables.metadata}[versions]
 
     with store.migrating() as connection:
         context = MigrationContext.configure(

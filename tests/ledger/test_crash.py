@@ -22,7 +22,7 @@ from ledger import (
     history,
     open_store,
 )
-from ledger.tables import notices
+from ledger.storage.schema import notices
 from tests.conftest import REQUIRE_ALL
 from tests.ledger.desk import Desk, usd
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Column, Connection, LargeBinary, Table, text
 from sqlalchemy.exc import IntegrityError
 
-import ledger.walking
+import ledger.audit.chain_walk
 from ledger import (
     OUTBOUND_CALL,
     Correct,
@@ -21,9 +21,9 @@ from ledger import (
     new_id,
     verify_books,
 )
-from ledger.sqlite import sqlite_module
-from ledger.tables import UuidText, hourly, metadata, texts, transfers
-from ledger.tallies import Secret, Tally
+from ledger.audit.month_sums import Secret, Tally
+from ledger.storage.schema import UuidText, hourly, metadata, texts, transfers
+from ledger.storage.sqlite import sqlite_module
 from tests.ledger.desk import Desk, usd
 
 NOWHERE_ELSE = {
@@ -342,8 +342,8 @@ def test_many_holds_in_one_instant_are_asked_after_in_pieces(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock that was set back stands still for an hour; what is walked meanwhile belongs together."""
-    monkeypatch.setattr(ledger.walking, "_LOOKED_UP_AT_ONCE", 2)
-    monkeypatch.setattr(ledger.walking, "QUARTERS_AT_ONCE", 2)
+    monkeypatch.setattr(ledger.audit.chain_walk, "_LOOKED_UP_AT_ONCE", 2)
+    monkeypatch.setattr(ledger.audit.chain_walk, "QUARTERS_AT_ONCE", 2)
     desk.top_up("100")
     for number in range(7):
         desk.ask(f"h{number}")
@@ -355,7 +355,7 @@ def test_many_holds_in_one_instant_are_asked_after_in_pieces(
 
 def test_a_longer_history_takes_no_more_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither for its transfers nor for the hours they fill."""
-    monkeypatch.setattr(ledger.walking, "QUARTERS_AT_ONCE", 64)
+    monkeypatch.setattr(ledger.audit.chain_walk, "QUARTERS_AT_ONCE", 64)
     desk.top_up("100")
     peaks = []
     for start, end in ((0, 3_000), (3_000, 9_000)):

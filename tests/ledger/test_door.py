@@ -13,7 +13,7 @@ import ledger
 
 MODULES = [
     "ledger",
-    *[f"ledger.{one.name}" for one in pkgutil.iter_modules(ledger.__path__) if one.name != "migrations"],
+    *[one.name for one in pkgutil.walk_packages(ledger.__path__, "ledger.") if ".migrations" not in one.name],
 ]
 
 

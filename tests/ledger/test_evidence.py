@@ -22,9 +22,9 @@ from ledger import (
     overwrite_erased,
     read_checkpoint,
 )
-from ledger.chain import GENESIS, link
-from ledger.rows import CHAINED
-from ledger.tables import audit_log, holds
+from ledger.deciding.chain import GENESIS, link
+from ledger.deciding.rows import CHAINED
+from ledger.storage.schema import audit_log, holds
 from tests.ledger.desk import MORNING, Desk, usd
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 import pytest
 from beancount import loader
 from beancount.core import data, realization
+from ledger.reading.export import ACCOUNTS
 from sqlalchemy import Connection
 from sqlalchemy import text as sql
 
@@ -41,7 +42,6 @@ from ledger import (
     extract_of,
 )
 from ledger.chart import Account
-from ledger.export import ACCOUNTS
 from tests.ledger.desk import Desk, usd
 
 NASTY = (

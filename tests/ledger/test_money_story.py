@@ -27,7 +27,7 @@ from ledger import (
     new_wallet_id,
     transfer_by_key,
 )
-from ledger.checks import TEXT_MAX
+from ledger.deciding.checks import TEXT_MAX
 from ledger.money import MICROS_MAX
 from tests.ledger.desk import MORNING, Desk, usd
 

@@ -23,7 +23,7 @@ from ledger import (
     episode,
     last_episode,
 )
-from ledger.store import InsideTransaction
+from ledger.storage.store import InsideTransaction
 from tests.ledger.desk import Desk, usd
 
 RULE = RechargeRule(threshold_micros=usd("50"), target_micros=usd("200"))

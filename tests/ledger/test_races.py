@@ -280,7 +280,7 @@ def test_transactions_that_the_server_gives_up_run_again(desk: Desk) -> None:
 @pytest.mark.backends("postgresql")
 def test_what_is_not_known_is_said(far: Desk, cutter: Cutter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can be asked any more: the caller is told that it may have happened."""
-    monkeypatch.setattr("ledger.postgres.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("ledger.storage.postgres.PATIENCE_SECONDS", 0)
 
     def flow(tx: Tx) -> None:
         cutter.cut_on = b"COMMIT\0"

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select, text
 
 from ledger import Ledger, StoreBusy, StoreUnusable, failpoints, new_wallet_id, open_store
-from ledger.migrations import migrate
-from ledger.sqlite import sqlite_module, wal_is_safe
-from ledger.statements import statements_for
-from ledger.tables import metadata, wallets
+from ledger.storage.migrations import migrate
+from ledger.storage.schema import metadata, wallets
+from ledger.storage.sqlite import sqlite_module, wal_is_safe
+from ledger.storage.statements import statements_for
 from tests.ledger.desk import Desk, HandClock
 
 pytestmark = pytest.mark.backends("sqlite")

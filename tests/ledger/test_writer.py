@@ -23,10 +23,10 @@ from ledger import (
     WalletUnknown,
     new_wallet_id,
 )
-from ledger import writer as lane
-from ledger.book import Book
-from ledger.planning import Planner
-from ledger.writer import Closed
+from ledger.deciding.planner import Planner
+from ledger.writing import writer as lane
+from ledger.writing.book import Book
+from ledger.writing.writer import Closed
 from tests.ledger.desk import Desk, usd
 
 

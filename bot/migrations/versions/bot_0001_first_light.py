@@ -6,8 +6,8 @@ The tables are written out as they were on this day, never taken from the code o
 import sqlalchemy as sa
 from alembic import op
 
-from ledger.migrations.placing import place
-from ledger.tables import NAMING, BigInt, PlainText, UtcInstant, UuidText
+from ledger.storage.migrations.placing import place
+from ledger.storage.schema import NAMING, BigInt, PlainText, UtcInstant, UuidText
 
 revision = "bot_0001"
 down_revision = None

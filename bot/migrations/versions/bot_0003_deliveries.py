@@ -6,8 +6,8 @@ The table is written out as it was on this day, never taken from the code of a l
 import sqlalchemy as sa
 from alembic import op
 
-from ledger.migrations.placing import place
-from ledger.tables import NAMING, PlainText, UtcInstant, UuidText
+from ledger.storage.migrations.placing import place
+from ledger.storage.schema import NAMING, PlainText, UtcInstant, UuidText
 
 revision = "bot_0003"
 down_revision = "bot_0002"

@@ -13,16 +13,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from ledger.checks import storable
 from ledger.commands import CaptureHold, Command, Correct, OpenHold, PostMoney, PostUsage
-from ledger.draft import Draft
+from ledger.deciding.batch import Draft
+from ledger.deciding.checks import storable
+from ledger.deciding.planner import HOLDS, Loaded
+from ledger.deciding.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
 from ledger.failpoints import failpoint
-from ledger.planning import HOLDS, Loaded
-from ledger.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
-from ledger.statements import columns_of, many, statements_for
+from ledger.storage.statements import columns_of, many, statements_for
 
 if TYPE_CHECKING:
-    from ledger.volley import Volley
+    from ledger.storage.pipeline import Volley
 
 GROWN_FROM = 5_000
 """Transfers of one wallet from which on a plan is one for large tables, and may be kept."""
@@ -156,7 +156,7 @@ class PostgresHands:
     """PostgreSQL: each wait for an answer costs, so statements go in two volleys, the commit with the second."""
 
     def __init__(self, connection: Connection) -> None:
-        from ledger.volley import Volley  # noqa: PLC0415 - its driver is installed on request
+        from ledger.storage.pipeline import Volley  # noqa: PLC0415 - its driver is installed on request
 
         driver: Any = connection.connection.driver_connection
         self._volley = partial(Volley, driver)

@@ -17,8 +17,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import Busy
-from ledger.store import READERS_MAX, OutcomeUnknown, Store, StoreLost, StoreUnusable
-from ledger.volley import FORGOTTEN
+from ledger.storage.pipeline import FORGOTTEN
+from ledger.storage.store import READERS_MAX, OutcomeUnknown, Store, StoreLost, StoreUnusable
 
 T = TypeVar("T")
 

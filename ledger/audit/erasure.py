@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, tuple_, update
 
-from ledger.reading import first_number_from
-from ledger.store import Store
-from ledger.tables import holds, texts, transfers
-from ledger.writer import Tx
+from ledger.reading.history import first_number_from
+from ledger.storage.schema import holds, texts, transfers
+from ledger.storage.store import Store
+from ledger.writing.writer import Tx
 
 
 def erase_reference(tx: Tx, wallet_id: UUID, reference: str, *, actor: str) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from ledger.store import READERS_MAX, Store, StoreBusy, StoreUnusable
+from ledger.storage.store import READERS_MAX, Store, StoreBusy, StoreUnusable
 
 # Versions of SQLite whose write-ahead log cannot be corrupted by a reset race (sqlite.org/wal.html#walresetbug).
 _SAFE_SINCE = (3, 51, 3)

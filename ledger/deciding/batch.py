@@ -9,14 +9,14 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from ledger.chain import NO_TEXT, digest_of_text, link
 from ledger.chart import Recipe
 from ledger.commands import Correct, PostMoney, PostUsage
+from ledger.deciding.chain import NO_TEXT, digest_of_text, link
+from ledger.deciding.rows import Hold, Transfer, Wallet
 from ledger.ids import new_id
 from ledger.instants import to_stamp
 from ledger.notices import Level, Notice, WalletEmptied, WalletLow, WalletRecovered, WalletResumed
 from ledger.policy import WalletPolicy, consequences
-from ledger.rows import Hold, Transfer, Wallet
 
 _QUARTER = 15 * 60 * 1_000_000
 """Microseconds in a quarter of an hour: no zone's offset changes inside one."""

@@ -24,13 +24,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, select
 
-from ledger.book import Book, Unsure
 from ledger.clock import Clock
 from ledger.commands import Command, Outcome, Receipt
 from ledger.errors import Busy
-from ledger.outbox import Outbox
-from ledger.store import Store, StoreLost
-from ledger.tables import wallets
+from ledger.storage.schema import wallets
+from ledger.storage.store import Store, StoreLost
+from ledger.writing.book import Book, Unsure
+from ledger.writing.outbox import Outbox
 
 T = TypeVar("T")
 

@@ -15,25 +15,25 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
-from ledger.chain import GENESIS
 from ledger.chart import CREDITS
 from ledger.commands import Command, Outcome, WalletView
-from ledger.draft import Draft
+from ledger.deciding.batch import Draft
+from ledger.deciding.chain import GENESIS
+from ledger.deciding.planner import Loaded, Planner
+from ledger.deciding.rows import Wallet, WalletRow, wallet_of
 from ledger.errors import CurrencyMismatch, PolicyChanged, Refused, WalletUnknown
 from ledger.failpoints import failpoint
-from ledger.hot import DECIDED_AHEAD, Wanted, hands_for, wanted_by
 from ledger.ids import new_id
 from ledger.instants import from_stamp
 from ledger.money import Currency
 from ledger.notices import Level
-from ledger.outbox import Outbox
 from ledger.pace import burn_of, cost_ahead
-from ledger.planning import Loaded, Planner
 from ledger.policy import Lines, WalletPolicy, lines_for
-from ledger.rows import Wallet, WalletRow, wallet_of
 from ledger.standing import standing_at
-from ledger.statements import statements_for
-from ledger.tables import audit_log, episodes, holds, hourly, policies, transfers, wallets
+from ledger.storage.hot_path import DECIDED_AHEAD, Wanted, hands_for, wanted_by
+from ledger.storage.schema import audit_log, episodes, holds, hourly, policies, transfers, wallets
+from ledger.storage.statements import statements_for
+from ledger.writing.outbox import Outbox
 
 _TIME = ("time", "")
 """The cause of what no command caused."""

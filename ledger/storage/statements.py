@@ -12,7 +12,7 @@ from functools import cache
 import msgspec
 from sqlalchemy import Connection
 
-from ledger.rows import IN_TRANSFERS, SAVED, Hold, Transfer, WalletRow
+from ledger.deciding.rows import IN_TRANSFERS, SAVED, Hold, Transfer, WalletRow
 
 _encode = msgspec.json.Encoder().encode
 _TRANSFER = Transfer._fields[:IN_TRANSFERS]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, true, update
 
 from ledger.ids import new_id
 from ledger.instants import EPOCH
-from ledger.tables import notices, wallets
+from ledger.storage.schema import notices, wallets
 
 NoticeT = TypeVar("NoticeT")
 

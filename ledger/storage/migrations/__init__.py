@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import inspect
 
-from ledger.store import Store, StoreUnusable
+from ledger.storage.store import Store, StoreUnusable
 
 HERE = Path(__file__).parent
 LEDGER_VERSIONS = "alembic_version_ledger"

@@ -9,15 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ledger.chart import CORRECTION, MONEY, USAGE, Account, Recipe, check_usage_kind
-from ledger.checks import (
-    check_amount,
-    check_key,
-    check_occurred_at,
-    check_posting,
-    check_quantity,
-    check_same,
-    check_text,
-)
 from ledger.commands import (
     AI_TASK,
     INBOUND_CALL,
@@ -36,7 +27,17 @@ from ledger.commands import (
     Receipt,
     ReleaseHold,
 )
-from ledger.draft import Draft
+from ledger.deciding.batch import Draft
+from ledger.deciding.checks import (
+    check_amount,
+    check_key,
+    check_occurred_at,
+    check_posting,
+    check_quantity,
+    check_same,
+    check_text,
+)
+from ledger.deciding.rows import Hold, Transfer
 from ledger.errors import (
     AmountOutOfRange,
     CorrectionTooLarge,
@@ -47,7 +48,6 @@ from ledger.errors import (
 )
 from ledger.instants import from_stamp, to_stamp
 from ledger.notices import StartedAfterStop, WalletCredited
-from ledger.rows import Hold, Transfer
 from ledger.standing import permit_at
 
 HOLDS = "hold"

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from ledger.chain import NO_TEXT
 from ledger.chart import Account
 from ledger.commands import HoldAnswer, Receipt
+from ledger.deciding.chain import NO_TEXT
 from ledger.instants import from_stamp, to_stamp
 from ledger.notices import Level
 from ledger.policy import Lines, Moment, WalletPolicy, Watch

@@ -20,8 +20,8 @@ from sqlalchemy import Connection, func, select
 from ledger.chart import Account
 from ledger.errors import WalletUnknown
 from ledger.money import Currency, Money, decimal_text
-from ledger.reading import WITH_WORDS, WORDS, numbers_of_month
-from ledger.tables import texts, transfers, wallets
+from ledger.reading.history import WITH_WORDS, WORDS, numbers_of_month
+from ledger.storage.schema import texts, transfers, wallets
 
 Paid = Callable[[str, str], str]
 """Gives the card that a transfer's source and source id were paid with; empty when it was none."""

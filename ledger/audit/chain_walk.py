@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, Connection, select, type_coerce
 from sqlalchemy.exc import DatabaseError
 
-from ledger.chain import GENESIS, digest_of_text, link_covered
+from ledger.audit.month_sums import QUARTER, QUARTERS_AT_ONCE, Hour, Tally, local_hour, month_of
 from ledger.chart import CORRECTION, MONEY, USAGE
 from ledger.commands import AI_TASK, INBOUND_CALL, OUTBOUND_CALL
-from ledger.rows import CHAINED, IN_TRANSFERS, Transfer
-from ledger.tables import holds
-from ledger.tallies import QUARTER, QUARTERS_AT_ONCE, Hour, Tally, local_hour, month_of
+from ledger.deciding.chain import GENESIS, digest_of_text, link_covered
+from ledger.deciding.rows import CHAINED, IN_TRANSFERS, Transfer
+from ledger.storage.schema import holds
 
 T = TypeVar("T")
 Row = tuple[Any, ...]

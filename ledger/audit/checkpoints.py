@@ -12,8 +12,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger.tables import transfers, wallets
-from ledger.verification import Audit, Finding
+from ledger.audit.verification import Audit, Finding
+from ledger.storage.schema import transfers, wallets
 
 
 class CheckpointUnreadable(Exception):

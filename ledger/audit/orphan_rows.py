@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, LargeBinary, Table, cast, select
 from sqlalchemy.exc import DatabaseError
 
-from ledger.tables import metadata, wallets
+from ledger.storage.schema import metadata, wallets
 
 
 class Stray(NamedTuple):

@@ -3,8 +3,8 @@
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from ledger.sqlite import open_sqlite
-from ledger.store import Store, StoreUnusable
+from ledger.storage.sqlite import open_sqlite
+from ledger.storage.store import Store, StoreUnusable
 
 
 def open_store(url: str, *, write: bool = True) -> Store:
@@ -23,7 +23,7 @@ def open_store(url: str, *, write: bool = True) -> Store:
             return open_sqlite(address, write=write)
         case "postgresql":
             try:
-                from ledger.postgres import open_postgres  # noqa: PLC0415 - its driver is installed on request
+                from ledger.storage.postgres import open_postgres  # noqa: PLC0415 - its driver is installed on request
             except ModuleNotFoundError as missing:
                 raise StoreUnusable(
                     f"The library {missing.name} is missing. Install it: pip install 'redbar[postgres]'"

@@ -14,15 +14,15 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select, true
 
-from ledger.book import policy_in, row_of, view_of
 from ledger.chart import CREDITS, Account
-from ledger.checks import AHEAD_MAX
 from ledger.commands import HistoryRow, KindSum, WalletView
+from ledger.deciding.checks import AHEAD_MAX
 from ledger.errors import WalletUnknown
 from ledger.notices import Level
 from ledger.pace import PACE_WEEKS
 from ledger.policy import WalletPolicy
-from ledger.tables import episodes, holds, hourly, texts, transfers, wallets
+from ledger.storage.schema import episodes, holds, hourly, texts, transfers, wallets
+from ledger.writing.book import policy_in, row_of, view_of
 
 WITH_WORDS = (texts.c.wallet_id == transfers.c.wallet_id) & (texts.c.seq == transfers.c.seq)
 """How a transfer finds its row of text; one without words has none."""

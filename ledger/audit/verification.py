@@ -35,14 +35,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DatabaseError
 
+from ledger.audit.chain_walk import Walk, Watch, reads_what_it_can, sums_of_month, unwatched
+from ledger.audit.month_sums import Hour, Secret, Tally, month_of
+from ledger.audit.orphan_rows import Stray, canonical, strays, wallets_of
+from ledger.deciding.planner import HOLDS
+from ledger.deciding.rows import ALLOWING
 from ledger.errors import CurrencyUnknown, WalletUnknown
 from ledger.instants import EPOCH, from_stamp, to_stamp
 from ledger.money import Currency
-from ledger.planning import HOLDS
 from ledger.policy import WalletPolicy
-from ledger.rows import ALLOWING
-from ledger.strays import Stray, canonical, strays, wallets_of
-from ledger.tables import (
+from ledger.storage.schema import (
     UtcInstant,
     UuidText,
     episodes,
@@ -53,8 +55,6 @@ from ledger.tables import (
     transfers,
     wallets,
 )
-from ledger.tallies import Hour, Secret, Tally, month_of
-from ledger.walking import Walk, Watch, reads_what_it_can, sums_of_month, unwatched
 
 _LATEST = to_stamp(datetime.max.replace(tzinfo=EPOCH.tzinfo))
 

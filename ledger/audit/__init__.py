@@ -1,0 +1,1 @@
+"""Proofs that the books are whole, and the erasure that leaves the proof standing."""

@@ -1,0 +1,1 @@
+"""Decisions on a batch of commands, made on facts that are passed in."""

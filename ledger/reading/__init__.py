@@ -1,0 +1,1 @@
+"""What the books say: history, sums and exports, always of one instant."""
