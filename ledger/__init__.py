@@ -41,6 +41,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from ledger.alert_policy import Lines, lines_for
 from ledger.audit.checkpoints import (
     Checkpoint,
     CheckpointUnreadable,
@@ -122,19 +123,6 @@ from ledger.notices import (
     WalletResumed,
 )
 from ledger.pace import Burn, burn_of, cost_ahead, runway
-from ledger.policy import (
-    Automatic,
-    Held,
-    Lines,
-    RechargeDecision,
-    RechargePast,
-    RechargeRule,
-    WalletPolicy,
-    default_caps,
-    lines_for,
-    recharge_decision,
-    recharge_wanted,
-)
 from ledger.reading.export import BooksBroken, Extract, beancount_lines, csv_lines, extract_of
 from ledger.reading.history import (
     Episode,
@@ -158,6 +146,13 @@ from ledger.reading.history import (
     transfer_story,
     transfers_of_source,
 )
+from ledger.recharge_policy import (
+    RechargeBlock,
+    RechargeDecision,
+    RechargePast,
+    recharge_decision,
+    recharge_wanted,
+)
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
 from ledger.storage.migrations import migrate
 from ledger.storage.opening import open_store
@@ -168,6 +163,7 @@ from ledger.storage.store import (
     StoreUnusable,
     assert_outside_transaction,
 )
+from ledger.wallet_policy import Automatic, RechargeRule, WalletPolicy, default_caps
 from ledger.writing.book import policy_of
 from ledger.writing.outbox import Outbox, Waiting, due_notices, read_notice
 from ledger.writing.writer import Tx, Writer

@@ -2,7 +2,7 @@
 
 Theory. *Standing* is a level, not an event: it is computed from the balance, the grace that is left and the
 time, whoever asks and whenever. Two things move it. Money moves the balance across zero; time alone runs the
-grace out. Nothing here remembers what was announced: announcements live in `policy.consequences`.
+grace out. Nothing here remembers what was announced: announcements live in `alert_policy.consequences`.
 """
 
 from collections.abc import Sequence

@@ -37,9 +37,9 @@ from bot.wallets.named_values import mark_once
 from bot.wallets.wallets import day_bounds
 from ledger import (
     Currency,
-    Held,
     Ledger,
     Money,
+    RechargeBlock,
     RechargeDecision,
     RechargePast,
     RechargeRule,
@@ -122,8 +122,8 @@ class Recharge:
         past = _past(tx.connection, view, tx.now)
         _, day_ends_at, _ = day_bounds(tx.now, view.zone)
         decision = recharge_decision(funds_of(view), policy, past.counted, tx.now, day_ends_at=day_ends_at)
-        if decision.held in (Held.DAY_CAP, Held.MONTH_CAP, Held.DAY_COUNT):
-            self._say_capped(tx, wallet_id, view, decision.held)
+        if decision.block in (RechargeBlock.DAY_CAP, RechargeBlock.MONTH_CAP, RechargeBlock.DAY_COUNT):
+            self._say_capped(tx, wallet_id, view, decision.block)
         if decision.amount_micros is None:
             return None
         slots = card_slots(tx.connection, wallet_id)
@@ -158,7 +158,7 @@ class Recharge:
             tx.outbox.add(wallet_id, CapReached(held="one_left"))
         return self._payments.charge(tx, payment)
 
-    def _say_capped(self, tx: Tx, wallet_id: UUID, view: WalletView, held: Held) -> None:
+    def _say_capped(self, tx: Tx, wallet_id: UUID, view: WalletView, held: RechargeBlock) -> None:
         trouble = f"capped:{held.value}"
         if view.trouble != trouble:
             tx.book.set_trouble(wallet_id, trouble)

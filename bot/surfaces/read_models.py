@@ -35,11 +35,11 @@ from ledger import (
     Burn,
     CreditKind,
     Currency,
-    Held,
     HistoryRow,
     KindSum,
     Ledger,
     Money,
+    RechargeBlock,
     Standing,
     WalletPolicy,
     WalletView,
@@ -138,31 +138,31 @@ def automatic_facts(at: Desk, recharge: Recharge) -> AutomaticFacts:
         backup=by_slot.get("backup"),
         charges_today=recharge.charges_today(at.connection, at.view, at.now),
         pause_reason=at.policy.pause_reason,
-        held_sentence=_held_sentence(decision.held, decision.until, at.view.zone),
+        held_sentence=_held_sentence(decision.block, decision.until, at.view.zone),
         trouble=at.view.trouble,
     )
 
 
-def _held_sentence(held: Held | None, until: datetime | None, zone: str) -> str:
+def _held_sentence(block: RechargeBlock | None, until: datetime | None, zone: str) -> str:
     clock = until.astimezone(ZoneInfo(zone)).strftime("%H:%M") if until is not None else ""
-    match held:
-        case Held.SPACING:
+    match block:
+        case RechargeBlock.SPACING:
             return f"Held until {clock}: one charge per 15 minutes."
-        case Held.RETRY:
+        case RechargeBlock.RETRY:
             return f"The last try was declined; the next one is at {clock}."
-        case Held.NEEDS_PERSON:
+        case RechargeBlock.NEEDS_PERSON:
             return "Waiting for somebody to confirm the last try at the bank."
-        case Held.IN_FLIGHT:
+        case RechargeBlock.IN_FLIGHT:
             return "A charge is on its way."
-        case Held.DAY_COUNT:
+        case RechargeBlock.DAY_COUNT:
             return "All of today's charges are used; tomorrow there are new ones."
-        case Held.DAY_CAP:
+        case RechargeBlock.DAY_CAP:
             return "Today's limit is reached; tomorrow there is room again."
-        case Held.MONTH_CAP:
+        case RechargeBlock.MONTH_CAP:
             return "This month's limit is reached."
-        case Held.UNUSED:
+        case RechargeBlock.UNUSED:
             return "Nothing was used for 14 days, so the card is left alone until something is."
-        case Held.SWITCHED_OFF:
+        case RechargeBlock.SWITCHED_OFF:
             return "Redbar's operator has stopped all automatic charges for now."
         case _:
             return ""

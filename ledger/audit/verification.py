@@ -43,7 +43,6 @@ from ledger.deciding.rows import ALLOWING
 from ledger.errors import CurrencyUnknown, WalletUnknown
 from ledger.instants import EPOCH, from_stamp, to_stamp
 from ledger.money import Currency
-from ledger.policy import WalletPolicy
 from ledger.storage.schema import (
     UtcInstant,
     UuidText,
@@ -55,6 +54,7 @@ from ledger.storage.schema import (
     transfers,
     wallets,
 )
+from ledger.wallet_policy import WalletPolicy
 
 _LATEST = to_stamp(datetime.max.replace(tzinfo=EPOCH.tzinfo))
 

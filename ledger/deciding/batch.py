@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from ledger.alert_policy import consequences
 from ledger.chart import Recipe
 from ledger.commands import Correct, PostMoney, PostUsage
 from ledger.deciding.chain import NO_TEXT, digest_of_text, link
@@ -16,7 +17,7 @@ from ledger.deciding.rows import Hold, Transfer, Wallet
 from ledger.ids import new_id
 from ledger.instants import to_stamp
 from ledger.notices import Level, Notice, WalletEmptied, WalletLow, WalletRecovered, WalletResumed
-from ledger.policy import WalletPolicy, consequences
+from ledger.wallet_policy import WalletPolicy
 
 _QUARTER = 15 * 60 * 1_000_000
 """Microseconds in a quarter of an hour: no zone's offset changes inside one."""

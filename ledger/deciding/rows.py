@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from ledger.alert_policy import Lines, Moment, Watch
 from ledger.chart import Account
 from ledger.commands import HoldAnswer, Receipt
 from ledger.deciding.chain import NO_TEXT
 from ledger.instants import from_stamp, to_stamp
 from ledger.notices import Level
-from ledger.policy import Lines, Moment, WalletPolicy, Watch
 from ledger.standing import Funds, Permit, Reason, Standing, Stretch, grace_end, grace_spent
+from ledger.wallet_policy import WalletPolicy
 
 ALLOWING = (Reason.ALLOWED.value, Reason.FREE_OF_CHARGE.value)
 

@@ -20,8 +20,8 @@ from ledger.deciding.checks import AHEAD_MAX
 from ledger.errors import WalletUnknown
 from ledger.notices import Level
 from ledger.pace import PACE_WEEKS
-from ledger.policy import WalletPolicy
 from ledger.storage.schema import episodes, holds, hourly, texts, transfers, wallets
+from ledger.wallet_policy import WalletPolicy
 from ledger.writing.book import policy_in, row_of, view_of
 
 WITH_WORDS = (texts.c.wallet_id == transfers.c.wallet_id) & (texts.c.seq == transfers.c.seq)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
+from ledger.alert_policy import Lines, lines_for
 from ledger.chart import CREDITS
 from ledger.commands import Command, Outcome, WalletView
 from ledger.deciding.batch import Draft
@@ -28,11 +29,11 @@ from ledger.instants import from_stamp
 from ledger.money import Currency
 from ledger.notices import Level
 from ledger.pace import burn_of, cost_ahead
-from ledger.policy import Lines, WalletPolicy, lines_for
 from ledger.standing import standing_at
 from ledger.storage.hot_path import DECIDED_AHEAD, Wanted, hands_for, wanted_by
 from ledger.storage.schema import audit_log, episodes, holds, hourly, policies, transfers, wallets
 from ledger.storage.statements import statements_for
+from ledger.wallet_policy import WalletPolicy
 from ledger.writing.outbox import Outbox
 
 _TIME = ("time", "")

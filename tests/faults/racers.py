@@ -14,11 +14,11 @@ from bot.payments.recharge import Recharge
 from bot.payments.requests import Payments
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
-from ledger import Held, Ledger, PostUsage, Tx
+from ledger import Ledger, PostUsage, RechargeBlock, Tx
 from tests.sandbox.slack_place import SettableClock
 from tests.sandbox.stripe_place import KEY
 
-CAPS = (Held.DAY_COUNT, Held.DAY_CAP, Held.MONTH_CAP)
+CAPS = (RechargeBlock.DAY_COUNT, RechargeBlock.DAY_CAP, RechargeBlock.MONTH_CAP)
 ROUNDS_MAX = 20_000
 """Each takes about a millisecond; nobody asks that often unless something hangs."""
 
@@ -49,7 +49,7 @@ def race(ledger: Ledger, stripe: str, install: str, wallet_id: UUID, name: str, 
 def _is_capped(ledger: Ledger, recharge: Recharge, wallet_id: UUID) -> bool:
     with ledger.reading() as connection:
         view, policy = ledger.look(connection, wallet_id)
-        return recharge.decision(connection, view, policy, ledger.now()).held in CAPS
+        return recharge.decision(connection, view, policy, ledger.now()).block in CAPS
 
 
 def _spend(tx: Tx, *, wallet_id: UUID, key: str) -> None:

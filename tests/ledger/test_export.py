@@ -18,7 +18,6 @@ from typing import Literal
 import pytest
 from beancount import loader
 from beancount.core import data, realization
-from ledger.reading.export import ACCOUNTS
 from sqlalchemy import Connection
 from sqlalchemy import text as sql
 
@@ -42,6 +41,7 @@ from ledger import (
     extract_of,
 )
 from ledger.chart import Account
+from ledger.reading.export import ACCOUNTS
 from tests.ledger.desk import Desk, usd
 
 NASTY = (

@@ -8,8 +8,8 @@ import pytest
 from ledger import (
     Automatic,
     Funds,
-    Held,
     PolicyUnfit,
+    RechargeBlock,
     RechargePast,
     RechargeRule,
     WalletPolicy,
@@ -18,8 +18,8 @@ from ledger import (
     recharge_decision,
     recharge_wanted,
 )
+from ledger.alert_policy import Lines, Moment, level_at
 from ledger.notices import Level
-from ledger.policy import Lines, Moment, level_at
 from tests.ledger.desk import MORNING, usd
 
 NOW = MORNING
@@ -64,41 +64,41 @@ def test_a_charge_closes_the_whole_gap_inside_its_bounds(
     decision = recharge_decision(funds(available), replace(ON, rule=rule), NOTHING, NOW, day_ends_at=TONIGHT)
 
     assert decision.amount_micros == usd(amount)
-    assert decision.held is None
+    assert decision.block is None
 
 
 @pytest.mark.parametrize(
-    ("policy", "past", "available", "held", "until"),
+    ("policy", "past", "available", "block", "until"),
     [
-        (replace(ON, automatic=Automatic.OFF), NOTHING, "0", Held.OFF, None),
-        (WalletPolicy(), NOTHING, "0", Held.OFF, None),
-        (replace(ON, automatic=Automatic.PAUSED), NOTHING, "0", Held.PAUSED, None),
-        (ON, NOTHING, "50", Held.ENOUGH, None),
-        (ON, replace(NOTHING, switched_off=True), "0", Held.SWITCHED_OFF, None),
-        (ON, replace(NOTHING, last_used_at=NOW - timedelta(days=14)), "0", Held.UNUSED, None),
-        (ON, replace(NOTHING, coming_micros=usd("30")), "20", Held.ENOUGH, None),
-        (ON, replace(NOTHING, in_flight=True), "0", Held.IN_FLIGHT, None),
-        (ON, replace(NOTHING, needs_person=True), "0", Held.NEEDS_PERSON, None),
-        (ON, replace(NOTHING, retry_at=TONIGHT), "0", Held.RETRY, TONIGHT),
+        (replace(ON, automatic=Automatic.OFF), NOTHING, "0", RechargeBlock.OFF, None),
+        (WalletPolicy(), NOTHING, "0", RechargeBlock.OFF, None),
+        (replace(ON, automatic=Automatic.PAUSED), NOTHING, "0", RechargeBlock.PAUSED, None),
+        (ON, NOTHING, "50", RechargeBlock.ENOUGH, None),
+        (ON, replace(NOTHING, switched_off=True), "0", RechargeBlock.SWITCHED_OFF, None),
+        (ON, replace(NOTHING, last_used_at=NOW - timedelta(days=14)), "0", RechargeBlock.UNUSED, None),
+        (ON, replace(NOTHING, coming_micros=usd("30")), "20", RechargeBlock.ENOUGH, None),
+        (ON, replace(NOTHING, in_flight=True), "0", RechargeBlock.IN_FLIGHT, None),
+        (ON, replace(NOTHING, needs_person=True), "0", RechargeBlock.NEEDS_PERSON, None),
+        (ON, replace(NOTHING, retry_at=TONIGHT), "0", RechargeBlock.RETRY, TONIGHT),
         (
             ON,
             replace(NOTHING, last_started_at=NOW - timedelta(minutes=14)),
             "0",
-            Held.SPACING,
+            RechargeBlock.SPACING,
             NOW + timedelta(minutes=1),
         ),
-        (ON, replace(NOTHING, attempts_today=3), "0", Held.DAY_COUNT, TONIGHT),
-        (ON, replace(NOTHING, money_today_micros=usd("476")), "0", Held.DAY_CAP, TONIGHT),
-        (ON, replace(NOTHING, money_month_micros=usd("4976")), "0", Held.MONTH_CAP, None),
+        (ON, replace(NOTHING, attempts_today=3), "0", RechargeBlock.DAY_COUNT, TONIGHT),
+        (ON, replace(NOTHING, money_today_micros=usd("476")), "0", RechargeBlock.DAY_CAP, TONIGHT),
+        (ON, replace(NOTHING, money_month_micros=usd("4976")), "0", RechargeBlock.MONTH_CAP, None),
     ],
 )
 def test_what_holds_a_charge_back_is_said(
-    policy: WalletPolicy, past: RechargePast, available: str, held: Held, until: object
+    policy: WalletPolicy, past: RechargePast, available: str, block: RechargeBlock, until: object
 ) -> None:
     """By name, with the moment at which it is worth looking again."""
     decision = recharge_decision(funds(available), policy, past, NOW, day_ends_at=TONIGHT)
 
-    assert (decision.amount_micros, decision.held, decision.until) == (None, held, until)
+    assert (decision.amount_micros, decision.block, decision.until) == (None, block, until)
 
 
 def test_a_cap_that_binds_charges_what_it_allows_and_says_so() -> None:

@@ -1,0 +1,124 @@
+"""Whether an automatic payment is made now, of what size, and why not. Pure: decided under the wallet's lock."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ledger.money import MICROS
+from ledger.standing import Funds
+from ledger.wallet_policy import CHARGE_MIN, Automatic, WalletPolicy
+
+
+def recharge_wanted(funds: Funds, policy: WalletPolicy) -> bool:
+    """Judge whether available money is below the rule's threshold while automatic payments are on."""
+    return (
+        policy.automatic is Automatic.ON
+        and policy.rule is not None
+        and funds.available_micros < policy.rule.threshold_micros
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RechargePast:
+    """What automatic payments did lately, counted under the wallet's lock. Amounts in micro-units.
+
+    Money counts succeeded, in-flight and unknown tries; attempts count whatever became of them.
+    """
+
+    in_flight: bool
+    attempts_today: int
+    money_today_micros: int
+    money_month_micros: int
+    last_started_at: datetime | None
+    coming_micros: int = 0
+    """Money already on its way from payments whose outcome is not known yet."""
+    retry_at: datetime | None = None
+    """When the next try of a recharge that was declined is due; its wish is not counted above."""
+    needs_person: bool = False
+    """The bank wants the cardholder to confirm a try."""
+    last_used_at: datetime | None = None
+    """When the platform last asked or posted; None before the first time."""
+    switched_off: bool = False
+    """The operator has stopped all automatic charges."""
+
+
+class RechargeBlock(StrEnum):
+    """Why no automatic payment is made now."""
+
+    OFF = "off"
+    PAUSED = "paused"
+    ENOUGH = "enough"
+    IN_FLIGHT = "in_flight"
+    SPACING = "spacing"
+    RETRY = "retry"
+    NEEDS_PERSON = "needs_person"
+    DAY_COUNT = "day_count"
+    DAY_CAP = "day_cap"
+    MONTH_CAP = "month_cap"
+    UNUSED = "unused"
+    SWITCHED_OFF = "switched_off"
+
+
+@dataclass(frozen=True, slots=True)
+class RechargeDecision:
+    """Charge `amount_micros` now, or don't because of `block`; exactly one is set."""
+
+    amount_micros: int | None
+    block: RechargeBlock | None
+    until: datetime | None = None
+    """When it is worth looking again, where time alone changes the answer."""
+    cut_by_cap: bool = False
+    """The caps let through less than the gap."""
+
+
+UNUSED_AFTER = timedelta(days=14)
+"""A wallet that nobody draws on for so long is not filled up by itself."""
+
+
+def recharge_decision(
+    funds: Funds, policy: WalletPolicy, past: RechargePast, now: datetime, *, day_ends_at: datetime
+) -> RechargeDecision:
+    """Judge whether the card is charged now, and how much: the whole gap, inside bounds and caps.
+
+    The caller holds the wallet's lock. `day_ends_at` is the end of the day in the wallet's zone.
+    """
+
+    def blocked(block: RechargeBlock, until: datetime | None = None) -> RechargeDecision:
+        return RechargeDecision(amount_micros=None, block=block, until=until)
+
+    if policy.automatic is Automatic.PAUSED:
+        return blocked(RechargeBlock.PAUSED)
+    rule = policy.rule
+    if policy.automatic is Automatic.OFF or rule is None:
+        return blocked(RechargeBlock.OFF)
+    if past.switched_off:
+        return blocked(RechargeBlock.SWITCHED_OFF)
+    level_micros = funds.available_micros + past.coming_micros
+    if level_micros >= rule.threshold_micros:
+        return blocked(RechargeBlock.ENOUGH)
+    if past.in_flight:
+        return blocked(RechargeBlock.IN_FLIGHT)
+    if past.last_used_at is not None and now - past.last_used_at >= UNUSED_AFTER:
+        return blocked(RechargeBlock.UNUSED)
+    if past.needs_person:
+        return blocked(RechargeBlock.NEEDS_PERSON)
+    if past.retry_at is not None and now < past.retry_at:
+        return blocked(RechargeBlock.RETRY, past.retry_at)
+    if past.last_started_at is not None and now < past.last_started_at + rule.spacing:
+        return blocked(RechargeBlock.SPACING, past.last_started_at + rule.spacing)
+    if past.attempts_today >= rule.per_day_max:
+        return blocked(RechargeBlock.DAY_COUNT, day_ends_at)
+    wish = rule.wish_micros(level_micros)
+    day_left = rule.day_cap_micros - past.money_today_micros
+    month_left = rule.month_cap_micros - past.money_month_micros
+    left = min(day_left, month_left)
+    amount = wish if wish <= left else _down_to_major(left)
+    if amount < CHARGE_MIN:
+        if day_left < CHARGE_MIN:
+            return blocked(RechargeBlock.DAY_CAP, day_ends_at)
+        return blocked(RechargeBlock.MONTH_CAP)
+    return RechargeDecision(amount_micros=amount, block=None, cut_by_cap=amount < wish)
+
+
+def _down_to_major(micros: int) -> int:
+    return micros // MICROS * MICROS
