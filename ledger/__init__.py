@@ -122,29 +122,30 @@ from ledger.notices import (
     WalletRecovered,
     WalletResumed,
 )
-from ledger.pace import Burn, burn_of, cost_ahead, runway
 from ledger.reading.export import BooksBroken, Extract, beancount_lines, csv_lines, extract_of
 from ledger.reading.history import (
     Episode,
     HoldStory,
-    Spike,
     TransferStory,
-    daily,
-    due_wallets,
     episode,
     history,
     hold_story,
-    hours_of,
     last_episode,
+    transfer_by_key,
+    transfer_story,
+    transfers_of_source,
+)
+from ledger.reading.summaries import (
+    Spike,
+    daily,
+    due_wallets,
+    hours_of,
     look,
     month_summary,
     months_of,
     next_due,
     references_of,
     spikes_of,
-    transfer_by_key,
-    transfer_story,
-    transfers_of_source,
 )
 from ledger.recharge_policy import (
     RechargeBlock,
@@ -153,15 +154,17 @@ from ledger.recharge_policy import (
     recharge_decision,
     recharge_wanted,
 )
+from ledger.spending import Burn, cost_ahead, runway
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
 from ledger.storage.migrations import migrate
-from ledger.storage.opening import open_store
+from ledger.storage.spend_query import burn_of
 from ledger.storage.store import (
     OutcomeUnknown,
     StoreBusy,
     StoreLost,
     StoreUnusable,
     assert_outside_transaction,
+    open_store,
 )
 from ledger.wallet_policy import Automatic, RechargeRule, WalletPolicy, default_caps
 from ledger.writing.book import policy_of

@@ -1,6 +1,6 @@
 """An open database, and the two ways of using it: one writer in the process, many readers.
 
-What each kind of database does its own way is in `sqlite` and `postgres`; `opening` chooses between them.
+What each kind of database does its own way is in `sqlite` and `postgres`; `open_store` chooses between them.
 """
 
 import threading
@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import ClassVar, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 T = TypeVar("T")
 READERS_MAX = 32
@@ -110,3 +112,33 @@ class Store(ABC):
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.close()
+
+
+def open_store(url: str, *, write: bool = True) -> Store:
+    """Open a database: `sqlite:///FILE`, `sqlite://` for one in memory, or `postgresql://USER:PASSWORD@HOST/NAME`.
+
+    `write=False` is for those who only look, beside the one who writes. Raises: StoreBusy, StoreUnusable.
+    """
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise StoreUnusable(
+            "The database's address cannot be read. Write it like sqlite:///redbar.db."
+        ) from None
+    match address.get_backend_name():
+        case "sqlite":
+            from ledger.storage.sqlite import open_sqlite  # noqa: PLC0415 - it needs the classes above
+
+            return open_sqlite(address, write=write)
+        case "postgresql":
+            try:
+                from ledger.storage.postgres import open_postgres  # noqa: PLC0415 - its driver is installed on request
+            except ModuleNotFoundError as missing:
+                raise StoreUnusable(
+                    f"The library {missing.name} is missing. Install it: pip install 'redbar[postgres]'"
+                ) from None
+            return open_postgres(address, write=write)
+        case other:
+            raise StoreUnusable(
+                f"{other} is not a database that Redbar can use: use sqlite:///FILE or postgresql://HOST/NAME."
+            )

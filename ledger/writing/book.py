@@ -28,10 +28,11 @@ from ledger.ids import new_id
 from ledger.instants import from_stamp
 from ledger.money import Currency
 from ledger.notices import Level
-from ledger.pace import burn_of, cost_ahead
+from ledger.spending import cost_ahead
 from ledger.standing import standing_at
 from ledger.storage.hot_path import DECIDED_AHEAD, Wanted, hands_for, wanted_by
 from ledger.storage.schema import audit_log, episodes, holds, hourly, policies, transfers, wallets
+from ledger.storage.spend_query import burn_of
 from ledger.storage.statements import statements_for
 from ledger.wallet_policy import WalletPolicy
 from ledger.writing.outbox import Outbox

@@ -1,22 +1,16 @@
-"""The pace of spending, learned from rollups, and what it says of the time that is left.
+"""Spending as arithmetic: the usual spend by hour of the week, when money runs out at it, what lies ahead. Pure.
 
-Money and time never disagree on one screen: alert lines, runway and suggestions all ask here.
+Alert lines, runway and suggestions all ask here, so that money and time agree on every screen.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
-
-from ledger.chart import CREDITS
-from ledger.storage.schema import hourly, wallets
-
 RUNWAY_MAX = timedelta(days=60)
-PACE_WEEKS = 4
-PACE_MIN_DAYS = 14
+BURN_WEEKS = 4
+BURN_MIN_DAYS = 14
 _WEEK_HOURS = 7 * 24
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR_MICROSECONDS = 3_600_000_000
@@ -38,46 +32,24 @@ class Burn:
         return self.by_hour[local.weekday() * 24 + local.hour]
 
 
-def burn_of(connection: Connection, wallet_id: UUID, now: datetime) -> Burn | None:
-    """Learn the pace: four weeks by hour of the week, or the last 24 hours until there are two weeks.
+def burn_from(spent: Sequence[tuple[datetime, int]], hour: datetime, *, wallet_age: timedelta) -> Burn | None:
+    """Learn the usual spend: four weeks by hour of the week, or the last 24 hours until there are two weeks.
 
-    None under one day of history: too early to say.
+    `spent` is spend by local hour, oldest first; `hour` is the present one. None under one day of history.
     """
-    zone, created_at = connection.execute(
-        select(wallets.c.zone, wallets.c.created_at).where(wallets.c.wallet_id == wallet_id)
-    ).one()
-    hour = now.astimezone(ZoneInfo(zone)).replace(minute=0, second=0, microsecond=0, tzinfo=None)
-    rows = connection.execute(
-        select(hourly.c.day, hourly.c.hour, func.sum(hourly.c.amount))
-        .where(
-            hourly.c.wallet_id == wallet_id,
-            hourly.c.day >= (hour - timedelta(weeks=PACE_WEEKS)).date().isoformat(),
-            hourly.c.kind.not_in(CREDITS),
-        )
-        .group_by(hourly.c.day, hourly.c.hour)
-        .order_by(hourly.c.day, hourly.c.hour)
-    )
-    spent = [
-        (datetime.fromisoformat(day).replace(hour=at), -int(amount)) for day, at, amount in rows if amount
-    ]
     if not spent:
-        # Nothing used in four weeks is a pace too, once the wallet is a day old.
-        return Burn((0,) * _WEEK_HOURS) if now - created_at >= timedelta(days=1) else None
-    return _learned(spent, hour)
-
-
-def _learned(spent: Sequence[tuple[datetime, int]], hour: datetime) -> Burn | None:
-    """Learn from spend by local hour, oldest first, up to the hour that runs."""
+        # A wallet that is a day old and used nothing in four weeks has a burn of zero.
+        return Burn((0,) * _WEEK_HOURS) if wallet_age >= timedelta(days=1) else None
     age = hour - spent[0][0]
     if age < timedelta(days=1):
         return None
-    if age < timedelta(days=PACE_MIN_DAYS):
+    if age < timedelta(days=BURN_MIN_DAYS):
         by_day = [0] * 24
         for at, micros in spent:
             if timedelta() < hour - at <= timedelta(hours=24):
                 by_day[at.hour] += micros
         return Burn(tuple(max(0, by_day[at % 24]) for at in range(_WEEK_HOURS)))
-    weeks = min(PACE_WEEKS, age // timedelta(weeks=1))
+    weeks = min(BURN_WEEKS, age // timedelta(weeks=1))
     by_week = [0] * _WEEK_HOURS
     for at, micros in spent:
         if hour - timedelta(weeks=weeks) <= at < hour:

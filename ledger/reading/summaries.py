@@ -1,0 +1,204 @@
+"""The wallet as it is now, sums from rollups, spikes, and what is due.
+
+They take the same time however long the history is: they read the wallet's row and the rollups. Charts and months go
+by the day of use in the wallet's zone.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, func, select, true
+
+from ledger.chart import CREDITS, Account
+from ledger.commands import KindSum, WalletView
+from ledger.deciding.checks import AHEAD_MAX
+from ledger.reading.history import WITH_WORDS, WORDS, first_number_from, zone_of
+from ledger.spending import BURN_WEEKS
+from ledger.storage.schema import hourly, texts, transfers, wallets
+from ledger.wallet_policy import WalletPolicy
+from ledger.writing.book import policy_in, row_of, view_of
+
+
+def look(connection: Connection, wallet_id: UUID, now: datetime) -> tuple[WalletView, WalletPolicy]:
+    """Give a wallet as it is at an instant, with its policy. Refuses: WalletUnknown."""
+    row = row_of(connection, wallet_id)
+    return view_of(connection, row, now), policy_in(row)
+
+
+# --- Sums -------------------------------------------------------------------------------------------------
+
+
+def month_summary(
+    connection: Connection, wallet_id: UUID, month: str, *, through_day: int = 31
+) -> list[KindSum]:
+    """Sum a month up by kind, up to and with a day of it; costs are below zero."""
+    rows = connection.execute(
+        select(
+            hourly.c.kind, func.sum(hourly.c.count), func.sum(hourly.c.quantity), func.sum(hourly.c.amount)
+        )
+        .where(
+            hourly.c.wallet_id == wallet_id,
+            hourly.c.day >= f"{month}-01",
+            hourly.c.day <= f"{month}-{through_day:02d}",
+        )
+        .group_by(hourly.c.kind)
+        .order_by(hourly.c.kind)
+    )
+    return [KindSum(kind, int(count), int(quantity), int(amount)) for kind, count, quantity, amount in rows]
+
+
+def daily(
+    connection: Connection, wallet_id: UUID, first_day: str, last_day: str
+) -> dict[str, dict[str, KindSum]]:
+    """Sum every day of a stretch up by kind, days as "2026-11-17"."""
+    rows = connection.execute(
+        select(
+            hourly.c.day,
+            hourly.c.kind,
+            func.sum(hourly.c.count),
+            func.sum(hourly.c.quantity),
+            func.sum(hourly.c.amount),
+        )
+        .where(hourly.c.wallet_id == wallet_id, hourly.c.day >= first_day, hourly.c.day <= last_day)
+        .group_by(hourly.c.day, hourly.c.kind)
+        .order_by(hourly.c.day, hourly.c.kind)
+    )
+    found: dict[str, dict[str, KindSum]] = defaultdict(dict)
+    for day, kind, count, quantity, amount in rows:
+        found[day][kind] = KindSum(kind, int(count), int(quantity), int(amount))
+    return dict(found)
+
+
+def hours_of(connection: Connection, wallet_id: UUID, first_day: str) -> list[tuple[str, int, str, int]]:
+    """Give every hour's sum by kind since a day: (day, hour, kind, signed micro-units), oldest first."""
+    rows = connection.execute(
+        select(hourly.c.day, hourly.c.hour, hourly.c.kind, hourly.c.amount)
+        .where(hourly.c.wallet_id == wallet_id, hourly.c.day >= first_day)
+        .order_by(hourly.c.day, hourly.c.hour, hourly.c.kind)
+    )
+    return [(day, hour, kind, int(amount)) for day, hour, kind, amount in rows]
+
+
+def months_of(connection: Connection, wallet_id: UUID) -> list[str]:
+    """Give the months in which anything happened, newest first."""
+    month = func.substr(hourly.c.day, 1, 7)
+    rows = connection.execute(
+        select(month).where(hourly.c.wallet_id == wallet_id).distinct().order_by(month.desc())
+    )
+    return [str(one) for one in rows.scalars()]
+
+
+# --- Spikes -----------------------------------------------------------------------------------------------
+
+SPIKE_PERCENT = 200
+SPIKE_MIN_MICROS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """A day on which one kind cost at least twice the same weekdays before it. Micro-units."""
+
+    day: str
+    kind: str
+    spent_micros: int
+    usual_micros: int
+
+
+def spikes_of(connection: Connection, wallet_id: UUID, first_day: str, last_day: str) -> list[Spike]:
+    """Find the spikes of a stretch of days, oldest first: judged against the same weekdays of four weeks before."""
+    first, last = date.fromisoformat(first_day), date.fromisoformat(last_day)
+    found = daily(connection, wallet_id, (first - timedelta(weeks=BURN_WEEKS)).isoformat(), last_day)
+    spikes = []
+    day = first
+    while day <= last:
+        for kind, one in found.get(day.isoformat(), {}).items():
+            if kind in CREDITS:
+                continue
+            before = [
+                -found[past][kind].amount_micros
+                for week in range(1, BURN_WEEKS + 1)
+                if kind in found.get(past := (day - timedelta(weeks=week)).isoformat(), {})
+            ]
+            spent = -one.amount_micros
+            if len(before) < 2 or spent < SPIKE_MIN_MICROS:
+                continue
+            usual = sum(before) // len(before)
+            if spent * 100 >= usual * SPIKE_PERCENT:
+                spikes.append(Spike(day.isoformat(), kind, spent, usual))
+        day += timedelta(days=1)
+    return spikes
+
+
+def references_of(
+    connection: Connection, wallet_id: UUID, day: str, kind: str, *, limit: int = 5
+) -> list[tuple[str, int]]:
+    """Give the references that a day's cost of one kind went to, costliest first, in micro-units."""
+    began = datetime.fromisoformat(day).replace(tzinfo=zone_of(connection, wallet_id))
+    ended = began + timedelta(days=1)
+    # Nothing that happened on a day was recorded before it, but for clocks that run ahead.
+    first = first_number_from(connection, wallet_id, began.astimezone(UTC) - AHEAD_MAX)
+    total = func.sum(transfers.c.amount)
+    rows = connection.execute(
+        select(WORDS[0], total)
+        .select_from(transfers)
+        .join(texts, WITH_WORDS, isouter=True)
+        .where(
+            transfers.c.wallet_id == wallet_id,
+            transfers.c.seq >= first,
+            transfers.c.kind == kind,
+            transfers.c.debit == Account.BALANCE.value,
+            transfers.c.occurred_at >= began.astimezone(UTC),
+            transfers.c.occurred_at < ended.astimezone(UTC),
+        )
+        .group_by(WORDS[0])
+        .order_by(total.desc(), WORDS[0])
+        .limit(limit)
+    )
+    return [(str(reference), int(amount)) for reference, amount in rows]
+
+
+# --- Due moments ------------------------------------------------------------------------------------------
+
+
+def due_wallets(
+    connection: Connection, now: datetime, *, wallet_ids: Sequence[UUID] | None = None
+) -> list[UUID]:
+    """Give the wallets in which time alone has changed something: grace that ran out, holds that expired.
+
+    With `wallet_ids` only those among them.
+    """
+    rows = connection.execute(
+        select(wallets.c.wallet_id)
+        .where(
+            ((wallets.c.grace_ends_at <= now) & (wallets.c.paused_said == 0))
+            | (wallets.c.next_hold_expires_at <= now),
+            _among(wallet_ids),
+        )
+        .execution_options(cross_shard=True)
+    )
+    return list(rows.scalars())
+
+
+def next_due(
+    connection: Connection, after: datetime, *, wallet_ids: Sequence[UUID] | None = None
+) -> datetime | None:
+    """Give the next instant at which time alone changes a wallet; with `wallet_ids` one of those."""
+    mine = _among(wallet_ids)
+    grace = select(func.min(wallets.c.grace_ends_at)).where(
+        wallets.c.grace_ends_at > after, wallets.c.paused_said == 0, mine
+    )
+    held = select(func.min(wallets.c.next_hold_expires_at)).where(
+        wallets.c.next_hold_expires_at > after, mine
+    )
+    found = [
+        connection.execute(one, execution_options={"cross_shard": True}).scalar_one_or_none()
+        for one in (grace, held)
+    ]
+    return min((at for at in found if at is not None), default=None)
+
+
+def _among(wallet_ids: Sequence[UUID] | None) -> ColumnElement[bool]:
+    return wallets.c.wallet_id.in_(wallet_ids) if wallet_ids is not None else true()
