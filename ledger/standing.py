@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 GRACE_WINDOW = timedelta(hours=24)
 """Grace is a budget inside any such stretch of time."""
@@ -119,6 +120,8 @@ def _reason(
         case Standing.PAUSED:
             assert funds.grace_ends_at is not None, "an empty wallet always carries the end of its grace"
             return Reason.GRACE_USED if now >= funds.grace_ends_at else Reason.OVERDRAFT_CEILING
+        case _:
+            assert_never(standing)
 
 
 def grace_end(emptied_at: datetime, spent: Sequence[Stretch], budget: timedelta) -> datetime:

@@ -100,6 +100,10 @@ class WalletPolicy:
         """Give the default hold of a kind."""
         return self.default_holds.get(kind, self.default_hold_micros)
 
+    def overdraft_ceiling(self, usage_micros: int) -> int:
+        """Give how far grace may take the balance: the larger of a fixed sum and a share of last month's usage."""
+        return max(self.overdraft_min_micros, usage_micros * self.overdraft_percent // 100)
+
 
 def _up_to_major(micros: int) -> int:
     return -(-micros // MICROS) * MICROS

@@ -4,7 +4,6 @@ Each hour and kind has weights that nobody can know before; a month is the weigh
 amounts, one number. Two months of the same rows have the same number; of other rows they have it once in 2^128 times.
 """
 
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import blake2b
@@ -31,10 +30,10 @@ def month_of(hour: Hour) -> str:
 
 
 class Secret:
-    """The weights of one comparison, drawn anew each time, so that no forger can aim at them."""
+    """The weights of one comparison, from a key drawn anew each time, so that no forger can aim at them."""
 
-    def __init__(self) -> None:
-        self._key = os.urandom(32)
+    def __init__(self, key: bytes) -> None:
+        self._key = key
 
     def weights(self, hour: Hour) -> tuple[int, int, int]:
         """Give the weights of count, quantity and amount."""

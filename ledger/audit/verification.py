@@ -9,6 +9,7 @@ check later; so do the alert lines, which the pace of that day drew, and the cei
 Whatever stands in a damaged row must not keep the others from being checked: rows are read as they are stored.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -142,7 +143,7 @@ class _Check:
         self._wallet_id = wallet_id
         self._watch = watch
         self._guarded = guarded
-        self._secret = Secret()
+        self._secret = Secret(os.urandom(32))
         self._derived = Tally(self._secret)
 
     def findings(self) -> Iterator[Finding]:

@@ -3,9 +3,8 @@
 Everything here is below the line: nothing refuses. Whoever calls has checked.
 """
 
-import os
-from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple, assert_never
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,23 +13,42 @@ from ledger.chart import Recipe
 from ledger.commands import Correct, PostMoney, PostUsage
 from ledger.deciding.chain import NO_TEXT, digest_of_text, link
 from ledger.deciding.rows import Hold, Transfer, Wallet
-from ledger.ids import new_id
 from ledger.instants import to_stamp
-from ledger.notices import Level, Notice, WalletEmptied, WalletLow, WalletRecovered, WalletResumed
+from ledger.notices import (
+    Level,
+    Notice,
+    RechargeWanted,
+    StartedAfterStop,
+    WalletCredited,
+    WalletEmptied,
+    WalletLow,
+    WalletPaused,
+    WalletRecovered,
+    WalletResumed,
+)
 from ledger.wallet_policy import WalletPolicy
 
 _QUARTER = 15 * 60 * 1_000_000
 """Microseconds in a quarter of an hour: no zone's offset changes inside one."""
 SALT_BYTES = 16
-SALTS_AT_ONCE = 16
+
+
+class Drawn(NamedTuple):
+    """What is random in a batch. It is drawn before, so that the same batch is always decided the same way."""
+
+    salts: bytes
+    """`SALT_BYTES` for each command."""
+    first_episode_id: UUID
+    """The id of the first episode that opens; those after it count up from there."""
 
 
 class Draft:
     """Gathers what one batch changes in one wallet, at one instant."""
 
     def __init__(
-        self, wallet: Wallet, policy: WalletPolicy, now: datetime, ceiling: Callable[[], int]
+        self, wallet: Wallet, policy: WalletPolicy, now: datetime, drawn: Drawn, *, ceiling: int | None
     ) -> None:
+        """`ceiling` is how far grace may take the balance if the wallet empties; None where it cannot."""
         self.wallet = wallet
         self.policy = policy
         self.now = now
@@ -47,9 +65,11 @@ class Draft:
         self.episodes: list[tuple[UUID, Level]] = []
         """Episodes that opened or rose, or closed (`Level.FINE`)."""
         self._ceiling = ceiling
+        self._salts = drawn.salts
+        self._salted = 0
+        self._next_episode = drawn.first_episode_id.int
         self._zone = ZoneInfo(wallet.zone)
         self._quarters: dict[int, tuple[str, int]] = {}
-        self._salts: list[bytes] = []
         threshold = policy.rule.threshold_micros if policy.rule is not None else 0
         # Nothing is ever told of available money that stays above the highest line.
         self._floor = max(wallet.lines.warning_micros, wallet.lines.critical_micros, threshold)
@@ -138,8 +158,15 @@ class Draft:
             return
         before, after = self._judged, self.wallet.moment()
         told, self.wallet.watch = consequences(
-            before, after, self.policy, self.wallet.watch, self.now, new_episode_id=new_id(), cause=cause
+            before,
+            after,
+            self.policy,
+            self.wallet.watch,
+            self.now,
+            new_episode_id=UUID(int=self._next_episode),
+            cause=cause,
         )
+        self._next_episode += 1
         self._judged, self._was_calm = after, self._calm()
         for notice in told:
             self.notices.append(notice)
@@ -150,8 +177,16 @@ class Draft:
                     self.episodes.append((notice.episode_id, Level.ZERO))
                 case WalletResumed(episode_id=UUID() as episode_id) | WalletRecovered(episode_id=episode_id):
                     self.episodes.append((episode_id, Level.FINE))
-                case _:
+                case (
+                    WalletResumed()
+                    | WalletPaused()
+                    | WalletCredited()
+                    | RechargeWanted()
+                    | StartedAfterStop()
+                ):
                     pass
+                case _:
+                    assert_never(notice)
 
     def _calm(self) -> bool:
         """Say cheaply that nothing can follow: above every line, and nothing told that would have to be taken back."""
@@ -167,10 +202,10 @@ class Draft:
         )
 
     def _salt(self) -> bytes:
-        if not self._salts:
-            fresh = os.urandom(SALT_BYTES * SALTS_AT_ONCE)  # asking the system costs more than the salts
-            self._salts = [fresh[at : at + SALT_BYTES] for at in range(0, len(fresh), SALT_BYTES)]
-        return self._salts.pop()
+        began = self._salted
+        self._salted += SALT_BYTES
+        assert self._salted <= len(self._salts), "no command has two texts"
+        return self._salts[began : self._salted]
 
     def _local(self, stamp: int) -> tuple[str, int]:
         """Give the local day and hour of an instant."""

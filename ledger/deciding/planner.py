@@ -7,6 +7,7 @@ writes the draft after.
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from ledger.chart import CORRECTION, MONEY, USAGE, Account, Recipe, check_usage_kind
 from ledger.commands import (
@@ -101,6 +102,8 @@ class Planner:
                 return self._capture_hold(command)
             case ReleaseHold():
                 return self._release_hold(command)
+            case _:
+                assert_never(command)
 
     # --- Money ---------------------------------------------------------------------------------------------
 

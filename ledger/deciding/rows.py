@@ -6,7 +6,6 @@ rules speak of.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -199,12 +198,13 @@ class Wallet:
         )
 
     def cross_zero(
-        self, now: datetime, policy: WalletPolicy, ceiling: Callable[[], int], *, refills_grace: bool
+        self, now: datetime, policy: WalletPolicy, ceiling: int | None, *, refills_grace: bool
     ) -> None:
         """Keep the books of standing after a move: when it emptied, until when grace lasts, what of it was spent."""
         if self.balance <= 0 and self.emptied_at is None and self.funded:
             self.emptied_at = now
-            self.ceiling = ceiling()
+            assert ceiling is not None, "known wherever a batch can empty the wallet"
+            self.ceiling = ceiling
             self.grace_ends_at = grace_end(now, self.grace_spent, policy.grace)
             self.grace_cost = 0
             self.after_stop_count = 0

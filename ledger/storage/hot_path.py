@@ -5,7 +5,6 @@ for each layer between.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,11 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from ledger.commands import CaptureHold, Command, Correct, OpenHold, PostMoney, PostUsage
 from ledger.deciding.batch import Draft
-from ledger.deciding.checks import storable
-from ledger.deciding.planner import HOLDS, Loaded
+from ledger.deciding.planner import Loaded
 from ledger.deciding.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
+from ledger.deciding.wanted import Wanted
 from ledger.failpoints import failpoint
 from ledger.storage.statements import columns_of, many, statements_for
 
@@ -29,55 +27,6 @@ GROWN_FROM = 5_000
 _GROWN = "redbar_grown"
 DECIDED_AHEAD = 64
 """Commands of a batch that are decided before the first of them are sent: PostgreSQL then writes on its own core."""
-
-
-@dataclass(slots=True)
-class Wanted:
-    """The rows that commands name."""
-
-    keys: dict[str, set[str]] = field(default_factory=dict)
-    """Ids by source."""
-    holds: set[str] = field(default_factory=set)
-    seqs: set[int] = field(default_factory=set)
-
-
-def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
-    """Gather what has to be loaded before commands can be decided; keys of transfers only where one `looks` for them.
-
-    A hold's own key is always among them: whether it ended is told by what ended it.
-    """
-    wanted = Wanted()
-    keys, holds = wanted.keys, wanted.holds
-    for command in commands:
-        match command:
-            case PostUsage():
-                keys.setdefault(command.source, set()).add(command.source_id)
-                if command.hold_id is not None:
-                    holds.add(command.hold_id)
-                if command.parent is not None:
-                    holds.add(command.parent)
-            case PostMoney():
-                keys.setdefault(command.source, set()).add(command.source_id)
-            case Correct():
-                keys.setdefault(command.source, set()).add(command.source_id)
-                wanted.seqs.add(command.corrects_seq)
-            case OpenHold():
-                holds.add(command.hold_id)
-                if command.parent is not None:
-                    holds.add(command.parent)
-            case CaptureHold():
-                keys.setdefault(HOLDS, set()).add(command.hold_id)
-                holds.add(command.hold_id)
-            case _:
-                holds.add(command.hold_id)
-    # What no database can keep is in none: it is refused when it is decided.
-    wanted.keys = {
-        source: set(filter(storable, ids))
-        for source, ids in keys.items()
-        if (looks or source == HOLDS) and storable(source)
-    }
-    wanted.holds = set(filter(storable, holds))
-    return wanted
 
 
 class Hands(Protocol):

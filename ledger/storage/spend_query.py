@@ -31,3 +31,18 @@ def burn_of(connection: Connection, wallet_id: UUID, now: datetime) -> Burn | No
         (datetime.fromisoformat(day).replace(hour=at), -int(amount)) for day, at, amount in rows if amount
     ]
     return burn_from(spent, hour, wallet_age=now - created_at)
+
+
+def usage_of_month_before(connection: Connection, wallet_id: UUID, now: datetime, zone: str) -> int:
+    """Sum up what was used in the month before the present one of the wallet's zone, in micro-units."""
+    first = now.astimezone(ZoneInfo(zone)).replace(day=1)
+    month = f"{first - timedelta(days=1):%Y-%m}"
+    effect = connection.execute(
+        select(func.coalesce(func.sum(hourly.c.amount), 0)).where(
+            hourly.c.wallet_id == wallet_id,
+            hourly.c.day >= f"{month}-01",
+            hourly.c.day <= f"{month}-31",
+            hourly.c.kind.not_in(CREDITS),
+        )
+    ).scalar_one()
+    return -int(effect)

@@ -5,8 +5,9 @@ what decides is read under it and written before it is given back.
 """
 
 import json
+import os
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -16,12 +17,12 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
 from ledger.alert_policy import Lines, lines_for
-from ledger.chart import CREDITS
 from ledger.commands import Command, Outcome, WalletView
-from ledger.deciding.batch import Draft
+from ledger.deciding.batch import SALT_BYTES, Draft, Drawn
 from ledger.deciding.chain import GENESIS
 from ledger.deciding.planner import Loaded, Planner
 from ledger.deciding.rows import Wallet, WalletRow, wallet_of
+from ledger.deciding.wanted import Wanted, wanted_by
 from ledger.errors import CurrencyMismatch, PolicyChanged, Refused, WalletUnknown
 from ledger.failpoints import failpoint
 from ledger.ids import new_id
@@ -30,9 +31,9 @@ from ledger.money import Currency
 from ledger.notices import Level
 from ledger.spending import cost_ahead
 from ledger.standing import standing_at
-from ledger.storage.hot_path import DECIDED_AHEAD, Wanted, hands_for, wanted_by
-from ledger.storage.schema import audit_log, episodes, holds, hourly, policies, transfers, wallets
-from ledger.storage.spend_query import burn_of
+from ledger.storage.hot_path import DECIDED_AHEAD, hands_for
+from ledger.storage.schema import audit_log, episodes, holds, policies, transfers, wallets
+from ledger.storage.spend_query import burn_of, usage_of_month_before
 from ledger.storage.statements import statements_for
 from ledger.wallet_policy import WalletPolicy
 from ledger.writing.outbox import Outbox
@@ -63,7 +64,7 @@ class Book:
         `ends` lets the commit travel with the last write: nothing may follow in the same transaction. Without `looks`
         no key is looked up before: the database refuses the whole when one is there, and a refusal raises Unsure.
         """
-        draft, loaded = self._open(wallet_id, wanted_by(commands, looks=looks))
+        draft, loaded = self._open(wallet_id, wanted_by(commands, looks=looks), len(commands))
         planner = Planner(draft, loaded)
         draft.follow(_TIME)  # what time did comes before what the batch does
         outcomes: list[Outcome] = []
@@ -233,14 +234,20 @@ class Book:
         self._now = max(self._now, from_stamp(row.touched_at))
         return row, loaded
 
-    def _open(self, wallet_id: UUID, wanted: Wanted) -> tuple[Draft, Loaded]:
+    def _open(self, wallet_id: UUID, wanted: Wanted, commands: int = 0) -> tuple[Draft, Loaded]:
         row, loaded = self._read(wallet_id, wanted)
         wallet, policy, now = wallet_of(row), _policy_in(row.policy), self._now
         if self._expire_holds(wallet, now) and wanted.holds:
             _, loaded = self._read(wallet_id, wanted)
         if wanted.seqs:
             loaded.corrected = self._corrected(wallet_id, wanted.seqs)
-        return Draft(wallet, policy, now, lambda: self._ceiling_of(wallet, policy, now)), loaded
+        ceiling = None
+        if wanted.may_empty(wallet):
+            used = usage_of_month_before(self._connection, wallet_id, now, wallet.zone)
+            ceiling = policy.overdraft_ceiling(used)
+        # One request to the system for all salts: each costs more than what it gives.
+        drawn = Drawn(os.urandom(SALT_BYTES * commands), new_id())
+        return Draft(wallet, policy, now, drawn, ceiling=ceiling), loaded
 
     def _corrected(self, wallet_id: UUID, seqs: set[int]) -> dict[int, int]:
         given_back = self._connection.execute(
@@ -264,20 +271,6 @@ class Book:
         wallet.held = int(held)
         wallet.next_hold_expires_at = next_due
         return True
-
-    def _ceiling_of(self, wallet: Wallet, policy: WalletPolicy, now: datetime) -> int:
-        """Give how far grace may take the balance: the larger of a fixed sum and a share of last month's usage."""
-        self._hands.settle()
-        month = _month_before(now.astimezone(ZoneInfo(wallet.zone)))
-        effect = self._connection.execute(
-            select(func.coalesce(func.sum(hourly.c.amount), 0)).where(
-                hourly.c.wallet_id == wallet.wallet_id,
-                hourly.c.day >= f"{month}-01",
-                hourly.c.day <= f"{month}-31",
-                hourly.c.kind.not_in(CREDITS),
-            )
-        ).scalar_one()
-        return max(policy.overdraft_min_micros, -int(effect) * policy.overdraft_percent // 100)
 
     # --- Writing -------------------------------------------------------------------------------------------
 
@@ -367,7 +360,3 @@ def view_of(connection: Connection, row: WalletRow, now: datetime) -> WalletView
         warning_micros=wallet.lines.warning_micros,
         critical_micros=wallet.lines.critical_micros,
     )
-
-
-def _month_before(local: datetime) -> str:
-    return f"{local.replace(day=1) - timedelta(days=1):%Y-%m}"

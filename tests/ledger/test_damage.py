@@ -380,7 +380,7 @@ def test_a_longer_history_takes_no_more_memory(desk: Desk, monkeypatch: pytest.M
 
 def test_tallies_tell_hours_apart() -> None:
     """Sums that were moved between hours, or between count and amount, are other sums."""
-    secret = Secret()
+    secret = Secret(bytes(32))
     first, second = ("2026-11-23", 9, "ai_task"), ("2026-11-23", 10, "ai_task")
 
     def tally(*rows: tuple[tuple[str, int, str], int, int, int]) -> Tally:

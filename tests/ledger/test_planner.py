@@ -1,0 +1,153 @@
+"""A batch decided without a database: the same facts give the same rows, the ceiling is known where it is needed."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import (
+    OUTBOUND_CALL,
+    Automatic,
+    CaptureHold,
+    Command,
+    Correct,
+    CreditKind,
+    Level,
+    Lines,
+    OpenHold,
+    Outcome,
+    PostMoney,
+    PostUsage,
+    RechargeRule,
+    Refused,
+    WalletPolicy,
+)
+from ledger.alert_policy import Watch
+from ledger.deciding.batch import SALT_BYTES, Draft, Drawn
+from ledger.deciding.chain import GENESIS
+from ledger.deciding.planner import Loaded, Planner
+from ledger.deciding.rows import Transfer, Wallet
+from ledger.deciding.wanted import wanted_by
+from ledger.notices import Notice
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+POLICY = WalletPolicy(
+    automatic=Automatic.ON, rule=RechargeRule(threshold_micros=50_000_000, target_micros=200_000_000)
+)
+
+
+def wallet(balance: int = 0, *, funded: bool = False, emptied: bool = False) -> Wallet:
+    """Give a wallet that was funded for the last time a while ago."""
+    level = Level.ZERO if emptied else Level.FINE
+    return Wallet(
+        wallet_id=UUID(int=1),
+        currency="USD",
+        zone="America/New_York",
+        balance=balance,
+        held=0,
+        next_hold_expires_at=None,
+        seq=0,
+        chain_head=GENESIS,
+        funded=funded,
+        emptied_at=NOW if emptied else None,
+        grace_ends_at=NOW + timedelta(minutes=15) if emptied else None,
+        grace_spent=(),
+        ceiling=0,
+        grace_cost=0,
+        after_stop_count=0,
+        last_asked_at=None,
+        trouble="",
+        lines=Lines(warning_micros=20, critical_micros=5),
+        watch=Watch(announced=level, episode_id=UUID(int=2) if emptied else None, episode_level=level),
+    )
+
+
+def usage(micros: int, name: str = "u") -> PostUsage:
+    """Give a usage with a text."""
+    return PostUsage("platform", name, OUTBOUND_CALL, micros, None, reference="lead 7")
+
+
+def money(micros: int, kind: CreditKind = CreditKind.TOP_UP, name: str = "m") -> PostMoney:
+    """Give money in, or out."""
+    return PostMoney("stripe", name, kind, micros, None)
+
+
+def test_the_same_batch_on_the_same_facts_gives_the_same_rows() -> None:
+    """Everything random comes from outside: rows with their salts and hashes, notices with their ids."""
+    drawn = Drawn(salts=bytes(range(3 * SALT_BYTES)), first_episode_id=UUID(int=7))
+
+    def decided() -> tuple[list[Outcome], list[Transfer], list[Notice], list[tuple[UUID, Level]]]:
+        draft = Draft(wallet(), POLICY, NOW, drawn, ceiling=25)
+        planner = Planner(draft, Loaded())
+        outcomes = [planner.decide(one) for one in (money(30), usage(20, "u1"), usage(15, "u2"))]
+        return outcomes, draft.transfers, draft.notices, draft.episodes
+
+    assert decided() == decided()
+    _, transfers, _, episodes = decided()
+    assert [one.salt for one in transfers] == [
+        b"",
+        drawn.salts[:SALT_BYTES],
+        drawn.salts[SALT_BYTES:][:SALT_BYTES],
+    ]
+    assert len(episodes) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "commands", "may"),
+    [
+        (wallet(10, funded=True), [usage(9)], False),
+        (wallet(10, funded=True), [usage(10)], True),
+        (wallet(10, funded=True), [usage(4, "a"), usage(6, "b")], True),
+        (wallet(10, funded=True), [CaptureHold("h", 10, None)], True),
+        (wallet(10, funded=True), [OpenHold("h", OUTBOUND_CALL, 10)], False),
+        (wallet(10, funded=True), [money(10)], False),
+        (wallet(10, funded=True), [money(10, CreditKind.REFUND)], True),
+        (wallet(10, funded=True), [Correct("op", "c", 1, 10, None)], True),
+        (wallet(10, funded=True), [usage(-20)], False),
+        (wallet(10, funded=True), [usage("20")], False),  # type: ignore[arg-type]
+        (wallet(-5), [usage(1)], False),
+        (wallet(-5), [money(1)], True),
+        (wallet(-5, funded=True, emptied=True), [usage(1)], False),
+        (wallet(-5, funded=True, emptied=True), [money(6), usage(1)], True),
+    ],
+)
+def test_the_ceiling_is_loaded_where_the_wallet_could_empty(
+    before: Wallet, commands: list[Command], may: bool
+) -> None:
+    """Only there: every other batch saves the query."""
+    assert wanted_by(commands).may_empty(before) is may
+
+
+_amounts = st.integers(min_value=1, max_value=30)
+_moves = st.lists(
+    st.one_of(
+        st.builds(usage, _amounts, st.uuids().map(str)),
+        st.builds(
+            money, _amounts, st.sampled_from([CreditKind.TOP_UP, CreditKind.REFUND]), st.uuids().map(str)
+        ),
+    ),
+    min_size=1,
+    max_size=8,
+)
+_wallets = st.one_of(
+    st.builds(lambda balance: wallet(balance, funded=True), _amounts),
+    st.builds(lambda balance: wallet(balance - 15), _amounts),
+    st.builds(lambda balance: wallet(1 - balance, funded=True, emptied=True), _amounts),
+)
+
+
+@given(_wallets, _moves)
+def test_no_batch_empties_a_wallet_without_a_known_ceiling(before: Wallet, commands: list[Command]) -> None:
+    """The planner asserts it; a wallet that empties keeps the ceiling of that moment."""
+    may = wanted_by(commands).may_empty(before)
+    made = replace(before, ceiling=0)
+    drawn = Drawn(bytes(SALT_BYTES * len(commands)), UUID(int=7))
+    planner = Planner(Draft(made, WalletPolicy(), NOW, drawn, ceiling=25 if may else None), Loaded())
+
+    for command in commands:
+        assert not isinstance(planner.decide(command), Refused)
+
+    assert may or made.ceiling == 0
