@@ -1,5 +1,7 @@
 """The tree of refusals. A refusal is an expected "no" with words fit for the person who asked; a bug is a crash.
 
+Pure.
+
 Refused
 ├── AmountUnreadable        the text is not an amount of that currency
 ├── AmountOutOfRange        zero, negative, or more than the books can hold

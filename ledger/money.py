@@ -1,16 +1,12 @@
 """Currency and Money in integer micro-units: parse, format, and the card network's minor units, exact or refused.
 
-Knows nothing of wallets. No float is ever made here; `Decimal` lives in the parser of people's amounts alone.
+Knows nothing of wallets. No float is ever made here; `Decimal` lives in the parser of people's amounts alone. Pure.
 """
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
 from typing import Self
-
-from babel.core import Locale
-from babel.numbers import get_currency_symbol
 
 from ledger.errors import AmountOutOfRange, AmountUnreadable, CurrencyMismatch, CurrencyUnknown, NotCardExact
 
@@ -18,6 +14,31 @@ MICROS = 1_000_000
 """Micro-units in one major unit (a dollar)."""
 MICROS_MAX = 10**17
 """The largest amount a single transfer may have: a hundred billion; sums of ninety stay inside 64 bits."""
+
+_SYMBOLS = {
+    "AUD": "A$",
+    "BRL": "R$",
+    "CAD": "CA$",
+    "CNY": "CN¥",
+    "EUR": "€",
+    "GBP": "£",
+    "HKD": "HK$",
+    "ILS": "₪",
+    "INR": "₹",
+    "JPY": "¥",
+    "KRW": "₩",
+    "MXN": "MX$",
+    "NZD": "NZ$",
+    "PHP": "₱",
+    "TWD": "NT$",
+    "USD": "$",
+    "VND": "₫",
+    "XAF": "FCFA",
+    "XCD": "EC$",
+    "XOF": "F\N{NARROW NO-BREAK SPACE}CFA",
+    "XPF": "CFPF",
+}
+"""Symbols of the CLDR for American English; all other currencies are written by their code. A test compares them."""
 
 # Minor-unit digits as Stripe counts them, which differ from ISO 4217 for a few (docs.stripe.com/currencies).
 # UGX is left out: it stands in two of Stripe's lists that contradict each other. ISK is paid in hundredths that are
@@ -229,9 +250,8 @@ def _digits(money: Money, *, grouped: bool) -> str:
     return f"{sign}{head}.{fraction[:shown]}" if shown else f"{sign}{head}"
 
 
-@cache
 def _symbol(currency: Currency) -> str:
-    return str(get_currency_symbol(currency.code, locale=Locale("en", "US")))
+    return _SYMBOLS.get(currency.code, currency.code)
 
 
 def to_minor(money: Money) -> int:

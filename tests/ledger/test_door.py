@@ -30,8 +30,18 @@ def test_the_door_shows_the_way() -> None:
 
 
 def test_it_comes_alone() -> None:
-    """A program that embeds the ledger loads no bot, no web framework, and no driver that it does not use."""
-    strangers = ("bot", "slack_bolt", "slack_sdk", "stripe", "litestar", "apscheduler", "httpx", "psycopg")
+    """A program that embeds the ledger loads no bot, no web framework, no locale data, no driver it does not use."""
+    strangers = (
+        "bot",
+        "slack_bolt",
+        "slack_sdk",
+        "stripe",
+        "litestar",
+        "apscheduler",
+        "httpx",
+        "psycopg",
+        "babel",
+    )
     program = f"import ledger, sys; print([one for one in {strangers} if one in sys.modules])"
     root = Path(ledger.__file__).parent.parent
     said = subprocess.run(

@@ -4,6 +4,8 @@ import re
 from decimal import Decimal
 
 import pytest
+from babel.core import Locale
+from babel.numbers import get_currency_symbol
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ from ledger import (
     rounded_up_to_major,
     to_minor,
 )
-from ledger.money import MICROS_MAX
+from ledger.money import _TABLE, MICROS_MAX, _symbol
 
 EUR, JPY, KWD, CAD, ISK = (Currency.of(code) for code in ("EUR", "jpy", "KWD", "CAD", "ISK"))
 
@@ -270,3 +272,9 @@ def test_a_currency_that_is_not_in_the_table_is_refused(code: str) -> None:
     """Also those whose rules contradict each other."""
     with pytest.raises(CurrencyUnknown):
         Currency.of(code)
+
+
+@pytest.mark.parametrize("code", sorted(_TABLE))
+def test_a_currency_has_the_symbol_of_the_cldr(code: str) -> None:
+    """The ledger keeps its own table, since loading a locale library for one symbol is too much."""
+    assert _symbol(Currency.of(code)) == get_currency_symbol(code, locale=Locale("en", "US"))
