@@ -1,7 +1,7 @@
-"""The hot path's hands on the database: open a wallet with what a batch names, write what the batch decided.
+"""The hot path: read a wallet with the rows that a batch names, write what the batch decided.
 
-Everything here runs on the driver's own connection, inside the transaction that SQLAlchemy began: a lone caller pays
-for each layer between.
+Everything here runs on the driver's own connection, inside the transaction that SQLAlchemy began: each layer between
+would slow down a lone caller.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from ledger.failpoints import failpoint
 from ledger.storage.statements import columns_of, many, statements_for
 
 if TYPE_CHECKING:
-    from ledger.storage.pipeline import Volley
+    from ledger.storage.pipeline import Pipeline
 
 GROWN_FROM = 5_000
 """Transfers of one wallet from which on a plan is one for large tables, and may be kept."""
@@ -29,7 +29,7 @@ DECIDED_AHEAD = 64
 """Commands of a batch that are decided before the first of them are sent: PostgreSQL then writes on its own core."""
 
 
-class Hands(Protocol):
+class HotPath(Protocol):
     """What the book needs of a database."""
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
@@ -53,30 +53,30 @@ class Hands(Protocol):
         ...
 
 
-def hands_for(connection: Connection) -> Hands:
-    """Give the hands that fit a connection's database."""
-    return SqliteHands(connection) if connection.dialect.name == "sqlite" else PostgresHands(connection)
+def hot_path_for(connection: Connection) -> HotPath:
+    """Give the hot path of a connection's database."""
+    return SqliteHotPath(connection) if connection.dialect.name == "sqlite" else PostgresHotPath(connection)
 
 
-class SqliteHands:
+class SqliteHotPath:
     """SQLite: a call is cheap, so statements go one by one."""
 
     def __init__(self, connection: Connection) -> None:
         self._driver: Any = connection.connection.driver_connection
-        self._said = statements_for(connection)
+        self._statements = statements_for(connection)
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
         """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
-        run, said, mine = self._driver.execute, self._said, {"wallet_id": str(wallet_id)}
-        row = run(said.locked_wallet, mine).fetchone()
+        run, sql, mine = self._driver.execute, self._statements, {"wallet_id": str(wallet_id)}
+        row = run(sql.locked_wallet, mine).fetchone()
         if row is None:
             return None
         posted = (
-            run(said.posted, {**mine, "source": source, "list": many(ids)})
+            run(sql.posted, {**mine, "source": source, "list": many(ids)})
             for source, ids in wanted.keys.items()
         )
-        held = run(said.holds, {**mine, "list": many(wanted.holds)}) if wanted.holds else ()
-        numbered = run(said.numbered, {**mine, "list": many(wanted.seqs)}) if wanted.seqs else ()
+        held = run(sql.holds, {**mine, "list": many(wanted.holds)}) if wanted.holds else ()
+        numbered = run(sql.numbered, {**mine, "list": many(wanted.seqs)}) if wanted.seqs else ()
         return WalletRow._make(row), _loaded(chain.from_iterable(posted), held, numbered)
 
     def ahead(self, draft: Draft) -> None:
@@ -90,44 +90,44 @@ class SqliteHands:
 
     def write(self, draft: Draft, *, ends: bool) -> None:
         """Write a draft."""
-        run, run_many, said = self._driver.execute, self._driver.executemany, self._said
+        run, run_many, sql = self._driver.execute, self._driver.executemany, self._statements
         if draft.transfers:
-            run_many(said.insert_transfers, [one[:IN_TRANSFERS] for one in draft.transfers])
-            run_many(said.insert_texts, _texts(draft.transfers))
+            run_many(sql.insert_transfers, [one[:IN_TRANSFERS] for one in draft.transfers])
+            run_many(sql.insert_texts, _texts(draft.transfers))
             failpoint("book.after_transfers")
-            run_many(said.add_hours, _hours(draft))
+            run_many(sql.add_hours, _hours(draft))
         if draft.holds:
-            run_many(said.keep_holds, list(draft.holds.values()))
-        run(said.save_wallet, (*saved(draft.wallet, draft.stamp), draft.wallet_id))
+            run_many(sql.keep_holds, list(draft.holds.values()))
+        run(sql.save_wallet, (*saved(draft.wallet, draft.stamp), draft.wallet_id))
 
 
-class PostgresHands:
-    """PostgreSQL: each wait for an answer costs, so statements go in two volleys, the commit with the second."""
+class PostgresHotPath:
+    """PostgreSQL: each wait for an answer costs, so statements go in two pipelines, the commit with the second."""
 
     def __init__(self, connection: Connection) -> None:
-        from ledger.storage.pipeline import Volley  # noqa: PLC0415 - its driver is installed on request
+        from ledger.storage.pipeline import Pipeline  # noqa: PLC0415 - its driver is installed on request
 
         driver: Any = connection.connection.driver_connection
-        self._volley = partial(Volley, driver)
-        self._said = statements_for(connection)
+        self._new_pipeline = partial(Pipeline, driver)
+        self._statements = statements_for(connection)
         self._info = connection.info
-        self._on_its_way: Volley | None = None
+        self._on_its_way: Pipeline | None = None
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
         """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
-        said, mine, volley = self._said, str(wallet_id), self._volley()
-        volley.begin()
-        volley.ask(said.locked_wallet, (mine,))
+        sql, mine, pipeline = self._statements, str(wallet_id), self._new_pipeline()
+        pipeline.begin()
+        pipeline.ask(sql.locked_wallet, (mine,))
         # Each statement sees what was committed when it began: these begin once the lock is ours. While tables are
         # small they are planned anew each time: a plan made on empty ones would read a wallet from end to end for ever.
         grown = _GROWN in self._info
         for source, ids in wanted.keys.items():
-            volley.ask(said.posted, (mine, source, list(ids)), prepare=grown)
+            pipeline.ask(sql.posted, (mine, source, list(ids)), prepare=grown)
         if wanted.holds:
-            volley.ask(said.holds, (mine, list(wanted.holds)), prepare=grown)
+            pipeline.ask(sql.holds, (mine, list(wanted.holds)), prepare=grown)
         if wanted.seqs:
-            volley.ask(said.numbered, (mine, list(wanted.seqs)), prepare=grown)
-        (row, *found) = volley.answers()
+            pipeline.ask(sql.numbered, (mine, list(wanted.seqs)), prepare=grown)
+        (row, *found) = pipeline.answers()
         if not row:
             return None
         numbered = found.pop() if wanted.seqs else ()
@@ -136,51 +136,51 @@ class PostgresHands:
 
     def ahead(self, draft: Draft) -> None:
         """Have the server insert what is decided so far, on its own core, while the rest is decided here."""
-        self._on_its_way = self._volley_of(draft)
+        self._on_its_way = self._pipeline_of(draft)
         self._on_its_way.go()
 
     def settle(self) -> None:
         """Wait for what was sent ahead. Raises: psycopg.Error."""
-        volley, self._on_its_way = self._on_its_way, None
-        if volley is not None:
-            volley.answers()
+        pipeline, self._on_its_way = self._on_its_way, None
+        if pipeline is not None:
+            pipeline.answers()
 
     def abandon(self) -> None:
         """Read away the answers to what was sent ahead."""
-        volley, self._on_its_way = self._on_its_way, None
-        if volley is not None:
-            volley.give_up()
+        pipeline, self._on_its_way = self._on_its_way, None
+        if pipeline is not None:
+            pipeline.give_up()
 
-    def _volley_of(self, draft: Draft) -> "Volley":
-        """Give the volley under way, or a new one, with all transfers in it that are not sent yet."""
-        volley = self._on_its_way
-        if volley is None:
-            volley = self._volley()
-            volley.begin()
+    def _pipeline_of(self, draft: Draft) -> "Pipeline":
+        """Give the pipeline under way, or a new one, with all transfers in it that are not sent yet."""
+        pipeline = self._on_its_way
+        if pipeline is None:
+            pipeline = self._new_pipeline()
+            pipeline.begin()
         fresh = draft.transfers[draft.sent :]
         if fresh:
             draft.sent += len(fresh)
             columns = columns_of(one[:IN_TRANSFERS] for one in fresh)
-            volley.run(self._said.insert_transfers, (draft.wallet_id, *columns))
+            pipeline.run(self._statements.insert_transfers, (draft.wallet_id, *columns))
             if texts := _texts(fresh):
-                volley.run(self._said.insert_texts, (draft.wallet_id, *columns_of(texts)))
-        return volley
+                pipeline.run(self._statements.insert_texts, (draft.wallet_id, *columns_of(texts)))
+        return pipeline
 
     def write(self, draft: Draft, *, ends: bool) -> None:
         """Write a draft, and the commit with it where the transaction ends."""
-        said, mine = self._said, draft.wallet_id
-        volley = self._volley_of(draft)
+        sql, mine = self._statements, draft.wallet_id
+        pipeline = self._pipeline_of(draft)
         self._on_its_way = None
         if draft.transfers:
             failpoint("book.after_transfers")
-            volley.run(said.add_hours, (mine, *columns_of(_hours(draft))))
+            pipeline.run(sql.add_hours, (mine, *columns_of(_hours(draft))))
         if draft.holds:
-            volley.run(said.keep_holds, (mine, *columns_of(draft.holds.values())))
-        volley.run(said.save_wallet, (*saved(draft.wallet, draft.stamp), mine))
+            pipeline.run(sql.keep_holds, (mine, *columns_of(draft.holds.values())))
+        pipeline.run(sql.save_wallet, (*saved(draft.wallet, draft.stamp), mine))
         if ends:
             failpoint("book.before_commit")
-            volley.commit()
-        volley.answers()
+            pipeline.commit()
+        pipeline.answers()
         if draft.wallet.seq > GROWN_FROM:
             self._info[_GROWN] = True
 

@@ -1,8 +1,10 @@
 """Statements for PostgreSQL that go out together and are waited for once.
 
-psycopg's own pipeline waits at each statement for the socket, which costs a lone caller a millisecond (measured: a
-posting 2.3 ms, this way 1.2). So the hot path speaks to libpq through psycopg's public wrapper of it: statements are
-prepared once a connection, lists travel as binary arrays, and the answers are read in one go.
+psycopg's own pipeline waits at each statement for the socket, which adds a millisecond for a lone caller (measured: a
+posting 2.3 ms, this way 1.2). So the hot path uses libpq through psycopg's wrapper of it: statements are prepared once
+a connection, lists travel as binary arrays, and the answers are read in one go. `generators`, `waiting` and
+`Transformer` may change in any minor version of psycopg. pyproject.toml therefore allows only the one that
+tests/ledger/test_pipeline.py compares with plain psycopg.
 """
 
 import struct
@@ -24,13 +26,13 @@ _PLAIN, _BINARY = 0, 1
 _NOTHING = b"\xff\xff\xff\xff"
 _head, _number, _length = struct.Struct("!iiiii").pack, struct.Struct("!iq").pack, struct.Struct("!i").pack
 FORGOTTEN = "26000"
-"""The server no longer knows a statement that was prepared: somebody said DEALLOCATE."""
+"""The server no longer knows a prepared statement, for example after DEALLOCATE."""
 _names = count()
-"""No name is used twice: what was prepared in a volley that failed is still there."""
+"""No name is used twice: what was prepared in a pipeline that failed is still there."""
 _prepared: WeakKeyDictionary[psycopg.Connection[Any], dict[str, bytes]] = WeakKeyDictionary()
 
 
-class Volley:
+class Pipeline:
     """What is sent to the server at once.
 
     Statements are written with $1, $2…; a parameter is text, a number, bytes, or a list of one of them.
@@ -121,7 +123,7 @@ class Volley:
         for _ in range(count):
             (result,) = yield from generators.fetch_many(self._libpq)
             results.append(result)
-        yield from generators.fetch_many(self._libpq)  # the end of the volley
+        yield from generators.fetch_many(self._libpq)  # the end of the pipeline
         return results
 
 

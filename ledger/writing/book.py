@@ -31,7 +31,7 @@ from ledger.money import Currency
 from ledger.notices import Level
 from ledger.spending import cost_ahead
 from ledger.standing import standing_at
-from ledger.storage.hot_path import DECIDED_AHEAD, hands_for
+from ledger.storage.hot_path import DECIDED_AHEAD, hot_path_for
 from ledger.storage.schema import audit_log, episodes, holds, policies, transfers, wallets
 from ledger.storage.spend_query import burn_of, usage_of_month_before
 from ledger.storage.statements import statements_for
@@ -52,7 +52,7 @@ class Book:
     def __init__(self, connection: Connection, now: datetime) -> None:
         self._connection = connection
         self._now = now
-        self._hands = hands_for(connection)
+        self._hot_path = hot_path_for(connection)
 
     # --- Commands ------------------------------------------------------------------------------------------
 
@@ -71,13 +71,13 @@ class Book:
         try:
             for first in range(0, len(commands), DECIDED_AHEAD):
                 if first:
-                    self._hands.ahead(draft)
+                    self._hot_path.ahead(draft)
                 outcomes += [planner.decide(one) for one in commands[first : first + DECIDED_AHEAD]]
                 if not looks and any(isinstance(one, Refused) for one in outcomes[first:]):
                     raise Unsure
             self._write(draft, ends=ends)
         except BaseException:
-            self._hands.abandon()
+            self._hot_path.abandon()
             raise
         return outcomes
 
@@ -226,7 +226,7 @@ class Book:
     def _read(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded]:
         # Locked before anything is looked up: two deliveries of one usage would both find its key unseen, and the
         # unique index would turn the loser into a crash.
-        found = self._hands.open(wallet_id, wanted)
+        found = self._hot_path.open(wallet_id, wanted)
         if found is None:
             raise WalletUnknown
         row, loaded = found
@@ -277,10 +277,10 @@ class Book:
     def _write(self, draft: Draft, *, ends: bool = False) -> None:
         wallet_id = draft.wallet.wallet_id
         if draft.episodes or draft.notices:
-            self._hands.settle()
+            self._hot_path.settle()
         self._write_episodes(wallet_id, draft)
         Outbox(self._connection, draft.now).add(wallet_id, *draft.notices)
-        self._hands.write(draft, ends=ends)
+        self._hot_path.write(draft, ends=ends)
         failpoint("book.before_commit")
 
     def _write_episodes(self, wallet_id: UUID, draft: Draft) -> None:
