@@ -4,20 +4,26 @@ Write transactions begin IMMEDIATE, so that what decides is read under the lock 
 silently, measured). A second process that would write is refused by a lock file, with words.
 """
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ledger.storage.store import READERS_MAX, Store, StoreBusy, StoreUnusable
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows has no fcntl
+    HAS_FLOCK = False
+else:
+    HAS_FLOCK = True
 
 # Versions of SQLite whose write-ahead log cannot be corrupted by a reset race (sqlite.org/wal.html#walresetbug).
 _SAFE_SINCE = (3, 51, 3)
@@ -41,13 +47,21 @@ def wal_is_safe(version: tuple[int, ...]) -> bool:
     return any(version[:2] == fixed[:2] and version >= fixed for fixed in _SAFE_BRANCHES)
 
 
+class Closable(Protocol):
+    """A lock that ends when it is closed, or with its process."""
+
+    def close(self) -> None:
+        """Give the lock back."""
+        ...
+
+
 class SqliteStore(Store):
     """An open file, or a database in memory."""
 
     commits_together = True
 
     def __init__(
-        self, writer: Engine, reader: Engine | None, lock: IO[str] | None, *, writable: bool = True
+        self, writer: Engine, reader: Engine | None, lock: Closable | None, *, writable: bool = True
     ) -> None:
         super().__init__(writer, writable=writable)
         self._reader = reader
@@ -102,7 +116,7 @@ def _open_file(path: Path, *, write: bool) -> SqliteStore:
     if not write and not path.exists():
         raise StoreUnusable(f"There is no database at {path}.")
     module = sqlite_module()
-    lock = _take_lock(path) if write else None
+    lock = _take_lock(path, module) if write else None
     writer = _engine(path, module, connections=1)
     _prepare(writer, begin="BEGIN IMMEDIATE")
     reader = None
@@ -152,14 +166,35 @@ def _prove_locking(writer: Engine, path: Path, module: ModuleType) -> None:
     raise StoreUnusable(f"{path} lies on a file system without locks. Put the database on a local disk.")
 
 
-def _take_lock(path: Path) -> IO[str]:
-    lock = path.with_name(path.name + ".lock").open("a")
+def _take_lock(path: Path, module: ModuleType) -> Closable:
+    """Keep other processes from writing to a file. Raises: StoreBusy."""
+    beside = path.with_name(path.name + ".lock")
+    lock = _flock(beside) if HAS_FLOCK else _exclusive(beside, module)
+    if lock is None:
+        raise StoreBusy(f"Another Redbar is using {path}. Stop it first, or name another database.")
+    return lock
+
+
+def _flock(beside: Path) -> Closable | None:
+    lock = beside.open("a")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        flock(lock, LOCK_EX | LOCK_NB)
     except OSError:
         lock.close()
-        raise StoreBusy(f"Another Redbar is using {path}. Stop it first, or name another database.") from None
+        return None
     return lock
+
+
+def _exclusive(beside: Path, module: ModuleType) -> Closable | None:
+    """Where the system has no `flock`: an exclusive transaction on the lock file, by SQLite's own locks."""
+    lock: Any = module.connect(str(beside), timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except module.OperationalError:
+        lock.close()
+        return None
+    held: Closable = lock
+    return held
 
 
 def _prepare(engine: Engine, *, begin: str, read_only: bool = False) -> None:

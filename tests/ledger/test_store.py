@@ -1,6 +1,8 @@
 """Opening the database: what is refused with words, what is proved, and what two connections see."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from ledger import Ledger, StoreBusy, StoreUnusable, failpoints, new_wallet_id, open_store
+from ledger.storage import sqlite
 from ledger.storage.migrations import migrate
 from ledger.storage.schema import metadata, wallets
 from ledger.storage.sqlite import sqlite_module, wal_is_safe
@@ -87,6 +90,27 @@ def test_what_was_written_is_there_after_opening_again(desk: Desk) -> None:
     desk.reopen()
 
     assert (desk.view(), desk.history(), desk.told()) == before
+
+
+@pytest.mark.parametrize("has_flock", [True, False])
+def test_a_second_process_cannot_write_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_flock: bool
+) -> None:
+    """Also on a system without `flock`; the lock ends with the process that had it."""
+    monkeypatch.setattr(sqlite, "HAS_FLOCK", has_flock)
+    address = f"sqlite:///{tmp_path}/books.db"
+    program = (
+        "import sys; from ledger.storage import sqlite, store; sqlite.HAS_FLOCK = sys.argv[2] == 'True'; "
+        "kept = store.open_store(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, address, str(has_flock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(StoreBusy, match="Another Redbar is using"):
+            open_store(address)
+        other.kill()
+    open_store(address).close()
 
 
 def test_closing_twice_is_closing_once(desk: Desk) -> None:
