@@ -1,8 +1,8 @@
-"""The one lane of writing. Two kinds of turn: batches of commands, committed for all who wait, and flows' functions.
+"""All writing, one transaction at a time: batches of commands, committed for all callers that wait, and functions.
 
 Theory. There is one turn, and whoever holds it writes. A caller leaves its batch where all can see it. If nobody leads,
 it leads: it takes the turn and commits everything that waits, for everybody, so that the cost of a commit is shared and
-a lone caller pays for no hand-over. The others sleep, each on a lock of its own, until their answer is there or until
+a lone caller needs no change of threads. The others sleep, each on a lock of its own, until their answer is there or until
 the lead is theirs; whoever led hands it to the oldest that still waits. Callers on an event loop never block it: a
 thread of ours leads for them. A flow's function takes the turn without leading. No timer lingers.
 

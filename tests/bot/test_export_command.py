@@ -33,7 +33,7 @@ from ledger import (
 )
 from ledger.storage.sqlite import sqlite_module
 from tests.faults.desk import open_beside
-from tests.ledger.desk import MORNING, HandClock, usd
+from tests.ledger.wallet_driver import MORNING, ManualClock, usd
 
 ROOT = str(Path(__file__).parent.parent.parent)
 SUMMARY = "201 transactions, from $0.00 to $49.9999.\n"
@@ -67,7 +67,7 @@ def environment(**more: str) -> dict[str, str]:
 def bot(tmp_path: Path) -> Iterator[Bot]:
     folder = tmp_path / "bot"
     folder.mkdir()
-    ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", HandClock())
+    ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", ManualClock())
     wallet_id = Wallets(ledger).open(
         team_id="T1", enterprise_id="", name="Acme", bot_user_id="U0", currency=USD, zone="America/New_York"
     )

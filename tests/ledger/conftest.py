@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from tests.ledger.desk import Desk, HandClock
+from tests.ledger.wallet_driver import ManualClock, WalletDriver
 from tests.postgres_server import Server
 
 BACKENDS = ("sqlite", "postgresql")
@@ -36,14 +36,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database of the newest schema, to be copied: making one costs more than most tests."""
     path = tmp_path_factory.mktemp("blank") / "books.db"
-    Ledger(f"sqlite:///{path}", HandClock()).close()
+    Ledger(f"sqlite:///{path}", ManualClock()).close()
     return path
 
 
 @pytest.fixture(scope="session")
 def blank_on_server(postgres: Server) -> str:
     """The same on the server; gives its name."""
-    Ledger(postgres.create("blank_books"), HandClock()).close()
+    Ledger(postgres.create("blank_books"), ManualClock()).close()
     return "blank_books"
 
 
@@ -60,9 +60,9 @@ def database(request: pytest.FixtureRequest, backend: str, tmp_path: Path) -> It
 
 
 @pytest.fixture
-def desk(database: str) -> Iterator[Desk]:
+def driver(database: str) -> Iterator[WalletDriver]:
     """One wallet in dollars, in New York, never funded, on a Monday morning; its books are right at the end."""
-    made = Desk(database)
+    made = WalletDriver(database)
     yield made
     try:
         if made.honest:

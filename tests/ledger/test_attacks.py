@@ -8,7 +8,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from ledger import Correct, Receipt
 from ledger.storage.schema import metadata, transfers
-from tests.ledger.desk import Desk, usd
+from tests.ledger.wallet_driver import WalletDriver, usd
 
 REST = (
     "balance_after, occurred_at, recorded_at, quantity, source, 'other', hold_id, parent, corrects_seq, after_stop, "
@@ -55,19 +55,19 @@ ATTACKS = {
 
 
 @pytest.fixture
-def lived(desk: Desk) -> Desk:
+def lived(driver: WalletDriver) -> WalletDriver:
     """A wallet in which something of everything happened."""
-    desk.top_up("100")
-    charged = desk.use("1", reference="camp-7", description="Ann")
-    desk.ask("h1")
-    desk.capture("h1", "0.75")
-    desk.one(Correct("operator", "fix", charged.seq, usd("0.25"), None), Receipt)
-    desk.set_policy(warning_min_micros=usd("20"))
-    return desk
+    driver.top_up("100")
+    charged = driver.use("1", reference="camp-7", description="Ann")
+    driver.ask("h1")
+    driver.capture("h1", "0.75")
+    driver.one(Correct("operator", "fix", charged.seq, usd("0.25"), None), Receipt)
+    driver.set_policy(warning_min_micros=usd("20"))
+    return driver
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_the_database_itself_refuses(lived: Desk, attack: str) -> None:
+def test_the_database_itself_refuses(lived: WalletDriver, attack: str) -> None:
     """Whoever writes past the code is stopped by that trigger or constraint, and not by another."""
     guard, statement = ATTACKS[attack]
     ids = {"one": str(lived.wallet_id), "other": str(lived.open_wallet())}
@@ -105,7 +105,7 @@ tables = pytest.mark.parametrize("table", metadata.tables.values(), ids=str)
 
 
 @tables
-def test_no_row_is_there_twice(lived: Desk, table: Table) -> None:
+def test_no_row_is_there_twice(lived: WalletDriver, table: Table) -> None:
     """Each table's key holds."""
     lived.use("99.50", key="low")  # so that there is an episode
     with pytest.raises(IntegrityError), lived.ledger.store.writing() as connection:
@@ -113,7 +113,7 @@ def test_no_row_is_there_twice(lived: Desk, table: Table) -> None:
 
 
 @tables
-def test_no_number_is_a_word_or_a_fraction_or_too_large(lived: Desk, table: Table) -> None:
+def test_no_number_is_a_word_or_a_fraction_or_too_large(lived: WalletDriver, table: Table) -> None:
     """SQLite keeps anything in a column, unless it is strict."""
     lived.use("99.50", key="low")  # so that there is an episode
     for column in table.columns:
@@ -127,26 +127,26 @@ def test_no_number_is_a_word_or_a_fraction_or_too_large(lived: Desk, table: Tabl
 
 @pytest.mark.parametrize("amount", ["'12abc'", "10.5"])
 @pytest.mark.backends("sqlite")  # PostgreSQL rounds a fraction that an INSERT brings; ours never bring one
-def test_no_amount_is_a_word_or_a_fraction(lived: Desk, amount: str) -> None:
+def test_no_amount_is_a_word_or_a_fraction(lived: WalletDriver, amount: str) -> None:
     """Also where a row is new, which no trigger guards."""
     with pytest.raises(DatabaseError, match="INTEGER column"), lived.ledger.store.writing() as connection:
         connection.execute(text(f"{INSERT}, 99, kind, debit, credit, {amount}, {REST}"))
 
 
-def force(desk: Desk, *statements: str) -> list[str]:
+def force(driver: WalletDriver, *statements: str) -> list[str]:
     """Write past triggers as somebody who owns the database would, and give what verifying finds."""
-    desk.honest = False
-    with desk.ledger.store.writing() as connection:
-        if desk.sqlite:
+    driver.honest = False
+    with driver.ledger.store.writing() as connection:
+        if driver.sqlite:
             triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
             for trigger in connection.execute(text(triggers)).scalars().all():
                 connection.execute(text(f"DROP TRIGGER {trigger}"))
         else:
             connection.execute(text("ALTER TABLE transfers DISABLE TRIGGER ALL"))
         for statement in statements:
-            nothing = "zeroblob(0)" if desk.sqlite else "''::bytea"
+            nothing = "zeroblob(0)" if driver.sqlite else "''::bytea"
             assert connection.execute(text(statement.replace("{nothing}", nothing))).rowcount > 0
-    return desk.findings()
+    return driver.findings()
 
 
 FORGERIES = {
@@ -173,7 +173,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_what_was_forced_into_the_file_is_found_and_named(lived: Desk, forgery: str) -> None:
+def test_what_was_forced_into_the_file_is_found_and_named(lived: WalletDriver, forgery: str) -> None:
     """The first finding says where; the wallet and the check by name."""
     lived_clean = lived.findings()
 
@@ -184,7 +184,7 @@ def test_what_was_forced_into_the_file_is_found_and_named(lived: Desk, forgery: 
 
 
 @pytest.mark.parametrize("column", [one.name for one in transfers.columns if one.name != "wallet_id"])
-def test_one_changed_value_is_found_and_named(lived: Desk, column: str) -> None:
+def test_one_changed_value_is_found_and_named(lived: WalletDriver, column: str) -> None:
     """Whichever column of whichever transfer: one number more, one letter or byte another."""
     chance = random.Random(column)  # noqa: S311 - a fixed seed, so that a failure comes again
     seq = chance.randrange(1, 5)
@@ -211,14 +211,14 @@ def test_one_changed_value_is_found_and_named(lived: Desk, column: str) -> None:
     assert f"transaction {seq}: " in found[0]
 
 
-def test_one_flipped_byte_of_a_text_is_found(lived: Desk) -> None:
+def test_one_flipped_byte_of_a_text_is_found(lived: WalletDriver) -> None:
     """Inside a text, where no sum would notice."""
     found = force(lived, "UPDATE texts SET description = 'Anm' WHERE seq = 2")
 
     assert "transaction 2: text: its text was changed" in found[0]
 
 
-def test_erased_text_keeps_the_books_whole(lived: Desk) -> None:
+def test_erased_text_keeps_the_books_whole(lived: WalletDriver) -> None:
     """The chain covers a digest, so words can go; a replay still gets its receipt."""
     erased = "UPDATE texts SET reference = '', description = '', salt = {nothing} WHERE seq = 2"
 

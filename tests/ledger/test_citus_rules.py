@@ -31,7 +31,7 @@ from ledger.storage.migrations.placing import placing
 from ledger.storage.schema import notices, texts, transfers, wallets
 from ledger.storage.statements import _postgres, _sqlite
 from tests import statements
-from tests.ledger.desk import Desk
+from tests.ledger.wallet_driver import WalletDriver
 from tests.statements import Watch
 
 LOOKED_UP_BEFORE_THE_WALLET = {"workspaces"}
@@ -106,9 +106,9 @@ def test_the_hot_statements_name_their_wallet() -> None:
 
 
 @pytest.mark.parametrize("versions", ["ledger", "bot"])
-def test_the_migrations_make_what_the_tables_say(desk: Desk, versions: str) -> None:
+def test_the_migrations_make_what_the_tables_say(driver: WalletDriver, versions: str) -> None:
     """Nothing is left for a migration to do once all have run."""
-    store = desk.ledger.store
+    store = driver.ledger.store
     if versions == "bot":
         migrate(store, versions=BOT_VERSIONS, version_table="alembic_version_bot")
     mine: MetaData = {"ledger": ledger.storage.schema.metadata, "bot": bot.tables.metadata}[versions]
@@ -187,13 +187,13 @@ def test_the_watch_lets_pass_what_is_allowed() -> None:
     assert watch.found == []
 
 
-def by_the_product(desk: Desk, *forbidden: Any) -> list[str]:
+def by_the_product(driver: WalletDriver, *forbidden: Any) -> list[str]:
     """Send statements from code that lies where the product's does; gives what the watch found."""
     source = "def send(connection, forbidden):\n    for one in forbidden:\n        connection.execute(one)\n"
     there: dict[str, Any] = {}
     exec(compile(source, str(statements.ROOT / "ledger" / "nowhere.py"), "exec"), there)  # noqa: S102
     try:
-        with suppress(Seen), desk.ledger.store.writing() as connection:
+        with suppress(Seen), driver.ledger.store.writing() as connection:
             there["send"](connection, forbidden)
             raise Seen
         return list(statements.found)
@@ -206,16 +206,16 @@ class Seen(Exception):
 
 
 @pytest.mark.parametrize("what", [one for one in FORBIDDEN if one != "draws lots"])
-def test_the_watch_is_awake(desk: Desk, what: str) -> None:
+def test_the_watch_is_awake(driver: WalletDriver, what: str) -> None:
     """It hears what real connections send, on each database; SQLite alone may write to many wallets at once."""
-    quiet = desk.sqlite and what == "writes to two wallets at once"
+    quiet = driver.sqlite and what == "writes to two wallets at once"
 
-    assert len(by_the_product(desk, *FORBIDDEN[what])) == (0 if quiet else 1)
+    assert len(by_the_product(driver, *FORBIDDEN[what])) == (0 if quiet else 1)
 
 
-def test_the_watch_lets_tests_do_what_they_like(desk: Desk) -> None:
+def test_the_watch_lets_tests_do_what_they_like(driver: WalletDriver) -> None:
     """Else no test could look at the whole database."""
-    with desk.ledger.reading() as connection:
+    with driver.ledger.reading() as connection:
         connection.execute(select(transfers.c.seq))
 
     assert statements.found == []

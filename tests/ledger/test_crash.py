@@ -24,20 +24,20 @@ from ledger import (
 )
 from ledger.storage.schema import notices
 from tests.conftest import REQUIRE_ALL
-from tests.ledger.desk import Desk, usd
+from tests.ledger.wallet_driver import WalletDriver, usd
 
 ROUNDS = 1_000 if REQUIRE_ALL else 40
 
 
-def post_until_killed(desk: Desk, pipe: int, number: int) -> NoReturn:
+def post_until_killed(driver: WalletDriver, pipe: int, number: int) -> NoReturn:
     """Post from eight threads as fast as they can, and say of each answer that it came."""
-    writer = Writer(open_store(desk.url), desk.clock)
+    writer = Writer(open_store(driver.url), driver.clock)
 
     def post(thread: int) -> None:
         for count in range(100_000):
             key = f"{number}-{thread}-{count}"
             (outcome,) = writer.carry_out(
-                desk.wallet_id, [PostUsage("platform", key, OUTBOUND_CALL, usd("0.01"), None)]
+                driver.wallet_id, [PostUsage("platform", key, OUTBOUND_CALL, usd("0.01"), None)]
             )
             assert isinstance(outcome, Receipt)
             os.write(pipe, f"{key}\n".encode())
@@ -49,13 +49,13 @@ def post_until_killed(desk: Desk, pipe: int, number: int) -> NoReturn:
         os._exit(1)
 
 
-def kill_while_posting(desk: Desk, number: int, answers: int) -> set[str]:
+def kill_while_posting(driver: WalletDriver, number: int, answers: int) -> set[str]:
     """Run a child until it has answered so often, kill it, and give the keys it answered."""
     reader, pipe = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        post_until_killed(desk, pipe, number)
+        post_until_killed(driver, pipe, number)
     os.close(pipe)
     heard = b""
     with os.fdopen(reader, "rb", buffering=0) as said:
@@ -68,54 +68,54 @@ def kill_while_posting(desk: Desk, number: int, answers: int) -> set[str]:
     return set(heard.decode().splitlines()[: heard.count(b"\n")])
 
 
-def test_what_was_answered_survives_a_kill(desk: Desk) -> None:
+def test_what_was_answered_survives_a_kill(driver: WalletDriver) -> None:
     """Also round after round in the same books."""
     chance = random.Random(118)  # noqa: S311 - a fixed seed, so that a failure comes again
-    desk.top_up("10000")
-    desk.ledger.close()
+    driver.top_up("10000")
+    driver.ledger.close()
     answered: set[str] = set()
 
     for number in range(ROUNDS):
-        answered |= kill_while_posting(desk, number, chance.randrange(1, 100))
+        answered |= kill_while_posting(driver, number, chance.randrange(1, 100))
 
-    desk.reopen()
-    posted = [row.source_id for row in desk.history(limit=10**6) if row.source == "platform"]
+    driver.reopen()
+    posted = [row.source_id for row in driver.history(limit=10**6) if row.source == "platform"]
     assert answered <= set(posted)
     assert len(posted) == len(set(posted))
-    assert desk.view().balance_micros == usd("10000") - len(posted) * usd("0.01")
-    assert desk.findings() == []
+    assert driver.view().balance_micros == usd("10000") - len(posted) * usd("0.01")
+    assert driver.findings() == []
 
 
 @pytest.mark.parametrize("place", ["book.after_transfers", "book.before_commit"])
-def test_a_kill_before_the_commit_leaves_nothing(desk: Desk, place: str) -> None:
+def test_a_kill_before_the_commit_leaves_nothing(driver: WalletDriver, place: str) -> None:
     """No money without its notice, no notice without its money; the retry posts it once."""
-    desk.top_up("100")
-    desk.ledger.close()
+    driver.top_up("100")
+    driver.ledger.close()
     payment = PostMoney("stripe", "credit:pi_1", CreditKind.TOP_UP, usd("50"), None)
 
     child = os.fork()
     if child == 0:
         failpoints.arm(f"{place}=kill")
-        Ledger(desk.url, desk.clock).carry_out(desk.wallet_id, [payment])
+        Ledger(driver.url, driver.clock).carry_out(driver.wallet_id, [payment])
         os._exit(1)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
 
-    desk.reopen()
-    assert desk.view().seq == 1
-    with desk.ledger.reading() as connection:
-        assert len(history(connection, desk.wallet_id)) == 1
+    driver.reopen()
+    assert driver.view().seq == 1
+    with driver.ledger.reading() as connection:
+        assert len(history(connection, driver.wallet_id)) == 1
         assert len(connection.execute(select(notices.c.seq)).all()) == 2
-    assert not desk.one(payment, Receipt).duplicate
-    assert desk.one(payment, Receipt).duplicate
+    assert not driver.one(payment, Receipt).duplicate
+    assert driver.one(payment, Receipt).duplicate
 
 
 @pytest.mark.backends("sqlite")
-def test_a_second_process_is_refused_and_the_first_goes_on(desk: Desk, tmp_path: Path) -> None:
+def test_a_second_process_is_refused_and_the_first_goes_on(driver: WalletDriver, tmp_path: Path) -> None:
     """The lock is let go by the kill, not by a file that somebody has to remove."""
-    desk.ledger.close()
-    kill_while_posting(desk, 0, 1)
-    desk.reopen()
+    driver.ledger.close()
+    kill_while_posting(driver, 0, 1)
+    driver.reopen()
 
     assert (tmp_path / "books.db.lock").exists()
-    assert desk.top_up("1").balance_after_micros == desk.view().balance_micros
+    assert driver.top_up("1").balance_after_micros == driver.view().balance_micros

@@ -24,7 +24,7 @@ from ledger import (
 from ledger.audit.month_sums import Secret, Tally
 from ledger.storage.schema import UuidText, hourly, metadata, texts, transfers
 from ledger.storage.sqlite import sqlite_module
-from tests.ledger.desk import Desk, usd
+from tests.ledger.wallet_driver import WalletDriver, usd
 
 NOWHERE_ELSE = {
     "wallets": {
@@ -57,35 +57,35 @@ NOWHERE_ELSE = {
 
 
 @pytest.fixture
-def lived(desk: Desk) -> Desk:
+def lived(driver: WalletDriver) -> WalletDriver:
     """A wallet in which something of everything happened, and which is empty now."""
-    desk.top_up("100")
-    charged = desk.use("1", reference="camp-7", description="Ann")
-    desk.ask("captured", estimate="2")
-    desk.capture("captured", "0.75")
-    desk.one(Correct("operator", "fix", charged.seq, usd("0.25"), None), Receipt)
-    desk.ask("used")
-    desk.clock.skip(minutes=1)
-    desk.use("1", hold="used", quantity=61, parent="captured")
-    desk.ask("released")
-    desk.do(ReleaseHold("released"))
-    desk.ask("expired")
-    desk.clock.skip(minutes=20)
-    desk.set_policy(warning_min_micros=usd("20"))
-    desk.use("99", key="low")
-    desk.ask("refused")
-    desk.clock.skip(minutes=20)
-    desk.use("1", key="after the stop", reference="late")
-    desk.one(OpenHold("running", "ai_task", 0), object)
-    assert desk.findings() == []
-    return desk
+    driver.top_up("100")
+    charged = driver.use("1", reference="camp-7", description="Ann")
+    driver.ask("captured", estimate="2")
+    driver.capture("captured", "0.75")
+    driver.one(Correct("operator", "fix", charged.seq, usd("0.25"), None), Receipt)
+    driver.ask("used")
+    driver.clock.skip(minutes=1)
+    driver.use("1", hold="used", quantity=61, parent="captured")
+    driver.ask("released")
+    driver.do(ReleaseHold("released"))
+    driver.ask("expired")
+    driver.clock.skip(minutes=20)
+    driver.set_policy(warning_min_micros=usd("20"))
+    driver.use("99", key="low")
+    driver.ask("refused")
+    driver.clock.skip(minutes=20)
+    driver.use("1", key="after the stop", reference="late")
+    driver.one(OpenHold("running", "ai_task", 0), object)
+    assert driver.findings() == []
+    return driver
 
 
 @contextmanager
-def forging(desk: Desk) -> Iterator[Connection]:
+def forging(driver: WalletDriver) -> Iterator[Connection]:
     """Give a connection of somebody who owns the database; nothing of what it does stays."""
-    with suppress(ForgedEnough), desk.ledger.store.writing() as connection:
-        if desk.sqlite:
+    with suppress(ForgedEnough), driver.ledger.store.writing() as connection:
+        if driver.sqlite:
             triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
             for trigger in connection.execute(text(triggers)).scalars().all():
                 connection.execute(text(f"DROP TRIGGER {trigger}"))
@@ -96,7 +96,7 @@ def forging(desk: Desk) -> Iterator[Connection]:
         try:
             yield connection
         finally:
-            if desk.sqlite:
+            if driver.sqlite:
                 connection.execute(text("PRAGMA ignore_check_constraints = OFF"))
         raise ForgedEnough
 
@@ -142,7 +142,7 @@ def findings_of(connection: Connection, forgery: str, where: dict[str, object]) 
 
 
 @pytest.mark.parametrize("table", metadata.tables.values(), ids=str)
-def test_any_changed_value_is_found(lived: Desk, table: Table) -> None:
+def test_any_changed_value_is_found(lived: WalletDriver, table: Table) -> None:
     """In every row of the evidence, transaction by transaction; elsewhere wherever anything could contradict it."""
     with forging(lived) as connection:
         rows = numbered(connection, table)
@@ -164,7 +164,7 @@ def test_any_changed_value_is_found(lived: Desk, table: Table) -> None:
 
 @pytest.mark.backends("sqlite")  # PostgreSQL keeps neither text that is none nor an id that is none
 @pytest.mark.parametrize("table", metadata.tables.values(), ids=str)
-def test_no_damage_is_tripped_over(lived: Desk, table: Table) -> None:
+def test_no_damage_is_tripped_over(lived: WalletDriver, table: Table) -> None:
     """Bytes that are no text, words that are no ids, instants past all calendars."""
     with forging(lived) as connection:
         for column in table.columns:
@@ -189,7 +189,9 @@ def test_no_damage_is_tripped_over(lived: Desk, table: Table) -> None:
 @pytest.mark.parametrize(
     "place", ["transfers.kind", "transfers.source_id", "texts.reference", "texts.description"]
 )
-def test_a_value_that_is_no_text_is_blamed_on_its_own_transaction(lived: Desk, place: str, seq: int) -> None:
+def test_a_value_that_is_no_text_is_blamed_on_its_own_transaction(
+    lived: WalletDriver, place: str, seq: int
+) -> None:
     """However far ahead the driver reads; and whatever is wrong before it is found before it."""
     table, column = place.split(".")
     broken = f"UPDATE {table} SET {column} = CAST(x'ff' AS TEXT) WHERE seq = :seq"  # noqa: S608
@@ -255,7 +257,7 @@ def test_a_value_that_is_no_text_is_blamed_on_its_own_transaction(lived: Desk, p
         ("UPDATE hourly SET day = 'never' WHERE kind = 'top_up'", "wallet: rollup: top_up on 2026-11-23"),
     ],
 )
-def test_what_was_forged_is_named(lived: Desk, forgery: str, words: str) -> None:
+def test_what_was_forged_is_named(lived: WalletDriver, forgery: str, words: str) -> None:
     """The wallet or the transaction, and the check that failed."""
     with forging(lived) as connection:
         assert connection.execute(text(forgery)).rowcount >= 1
@@ -264,7 +266,7 @@ def test_what_was_forged_is_named(lived: Desk, forgery: str, words: str) -> None
     assert any(words in one for one in found), found
 
 
-def test_a_key_that_was_posted_twice_is_found_without_its_constraint(lived: Desk) -> None:
+def test_a_key_that_was_posted_twice_is_found_without_its_constraint(lived: WalletDriver) -> None:
     """As a forger who can make a chain of his own would do it."""
     last = lived.transfers()[-1]
     with forging(lived) as connection:
@@ -282,7 +284,7 @@ def test_a_key_that_was_posted_twice_is_found_without_its_constraint(lived: Desk
 
 
 @pytest.mark.backends("sqlite")
-def test_damage_in_an_index_is_found(lived: Desk) -> None:
+def test_damage_in_an_index_is_found(lived: WalletDriver) -> None:
     """It would let a usage be posted a second time, and stands in no row."""
     lived.ledger.close()
     lived.honest = False
@@ -301,7 +303,7 @@ def test_damage_in_an_index_is_found(lived: Desk) -> None:
     assert any("file: " in one and "ix_holds_open" in one for one in found), found
 
 
-def test_one_bad_wallet_keeps_no_other_from_being_checked(lived: Desk) -> None:
+def test_one_bad_wallet_keeps_no_other_from_being_checked(lived: WalletDriver) -> None:
     """Both are named."""
     other = lived.open_wallet()
     with forging(lived) as connection:
@@ -321,46 +323,46 @@ def test_one_bad_wallet_keeps_no_other_from_being_checked(lived: Desk) -> None:
 # --- What is honest, and must not be reported ------------------------------------------------------------------
 
 
-def test_a_hold_may_be_named_before_it_opens_and_after_it_ended(desk: Desk) -> None:
+def test_a_hold_may_be_named_before_it_opens_and_after_it_ended(driver: WalletDriver) -> None:
     """The platform says whatever it likes of a call; only what was open then must have ended by it."""
-    desk.top_up("100")
-    desk.use("1", hold="h1")
-    desk.ask("h1")
-    desk.clock.skip(minutes=1)
-    desk.use("1", hold="h2")
-    desk.capture("h1", "1")
-    desk.clock.skip(minutes=1)
-    desk.ask("h2")
-    desk.use("1", hold="h1")
-    desk.clock.skip(minutes=20)
-    desk.use("1", hold="h2")
+    driver.top_up("100")
+    driver.use("1", hold="h1")
+    driver.ask("h1")
+    driver.clock.skip(minutes=1)
+    driver.use("1", hold="h2")
+    driver.capture("h1", "1")
+    driver.clock.skip(minutes=1)
+    driver.ask("h2")
+    driver.use("1", hold="h1")
+    driver.clock.skip(minutes=20)
+    driver.use("1", hold="h2")
 
-    assert desk.findings() == []
+    assert driver.findings() == []
 
 
 def test_many_holds_in_one_instant_are_asked_after_in_pieces(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    driver: WalletDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock that was set back stands still for an hour; what is walked meanwhile belongs together."""
     monkeypatch.setattr(ledger.audit.chain_walk, "_LOOKED_UP_AT_ONCE", 2)
     monkeypatch.setattr(ledger.audit.chain_walk, "QUARTERS_AT_ONCE", 2)
-    desk.top_up("100")
+    driver.top_up("100")
     for number in range(7):
-        desk.ask(f"h{number}")
-        desk.use("1", hold=f"h{number}", kind=("ai_task", "sms", "fax")[number % 3])
-        desk.use("1", hold=f"h{number}", at=desk.clock.now() - timedelta(hours=number))
+        driver.ask(f"h{number}")
+        driver.use("1", hold=f"h{number}", kind=("ai_task", "sms", "fax")[number % 3])
+        driver.use("1", hold=f"h{number}", at=driver.clock.now() - timedelta(hours=number))
 
-    assert desk.findings() == []
+    assert driver.findings() == []
 
 
-def test_a_longer_history_takes_no_more_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_longer_history_takes_no_more_memory(driver: WalletDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither for its transfers nor for the hours they fill."""
     monkeypatch.setattr(ledger.audit.chain_walk, "QUARTERS_AT_ONCE", 64)
-    desk.top_up("100")
+    driver.top_up("100")
     peaks = []
     for start, end in ((0, 3_000), (3_000, 9_000)):
-        now = desk.clock.now()
-        desk.do(
+        now = driver.clock.now()
+        driver.do(
             *(
                 PostUsage(
                     "platform", f"call-{n}", OUTBOUND_CALL, 1, now - timedelta(minutes=15 * n), reference="r"
@@ -368,9 +370,9 @@ def test_a_longer_history_takes_no_more_memory(desk: Desk, monkeypatch: pytest.M
                 for n in range(start, end)
             )
         )
-        with desk.ledger.reading() as connection:
+        with driver.ledger.reading() as connection:
             tracemalloc.start()
-            (audit,) = audit_books(connection, desk.wallet_id)
+            (audit,) = audit_books(connection, driver.wallet_id)
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         assert (audit.seq, audit.findings) == (end + 1, [])

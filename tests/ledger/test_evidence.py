@@ -25,36 +25,38 @@ from ledger import (
 from ledger.deciding.chain import GENESIS, link
 from ledger.deciding.rows import CHAINED
 from ledger.storage.schema import audit_log, holds
-from tests.ledger.desk import MORNING, Desk, usd
+from tests.ledger.wallet_driver import MORNING, WalletDriver, usd
 
 
 @pytest.fixture
-def lived(desk: Desk) -> Desk:
+def lived(driver: WalletDriver) -> WalletDriver:
     """A wallet with some history."""
-    desk.top_up("100")
-    desk.ask("h1")
-    desk.capture("h1", "0.75")
+    driver.top_up("100")
+    driver.ask("h1")
+    driver.capture("h1", "0.75")
     for number in range(5):
-        desk.use("1", key=f"call-{number}", reference=f"campaign {number % 2}", description="to +49 30 1234")
-    return desk
+        driver.use(
+            "1", key=f"call-{number}", reference=f"campaign {number % 2}", description="to +49 30 1234"
+        )
+    return driver
 
 
-def kept(desk: Desk) -> bytes:
+def kept(driver: WalletDriver) -> bytes:
     """Give a checkpoint as it is written down."""
-    with desk.ledger.reading() as connection:
+    with driver.ledger.reading() as connection:
         return checkpoint_of(audit_books(connection), MORNING).to_json()
 
 
-def against(desk: Desk, checkpoint: bytes) -> list[str]:
+def against(driver: WalletDriver, checkpoint: bytes) -> list[str]:
     """Give what comparing finds."""
-    with desk.ledger.reading() as connection:
+    with driver.ledger.reading() as connection:
         return [str(finding) for finding in compare(connection, read_checkpoint(checkpoint))]
 
 
-def without_triggers(desk: Desk, *statements: str, **values: object) -> None:
+def without_triggers(driver: WalletDriver, *statements: str, **values: object) -> None:
     """Write as somebody who owns the database can."""
-    desk.honest = False
-    with desk.ledger.store.writing() as connection:
+    driver.honest = False
+    with driver.ledger.store.writing() as connection:
         if connection.dialect.name == "sqlite":
             for trigger in ("transfers_no_update", "transfers_no_delete"):
                 connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
@@ -64,27 +66,27 @@ def without_triggers(desk: Desk, *statements: str, **values: object) -> None:
             assert connection.execute(text(statement), values).rowcount == 1
 
 
-def rewrite(desk: Desk) -> None:
+def rewrite(driver: WalletDriver) -> None:
     """Halve one charge, and make everything after it fit again: balances, hashes, rollups, the wallet's row."""
     head, balance = GENESIS, 0
-    for one in desk.transfers():
+    for one in driver.transfers():
         amount = one.amount // 2 if one.seq == 3 else one.amount
         balance += amount if one.credit == "balance" else -amount
         changed = one._replace(amount=amount, balance_after=balance)
         head = link(head, changed[:CHAINED], one.text_digest)
         without_triggers(
-            desk,
+            driver,
             "UPDATE transfers SET amount = :amount, balance_after = :balance, hash = :hash WHERE seq = :seq",
             amount=amount,
             balance=balance,
             hash=head,
             seq=one.seq,
         )
-    without_triggers(desk, "UPDATE wallets SET balance = :b, chain_head = :h", b=balance, h=head)
-    without_triggers(desk, "UPDATE hourly SET amount = amount + 500000 WHERE kind = 'outbound_call'")
+    without_triggers(driver, "UPDATE wallets SET balance = :b, chain_head = :h", b=balance, h=head)
+    without_triggers(driver, "UPDATE hourly SET amount = amount + 500000 WHERE kind = 'outbound_call'")
 
 
-def test_a_history_rewritten_as_a_whole_shows_only_against_a_checkpoint(lived: Desk) -> None:
+def test_a_history_rewritten_as_a_whole_shows_only_against_a_checkpoint(lived: WalletDriver) -> None:
     """The new chain fits itself; it does not fit what was kept elsewhere."""
     checkpoint = kept(lived)
     assert against(lived, checkpoint) == []
@@ -96,7 +98,7 @@ def test_a_history_rewritten_as_a_whole_shows_only_against_a_checkpoint(lived: D
     assert "transaction 7: checkpoint: the history up to here is not the one of 2026-11-23" in found
 
 
-def test_a_history_that_went_on_still_fits(lived: Desk) -> None:
+def test_a_history_that_went_on_still_fits(lived: WalletDriver) -> None:
     """A checkpoint says nothing of what came later."""
     checkpoint = kept(lived)
     lived.use("3", key="later")
@@ -104,7 +106,7 @@ def test_a_history_that_went_on_still_fits(lived: Desk) -> None:
     assert against(lived, checkpoint) == []
 
 
-def test_a_history_that_was_cut_off_and_a_wallet_that_is_gone_show(lived: Desk) -> None:
+def test_a_history_that_was_cut_off_and_a_wallet_that_is_gone_show(lived: WalletDriver) -> None:
     """The end that was there is not there any more."""
     empty = lived.open_wallet()
     checkpoint = kept(lived)
@@ -121,7 +123,7 @@ def test_a_history_that_was_cut_off_and_a_wallet_that_is_gone_show(lived: Desk) 
     assert f"{empty}, wallet: checkpoint: the wallet is gone" in gone
 
 
-def test_a_checkpoint_is_read_as_it_was_written(lived: Desk) -> None:
+def test_a_checkpoint_is_read_as_it_was_written(lived: WalletDriver) -> None:
     """And nothing else is taken for one."""
     written = json.loads(kept(lived))
     assert written["heads"][0]["seq"] == 7
@@ -144,12 +146,12 @@ def test_a_checkpoint_is_read_as_it_was_written(lived: Desk) -> None:
 # --- Erasing -------------------------------------------------------------------------------------------------
 
 
-def references(desk: Desk) -> list[str]:
+def references(driver: WalletDriver) -> list[str]:
     """Give the references of the history, oldest first."""
-    return [row.reference for row in reversed(desk.history())]
+    return [row.reference for row in reversed(driver.history())]
 
 
-def test_a_reference_is_erased_and_the_books_stay_whole(lived: Desk) -> None:
+def test_a_reference_is_erased_and_the_books_stay_whole(lived: WalletDriver) -> None:
     """No trace of it is left, in no row; the money and its proof are as before."""
     checkpoint = kept(lived)
     erased = lived.ledger.run(lambda tx: erase_reference(tx, lived.wallet_id, "campaign 0", actor="U1"))
@@ -165,7 +167,7 @@ def test_a_reference_is_erased_and_the_books_stay_whole(lived: Desk) -> None:
     assert json.loads(note) == {"transfers": 3, "why": "reference"}
 
 
-def test_what_was_erased_is_known_again_when_it_comes_again(lived: Desk) -> None:
+def test_what_was_erased_is_known_again_when_it_comes_again(lived: WalletDriver) -> None:
     """A replay gets its first receipt, with whatever text; another amount is still a conflict."""
     lived.ledger.run(lambda tx: erase_numbers(tx, lived.wallet_id, [3], actor="U1"))
 
@@ -179,7 +181,7 @@ def test_what_was_erased_is_known_again_when_it_comes_again(lived: Desk) -> None
     )
 
 
-def test_what_is_older_is_erased(lived: Desk) -> None:
+def test_what_is_older_is_erased(lived: WalletDriver) -> None:
     """Up to an instant; what came later keeps its text."""
     lived.clock.skip(days=1)
     lived.use("1", key="later", reference="campaign 9")
@@ -191,64 +193,64 @@ def test_what_is_older_is_erased(lived: Desk) -> None:
     assert references(lived) == [""] * 7 + ["campaign 9"]
 
 
-def test_holds_that_ended_forget_their_reference_and_know_their_key(desk: Desk) -> None:
+def test_holds_that_ended_forget_their_reference_and_know_their_key(driver: WalletDriver) -> None:
     """An open hold keeps it, since its capture takes it over."""
-    desk.top_up("100")
+    driver.top_up("100")
     asked = [OpenHold(name, OUTBOUND_CALL, usd("1"), reference="campaign 3") for name in ("h1", "h2")]
-    first = desk.one(asked[0], HoldAnswer)
-    desk.one(asked[1], HoldAnswer)
-    desk.capture("h1", "1")
+    first = driver.one(asked[0], HoldAnswer)
+    driver.one(asked[1], HoldAnswer)
+    driver.capture("h1", "1")
 
-    assert desk.ledger.run(lambda tx: erase_reference(tx, desk.wallet_id, "campaign 3", actor="U1")) == 1
+    assert driver.ledger.run(lambda tx: erase_reference(tx, driver.wallet_id, "campaign 3", actor="U1")) == 1
 
-    again = desk.one(asked[0], HoldAnswer)
+    again = driver.one(asked[0], HoldAnswer)
     assert (again.duplicate, again.permit) == (True, first.permit)
-    desk.capture("h2", "1")
-    assert references(desk) == ["", "", "campaign 3"]
-    with desk.ledger.reading() as connection:
+    driver.capture("h2", "1")
+    assert references(driver) == ["", "", "campaign 3"]
+    with driver.ledger.reading() as connection:
         found = connection.execute(select(holds.c.hold_id, holds.c.reference)).all()
     assert dict(found) == {"h1": "", "h2": "campaign 3"}
 
 
-def test_a_text_put_in_later_is_found(desk: Desk) -> None:
+def test_a_text_put_in_later_is_found(driver: WalletDriver) -> None:
     """A transfer that never had one has no row for it; one that is made for it shows."""
-    desk.top_up("5")
+    driver.top_up("5")
     without_triggers(
-        desk,
+        driver,
         "INSERT INTO texts SELECT wallet_id, seq, hash, 'a gift', '' FROM transfers WHERE seq = 1",
     )
 
-    assert "transaction 1: text: its text was put in later" in desk.findings()[0]
+    assert "transaction 1: text: its text was put in later" in driver.findings()[0]
 
 
-def test_a_capture_that_comes_again_is_known_however_its_hold_was_erased(desk: Desk) -> None:
+def test_a_capture_that_comes_again_is_known_however_its_hold_was_erased(driver: WalletDriver) -> None:
     """It takes its reference from the hold: both lose it together, by whichever rule."""
-    desk.top_up("100")
+    driver.top_up("100")
     for name in ("before", "across", "numbered"):
-        desk.one(OpenHold(name, OUTBOUND_CALL, usd("1"), reference="campaign 3"), HoldAnswer)
-    desk.capture("before", "1")
-    desk.clock.skip(minutes=1)
-    instant = desk.clock.now()
-    desk.capture("across", "1")
-    numbered = desk.capture("numbered", "1")
+        driver.one(OpenHold(name, OUTBOUND_CALL, usd("1"), reference="campaign 3"), HoldAnswer)
+    driver.capture("before", "1")
+    driver.clock.skip(minutes=1)
+    instant = driver.clock.now()
+    driver.capture("across", "1")
+    numbered = driver.capture("numbered", "1")
 
-    assert desk.ledger.run(lambda tx: erase_before(tx, desk.wallet_id, instant, actor="U1")) == 1
-    assert desk.ledger.run(lambda tx: erase_numbers(tx, desk.wallet_id, [numbered.seq], actor="U1")) == 1
+    assert driver.ledger.run(lambda tx: erase_before(tx, driver.wallet_id, instant, actor="U1")) == 1
+    assert driver.ledger.run(lambda tx: erase_numbers(tx, driver.wallet_id, [numbered.seq], actor="U1")) == 1
 
-    assert references(desk) == ["", "", "campaign 3", ""]
+    assert references(driver) == ["", "", "campaign 3", ""]
     for name in ("before", "across", "numbered"):
-        assert desk.capture(name, "1").duplicate
-    with desk.ledger.reading() as connection:
+        assert driver.capture(name, "1").duplicate
+    with driver.ledger.reading() as connection:
         found = dict(connection.execute(select(holds.c.hold_id, holds.c.reference)).all())
     assert found == {"before": "", "across": "campaign 3", "numbered": ""}
 
 
-def bytes_of(desk: Desk) -> bytes:
+def bytes_of(driver: WalletDriver) -> bytes:
     """Give all that lies in the database's files, with its log."""
-    if desk.sqlite:
-        file = Path(desk.url.removeprefix("sqlite:///"))
+    if driver.sqlite:
+        file = Path(driver.url.removeprefix("sqlite:///"))
         return b"".join(one.read_bytes() for one in file.parent.glob(f"{file.name}*"))
-    with desk.ledger.store.writing() as connection:
+    with driver.ledger.store.writing() as connection:
         connection.execute(text("CHECKPOINT"))
         return b"".join(
             bytes(
@@ -260,26 +262,26 @@ def bytes_of(desk: Desk) -> bytes:
         )
 
 
-def test_what_was_erased_leaves_the_files_too(desk: Desk) -> None:
+def test_what_was_erased_leaves_the_files_too(driver: WalletDriver) -> None:
     """Enough of it that pages split while it was written, and a hold that carried it."""
-    desk.top_up("1000")
-    desk.one(OpenHold("h1", OUTBOUND_CALL, usd("1"), reference="zebra of hold"), HoldAnswer)
-    desk.capture("h1", "1")
-    desk.do(
+    driver.top_up("1000")
+    driver.one(OpenHold("h1", OUTBOUND_CALL, usd("1"), reference="zebra of hold"), HoldAnswer)
+    driver.capture("h1", "1")
+    driver.do(
         *(
             PostUsage("platform", f"call-{n}", OUTBOUND_CALL, 100, None, reference=f"zebra {n * 37 % 500}")
             for n in range(500)
         )
     )
-    desk.use("1", key="stays", reference="okapi")
-    last = desk.view().seq
-    desk.ledger.run(lambda tx: erase_numbers(tx, desk.wallet_id, list(range(1, last)), actor="U1"))
-    desk.ledger.run(lambda tx: erase_reference(tx, desk.wallet_id, "zebra of hold", actor="U1"))
-    assert b"zebra" in bytes_of(desk)
+    driver.use("1", key="stays", reference="okapi")
+    last = driver.view().seq
+    driver.ledger.run(lambda tx: erase_numbers(tx, driver.wallet_id, list(range(1, last)), actor="U1"))
+    driver.ledger.run(lambda tx: erase_reference(tx, driver.wallet_id, "zebra of hold", actor="U1"))
+    assert b"zebra" in bytes_of(driver)
 
-    assert overwrite_erased(desk.ledger.store)
+    assert overwrite_erased(driver.ledger.store)
 
-    found = bytes_of(desk)
+    found = bytes_of(driver)
     assert b"zebra" not in found
     assert b"okapi" in found
-    assert desk.use("1", reference="zebra 1", key="after").duplicate is False  # and it goes on
+    assert driver.use("1", reference="zebra 1", key="after").duplicate is False  # and it goes on

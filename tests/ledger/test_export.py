@@ -42,7 +42,7 @@ from ledger import (
 )
 from ledger.chart import Account
 from ledger.reading.export import ACCOUNTS
-from tests.ledger.desk import Desk, usd
+from tests.ledger.wallet_driver import WalletDriver, usd
 
 NASTY = (
     "=cmd|' /C calc'!A0",
@@ -100,23 +100,23 @@ def mixed(count: int) -> list[Command]:
     return commands
 
 
-def lived(desk: Desk, count: int) -> None:
+def lived(driver: WalletDriver, count: int) -> None:
     """Let so many transfers happen, a hundred and their corrections every twenty hours."""
-    desk.do(PostMoney("stripe", "credit:pi_first", CreditKind.TOP_UP, usd("50000"), None))
+    driver.do(PostMoney("stripe", "credit:pi_first", CreditKind.TOP_UP, usd("50000"), None))
     commands = iter(mixed(count))
-    while desk.view().seq + 120 < count:
-        outcomes = desk.do(*islice(commands, 100))
+    while driver.view().seq + 120 < count:
+        outcomes = driver.do(*islice(commands, 100))
         priced = [one for one in outcomes if isinstance(one, Receipt) and one.amount_micros > 1]
-        desk.do(*(Correct("operator", f"fix-{one.seq}", one.seq, 1, None, NASTY[0]) for one in priced[::9]))
-        desk.clock.skip(hours=20)
-    while (seq := desk.view().seq) < count:
-        desk.use("0.01", key=f"fill-{seq}")
+        driver.do(*(Correct("operator", f"fix-{one.seq}", one.seq, 1, None, NASTY[0]) for one in priced[::9]))
+        driver.clock.skip(hours=20)
+    while (seq := driver.view().seq) < count:
+        driver.use("0.01", key=f"fill-{seq}")
 
 
-def exported(desk: Desk, month: str | None = None) -> tuple[list[dict[str, str]], str]:
+def exported(driver: WalletDriver, month: str | None = None) -> tuple[list[dict[str, str]], str]:
     """Give an export as read back from CSV, and as Beancount."""
-    with desk.ledger.reading() as connection:
-        extract = extract_of(connection, desk.wallet_id, month)
+    with driver.ledger.reading() as connection:
+        extract = extract_of(connection, driver.wallet_id, month)
         paid = "".join(csv_lines(connection, extract, lambda source, source_id: "Visa ••4242"))
         beans = "".join(beancount_lines(connection, extract))
     return list(csv.DictReader(io.StringIO(paid, newline=""))), beans
@@ -134,15 +134,15 @@ def checked(beans: str, tmp_path: Path) -> list[data.Directive]:
     return list(entries)
 
 
-def test_ten_thousand_mixed_transfers_pass_the_check_and_add_up(desk: Desk, tmp_path: Path) -> None:
+def test_ten_thousand_mixed_transfers_pass_the_check_and_add_up(driver: WalletDriver, tmp_path: Path) -> None:
     """Every account's balance in Beancount is ours; every line of the CSV follows from the one before."""
-    lived(desk, 10_000)
+    lived(driver, 10_000)
 
-    rows, beans = exported(desk)
+    rows, beans = exported(driver)
     entries = checked(beans, tmp_path)
 
     ours = dict.fromkeys(Account, 0)
-    for one in desk.transfers():
+    for one in driver.transfers():
         ours[Account(one.debit)] -= one.amount
         ours[Account(one.credit)] += one.amount
     root = realization.realize(entries)  # type: ignore[no-untyped-call]
@@ -167,18 +167,18 @@ def test_ten_thousand_mixed_transfers_pass_the_check_and_add_up(desk: Desk, tmp_
     for number, row in enumerate(transfers, start=1):
         balance += Decimal(row["amount"])
         assert (row["number"], Decimal(row["balance_after"])) == (str(number), balance)
-    assert Decimal(closing["balance_after"]) == balance == Decimal(desk.view().balance_micros).scaleb(-6)
+    assert Decimal(closing["balance_after"]) == balance == Decimal(driver.view().balance_micros).scaleb(-6)
     assert closing["description"] == f"opening 0.00, transactions {balance}, closing {balance}"
 
 
-def test_no_cell_is_a_formula_and_no_text_is_lost(desk: Desk) -> None:
+def test_no_cell_is_a_formula_and_no_text_is_lost(driver: WalletDriver) -> None:
     """A spreadsheet shows what was written, and runs nothing."""
-    desk.top_up("100", key="credit:pi_1")
+    driver.top_up("100", key="credit:pi_1")
     for number, text in enumerate(NASTY):
-        desk.use("1", key=f"{text[:9]}{number}", reference=text, description=text)
-    desk.do(PostMoney("stripe", "refund:=cmd()", CreditKind.REFUND, 1, None))
+        driver.use("1", key=f"{text[:9]}{number}", reference=text, description=text)
+    driver.do(PostMoney("stripe", "refund:=cmd()", CreditKind.REFUND, 1, None))
 
-    rows, _ = exported(desk)
+    rows, _ = exported(driver)
 
     for text, row in zip(NASTY, rows[2:-2], strict=True):
         # Apostrophes are put in, and nothing else is changed.
@@ -209,14 +209,14 @@ def test_a_spreadsheet_of_any_locale_runs_nothing(
     blank: Path, tmp_path: Path, separator: str, quoting: Literal[0, 3]
 ) -> None:
     """Where numbers have commas, a file is cut at semicolons: quotes in the middle of a cell then protect nothing."""
-    desk = Desk(f"sqlite:///{shutil.copy(blank, tmp_path)}")
+    driver = WalletDriver(f"sqlite:///{shutil.copy(blank, tmp_path)}")
     for number, text in enumerate(NASTY):
-        desk.use("0", key=f"{text[:9]}{number}", reference=text, description=text)
-    with desk.ledger.reading() as connection:
+        driver.use("0", key=f"{text[:9]}{number}", reference=text, description=text)
+    with driver.ledger.reading() as connection:
         lines = list(
-            csv_lines(connection, extract_of(connection, desk.wallet_id), lambda source, key: "=card")
+            csv_lines(connection, extract_of(connection, driver.wallet_id), lambda source, key: "=card")
         )
-    desk.close()
+    driver.close()
 
     rows = csv.reader(io.StringIO("".join(lines), newline=""), delimiter=separator, quoting=quoting)
 
@@ -225,15 +225,15 @@ def test_a_spreadsheet_of_any_locale_runs_nothing(
     assert sum("cmd" in cell for cell in cells) >= 3
 
 
-def test_beancount_reads_every_text_back_as_it_is(desk: Desk, tmp_path: Path) -> None:
+def test_beancount_reads_every_text_back_as_it_is(driver: WalletDriver, tmp_path: Path) -> None:
     """Quotes, line ends, scripts that run from right to left: not a character is lost, and none is syntax."""
-    desk.top_up("100", key="credit:pi_1")
+    driver.top_up("100", key="credit:pi_1")
     for number, text in enumerate(NASTY):
-        desk.use("1", key=f"call-{number}", reference=text, description=text)
-    desk.do(OpenHold("h1", OUTBOUND_CALL, usd("1")), CaptureHold("h1", usd("0.75"), None))
-    desk.do(Correct("operator", "fix", 2, usd("0.5"), None, "wrong rate"))
+        driver.use("1", key=f"call-{number}", reference=text, description=text)
+    driver.do(OpenHold("h1", OUTBOUND_CALL, usd("1")), CaptureHold("h1", usd("0.75"), None))
+    driver.do(Correct("operator", "fix", 2, usd("0.5"), None, "wrong rate"))
 
-    _, beans = exported(desk)
+    _, beans = exported(driver)
 
     found = [entry for entry in checked(beans, tmp_path) if isinstance(entry, data.Transaction)]
     told = [(entry.narration, entry.meta.get("reference", "")) for entry in found]
@@ -245,13 +245,13 @@ def test_beancount_reads_every_text_back_as_it_is(desk: Desk, tmp_path: Path) ->
     assert (found[0].meta["number"], found[0].meta["key"]) == (1, "stripe:credit:pi_1")
 
 
-def test_an_erased_text_is_an_empty_text(desk: Desk, tmp_path: Path) -> None:
+def test_an_erased_text_is_an_empty_text(driver: WalletDriver, tmp_path: Path) -> None:
     """The transaction is exported, without what somebody had written."""
-    desk.top_up("100")
-    desk.use("1", reference="campaign 7", description="Ann to Bob")
-    desk.ledger.run(lambda tx: erase_numbers(tx, desk.wallet_id, [2], actor="U1"))
+    driver.top_up("100")
+    driver.use("1", reference="campaign 7", description="Ann to Bob")
+    driver.ledger.run(lambda tx: erase_numbers(tx, driver.wallet_id, [2], actor="U1"))
 
-    rows, beans = exported(desk)
+    rows, beans = exported(driver)
 
     assert (rows[2]["number"], rows[2]["reference"], rows[2]["description"]) == ("2", "", "")
     entry = [entry for entry in checked(beans, tmp_path) if isinstance(entry, data.Transaction)][1]
@@ -259,9 +259,9 @@ def test_an_erased_text_is_an_empty_text(desk: Desk, tmp_path: Path) -> None:
     assert "campaign" not in beans
 
 
-def test_a_wallet_without_transactions_is_exported_too(desk: Desk, tmp_path: Path) -> None:
+def test_a_wallet_without_transactions_is_exported_too(driver: WalletDriver, tmp_path: Path) -> None:
     """Opening and closing are zero, and the check passes."""
-    rows, beans = exported(desk)
+    rows, beans = exported(driver)
 
     assert [(row["kind"], row["balance_after"]) for row in rows] == [
         ("opening", "0.00"),
@@ -271,13 +271,13 @@ def test_a_wallet_without_transactions_is_exported_too(desk: Desk, tmp_path: Pat
 
 
 @pytest.mark.parametrize("currency", ["JPY", "KWD"])
-def test_micro_units_of_any_currency_are_exact(desk: Desk, tmp_path: Path, currency: str) -> None:
+def test_micro_units_of_any_currency_are_exact(driver: WalletDriver, tmp_path: Path, currency: str) -> None:
     """Without minor units and with three: a millionth is neither rounded away nor tolerated."""
-    desk.wallet_id = desk.open_wallet(currency=currency)
-    desk.top_up("100")
-    desk.use("0.000001")
+    driver.wallet_id = driver.open_wallet(currency=currency)
+    driver.top_up("100")
+    driver.use("0.000001")
 
-    rows, beans = exported(desk)
+    rows, beans = exported(driver)
 
     assert (rows[-1]["balance_after"], rows[-1]["currency"]) == ("99.999999", currency)
     checked(beans, tmp_path)
@@ -297,20 +297,20 @@ FORGERIES = {
 
 @pytest.mark.backends("sqlite")
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_books_that_were_forged_are_not_exported(desk: Desk, forgery: str) -> None:
+def test_books_that_were_forged_are_not_exported(driver: WalletDriver, forgery: str) -> None:
     """Both formats stop at the first transaction that does not follow from the one before."""
     statement, seq = FORGERIES[forgery]
-    desk.honest = False
-    desk.top_up("10")
+    driver.honest = False
+    driver.top_up("10")
     for _ in range(3):
-        desk.use("1")
-    with desk.ledger.store.writing() as connection:
+        driver.use("1")
+    with driver.ledger.store.writing() as connection:
         for operation in ("update", "delete"):
             connection.execute(sql(f"DROP TRIGGER transfers_no_{operation}"))
         connection.execute(sql(statement))
 
-    with desk.ledger.reading() as connection:
-        extract = extract_of(connection, desk.wallet_id)
+    with driver.ledger.reading() as connection:
+        extract = extract_of(connection, driver.wallet_id)
         for lines in (
             csv_lines(connection, extract, lambda source, key: ""),
             beancount_lines(connection, extract),
@@ -321,45 +321,45 @@ def test_books_that_were_forged_are_not_exported(desk: Desk, forgery: str) -> No
 
 
 @pytest.mark.backends("sqlite")
-def test_what_was_forged_before_a_month_is_found(desk: Desk) -> None:
+def test_what_was_forged_before_a_month_is_found(driver: WalletDriver) -> None:
     """A month opens with what the transfers before it add up to, so these are held to their balance too."""
-    desk.honest = False
-    desk.top_up("10")
-    desk.clock.skip(days=31)
-    desk.use("1")
-    with desk.ledger.store.writing() as connection:
+    driver.honest = False
+    driver.top_up("10")
+    driver.clock.skip(days=31)
+    driver.use("1")
+    with driver.ledger.store.writing() as connection:
         connection.execute(sql("DROP TRIGGER transfers_no_update"))
         connection.execute(sql("UPDATE transfers SET amount = amount + 1 WHERE seq = 1"))
 
-    with desk.ledger.reading() as connection, pytest.raises(BooksBroken, match="transaction 1 "):
-        list(beancount_lines(connection, extract_of(connection, desk.wallet_id, "2026-12")))
+    with driver.ledger.reading() as connection, pytest.raises(BooksBroken, match="transaction 1 "):
+        list(beancount_lines(connection, extract_of(connection, driver.wallet_id, "2026-12")))
 
 
-def test_months_follow_on_from_each_other(desk: Desk, tmp_path: Path) -> None:
+def test_months_follow_on_from_each_other(driver: WalletDriver, tmp_path: Path) -> None:
     """The closing of one is the opening of the next, each passes the check, and none is missing."""
-    lived(desk, 1_200)
-    desk.clock.skip(days=62)
-    desk.use("1", key="later")
+    lived(driver, 1_200)
+    driver.clock.skip(days=62)
+    driver.use("1", key="later")
     months = ("2026-10", "2026-11", "2026-12", "2027-01", "2027-02")
 
-    found = [exported(desk, month) for month in months]
+    found = [exported(driver, month) for month in months]
 
     counts = [len(rows) - 2 for rows, _ in found]
     assert min(counts[1:3]) > 100
     assert (counts[0], *counts[3:], sum(counts)) == (0, 0, 1, 1_201)
-    for (rows, beans), (following, _) in zip(found, [*found[1:], exported(desk, "2027-03")], strict=True):
+    for (rows, beans), (following, _) in zip(found, [*found[1:], exported(driver, "2027-03")], strict=True):
         assert rows[-1]["balance_after"] == following[0]["balance_after"]
         checked(beans, tmp_path)
 
 
-def test_a_month_counts_what_is_its_own(desk: Desk, tmp_path: Path) -> None:
+def test_a_month_counts_what_is_its_own(driver: WalletDriver, tmp_path: Path) -> None:
     """What was before it is dated the day before: summed up by its days, a month has its own usage and no more."""
-    desk.top_up("100")
-    desk.use("5")
-    desk.clock.skip(days=10)
-    desk.use("7")
+    driver.top_up("100")
+    driver.use("5")
+    driver.clock.skip(days=10)
+    driver.use("7")
 
-    _, beans = exported(desk, "2026-12")
+    _, beans = exported(driver, "2026-12")
 
     found = [entry for entry in checked(beans, tmp_path) if isinstance(entry, data.Transaction)]
     assert [entry.date for entry in found] == [date(2026, 11, 30), date(2026, 12, 3)]
@@ -372,15 +372,15 @@ def test_a_month_counts_what_is_its_own(desk: Desk, tmp_path: Path) -> None:
     assert used == {date(2026, 11, 30): Decimal(5), date(2026, 12, 3): Decimal(7)}
 
 
-def test_a_month_begins_at_midnight_in_the_wallets_zone(desk: Desk, tmp_path: Path) -> None:
+def test_a_month_begins_at_midnight_in_the_wallets_zone(driver: WalletDriver, tmp_path: Path) -> None:
     """The last microsecond of November in New York is November, in both formats."""
-    desk.clock.at = datetime(2026, 12, 1, 5, 0, tzinfo=UTC) - timedelta(microseconds=1)
-    desk.top_up("100")
-    desk.clock.skip(microseconds=1)
-    desk.use("7")
+    driver.clock.at = datetime(2026, 12, 1, 5, 0, tzinfo=UTC) - timedelta(microseconds=1)
+    driver.top_up("100")
+    driver.clock.skip(microseconds=1)
+    driver.use("7")
 
-    november, _ = exported(desk, "2026-11")
-    december, beans = exported(desk, "2026-12")
+    november, _ = exported(driver, "2026-11")
+    december, beans = exported(driver, "2026-12")
 
     assert [row["number"] for row in november[1:-1]] == ["1"]
     assert [row["number"] for row in december[1:-1]] == ["2"]
@@ -391,24 +391,24 @@ def test_a_month_begins_at_midnight_in_the_wallets_zone(desk: Desk, tmp_path: Pa
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
 def test_days_are_those_of_the_wallet(database: str, zone: str, tmp_path: Path) -> None:
     """The same instant is another day in Kiritimati."""
-    desk = Desk(database, zone=zone)
-    desk.top_up("5")  # Monday, 9:00 in UTC
-    desk.clock.skip(hours=4)
-    desk.use("1")
+    driver = WalletDriver(database, zone=zone)
+    driver.top_up("5")  # Monday, 9:00 in UTC
+    driver.clock.skip(hours=4)
+    driver.use("1")
 
-    _, beans = exported(desk)
-    desk.close()
+    _, beans = exported(driver)
+    driver.close()
 
     days = [entry.date.day for entry in checked(beans, tmp_path) if isinstance(entry, data.Transaction)]
     assert days == ([23, 24] if zone == "Pacific/Kiritimati" else [23, 23])
 
 
 @pytest.mark.backends("postgresql")
-def test_a_server_keeps_what_was_not_asked_for_yet(desk: Desk) -> None:
+def test_a_server_keeps_what_was_not_asked_for_yet(driver: WalletDriver) -> None:
     """The rows wait in a cursor of the server's; a driver would take all of them, where Python counts no memory."""
-    desk.top_up("10")
-    with desk.ledger.reading() as connection:
-        lines = beancount_lines(connection, extract_of(connection, desk.wallet_id))
+    driver.top_up("10")
+    with driver.ledger.reading() as connection:
+        lines = beancount_lines(connection, extract_of(connection, driver.wallet_id))
         list(islice(lines, 2))
         named = sql(
             "SELECT count(*) FROM pg_cursors WHERE name <> ''"
@@ -418,15 +418,17 @@ def test_a_server_keeps_what_was_not_asked_for_yet(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "beancount"])
-def test_a_long_history_takes_no_more_memory(desk: Desk, form: str) -> None:
+def test_a_long_history_takes_no_more_memory(driver: WalletDriver, form: str) -> None:
     """Streamed: five times the rows, the same peak."""
     peaks, characters = [], 0
     for count in (4_000, 20_000):
-        while (seq := desk.view().seq) < count:
+        while (seq := driver.view().seq) < count:
             numbers = range(seq, min(count, seq + 2_000))
-            desk.do(*(PostUsage("platform", f"m-{one}", OUTBOUND_CALL, 1, None, 60, "c") for one in numbers))
-        with desk.ledger.reading() as connection:
-            extract = extract_of(connection, desk.wallet_id)
+            driver.do(
+                *(PostUsage("platform", f"m-{one}", OUTBOUND_CALL, 1, None, 60, "c") for one in numbers)
+            )
+        with driver.ledger.reading() as connection:
+            extract = extract_of(connection, driver.wallet_id)
 
             def lines(connection: Connection = connection, extract: Extract = extract) -> Iterator[str]:
                 if form == "beancount":

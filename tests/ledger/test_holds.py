@@ -22,42 +22,42 @@ from ledger import (
     Standing,
     WalletPolicy,
 )
-from tests.ledger.desk import MORNING, Desk, usd
+from tests.ledger.wallet_driver import MORNING, WalletDriver, usd
 
 LIFETIME = WalletPolicy().hold_lifetime
 
 
-def test_a_start_sets_its_estimate_aside(desk: Desk) -> None:
+def test_a_start_sets_its_estimate_aside(driver: WalletDriver) -> None:
     """The balance stays, what is available falls."""
-    desk.top_up("10")
+    driver.top_up("10")
 
-    answer = desk.ask("h1", estimate="0.45")
+    answer = driver.ask("h1", estimate="0.45")
 
     assert answer.permit.allowed
     assert answer.permit.reason is Reason.ALLOWED
     assert (answer.amount_micros, answer.expires_at) == (usd("0.45"), MORNING + LIFETIME)
-    view = desk.view()
+    view = driver.view()
     assert (view.balance_micros, view.available_micros, view.open_holds) == (usd("10"), usd("9.55"), 1)
 
 
-def test_a_start_without_an_estimate_takes_the_default(desk: Desk) -> None:
+def test_a_start_without_an_estimate_takes_the_default(driver: WalletDriver) -> None:
     """Fifty cents."""
-    desk.top_up("10")
+    driver.top_up("10")
 
-    assert desk.ask("h1").amount_micros == usd("0.50")
+    assert driver.ask("h1").amount_micros == usd("0.50")
 
 
-def test_the_same_question_gets_the_same_answer(desk: Desk) -> None:
+def test_the_same_question_gets_the_same_answer(driver: WalletDriver) -> None:
     """And holds once."""
-    desk.top_up("10")
-    first = desk.ask("h1", estimate="1")
-    desk.clock.skip(minutes=1)
+    driver.top_up("10")
+    first = driver.ask("h1", estimate="1")
+    driver.clock.skip(minutes=1)
 
-    again = desk.ask("h1", estimate="1")
+    again = driver.ask("h1", estimate="1")
 
     assert again.duplicate
     assert again.expires_at == first.expires_at
-    assert desk.view().held_micros == usd("1")
+    assert driver.view().held_micros == usd("1")
 
 
 @pytest.mark.parametrize(
@@ -70,271 +70,275 @@ def test_the_same_question_gets_the_same_answer(desk: Desk) -> None:
         (OpenHold("h1", OUTBOUND_CALL, usd("1"), parent="h0"), "parent"),
     ],
 )
-def test_the_same_hold_id_with_another_question_is_refused(desk: Desk, other: OpenHold, field: str) -> None:
+def test_the_same_hold_id_with_another_question_is_refused(
+    driver: WalletDriver, other: OpenHold, field: str
+) -> None:
     """It names what differs."""
-    desk.top_up("10")
-    desk.ask("h1", estimate="1")
+    driver.top_up("10")
+    driver.ask("h1", estimate="1")
 
-    refusal = desk.refusal(other)
+    refusal = driver.refusal(other)
 
     assert isinstance(refusal, KeyReused)
     assert refusal.field == field
 
 
-def test_exactly_what_is_available_may_be_held(desk: Desk) -> None:
+def test_exactly_what_is_available_may_be_held(driver: WalletDriver) -> None:
     """The next cent may not."""
-    desk.top_up("5")
+    driver.top_up("5")
 
-    assert desk.ask("h1", estimate="5").permit.allowed
-    refused = desk.ask("h2", estimate="0.01")
+    assert driver.ask("h1", estimate="5").permit.allowed
+    refused = driver.ask("h2", estimate="0.01")
 
     assert not refused.permit.allowed
     assert refused.permit.reason is Reason.INSUFFICIENT_AVAILABLE
     assert (refused.amount_micros, refused.expires_at) == (0, None)
-    assert desk.view().available_micros == 0
+    assert driver.view().available_micros == 0
 
 
-def test_a_refusal_is_remembered_by_its_id(desk: Desk) -> None:
+def test_a_refusal_is_remembered_by_its_id(driver: WalletDriver) -> None:
     """Money that came since does not change it; another id asks anew."""
-    desk.top_up("1")
-    desk.ask("h1", estimate="5")
-    desk.top_up("100")
+    driver.top_up("1")
+    driver.ask("h1", estimate="5")
+    driver.top_up("100")
 
-    again = desk.ask("h1", estimate="5")
+    again = driver.ask("h1", estimate="5")
 
     assert again.duplicate
     assert not again.permit.allowed
-    assert desk.ask("h2", estimate="5").permit.allowed
-    assert isinstance(desk.refusal(CaptureHold("h1", usd("1"), None)), HoldEnded)
+    assert driver.ask("h2", estimate="5").permit.allowed
+    assert isinstance(driver.refusal(CaptureHold("h1", usd("1"), None)), HoldEnded)
 
 
-def test_work_without_a_price_starts_in_every_standing(desk: Desk) -> None:
+def test_work_without_a_price_starts_in_every_standing(driver: WalletDriver) -> None:
     """Even before the first money."""
-    assert desk.view().standing is Standing.NOT_CONNECTED
+    assert driver.view().standing is Standing.NOT_CONNECTED
 
-    answer = desk.ask("h1", estimate="0")
+    answer = driver.ask("h1", estimate="0")
 
     assert answer.permit.allowed
     assert answer.permit.reason is Reason.FREE_OF_CHARGE
-    assert desk.capture("h1", "0").amount_micros == 0
+    assert driver.capture("h1", "0").amount_micros == 0
 
 
-def test_a_capture_is_one_transfer_of_the_real_amount(desk: Desk) -> None:
+def test_a_capture_is_one_transfer_of_the_real_amount(driver: WalletDriver) -> None:
     """Less or more than was held; the rest is free again."""
-    desk.top_up("10")
-    desk.ask("less", estimate="1")
-    desk.ask("more", estimate="1")
+    driver.top_up("10")
+    driver.ask("less", estimate="1")
+    driver.ask("more", estimate="1")
 
-    desk.capture("less", "0.25")
-    desk.capture("more", "3")
+    driver.capture("less", "0.25")
+    driver.capture("more", "3")
 
-    view = desk.view()
+    view = driver.view()
     assert (view.balance_micros, view.held_micros, view.open_holds) == (usd("6.75"), 0, 0)
-    assert [row.amount_micros for row in desk.history()][:2] == [usd("-3"), usd("-0.25")]
+    assert [row.amount_micros for row in driver.history()][:2] == [usd("-3"), usd("-0.25")]
 
 
-def test_a_capture_twice_is_one_transfer(desk: Desk) -> None:
+def test_a_capture_twice_is_one_transfer(driver: WalletDriver) -> None:
     """A retry gets its receipt, another amount a conflict; also for an amount of nothing."""
-    desk.top_up("10")
-    desk.ask("h1")
-    desk.ask("h2")
-    first = desk.capture("h1", "0.30")
-    desk.capture("h2", "0")
+    driver.top_up("10")
+    driver.ask("h1")
+    driver.ask("h2")
+    first = driver.capture("h1", "0.30")
+    driver.capture("h2", "0")
 
-    assert desk.capture("h1", "0.30").seq == first.seq
-    assert desk.capture("h2", "0").duplicate
-    assert isinstance(desk.refusal(CaptureHold("h1", usd("0.31"), None)), KeyReused)
-    assert desk.view().balance_micros == usd("9.70")
+    assert driver.capture("h1", "0.30").seq == first.seq
+    assert driver.capture("h2", "0").duplicate
+    assert isinstance(driver.refusal(CaptureHold("h1", usd("0.31"), None)), KeyReused)
+    assert driver.view().balance_micros == usd("9.70")
 
 
-def test_usage_that_names_a_hold_captures_it(desk: Desk) -> None:
+def test_usage_that_names_a_hold_captures_it(driver: WalletDriver) -> None:
     """One transfer, under the usage's own key; the hold's own capture then comes too late."""
-    desk.top_up("10")
-    desk.ask("h1")
+    driver.top_up("10")
+    driver.ask("h1")
 
-    desk.use("0.80", hold="h1")
+    driver.use("0.80", hold="h1")
 
-    assert desk.view().held_micros == 0
-    refusal = desk.refusal(CaptureHold("h1", usd("0.80"), None))
+    assert driver.view().held_micros == 0
+    refusal = driver.refusal(CaptureHold("h1", usd("0.80"), None))
     assert isinstance(refusal, HoldEnded)
     assert refusal.ending == "captured"
 
 
-def test_a_released_hold_is_free_again(desk: Desk) -> None:
+def test_a_released_hold_is_free_again(driver: WalletDriver) -> None:
     """Twice is once; afterwards it cannot be captured."""
-    desk.top_up("10")
-    desk.ask("h1", estimate="4")
+    driver.top_up("10")
+    driver.ask("h1", estimate="4")
 
-    first = desk.one(ReleaseHold("h1"), HoldReleased)
-    again = desk.one(ReleaseHold("h1"), HoldReleased)
+    first = driver.one(ReleaseHold("h1"), HoldReleased)
+    again = driver.one(ReleaseHold("h1"), HoldReleased)
 
     assert (first.duplicate, again.duplicate) == (False, True)
-    assert desk.view().available_micros == usd("10")
-    refusal = desk.refusal(CaptureHold("h1", usd("1"), None))
+    assert driver.view().available_micros == usd("10")
+    refusal = driver.refusal(CaptureHold("h1", usd("1"), None))
     assert isinstance(refusal, HoldEnded)
     assert refusal.ending == "released"
 
 
 @pytest.mark.parametrize("command", [ReleaseHold("nope"), ExtendHold("nope"), CaptureHold("nope", 1, None)])
 def test_a_hold_that_never_was_is_unknown(
-    desk: Desk, command: ReleaseHold | ExtendHold | CaptureHold
+    driver: WalletDriver, command: ReleaseHold | ExtendHold | CaptureHold
 ) -> None:
     """Nothing is made up for it."""
-    assert isinstance(desk.refusal(command), HoldUnknown)
+    assert isinstance(driver.refusal(command), HoldUnknown)
 
 
-def test_a_hold_runs_out_by_time_alone(desk: Desk) -> None:
+def test_a_hold_runs_out_by_time_alone(driver: WalletDriver) -> None:
     """No sweep came by, and yet it holds nothing and cannot be captured."""
-    desk.top_up("10")
-    desk.ask("h1", estimate="10")
+    driver.top_up("10")
+    driver.ask("h1", estimate="10")
 
-    desk.clock.at += LIFETIME - timedelta(microseconds=1)
-    assert desk.view().available_micros == 0
-    desk.clock.at += timedelta(microseconds=1)
+    driver.clock.at += LIFETIME - timedelta(microseconds=1)
+    assert driver.view().available_micros == 0
+    driver.clock.at += timedelta(microseconds=1)
 
-    assert desk.view().available_micros == usd("10")
-    refusal = desk.refusal(CaptureHold("h1", usd("1"), None))
+    assert driver.view().available_micros == usd("10")
+    refusal = driver.refusal(CaptureHold("h1", usd("1"), None))
     assert isinstance(refusal, HoldEnded)
     assert refusal.ending == "expired"
-    assert desk.ask("h2", estimate="10").permit.allowed
+    assert driver.ask("h2", estimate="10").permit.allowed
 
 
-def test_usage_of_a_hold_that_ran_out_is_still_posted(desk: Desk) -> None:
+def test_usage_of_a_hold_that_ran_out_is_still_posted(driver: WalletDriver) -> None:
     """It happened, with our permission."""
-    desk.top_up("1")
-    desk.ask("h1", estimate="1")
-    desk.clock.skip(minutes=6)
-    desk.use("1")
+    driver.top_up("1")
+    driver.ask("h1", estimate="1")
+    driver.clock.skip(minutes=6)
+    driver.use("1")
 
-    receipt = desk.use("0.90", hold="h1")
+    receipt = driver.use("0.90", hold="h1")
 
     assert not receipt.after_stop
-    assert desk.view().balance_micros == usd("-0.90")
+    assert driver.view().balance_micros == usd("-0.90")
 
 
-def test_an_extension_gives_time_and_money(desk: Desk) -> None:
+def test_an_extension_gives_time_and_money(driver: WalletDriver) -> None:
     """The new total is set aside, the time starts again."""
-    desk.top_up("10")
-    desk.ask("h1", estimate="1")
-    desk.clock.skip(minutes=4)
+    driver.top_up("10")
+    driver.ask("h1", estimate="1")
+    driver.clock.skip(minutes=4)
 
-    answer = desk.extend("h1", "2.50")
+    answer = driver.extend("h1", "2.50")
 
     assert answer.permit.allowed
     assert answer.end_by is None
-    assert (answer.amount_micros, answer.expires_at) == (usd("2.50"), desk.clock.at + LIFETIME)
-    desk.clock.skip(minutes=4)
-    assert desk.view().held_micros == usd("2.50")
+    assert (answer.amount_micros, answer.expires_at) == (usd("2.50"), driver.clock.at + LIFETIME)
+    driver.clock.skip(minutes=4)
+    assert driver.view().held_micros == usd("2.50")
 
 
-def test_an_extension_needs_no_money_for_what_is_held_already(desk: Desk) -> None:
+def test_an_extension_needs_no_money_for_what_is_held_already(driver: WalletDriver) -> None:
     """Everything is set aside, and more time costs nothing more."""
-    desk.top_up("5")
-    desk.ask("h1", estimate="5")
+    driver.top_up("5")
+    driver.ask("h1", estimate="5")
 
-    assert desk.extend("h1").permit.allowed
-    assert desk.extend("h1", "3").amount_micros == usd("5")
+    assert driver.extend("h1").permit.allowed
+    assert driver.extend("h1", "3").amount_micros == usd("5")
 
 
-def test_an_extension_beyond_the_money_is_told_when_to_end(desk: Desk) -> None:
+def test_an_extension_beyond_the_money_is_told_when_to_end(driver: WalletDriver) -> None:
     """The work may use up what it has."""
-    desk.top_up("5")
-    opened = desk.ask("h1", estimate="4")
-    desk.clock.skip(minutes=2)
+    driver.top_up("5")
+    opened = driver.ask("h1", estimate="4")
+    driver.clock.skip(minutes=2)
 
-    answer = desk.extend("h1", "5.01")
+    answer = driver.extend("h1", "5.01")
 
     assert not answer.permit.allowed
     assert answer.end_by == opened.expires_at
-    assert desk.view().held_micros == usd("4")
+    assert driver.view().held_micros == usd("4")
 
 
-def test_a_running_inbound_call_may_go_on_after_the_stop(desk: Desk) -> None:
+def test_a_running_inbound_call_may_go_on_after_the_stop(driver: WalletDriver) -> None:
     """It is never cut off; an outbound call is told to end."""
-    desk.top_up("2")
-    desk.ask("in", kind=INBOUND_CALL, estimate="1")
-    desk.ask("out", estimate="1")
-    desk.use("2")
+    driver.top_up("2")
+    driver.ask("in", kind=INBOUND_CALL, estimate="1")
+    driver.ask("out", estimate="1")
+    driver.use("2")
 
-    assert desk.extend("in").permit.allowed
-    outbound = desk.extend("out")
+    assert driver.extend("in").permit.allowed
+    outbound = driver.extend("out")
     assert not outbound.permit.allowed
     assert outbound.permit.reason is Reason.EMPTY
     assert outbound.end_by is not None
 
 
-def test_a_running_inbound_call_may_finish_even_when_everything_is_paused(desk: Desk) -> None:
+def test_a_running_inbound_call_may_finish_even_when_everything_is_paused(driver: WalletDriver) -> None:
     """On what it has: more money is not set aside for it."""
-    desk.set_policy(grace=timedelta())
-    desk.top_up("2")
-    desk.ask("in", kind=INBOUND_CALL, estimate="1")
-    desk.use("2")
-    assert desk.view().standing is Standing.PAUSED
-    desk.clock.skip(minutes=4)
+    driver.set_policy(grace=timedelta())
+    driver.top_up("2")
+    driver.ask("in", kind=INBOUND_CALL, estimate="1")
+    driver.use("2")
+    assert driver.view().standing is Standing.PAUSED
+    driver.clock.skip(minutes=4)
 
-    answer = desk.extend("in", "1.50")
+    answer = driver.extend("in", "1.50")
 
     assert answer.permit.allowed
     assert answer.end_by is None
-    assert (answer.amount_micros, answer.expires_at) == (usd("1"), desk.clock.at + LIFETIME)
+    assert (answer.amount_micros, answer.expires_at) == (usd("1"), driver.clock.at + LIFETIME)
 
 
-def test_work_inside_an_inbound_call_is_judged_as_inbound(desk: Desk) -> None:
+def test_work_inside_an_inbound_call_is_judged_as_inbound(driver: WalletDriver) -> None:
     """Only while that call runs."""
-    desk.top_up("1")
-    desk.ask("call", kind=INBOUND_CALL, estimate="0.50")
-    desk.use("1")
+    driver.top_up("1")
+    driver.ask("call", kind=INBOUND_CALL, estimate="0.50")
+    driver.use("1")
 
-    assert not desk.ask("alone", kind=AI_TASK).permit.allowed
-    assert desk.ask("inside", kind=AI_TASK, parent="call").permit.allowed
-    desk.capture("call", "0.20")
-    assert not desk.ask("later", kind=AI_TASK, parent="call").permit.allowed
+    assert not driver.ask("alone", kind=AI_TASK).permit.allowed
+    assert driver.ask("inside", kind=AI_TASK, parent="call").permit.allowed
+    driver.capture("call", "0.20")
+    assert not driver.ask("later", kind=AI_TASK, parent="call").permit.allowed
 
 
 @pytest.mark.parametrize("kind", [OUTBOUND_CALL, "sms"])
-def test_only_an_ai_task_may_name_an_inbound_call_to_be_judged_as_inbound(desk: Desk, kind: str) -> None:
+def test_only_an_ai_task_may_name_an_inbound_call_to_be_judged_as_inbound(
+    driver: WalletDriver, kind: str
+) -> None:
     """In grace, other work inside a running inbound call is refused as it is alone."""
-    desk.top_up("1")
-    desk.ask("call", kind=INBOUND_CALL, estimate="0.50")
-    desk.use("1")
-    assert desk.view().standing is Standing.GRACE
+    driver.top_up("1")
+    driver.ask("call", kind=INBOUND_CALL, estimate="0.50")
+    driver.use("1")
+    assert driver.view().standing is Standing.GRACE
 
-    hidden = desk.ask("hidden", kind=kind, parent="call")
+    hidden = driver.ask("hidden", kind=kind, parent="call")
 
     assert (hidden.permit.allowed, hidden.permit.reason) == (False, Reason.EMPTY)
-    assert desk.ask("inside", kind=AI_TASK, parent="call").permit.allowed
+    assert driver.ask("inside", kind=AI_TASK, parent="call").permit.allowed
 
 
-def test_a_parent_that_is_not_an_inbound_call_opens_nothing(desk: Desk) -> None:
+def test_a_parent_that_is_not_an_inbound_call_opens_nothing(driver: WalletDriver) -> None:
     """Neither a task that was judged as inbound, nor an outbound call, nor a task of its own, nor one unknown."""
-    desk.top_up("2")
-    desk.ask("call", kind=INBOUND_CALL, estimate="0.25")
-    desk.ask("out", estimate="0.25")
-    desk.ask("task", kind=AI_TASK, estimate="0.25")
-    desk.use("2")
-    assert desk.ask("inside", kind=AI_TASK, parent="call").permit.allowed
+    driver.top_up("2")
+    driver.ask("call", kind=INBOUND_CALL, estimate="0.25")
+    driver.ask("out", estimate="0.25")
+    driver.ask("task", kind=AI_TASK, estimate="0.25")
+    driver.use("2")
+    assert driver.ask("inside", kind=AI_TASK, parent="call").permit.allowed
 
     for parent in ("inside", "out", "task", "unknown"):
-        assert not desk.ask(f"in {parent}", kind=AI_TASK, parent=parent).permit.allowed
+        assert not driver.ask(f"in {parent}", kind=AI_TASK, parent=parent).permit.allowed
 
 
-def test_an_outbound_call_inside_an_inbound_call_is_extended_as_outbound(desk: Desk) -> None:
+def test_an_outbound_call_inside_an_inbound_call_is_extended_as_outbound(driver: WalletDriver) -> None:
     """After the stop it is told to end; an AI task inside that call goes on."""
-    desk.top_up("3")
-    desk.ask("call", kind=INBOUND_CALL, estimate="1")
-    desk.ask("hidden", estimate="1", parent="call")
-    desk.ask("inside", kind=AI_TASK, estimate="1", parent="call")
-    desk.use("3")
+    driver.top_up("3")
+    driver.ask("call", kind=INBOUND_CALL, estimate="1")
+    driver.ask("hidden", estimate="1", parent="call")
+    driver.ask("inside", kind=AI_TASK, estimate="1", parent="call")
+    driver.use("3")
 
-    assert desk.extend("hidden").end_by is not None
-    assert desk.extend("inside").permit.allowed
+    assert driver.extend("hidden").end_by is not None
+    assert driver.extend("inside").permit.allowed
 
 
-def test_a_hold_opened_and_captured_in_one_batch_is_whole(desk: Desk) -> None:
+def test_a_hold_opened_and_captured_in_one_batch_is_whole(driver: WalletDriver) -> None:
     """Later commands of a batch see what earlier ones did."""
-    desk.top_up("1")
+    driver.top_up("1")
 
-    outcomes = desk.do(
+    outcomes = driver.do(
         OpenHold("a", OUTBOUND_CALL, usd("0.60")),
         OpenHold("b", OUTBOUND_CALL, usd("0.60")),
         CaptureHold("a", usd("0.30"), None),
@@ -344,5 +348,5 @@ def test_a_hold_opened_and_captured_in_one_batch_is_whole(desk: Desk) -> None:
 
     allowed = [one.permit.allowed for one in outcomes if not isinstance(one, Receipt)]  # type: ignore[union-attr]
     assert allowed == [True, False, True]
-    assert desk.view().balance_micros == usd("0.60")
-    assert desk.view().held_micros == 0
+    assert driver.view().balance_micros == usd("0.60")
+    assert driver.view().held_micros == 0

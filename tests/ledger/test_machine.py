@@ -50,7 +50,7 @@ from ledger import (
     Standing,
 )
 from tests.conftest import REQUIRE_ALL
-from tests.ledger.desk import MORNING, Desk, usd
+from tests.ledger.wallet_driver import MORNING, WalletDriver, usd
 from tests.postgres_server import Server
 
 SIZE = os.environ.get("REDBAR_MACHINE") or ("100x50" if REQUIRE_ALL else "25x40")
@@ -68,7 +68,7 @@ parents = st.none() | names
 
 
 @dataclass
-class Held:
+class ModelHold:
     """What the model knows of a hold."""
 
     kind: str
@@ -94,7 +94,7 @@ class Model:
     given_back: dict[int, int] = field(default_factory=dict)
     corrections: set[int] = field(default_factory=set)
     seq: int = 0
-    holds: dict[str, Held] = field(default_factory=dict)
+    holds: dict[str, ModelHold] = field(default_factory=dict)
     emptied: int | None = None
     grace_until: int = 0
     grace_minutes: list[int] = field(default_factory=list)
@@ -152,20 +152,20 @@ class Model:
             self.emptied = None
 
 
-class Desks:
+class WalletDrivers:
     """One wallet in each database: everything is done to all of them, and they have to say the same."""
 
     def __init__(self, urls: Sequence[str]) -> None:
-        self.all = [Desk(url) for url in urls]
+        self.all = [WalletDriver(url) for url in urls]
 
     def do(self, command: Command) -> Outcome:
-        first, *others = [one for desk in self.all for one in desk.do(command)]
+        first, *others = [one for driver in self.all for one in driver.do(command)]
         for other in others:
             assert said(other) == said(first)
         return first
 
     def history(self) -> list[HistoryRow]:
-        first, *others = [desk.history(limit=100) for desk in self.all]
+        first, *others = [driver.history(limit=100) for driver in self.all]
         assert all(other == first for other in others)
         return first
 
@@ -180,7 +180,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self, urls: Sequence[str]) -> None:
         super().__init__()
-        self.desks = Desks(urls)
+        self.drivers = WalletDrivers(urls)
         self.model = Model()
 
     @initialize(micros=st.none() | st.integers(usd("1"), usd("40")))
@@ -190,8 +190,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self.money("first", micros, CreditKind.TOP_UP)
 
     def teardown(self) -> None:
-        for desk in self.desks.all:
-            desk.close()
+        for driver in self.drivers.all:
+            driver.close()
 
     def expect_posted(
         self, key: str, contents: tuple[object, ...], outcome: Outcome, *, late: bool = False
@@ -211,14 +211,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=amounts, kind=kinds, parent=parents)
     def use(self, name: str, micros: int, kind: str, parent: str | None) -> None:
-        outcome = self.desks.do(PostUsage("platform", name, kind, micros, None, parent=parent))
+        outcome = self.drivers.do(PostUsage("platform", name, kind, micros, None, parent=parent))
         late = self.model.stopped(kind, parent)
         if self.expect_posted(f"platform:{name}", (kind, micros, None, parent), outcome, late=late):
             self.model.move(-micros)
 
     @rule(name=names, micros=amounts, hold=names)
     def use_with_a_hold(self, name: str, micros: int, hold: str) -> None:
-        outcome = self.desks.do(PostUsage("platform", name, OUTBOUND_CALL, micros, None, hold_id=hold))
+        outcome = self.drivers.do(PostUsage("platform", name, OUTBOUND_CALL, micros, None, hold_id=hold))
         known = self.model.holds.get(hold)
         started = known is not None and known.state != "refused"
         late = not started and self.model.stopped(OUTBOUND_CALL, None)
@@ -229,7 +229,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=st.integers(1, usd("40")), kind=st.sampled_from(CreditKind))
     def money(self, name: str, micros: int, kind: CreditKind) -> None:
-        outcome = self.desks.do(PostMoney("stripe", name, kind, micros, None))
+        outcome = self.drivers.do(PostMoney("stripe", name, kind, micros, None))
         if self.expect_posted(f"stripe:{name}", (kind.value, micros), outcome):
             out = kind in (CreditKind.REFUND, CreditKind.DISPUTE_WITHDRAWN, CreditKind.ADJUSTMENT_DOWN)
             self.model.funded = self.model.funded or not out
@@ -242,8 +242,8 @@ class LedgerMachine(RuleBasedStateMachine):
         seq = which % self.model.seq + 1
         if seq in self.model.corrections:
             return
-        effect = next(row.amount_micros for row in self.desks.history() if row.seq == seq)
-        outcome = self.desks.do(Correct("operator", name, seq, micros, None))
+        effect = next(row.amount_micros for row in self.drivers.history() if row.seq == seq)
+        outcome = self.drivers.do(Correct("operator", name, seq, micros, None))
         left = self.model.amounts[seq] - self.model.given_back.get(seq, 0)
         if f"operator:{name}" not in self.model.keys and micros > left:
             assert isinstance(outcome, CorrectionTooLarge)
@@ -255,7 +255,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=st.integers(1, usd("6")), kind=kinds, parent=parents)
     def ask(self, name: str, micros: int, kind: str, parent: str | None) -> None:
-        outcome = self.desks.do(OpenHold(name, kind, micros, parent=parent))
+        outcome = self.drivers.do(OpenHold(name, kind, micros, parent=parent))
         known = self.model.holds.get(name)
         if known is not None:
             if (known.kind, known.asked, known.parent) != (kind, micros, parent):
@@ -272,7 +272,7 @@ class LedgerMachine(RuleBasedStateMachine):
         state = "open" if allowed else "refused"
         held = micros if allowed else 0
         ends = self.model.now + LIFETIME
-        self.model.holds[name] = Held(kind, micros, parent, inbound, held, ends, state)
+        self.model.holds[name] = ModelHold(kind, micros, parent, inbound, held, ends, state)
 
     @precondition(lambda self: self.model.standing() in (Standing.OPEN, Standing.GRACE))
     @rule(micros=amounts, kind=kinds, posted=st.booleans())
@@ -292,7 +292,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=st.none() | st.integers(1, usd("6")))
     def extend(self, name: str, micros: int | None) -> None:
-        outcome = self.desks.do(ExtendHold(name, micros))
+        outcome = self.drivers.do(ExtendHold(name, micros))
         if not self.ended(name, outcome):
             return
         one = self.model.holds[name]
@@ -306,7 +306,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names, micros=st.integers(0, usd("6")))
     def capture(self, name: str, micros: int) -> None:
-        outcome = self.desks.do(CaptureHold(name, micros, None))
+        outcome = self.drivers.do(CaptureHold(name, micros, None))
         key, contents = f"hold:{name}", (micros,)
         if key not in self.model.keys and not self.ended(name, outcome):
             return
@@ -316,7 +316,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=names)
     def release(self, name: str) -> None:
-        outcome = self.desks.do(ReleaseHold(name))
+        outcome = self.drivers.do(ReleaseHold(name))
         one = self.model.holds.get(name)
         if one is not None and one.state == "released":
             assert isinstance(outcome, HoldReleased)
@@ -339,25 +339,25 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 1, 4, 5, 14, 15, 60, DAY]))
     def wait(self, minutes: int) -> None:
-        for desk in self.desks.all:
-            desk.clock.skip(minutes=minutes)
+        for driver in self.drivers.all:
+            driver.clock.skip(minutes=minutes)
         self.model.now += minutes
 
     @rule()
     def look(self) -> None:
-        for desk in self.desks.all:
-            desk.observe()
+        for driver in self.drivers.all:
+            driver.observe()
 
     @rule()
     def restart(self) -> None:
-        for desk in self.desks.all:
-            desk.reopen()
+        for driver in self.drivers.all:
+            driver.reopen()
 
     @invariant()
     def all_say_the_same(self) -> None:
         model = self.model
-        for desk in self.desks.all:
-            view = desk.view()
+        for driver in self.drivers.all:
+            view = driver.view()
             assert (view.balance_micros, view.held_micros, view.seq) == (
                 model.balance,
                 model.held(),
@@ -371,13 +371,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_books_are_right(self) -> None:
-        for desk in self.desks.all:
-            assert desk.findings(everybody=False) == []
+        for driver in self.drivers.all:
+            assert driver.findings(everybody=False) == []
 
     @invariant()
     def the_story_is_told_in_order(self) -> None:
         """A stop is told once and taken back before the next; at the end stands what is true now."""
-        first, *others = [desk.told() for desk in self.desks.all]
+        first, *others = [driver.told() for driver in self.drivers.all]
         assert all(other == first for other in others)
         story = [one for one in first if one in ("wallet.grace_started", "wallet.resumed")]
         assert all(before != after for before, after in pairwise(story))

@@ -29,60 +29,60 @@ from ledger import (
 )
 from ledger.deciding.checks import TEXT_MAX
 from ledger.money import MICROS_MAX
-from tests.ledger.desk import MORNING, Desk, usd
+from tests.ledger.wallet_driver import MORNING, WalletDriver, usd
 
 CALL = PostUsage("platform", "call-118", OUTBOUND_CALL, usd("0.42"), None, 60, "camp-7", "Ann to Bob")
 
 
-def test_a_wallet_starts_empty_and_not_connected(desk: Desk) -> None:
+def test_a_wallet_starts_empty_and_not_connected(driver: WalletDriver) -> None:
     """Nothing starts before the first money."""
-    view = desk.view()
+    view = driver.view()
 
     assert (view.balance_micros, view.held_micros, view.seq) == (0, 0, 0)
     assert view.standing is Standing.NOT_CONNECTED
-    assert desk.told() == []
+    assert driver.told() == []
 
 
-def test_money_in_and_usage_out_make_the_balance(desk: Desk) -> None:
+def test_money_in_and_usage_out_make_the_balance(driver: WalletDriver) -> None:
     """Each is a transaction of its own, and says the balance after it."""
-    desk.top_up("50")
-    desk.use("0.42", quantity=60, reference="camp-7")
+    driver.top_up("50")
+    driver.use("0.42", quantity=60, reference="camp-7")
 
-    newest, oldest = desk.history()
+    newest, oldest = driver.history()
     assert (newest.kind, newest.amount_micros, newest.balance_after_micros) == (
         OUTBOUND_CALL,
         usd("-0.42"),
         usd("49.58"),
     )
     assert (oldest.kind, oldest.amount_micros) == ("top_up", usd("50"))
-    assert desk.view().balance_micros == usd("49.58")
+    assert driver.view().balance_micros == usd("49.58")
 
 
-def test_the_same_usage_twice_is_posted_once(desk: Desk) -> None:
+def test_the_same_usage_twice_is_posted_once(driver: WalletDriver) -> None:
     """A retry gets the first receipt, marked as a duplicate."""
-    desk.top_up("10")
+    driver.top_up("10")
 
-    (first,) = desk.do(CALL)
-    (again,) = desk.do(CALL)
+    (first,) = driver.do(CALL)
+    (again,) = driver.do(CALL)
 
     assert isinstance(first, Receipt)
     assert isinstance(again, Receipt)
     assert not first.duplicate
     assert again.duplicate
     assert (again.seq, again.balance_after_micros) == (first.seq, first.balance_after_micros)
-    assert desk.view().seq == 2
+    assert driver.view().seq == 2
 
 
-def test_the_same_usage_twice_in_one_batch_is_posted_once(desk: Desk) -> None:
+def test_the_same_usage_twice_in_one_batch_is_posted_once(driver: WalletDriver) -> None:
     """Inside a batch the second is a duplicate as well."""
-    desk.top_up("10")
+    driver.top_up("10")
 
-    first, second = desk.do(CALL, CALL)
+    first, second = driver.do(CALL, CALL)
 
     assert isinstance(first, Receipt)
     assert isinstance(second, Receipt)
     assert (first.duplicate, second.duplicate) == (False, True)
-    assert desk.view().balance_micros == usd("9.58")
+    assert driver.view().balance_micros == usd("9.58")
 
 
 @pytest.mark.parametrize(
@@ -106,85 +106,89 @@ def test_the_same_usage_twice_in_one_batch_is_posted_once(desk: Desk) -> None:
         (PostMoney("platform", "call-118", CreditKind.PROMO, usd("0.42"), None, "camp-7", "Ann to Bob"), "kind"),
     ],
 )  # fmt: skip
-def test_the_same_key_with_other_contents_names_what_differs(desk: Desk, other: Command, field: str) -> None:
+def test_the_same_key_with_other_contents_names_what_differs(
+    driver: WalletDriver, other: Command, field: str
+) -> None:
     """The first one stands; nothing is posted."""
-    desk.top_up("10")
-    desk.do(CALL)
+    driver.top_up("10")
+    driver.do(CALL)
 
-    refusal = desk.refusal(other)
+    refusal = driver.refusal(other)
 
     assert isinstance(refusal, KeyReused)
     assert refusal.field == field
     assert field in str(refusal)
-    assert desk.view().seq == 2
+    assert driver.view().seq == 2
 
 
-def test_a_replay_is_held_to_the_time_only_when_both_say_one(desk: Desk) -> None:
+def test_a_replay_is_held_to_the_time_only_when_both_say_one(driver: WalletDriver) -> None:
     """A time that was left out is filled in by us, so it is no contradiction."""
-    desk.top_up("10")
+    driver.top_up("10")
     at = MORNING - timedelta(hours=1)
 
-    desk.use("1", key="a", at=at)
-    desk.use("1", key="b")
-    desk.clock.skip(minutes=5)
+    driver.use("1", key="a", at=at)
+    driver.use("1", key="b")
+    driver.clock.skip(minutes=5)
 
-    assert desk.use("1", key="a").duplicate
-    assert desk.use("1", key="b", at=at).duplicate
-    refusal = desk.refusal(PostUsage("platform", "a", OUTBOUND_CALL, usd("1"), at + timedelta(seconds=1)))
+    assert driver.use("1", key="a").duplicate
+    assert driver.use("1", key="b", at=at).duplicate
+    refusal = driver.refusal(PostUsage("platform", "a", OUTBOUND_CALL, usd("1"), at + timedelta(seconds=1)))
     assert isinstance(refusal, KeyReused)
     assert refusal.field == "occurred_at"
 
 
-def test_the_same_key_in_two_wallets_is_two_transfers(desk: Desk) -> None:
+def test_the_same_key_in_two_wallets_is_two_transfers(driver: WalletDriver) -> None:
     """Keys belong to a wallet."""
-    desk.top_up("10", key="x")
-    other = desk.open_wallet()
+    driver.top_up("10", key="x")
+    other = driver.open_wallet()
 
-    (receipt,) = desk.ledger.carry_out(other, [PostMoney("stripe", "x", CreditKind.TOP_UP, usd("20"), None)])
+    (receipt,) = driver.ledger.carry_out(
+        other, [PostMoney("stripe", "x", CreditKind.TOP_UP, usd("20"), None)]
+    )
 
     assert isinstance(receipt, Receipt)
     assert not receipt.duplicate
     assert receipt.balance_after_micros == usd("20")
 
 
-def test_usage_is_never_refused_for_lack_of_money(desk: Desk) -> None:
+def test_usage_is_never_refused_for_lack_of_money(driver: WalletDriver) -> None:
     """It happened; the balance goes below zero and says so."""
-    desk.top_up("1")
+    driver.top_up("1")
 
-    desk.use("3.50")
+    driver.use("3.50")
 
-    assert desk.view().balance_micros == usd("-2.50")
+    assert driver.view().balance_micros == usd("-2.50")
 
 
-def test_work_without_a_price_is_a_transaction_and_counted(desk: Desk) -> None:
+def test_work_without_a_price_is_a_transaction_and_counted(driver: WalletDriver) -> None:
     """Free calls appear in the history and replay like others."""
-    desk.top_up("1")
+    driver.top_up("1")
 
-    first = desk.use("0", key="free", quantity=30)
+    first = driver.use("0", key="free", quantity=30)
 
-    assert desk.use("0", key="free", quantity=30).duplicate
-    assert (first.amount_micros, desk.history()[0].quantity) == (0, 30)
-    refusal = desk.refusal(PostUsage("platform", "free", OUTBOUND_CALL, usd("5"), None, 30))
+    assert driver.use("0", key="free", quantity=30).duplicate
+    assert (first.amount_micros, driver.history()[0].quantity) == (0, 30)
+    refusal = driver.refusal(PostUsage("platform", "free", OUTBOUND_CALL, usd("5"), None, 30))
     assert isinstance(refusal, KeyReused)
 
 
-def test_a_correction_gives_back_part_of_what_was_charged(desk: Desk) -> None:
+def test_a_correction_gives_back_part_of_what_was_charged(driver: WalletDriver) -> None:
     """It is linked, and its money is back."""
-    desk.top_up("10")
-    charged = desk.use("4")
+    driver.top_up("10")
+    charged = driver.use("4")
 
-    receipt = desk.one(Correct("operator", "fix-1", charged.seq, usd("1.50"), None, "wrong rate"), Receipt)
+    receipt = driver.one(Correct("operator", "fix-1", charged.seq, usd("1.50"), None, "wrong rate"), Receipt)
 
     assert receipt.balance_after_micros == usd("7.50")
-    assert desk.history()[0].corrects_seq == charged.seq
+    assert driver.history()[0].corrects_seq == charged.seq
 
 
-def test_corrections_never_exceed_what_they_correct(desk: Desk) -> None:
+def test_corrections_never_exceed_what_they_correct(driver: WalletDriver) -> None:
     """Also not together, nor inside one batch; the refusal says what is left."""
-    desk.top_up("10")
-    charged = desk.use("4")
+    driver.top_up("10")
+    charged = driver.use("4")
 
-    first, second = desk.do(
+    first, second = driver.do(
         Correct("operator", "fix-1", charged.seq, usd("3"), None),
         Correct("operator", "fix-2", charged.seq, usd("1.01"), None),
     )
@@ -193,18 +197,18 @@ def test_corrections_never_exceed_what_they_correct(desk: Desk) -> None:
     assert isinstance(second, CorrectionTooLarge)
     assert second.left_micros == usd("1")
     assert isinstance(
-        desk.refusal(Correct("operator", "fix-3", charged.seq, usd("2"), None)), CorrectionTooLarge
+        driver.refusal(Correct("operator", "fix-3", charged.seq, usd("2"), None)), CorrectionTooLarge
     )
 
 
-def test_a_correction_of_nothing_or_of_a_correction_is_refused(desk: Desk) -> None:
+def test_a_correction_of_nothing_or_of_a_correction_is_refused(driver: WalletDriver) -> None:
     """There has to be a transaction to correct."""
-    desk.top_up("10")
-    charged = desk.use("4")
-    fixed = desk.one(Correct("operator", "fix-1", charged.seq, usd("1"), None), Receipt)
+    driver.top_up("10")
+    charged = driver.use("4")
+    fixed = driver.one(Correct("operator", "fix-1", charged.seq, usd("1"), None), Receipt)
 
-    assert isinstance(desk.refusal(Correct("operator", "x", 99, usd("1"), None)), TransferUnknown)
-    assert isinstance(desk.refusal(Correct("operator", "y", fixed.seq, usd("1"), None)), TransferUnknown)
+    assert isinstance(driver.refusal(Correct("operator", "x", 99, usd("1"), None)), TransferUnknown)
+    assert isinstance(driver.refusal(Correct("operator", "y", fixed.seq, usd("1"), None)), TransferUnknown)
 
 
 @pytest.mark.parametrize(
@@ -221,14 +225,16 @@ def test_a_correction_of_nothing_or_of_a_correction_is_refused(desk: Desk) -> No
         (CreditKind.ADJUSTMENT_DOWN, -1),
     ],
 )
-def test_each_kind_of_money_moves_the_balance_its_way(desk: Desk, kind: CreditKind, effect: int) -> None:
+def test_each_kind_of_money_moves_the_balance_its_way(
+    driver: WalletDriver, kind: CreditKind, effect: int
+) -> None:
     """Money in says so in a notice; money back does not."""
-    desk.top_up("100")
+    driver.top_up("100")
 
-    receipt = desk.one(PostMoney("operator", "m", kind, usd("7"), None), Receipt)
+    receipt = driver.one(PostMoney("operator", "m", kind, usd("7"), None), Receipt)
 
     assert receipt.balance_after_micros == usd("100") + effect * usd("7")
-    assert desk.told().count("wallet.credited") == (2 if effect > 0 else 1)
+    assert driver.told().count("wallet.credited") == (2 if effect > 0 else 1)
 
 
 _LATE = MORNING - timedelta(days=401)
@@ -267,12 +273,12 @@ _EARLY = MORNING + timedelta(minutes=11)
     ],
 )
 def test_what_cannot_be_is_refused_by_name_and_changes_nothing(
-    desk: Desk, command: Command, refusal: type[Refused]
+    driver: WalletDriver, command: Command, refusal: type[Refused]
 ) -> None:
     """Each has its own class and words; its neighbours in the batch go on."""
-    desk.top_up("5")
+    driver.top_up("5")
 
-    before, refused, after = desk.do(
+    before, refused, after = driver.do(
         PostUsage("ok", "1", AI_TASK, 1, None), command, PostUsage("ok", "2", AI_TASK, 1, None)
     )
 
@@ -280,61 +286,61 @@ def test_what_cannot_be_is_refused_by_name_and_changes_nothing(
     assert str(refused)
     assert isinstance(before, Receipt)
     assert isinstance(after, Receipt)
-    assert desk.view().seq == 3
+    assert driver.view().seq == 3
 
 
-def test_sums_beyond_what_can_be_counted_are_refused(desk: Desk) -> None:
+def test_sums_beyond_what_can_be_counted_are_refused(driver: WalletDriver) -> None:
     """The balance never comes near the end of 64 bits."""
-    outcomes = desk.do(
+    outcomes = driver.do(
         *(PostMoney("p", str(number), CreditKind.PROMO, MICROS_MAX, None) for number in range(60))
     )
 
     assert isinstance(outcomes[-1], AmountOutOfRange)
-    assert desk.view().balance_micros < 2**62
-    assert desk.view().balance_micros == sum(
+    assert driver.view().balance_micros < 2**62
+    assert driver.view().balance_micros == sum(
         one.amount_micros for one in outcomes if isinstance(one, Receipt)
     )
 
 
-def test_an_unknown_wallet_is_refused(desk: Desk) -> None:
+def test_an_unknown_wallet_is_refused(driver: WalletDriver) -> None:
     """Nothing is made up for it."""
     with pytest.raises(WalletUnknown):
-        desk.ledger.carry_out(new_wallet_id(), [CALL])
+        driver.ledger.carry_out(new_wallet_id(), [CALL])
 
 
-def test_text_of_any_script_is_kept(desk: Desk) -> None:
+def test_text_of_any_script_is_kept(driver: WalletDriver) -> None:
     """Composed or not, with and without emoji; the chain holds."""
-    desk.top_up("5")
+    driver.top_up("5")
 
-    desk.use("1", reference="Zoe\u0308 📞", description="日本語 \u200f שלום é")
+    driver.use("1", reference="Zoe\u0308 📞", description="日本語 \u200f שלום é")
 
-    assert desk.history()[0].reference == "Zoe\u0308 📞"
-    assert desk.history()[0].description == "日本語 \u200f שלום é"
+    assert driver.history()[0].reference == "Zoe\u0308 📞"
+    assert driver.history()[0].description == "日本語 \u200f שלום é"
 
 
-def test_a_transaction_is_found_by_its_key(desk: Desk) -> None:
+def test_a_transaction_is_found_by_its_key(driver: WalletDriver) -> None:
     """And nothing by another."""
-    desk.top_up("5", key="credit:pi_1")
+    driver.top_up("5", key="credit:pi_1")
 
-    with desk.ledger.reading() as connection:
-        found = transfer_by_key(connection, desk.wallet_id, "stripe", "credit:pi_1")
-        missing = transfer_by_key(connection, desk.wallet_id, "stripe", "credit:pi_2")
+    with driver.ledger.reading() as connection:
+        found = transfer_by_key(connection, driver.wallet_id, "stripe", "credit:pi_1")
+        missing = transfer_by_key(connection, driver.wallet_id, "stripe", "credit:pi_2")
 
     assert found is not None
     assert found.amount_micros == usd("5")
     assert missing is None
 
 
-def test_recorded_time_never_runs_back(desk: Desk) -> None:
+def test_recorded_time_never_runs_back(driver: WalletDriver) -> None:
     """A clock that is set back is waited out, also across a restart."""
-    desk.top_up("5")
-    desk.clock.skip(hours=1)
-    desk.use("1")
+    driver.top_up("5")
+    driver.clock.skip(hours=1)
+    driver.use("1")
 
-    desk.clock.skip(hours=-3)
-    desk.reopen()
-    desk.use("1")
+    driver.clock.skip(hours=-3)
+    driver.reopen()
+    driver.use("1")
 
-    recorded = [row.recorded_at for row in reversed(desk.history())]
+    recorded = [row.recorded_at for row in reversed(driver.history())]
     assert recorded == sorted(recorded)
     assert recorded[-1] == MORNING + timedelta(hours=1)

@@ -24,7 +24,7 @@ from ledger import (
     last_episode,
 )
 from ledger.storage.store import InsideTransaction
-from tests.ledger.desk import Desk, usd
+from tests.ledger.wallet_driver import WalletDriver, usd
 
 RULE = RechargeRule(threshold_micros=usd("50"), target_micros=usd("200"))
 
@@ -37,141 +37,141 @@ class Spoken:
     words: str
 
 
-def test_money_in_is_told_with_what_it_brought(desk: Desk) -> None:
+def test_money_in_is_told_with_what_it_brought(driver: WalletDriver) -> None:
     """The first money credits and connects."""
-    desk.top_up("60", key="credit:pi_1")
+    driver.top_up("60", key="credit:pi_1")
 
-    assert desk.told() == ["wallet.credited", "wallet.resumed"]
-    (credited,) = desk.bodies("wallet.credited")
+    assert driver.told() == ["wallet.credited", "wallet.resumed"]
+    (credited,) = driver.bodies("wallet.credited")
     assert (credited["amount_micros"], credited["source_id"], credited["seq"]) == (
         usd("60"),
         "credit:pi_1",
         1,
     )
-    (resumed,) = desk.bodies("wallet.resumed")
+    (resumed,) = driver.bodies("wallet.resumed")
     assert (resumed["episode_id"], resumed["emptied_at"]) == (None, None)
 
 
-def test_an_episode_rises_level_by_level_and_tells_each_once(desk: Desk) -> None:
+def test_an_episode_rises_level_by_level_and_tells_each_once(driver: WalletDriver) -> None:
     """Warning at 50, critical at 12.50, zero at zero: one episode."""
-    desk.top_up("60")
-    desk.use("10")
-    desk.use("1")
-    desk.use("36.50")
-    desk.use("1")
-    desk.use("11.50")
-    desk.use("1", kind=INBOUND_CALL)
+    driver.top_up("60")
+    driver.use("10")
+    driver.use("1")
+    driver.use("36.50")
+    driver.use("1")
+    driver.use("11.50")
+    driver.use("1", kind=INBOUND_CALL)
 
-    assert desk.told()[2:] == ["wallet.low", "wallet.low", "wallet.grace_started"]
-    warning, critical = desk.bodies("wallet.low")
-    (emptied,) = desk.bodies("wallet.grace_started")
+    assert driver.told()[2:] == ["wallet.low", "wallet.low", "wallet.grace_started"]
+    warning, critical = driver.bodies("wallet.low")
+    (emptied,) = driver.bodies("wallet.grace_started")
     assert (warning["level"], critical["level"]) == (Level.WARNING, Level.CRITICAL)
     assert warning["episode_id"] == critical["episode_id"] == emptied["episode_id"]
-    with desk.ledger.reading() as connection:
-        now = last_episode(connection, desk.wallet_id)
+    with driver.ledger.reading() as connection:
+        now = last_episode(connection, driver.wallet_id)
     assert now is not None
     assert (now.level, now.closed_at) == (Level.ZERO, None)
 
 
-def test_falling_through_several_lines_at_once_tells_the_worst(desk: Desk) -> None:
+def test_falling_through_several_lines_at_once_tells_the_worst(driver: WalletDriver) -> None:
     """From open to zero in one charge is one message."""
-    desk.top_up("60")
+    driver.top_up("60")
 
-    desk.use("80")
+    driver.use("80")
 
-    assert desk.told()[2:] == ["wallet.grace_started"]
+    assert driver.told()[2:] == ["wallet.grace_started"]
 
 
-def test_fluttering_round_a_line_tells_once(desk: Desk) -> None:
+def test_fluttering_round_a_line_tells_once(driver: WalletDriver) -> None:
     """Ten crossings that never get a tenth above the line are one episode."""
-    desk.top_up("60")
-    desk.use("6")
+    driver.top_up("60")
+    driver.use("6")
     for _ in range(10):
-        desk.use("5")
-        desk.top_up("5")
+        driver.use("5")
+        driver.top_up("5")
 
-    assert desk.told().count("wallet.low") == 1
-    assert desk.told().count("wallet.recovered") == 0
+    assert driver.told().count("wallet.low") == 1
+    assert driver.told().count("wallet.recovered") == 0
 
 
-def test_a_level_is_armed_again_a_tenth_above_its_line(desk: Desk) -> None:
+def test_a_level_is_armed_again_a_tenth_above_its_line(driver: WalletDriver) -> None:
     """At 54.99 the episode goes on, at 55 it is over, and the next one is new."""
-    desk.top_up("60")
-    desk.use("15")
-    desk.top_up("9.99")
-    assert desk.told()[-1] == "wallet.credited"
+    driver.top_up("60")
+    driver.use("15")
+    driver.top_up("9.99")
+    assert driver.told()[-1] == "wallet.credited"
 
-    desk.top_up("0.01")
-    assert desk.told()[-1] == "wallet.recovered"
-    desk.use("10")
+    driver.top_up("0.01")
+    assert driver.told()[-1] == "wallet.recovered"
+    driver.use("10")
 
-    first, second = desk.bodies("wallet.low")
+    first, second = driver.bodies("wallet.low")
     assert first["episode_id"] != second["episode_id"]
-    with desk.ledger.reading() as connection:
-        closed = episode(connection, desk.wallet_id, UUID(str(first["episode_id"])))
+    with driver.ledger.reading() as connection:
+        closed = episode(connection, driver.wallet_id, UUID(str(first["episode_id"])))
     assert closed is not None
     assert closed.closed_at is not None
 
 
-def test_money_held_counts_as_gone_for_the_lines(desk: Desk) -> None:
+def test_money_held_counts_as_gone_for_the_lines(driver: WalletDriver) -> None:
     """Levels look at what is available; a hold that runs out gives it back."""
-    desk.top_up("60")
+    driver.top_up("60")
 
-    desk.ask("h1", estimate="20")
-    assert desk.told()[-1] == "wallet.low"
-    desk.clock.skip(minutes=5)
-    desk.observe()
+    driver.ask("h1", estimate="20")
+    assert driver.told()[-1] == "wallet.low"
+    driver.clock.skip(minutes=5)
+    driver.observe()
 
-    assert desk.told()[-1] == "wallet.recovered"
+    assert driver.told()[-1] == "wallet.recovered"
 
 
-def test_a_pause_is_told_when_somebody_looks_and_only_once(desk: Desk) -> None:
+def test_a_pause_is_told_when_somebody_looks_and_only_once(driver: WalletDriver) -> None:
     """Time told nobody; the next look does."""
-    desk.top_up("10")
-    desk.use("10")
-    desk.clock.skip(minutes=20)
-    assert "wallet.paused" not in desk.told()
+    driver.top_up("10")
+    driver.use("10")
+    driver.clock.skip(minutes=20)
+    assert "wallet.paused" not in driver.told()
 
-    desk.observe()
-    desk.observe()
+    driver.observe()
+    driver.observe()
 
-    assert desk.told().count("wallet.paused") == 1
-    (paused,) = desk.bodies("wallet.paused")
+    assert driver.told().count("wallet.paused") == 1
+    (paused,) = driver.bodies("wallet.paused")
     assert paused["paused_at"] == "2026-11-23T09:15:00Z"
 
 
-def test_the_next_pause_is_told_again(desk: Desk) -> None:
+def test_the_next_pause_is_told_again(driver: WalletDriver) -> None:
     """Each emptiness has its own."""
     for _ in range(2):
-        desk.top_up("10")
-        desk.use("10")
-        desk.clock.skip(minutes=20)
-        desk.observe()
+        driver.top_up("10")
+        driver.use("10")
+        driver.clock.skip(minutes=20)
+        driver.observe()
 
-    assert desk.told().count("wallet.grace_started") == 2
-    assert desk.told().count("wallet.paused") == 2
+    assert driver.told().count("wallet.grace_started") == 2
+    assert driver.told().count("wallet.paused") == 2
 
 
-def test_a_payment_after_an_unseen_pause_tells_both(desk: Desk) -> None:
+def test_a_payment_after_an_unseen_pause_tells_both(driver: WalletDriver) -> None:
     """What time did comes before what the money does."""
-    desk.top_up("10")
-    desk.use("10")
-    desk.clock.skip(minutes=20)
+    driver.top_up("10")
+    driver.use("10")
+    driver.clock.skip(minutes=20)
 
-    desk.top_up("100")
+    driver.top_up("100")
 
-    assert desk.told()[-3:] == ["wallet.paused", "wallet.credited", "wallet.resumed"]
-    (resumed,) = desk.bodies("wallet.resumed")[1:]
+    assert driver.told()[-3:] == ["wallet.paused", "wallet.credited", "wallet.resumed"]
+    (resumed,) = driver.bodies("wallet.resumed")[1:]
     assert resumed["emptied_at"] == "2026-11-23T09:00:00Z"
     assert resumed["source"] == "stripe"
 
 
-def test_a_whole_story_in_one_batch_is_told_like_a_slow_one(desk: Desk) -> None:
+def test_a_whole_story_in_one_batch_is_told_like_a_slow_one(driver: WalletDriver) -> None:
     """Command by command: emptied, resumed and emptied again, each once, with what grace cost."""
-    desk.top_up("100")
+    driver.top_up("100")
     money = CreditKind.PROMO
 
-    desk.do(
+    driver.do(
         PostUsage("p", "1", OUTBOUND_CALL, usd("101"), None),
         PostUsage("p", "2", INBOUND_CALL, usd("2"), None),
         PostMoney("p", "3", money, usd("200"), None),
@@ -180,152 +180,152 @@ def test_a_whole_story_in_one_batch_is_told_like_a_slow_one(desk: Desk) -> None:
         PostUsage("p", "6", OUTBOUND_CALL, usd("200"), None),
     )
 
-    assert desk.told()[2:] == [
+    assert driver.told()[2:] == [
         "wallet.grace_started",
         "wallet.credited",
         "wallet.resumed",
         "wallet.grace_started",
     ]
-    (resumed,) = desk.bodies("wallet.resumed")[1:]
+    (resumed,) = driver.bodies("wallet.resumed")[1:]
     assert (resumed["grace_cost_micros"], resumed["balance_micros"]) == (usd("3"), usd("197"))
 
 
-def test_warnings_stay_silent_while_automatic_payments_work(desk: Desk) -> None:
+def test_warnings_stay_silent_while_automatic_payments_work(driver: WalletDriver) -> None:
     """The recharge is the message; trouble speaks at once, and zero always."""
-    desk.top_up("60")
-    desk.set_policy(automatic=Automatic.ON, rule=RULE)
-    desk.use("20")
-    assert desk.told()[2:] == ["recharge.wanted"]
+    driver.top_up("60")
+    driver.set_policy(automatic=Automatic.ON, rule=RULE)
+    driver.use("20")
+    assert driver.told()[2:] == ["recharge.wanted"]
 
-    desk.ledger.run(lambda tx: tx.book.set_trouble(desk.wallet_id, "The card was declined."))
+    driver.ledger.run(lambda tx: tx.book.set_trouble(driver.wallet_id, "The card was declined."))
 
-    assert desk.told()[-1] == "wallet.low"
-    assert desk.bodies("wallet.low")[-1]["level"] == Level.CRITICAL
-    desk.use("40")
-    assert desk.told()[-1] == "wallet.grace_started"
+    assert driver.told()[-1] == "wallet.low"
+    assert driver.bodies("wallet.low")[-1]["level"] == Level.CRITICAL
+    driver.use("40")
+    assert driver.told()[-1] == "wallet.grace_started"
 
 
-def test_a_recharge_is_wanted_once_a_crossing(desk: Desk) -> None:
+def test_a_recharge_is_wanted_once_a_crossing(driver: WalletDriver) -> None:
     """Not at each posting below the threshold, and again after money came."""
-    desk.top_up("51")
-    desk.set_policy(automatic=Automatic.ON, rule=RULE)
+    driver.top_up("51")
+    driver.set_policy(automatic=Automatic.ON, rule=RULE)
     for _ in range(5):
-        desk.use("1.50")
-    assert desk.told().count("recharge.wanted") == 1
+        driver.use("1.50")
+    assert driver.told().count("recharge.wanted") == 1
 
-    desk.top_up("100", kind=CreditKind.RECHARGE)
-    desk.use("100")
+    driver.top_up("100", kind=CreditKind.RECHARGE)
+    driver.use("100")
 
-    assert desk.told().count("recharge.wanted") == 2
+    assert driver.told().count("recharge.wanted") == 2
 
 
-def test_switching_automatic_payments_on_below_the_threshold_wants_one_now(desk: Desk) -> None:
+def test_switching_automatic_payments_on_below_the_threshold_wants_one_now(driver: WalletDriver) -> None:
     """The policy's change is judged in its own commit."""
-    desk.top_up("20")
+    driver.top_up("20")
 
-    desk.set_policy(automatic=Automatic.ON, rule=RULE)
+    driver.set_policy(automatic=Automatic.ON, rule=RULE)
 
-    assert desk.told()[-1] == "recharge.wanted"
+    assert driver.told()[-1] == "recharge.wanted"
 
 
-def test_notices_are_handed_out_in_order_one_of_a_wallet_at_a_time(desk: Desk) -> None:
+def test_notices_are_handed_out_in_order_one_of_a_wallet_at_a_time(driver: WalletDriver) -> None:
     """The second waits until the first is done."""
-    desk.top_up("60")
+    driver.top_up("60")
 
-    (first,) = desk.claim()
+    (first,) = driver.claim()
     assert first.name == "wallet.credited"
-    assert desk.claim() == []
-    assert desk.ledger.run(lambda tx: tx.outbox.done(first))
+    assert driver.claim() == []
+    assert driver.ledger.run(lambda tx: tx.outbox.done(first))
 
-    (second,) = desk.claim()
+    (second,) = driver.claim()
     assert second.name == "wallet.resumed"
 
 
-def test_a_notice_that_waits_for_another_try_holds_back_only_its_wallet(desk: Desk) -> None:
+def test_a_notice_that_waits_for_another_try_holds_back_only_its_wallet(driver: WalletDriver) -> None:
     """Others are served meanwhile; it comes back when due."""
-    other = desk.open_wallet()
-    desk.top_up("60")
-    desk.ledger.run(lambda tx: tx.outbox.add(other, Spoken("hello")))
+    other = driver.open_wallet()
+    driver.top_up("60")
+    driver.ledger.run(lambda tx: tx.outbox.add(other, Spoken("hello")))
 
-    claimed = desk.claim()
-    assert {one.wallet_id for one in claimed} == {desk.wallet_id, other}
-    (mine,) = [one for one in claimed if one.wallet_id == desk.wallet_id]
-    due_at = desk.clock.at + timedelta(minutes=1)
-    desk.ledger.run(lambda tx: tx.outbox.again(mine, due_at, "no answer"))
-    assert desk.claim() == []
+    claimed = driver.claim()
+    assert {one.wallet_id for one in claimed} == {driver.wallet_id, other}
+    (mine,) = [one for one in claimed if one.wallet_id == driver.wallet_id]
+    due_at = driver.clock.at + timedelta(minutes=1)
+    driver.ledger.run(lambda tx: tx.outbox.again(mine, due_at, "no answer"))
+    assert driver.claim() == []
 
-    desk.clock.skip(minutes=1)
-    (again,) = desk.claim()
+    driver.clock.skip(minutes=1)
+    (again,) = driver.claim()
     assert (again.notice_id, again.attempts) == (mine.notice_id, 1)
 
 
-def test_a_wallet_with_many_notices_does_not_starve_others(desk: Desk) -> None:
+def test_a_wallet_with_many_notices_does_not_starve_others(driver: WalletDriver) -> None:
     """Each wallet's oldest is looked at, however many wait behind it."""
-    others = [desk.open_wallet() for _ in range(3)]
-    for one in (desk.wallet_id, *others):
-        desk.ledger.run(lambda tx, one=one: tx.outbox.add(one, *[Spoken("again")] * 200))  # type: ignore[misc] # mypy cannot infer a default
+    others = [driver.open_wallet() for _ in range(3)]
+    for one in (driver.wallet_id, *others):
+        driver.ledger.run(lambda tx, one=one: tx.outbox.add(one, *[Spoken("again")] * 200))  # type: ignore[misc] # mypy cannot infer a default
 
-    assert len(desk.claim()) == 4
+    assert len(driver.claim()) == 4
 
 
-def test_a_courier_that_slept_past_its_lease_ends_nothing(desk: Desk) -> None:
+def test_a_courier_that_slept_past_its_lease_ends_nothing(driver: WalletDriver) -> None:
     """The next one has it; its word is the one that counts."""
-    desk.top_up("60")
-    (slept,) = desk.claim()
-    desk.clock.skip(minutes=3)
-    (taken,) = desk.claim()
+    driver.top_up("60")
+    (slept,) = driver.claim()
+    driver.clock.skip(minutes=3)
+    (taken,) = driver.claim()
     assert taken.notice_id == slept.notice_id
 
-    assert not desk.ledger.run(lambda tx: tx.outbox.dead(slept, "late"))
-    assert desk.ledger.run(lambda tx: tx.outbox.done(taken))
+    assert not driver.ledger.run(lambda tx: tx.outbox.dead(slept, "late"))
+    assert driver.ledger.run(lambda tx: tx.outbox.done(taken))
 
 
-def test_a_dead_notice_lets_the_next_one_pass(desk: Desk) -> None:
+def test_a_dead_notice_lets_the_next_one_pass(driver: WalletDriver) -> None:
     """One poison notice cannot silence a wallet for ever."""
-    desk.top_up("60")
-    (first,) = desk.claim()
+    driver.top_up("60")
+    (first,) = driver.claim()
 
-    desk.ledger.run(lambda tx: tx.outbox.dead(first, "cannot be said"))
+    driver.ledger.run(lambda tx: tx.outbox.dead(first, "cannot be said"))
 
-    (second,) = desk.claim()
+    (second,) = driver.claim()
     assert second.name == "wallet.resumed"
 
 
-def test_a_notice_is_read_back_as_it_was_written(desk: Desk) -> None:
+def test_a_notice_is_read_back_as_it_was_written(driver: WalletDriver) -> None:
     """Of ours and of others."""
-    desk.top_up("60")
-    desk.use("60")
-    desk.ledger.run(lambda tx: tx.outbox.add(desk.wallet_id, Spoken("schön")))
+    driver.top_up("60")
+    driver.use("60")
+    driver.ledger.run(lambda tx: tx.outbox.add(driver.wallet_id, Spoken("schön")))
 
     read: list[object] = []
-    while claimed := desk.claim():
+    while claimed := driver.claim():
         (one,) = claimed
         kinds = {"wallet.grace_started": WalletEmptied, "wallet.low": WalletLow, "somebody.spoke": Spoken}
         if one.name in kinds:
             read.append(one.read(kinds[one.name]))
-        desk.ledger.run(lambda tx, one=one: tx.outbox.done(one))  # type: ignore[misc]
+        driver.ledger.run(lambda tx, one=one: tx.outbox.done(one))  # type: ignore[misc]
 
     emptied, spoken = read
     assert isinstance(emptied, WalletEmptied)
-    assert emptied.grace_ends_at == desk.clock.at + timedelta(minutes=15)
+    assert emptied.grace_ends_at == driver.clock.at + timedelta(minutes=15)
     assert spoken == Spoken("schön")
 
 
-def test_a_notice_exists_only_if_its_cause_was_committed(desk: Desk) -> None:
+def test_a_notice_exists_only_if_its_cause_was_committed(driver: WalletDriver) -> None:
     """What is rolled back was never told."""
 
     def fail(tx: Tx) -> None:
-        tx.book.carry_out(desk.wallet_id, [PostMoney("stripe", "x", CreditKind.TOP_UP, usd("60"), None)])
+        tx.book.carry_out(driver.wallet_id, [PostMoney("stripe", "x", CreditKind.TOP_UP, usd("60"), None)])
         raise LookupError
 
     with pytest.raises(LookupError):
-        desk.ledger.run(fail)
+        driver.ledger.run(fail)
 
-    assert desk.told() == []
-    assert desk.view().seq == 0
+    assert driver.told() == []
+    assert driver.view().seq == 0
 
 
-def test_the_network_is_out_of_reach_inside_a_transaction(desk: Desk) -> None:
+def test_the_network_is_out_of_reach_inside_a_transaction(driver: WalletDriver) -> None:
     """A gateway that asks first is stopped."""
     assert_outside_transaction()
 
@@ -333,5 +333,5 @@ def test_the_network_is_out_of_reach_inside_a_transaction(desk: Desk) -> None:
         assert_outside_transaction()
 
     with pytest.raises(InsideTransaction):
-        desk.ledger.run(call_out)
+        driver.ledger.run(call_out)
     assert_outside_transaction()

@@ -20,7 +20,7 @@ from ledger import (
 )
 from ledger.alert_policy import Lines, Moment, level_at
 from ledger.notices import Level
-from tests.ledger.desk import MORNING, usd
+from tests.ledger.wallet_driver import MORNING, usd
 
 NOW = MORNING
 TONIGHT = NOW + timedelta(hours=15)

@@ -28,57 +28,59 @@ from ledger import (
     open_store,
 )
 from tests import statements
-from tests.ledger.desk import Desk, usd
+from tests.ledger.wallet_driver import WalletDriver, usd
 
 PROCESSES = 8
 ASKS = 40
 
 
-def ask_until_no(desk: Desk, writer: Writer, number: int) -> int:
+def ask_until_no(driver: WalletDriver, writer: Writer, number: int) -> int:
     """Ask for holds of a dollar, one after the other; give how many were allowed. A no has to be for the money."""
     allowed = 0
     for count in range(ASKS):
         hold = OpenHold(f"{number}-{count}", OUTBOUND_CALL, usd("1"))
-        (answer,) = writer.carry_out(desk.wallet_id, [hold])
+        (answer,) = writer.carry_out(driver.wallet_id, [hold])
         assert isinstance(answer, HoldAnswer)
         allowed += answer.permit.allowed
         assert answer.permit.allowed or answer.permit.reason is Reason.INSUFFICIENT_AVAILABLE
     return allowed
 
 
-def test_64_threads_get_what_there_is(desk: Desk) -> None:
+def test_64_threads_get_what_there_is(driver: WalletDriver) -> None:
     """Sixty-four who ask at once, for forty dollars."""
-    desk.top_up("40")
+    driver.top_up("40")
 
     with ThreadPoolExecutor(64) as pool:
-        allowed = list(pool.map(lambda number: ask_until_no(desk, desk.ledger.writer, number), range(64)))
+        allowed = list(pool.map(lambda number: ask_until_no(driver, driver.ledger.writer, number), range(64)))
 
     assert sum(allowed) == 40
-    assert desk.view().available_micros == 0
+    assert driver.view().available_micros == 0
 
 
 @pytest.mark.backends("postgresql")
-def test_8_processes_get_what_there_is(desk: Desk) -> None:
+def test_8_processes_get_what_there_is(driver: WalletDriver) -> None:
     """The wallet's row is the lock: whichever process asks, there is one truth."""
-    desk.top_up("100")
-    desk.ledger.close()
-    children = [in_a_process(desk, number) for number in range(PROCESSES)]
+    driver.top_up("100")
+    driver.ledger.close()
+    children = [in_a_process(driver, number) for number in range(PROCESSES)]
 
     allowed = [result_of(child) for child in children]
 
-    desk.reopen()
+    driver.reopen()
     assert sum(allowed) == 100
-    assert desk.view().available_micros == 0
-    assert desk.view().open_holds == 100
+    assert driver.view().available_micros == 0
+    assert driver.view().open_holds == 100
 
 
-def in_a_process(desk: Desk, number: int) -> tuple[int, int]:
+def in_a_process(driver: WalletDriver, number: int) -> tuple[int, int]:
     """Ask in a process of its own; gives it and the pipe on which it answers."""
     reader, pipe = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.write(pipe, str(ask_until_no(desk, Writer(open_store(desk.url), desk.clock), number)).encode())
+            os.write(
+                pipe, str(ask_until_no(driver, Writer(open_store(driver.url), driver.clock), number)).encode()
+            )
         finally:
             os._exit(0)
     os.close(pipe)
@@ -94,15 +96,15 @@ def result_of(child: tuple[int, int]) -> int:
 
 
 @pytest.mark.backends("postgresql")
-def test_the_same_key_from_two_processes_posts_once(desk: Desk) -> None:
+def test_the_same_key_from_two_processes_posts_once(driver: WalletDriver) -> None:
     """Two replicas that hear the same news credit it once; both are told the same."""
-    others = [Ledger(desk.url, desk.clock) for _ in range(4)]
+    others = [Ledger(driver.url, driver.clock) for _ in range(4)]
     start = threading.Barrier(len(others))
 
     def post(ledger: Ledger) -> Receipt:
         start.wait()
         payment = PostMoney("stripe", "credit:pi_1", CreditKind.TOP_UP, usd("50"), None)
-        (receipt,) = ledger.carry_out(desk.wallet_id, [payment])
+        (receipt,) = ledger.carry_out(driver.wallet_id, [payment])
         assert isinstance(receipt, Receipt)
         return receipt
 
@@ -170,16 +172,16 @@ def cutter(database: str) -> Iterator[Cutter]:
 
 
 @pytest.fixture
-def far(cutter: Cutter) -> Iterator[Desk]:
-    """A desk at the far end of that line."""
-    made = Desk(cutter.url)
+def far(cutter: Cutter) -> Iterator[WalletDriver]:
+    """A driver at the far end of that line."""
+    made = WalletDriver(cutter.url)
     yield made
     assert made.findings() == []
     made.close()
 
 
 @pytest.mark.backends("postgresql")
-def test_a_commit_whose_answer_was_lost_counts_once(far: Desk, cutter: Cutter) -> None:
+def test_a_commit_whose_answer_was_lost_counts_once(far: WalletDriver, cutter: Cutter) -> None:
     """The server wrote it, nobody heard: asked again with the same key, it is found."""
     far.top_up("20")
     cutter.cut_on = b"COMMIT\0"
@@ -193,7 +195,7 @@ def test_a_commit_whose_answer_was_lost_counts_once(far: Desk, cutter: Cutter) -
 
 @pytest.mark.backends("postgresql")
 @pytest.mark.parametrize("answer", ["COMMIT\0", "SELECT 1\0"], ids=["after the commit", "before the commit"])
-def test_a_flow_whose_answer_was_lost_runs_once(far: Desk, cutter: Cutter, answer: str) -> None:
+def test_a_flow_whose_answer_was_lost_runs_once(far: WalletDriver, cutter: Cutter, answer: str) -> None:
     """It carries no keys, so the server is asked what became of its transaction."""
     runs: list[int] = []
 
@@ -213,13 +215,13 @@ def test_a_flow_whose_answer_was_lost_runs_once(far: Desk, cutter: Cutter, answe
 
 
 @pytest.mark.backends("postgresql")
-def test_a_server_that_ends_every_session_is_waited_for(desk: Desk) -> None:
+def test_a_server_that_ends_every_session_is_waited_for(driver: WalletDriver) -> None:
     """An administrator, a restart, a failover: the callers notice nothing but the time."""
-    desk.top_up("1000")
+    driver.top_up("1000")
     stop = threading.Event()
 
     def end_sessions() -> None:
-        with psycopg.connect(desk.url, autocommit=True) as connection:
+        with psycopg.connect(driver.url, autocommit=True) as connection:
             while not stop.wait(0.05):
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -230,30 +232,30 @@ def test_a_server_that_ends_every_session_is_waited_for(desk: Desk) -> None:
     killer.start()
     try:
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda number: desk.use("1", key=f"call-{number}"), range(200)))
+            list(pool.map(lambda number: driver.use("1", key=f"call-{number}"), range(200)))
     finally:
         stop.set()
         killer.join()
 
-    assert desk.view().balance_micros == usd("800")
+    assert driver.view().balance_micros == usd("800")
 
 
 @pytest.mark.backends("postgresql")
-def test_statements_that_the_server_forgot_are_prepared_again(desk: Desk) -> None:
+def test_statements_that_the_server_forgot_are_prepared_again(driver: WalletDriver) -> None:
     """A flow that rolled back, DDL, a pooler: whoever says DEALLOCATE, the next posting goes through."""
-    desk.top_up("10")
-    desk.use("1", key="call-a")
-    desk.ledger.run(lambda tx: tx.connection.exec_driver_sql("DEALLOCATE ALL"))
+    driver.top_up("10")
+    driver.use("1", key="call-a")
+    driver.ledger.run(lambda tx: tx.connection.exec_driver_sql("DEALLOCATE ALL"))
 
-    assert not desk.use("1", key="call-b").duplicate
-    assert not desk.use("1", key="call-c").duplicate
+    assert not driver.use("1", key="call-b").duplicate
+    assert not driver.use("1", key="call-c").duplicate
 
 
 @pytest.mark.backends("postgresql")
-def test_transactions_that_the_server_gives_up_run_again(desk: Desk) -> None:
+def test_transactions_that_the_server_gives_up_run_again(driver: WalletDriver) -> None:
     """Two flows that lock two wallets in opposite order: the server ends one, which then runs again."""
-    wallets = [desk.wallet_id, desk.open_wallet()]
-    other = Ledger(desk.url, desk.clock)
+    wallets = [driver.wallet_id, driver.open_wallet()]
+    other = Ledger(driver.url, driver.clock)
     both = threading.Barrier(2)
     tries: list[int] = []
 
@@ -269,7 +271,7 @@ def test_transactions_that_the_server_gives_up_run_again(desk: Desk) -> None:
 
     try:
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(crossing, (desk.ledger, other), (0, 1)))
+            list(pool.map(crossing, (driver.ledger, other), (0, 1)))
     finally:
         other.close()
 
@@ -278,7 +280,9 @@ def test_transactions_that_the_server_gives_up_run_again(desk: Desk) -> None:
 
 
 @pytest.mark.backends("postgresql")
-def test_what_is_not_known_is_said(far: Desk, cutter: Cutter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_known_is_said(
+    far: WalletDriver, cutter: Cutter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody can be asked any more: the caller is told that it may have happened."""
     monkeypatch.setattr("ledger.storage.postgres.PATIENCE_SECONDS", 0)
 
@@ -290,10 +294,10 @@ def test_what_is_not_known_is_said(far: Desk, cutter: Cutter, monkeypatch: pytes
         far.ledger.run(flow)
 
 
-def test_any_mix_of_callers_and_batches_is_kept_apart(desk: Desk) -> None:
+def test_any_mix_of_callers_and_batches_is_kept_apart(driver: WalletDriver) -> None:
     """Threads with batches that hold a poisonous command or a repeated one: everybody gets their own answers."""
     chance = random.Random(7)  # noqa: S311 - a fixed seed, so that a failure comes again
-    desk.top_up("10000")
+    driver.top_up("10000")
     batches = [
         [
             PostUsage("platform", f"{number}-{chance.randrange(6)}", OUTBOUND_CALL, usd("0.50"), None)
@@ -302,11 +306,11 @@ def test_any_mix_of_callers_and_batches_is_kept_apart(desk: Desk) -> None:
         for number in range(60)
     ]
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda batch: desk.do(*batch), batches))
+        answers = list(pool.map(lambda batch: driver.do(*batch), batches))
 
     for batch, answer in zip(batches, answers, strict=True):
         assert [one.source_id for one in answer if isinstance(one, Receipt)] == [
             one.source_id for one in batch
         ]
     different = {one.source_id for batch in batches for one in batch}
-    assert desk.view().balance_micros == usd("10000") - len(different) * usd("0.50")
+    assert driver.view().balance_micros == usd("10000") - len(different) * usd("0.50")

@@ -33,45 +33,47 @@ from ledger import (
     runway,
     spikes_of,
 )
-from tests.ledger.desk import MORNING, Desk, usd
+from tests.ledger.wallet_driver import MORNING, WalletDriver, usd
 
 ZONE = "America/New_York"
 FLAT = Burn((usd("1"),) * 168)
 
 
-def use_at(desk: Desk, at: datetime, dollars: str, kind: str = OUTBOUND_CALL, reference: str = "") -> None:
-    desk.use(dollars, kind=kind, at=at, quantity=60, reference=reference)
+def use_at(
+    driver: WalletDriver, at: datetime, dollars: str, kind: str = OUTBOUND_CALL, reference: str = ""
+) -> None:
+    driver.use(dollars, kind=kind, at=at, quantity=60, reference=reference)
 
 
-def test_history_goes_by_pages_both_ways(desk: Desk) -> None:
+def test_history_goes_by_pages_both_ways(driver: WalletDriver) -> None:
     """Newest first; the pages meet without gap or overlap."""
-    desk.top_up("100")
+    driver.top_up("100")
     for _ in range(24):
-        desk.use("1")
+        driver.use("1")
 
-    with desk.ledger.reading() as connection:
-        first = history(connection, desk.wallet_id)
-        second = history(connection, desk.wallet_id, before_seq=first[-1].seq)
-        back = history(connection, desk.wallet_id, after_seq=second[0].seq)
+    with driver.ledger.reading() as connection:
+        first = history(connection, driver.wallet_id)
+        second = history(connection, driver.wallet_id, before_seq=first[-1].seq)
+        back = history(connection, driver.wallet_id, after_seq=second[0].seq)
 
     assert [row.seq for row in first] == list(range(25, 15, -1))
     assert [row.seq for row in second] == list(range(15, 5, -1))
     assert back == first
 
 
-def test_history_is_filtered_by_kind_reference_and_month(desk: Desk) -> None:
+def test_history_is_filtered_by_kind_reference_and_month(driver: WalletDriver) -> None:
     """Each alone and all together."""
-    desk.top_up("100")
-    desk.use("1", kind=AI_TASK, reference="a")
-    desk.clock.skip(days=10)
-    desk.use("1", kind=AI_TASK, reference="a")
-    desk.use("1", kind=AI_TASK, reference="b")
-    desk.use("1", kind=INBOUND_CALL, reference="a")
+    driver.top_up("100")
+    driver.use("1", kind=AI_TASK, reference="a")
+    driver.clock.skip(days=10)
+    driver.use("1", kind=AI_TASK, reference="a")
+    driver.use("1", kind=AI_TASK, reference="b")
+    driver.use("1", kind=INBOUND_CALL, reference="a")
 
-    with desk.ledger.reading() as connection:
+    with driver.ledger.reading() as connection:
 
         def seqs(**filters: object) -> list[int]:
-            return [row.seq for row in history(connection, desk.wallet_id, **filters)]  # type: ignore[arg-type]
+            return [row.seq for row in history(connection, driver.wallet_id, **filters)]  # type: ignore[arg-type]
 
         assert seqs(kinds=[AI_TASK]) == [4, 3, 2]
         assert seqs(kinds=[AI_TASK, "top_up"]) == [4, 3, 2, 1]
@@ -83,37 +85,37 @@ def test_history_is_filtered_by_kind_reference_and_month(desk: Desk) -> None:
         assert seqs(month="2026-12", kinds=[AI_TASK], reference="a") == [3]
 
 
-def test_a_month_of_record_begins_at_local_midnight(desk: Desk) -> None:
+def test_a_month_of_record_begins_at_local_midnight(driver: WalletDriver) -> None:
     """In New York, not in Greenwich; late usage counts where it was recorded."""
-    desk.top_up("100")
-    desk.clock.at = datetime(2026, 12, 1, 4, 59, tzinfo=UTC)
-    desk.use("1")
-    desk.clock.at = datetime(2026, 12, 1, 5, 0, tzinfo=UTC)
-    desk.use("2", at=MORNING)
+    driver.top_up("100")
+    driver.clock.at = datetime(2026, 12, 1, 4, 59, tzinfo=UTC)
+    driver.use("1")
+    driver.clock.at = datetime(2026, 12, 1, 5, 0, tzinfo=UTC)
+    driver.use("2", at=MORNING)
 
-    with desk.ledger.reading() as connection:
-        november = history(connection, desk.wallet_id, month="2026-11")
-        december = history(connection, desk.wallet_id, month="2026-12")
+    with driver.ledger.reading() as connection:
+        november = history(connection, driver.wallet_id, month="2026-11")
+        december = history(connection, driver.wallet_id, month="2026-12")
 
     assert [row.seq for row in november] == [2, 1]
     assert [row.seq for row in december] == [3]
 
 
-def test_a_month_is_summed_by_kind_of_use(desk: Desk) -> None:
+def test_a_month_is_summed_by_kind_of_use(driver: WalletDriver) -> None:
     """Late usage lands on its own day; a part of the month can be asked for."""
-    desk.top_up("100")
-    use_at(desk, datetime(2026, 10, 5, 12, tzinfo=UTC), "1")
-    use_at(desk, datetime(2026, 10, 5, 13, tzinfo=UTC), "2")
-    use_at(desk, datetime(2026, 10, 20, 12, tzinfo=UTC), "4", AI_TASK)
+    driver.top_up("100")
+    use_at(driver, datetime(2026, 10, 5, 12, tzinfo=UTC), "1")
+    use_at(driver, datetime(2026, 10, 5, 13, tzinfo=UTC), "2")
+    use_at(driver, datetime(2026, 10, 20, 12, tzinfo=UTC), "4", AI_TASK)
     # The first of November in Greenwich is still October in New York.
-    use_at(desk, datetime(2026, 11, 1, 3, 30, tzinfo=UTC), "8")
+    use_at(driver, datetime(2026, 11, 1, 3, 30, tzinfo=UTC), "8")
 
-    with desk.ledger.reading() as connection:
-        october = month_summary(connection, desk.wallet_id, "2026-10")
-        half = month_summary(connection, desk.wallet_id, "2026-10", through_day=15)
-        days = daily(connection, desk.wallet_id, "2026-10-05", "2026-10-20")
-        hours = hours_of(connection, desk.wallet_id, "2026-10-20")
-        months = months_of(connection, desk.wallet_id)
+    with driver.ledger.reading() as connection:
+        october = month_summary(connection, driver.wallet_id, "2026-10")
+        half = month_summary(connection, driver.wallet_id, "2026-10", through_day=15)
+        days = daily(connection, driver.wallet_id, "2026-10-05", "2026-10-20")
+        hours = hours_of(connection, driver.wallet_id, "2026-10-20")
+        months = months_of(connection, driver.wallet_id)
 
     assert october == [KindSum(AI_TASK, 1, 60, usd("-4")), KindSum(OUTBOUND_CALL, 3, 180, usd("-11"))]
     assert half == [KindSum(OUTBOUND_CALL, 2, 120, usd("-3"))]
@@ -123,21 +125,21 @@ def test_a_month_is_summed_by_kind_of_use(desk: Desk) -> None:
     assert months == ["2026-11", "2026-10"]
 
 
-def test_both_hours_of_the_autumn_night_count_as_one(desk: Desk) -> None:
+def test_both_hours_of_the_autumn_night_count_as_one(driver: WalletDriver) -> None:
     """01:30 comes twice when clocks go back; nothing is lost."""
-    desk.top_up("10")
-    use_at(desk, datetime(2026, 11, 1, 5, 30, tzinfo=UTC), "1")
-    use_at(desk, datetime(2026, 11, 1, 6, 30, tzinfo=UTC), "2")
+    driver.top_up("10")
+    use_at(driver, datetime(2026, 11, 1, 5, 30, tzinfo=UTC), "1")
+    use_at(driver, datetime(2026, 11, 1, 6, 30, tzinfo=UTC), "2")
 
-    with desk.ledger.reading() as connection:
-        hours = hours_of(connection, desk.wallet_id, "2026-11-01")
+    with driver.ledger.reading() as connection:
+        hours = hours_of(connection, driver.wallet_id, "2026-11-01")
 
     assert hours[0] == ("2026-11-01", 1, OUTBOUND_CALL, usd("-3"))
 
 
-def spend(desk: Desk, days: int, *, hours: range = range(9, 17), dollars: str = "1") -> None:
+def spend(driver: WalletDriver, days: int, *, hours: range = range(9, 17), dollars: str = "1") -> None:
     """Spend at each of some hours of each day up to yesterday, in New York's winter time."""
-    desk.top_up("100000")
+    driver.top_up("100000")
     commands = [
         PostUsage(
             "platform",
@@ -149,37 +151,37 @@ def spend(desk: Desk, days: int, *, hours: range = range(9, 17), dollars: str = 
         for day in range(days, 0, -1)
         for hour in hours
     ]
-    outcomes: list[Outcome] = desk.do(*commands)
+    outcomes: list[Outcome] = driver.do(*commands)
     assert not [one for one in outcomes if isinstance(one, Exception)]
 
 
-def test_it_is_too_early_to_say_on_the_first_day(desk: Desk) -> None:
+def test_it_is_too_early_to_say_on_the_first_day(driver: WalletDriver) -> None:
     """A few hours are no pace."""
-    desk.top_up("100")
-    use_at(desk, MORNING - timedelta(hours=3), "5")
+    driver.top_up("100")
+    use_at(driver, MORNING - timedelta(hours=3), "5")
 
-    with desk.ledger.reading() as connection:
-        assert burn_of(connection, desk.wallet_id, MORNING) is None
+    with driver.ledger.reading() as connection:
+        assert burn_of(connection, driver.wallet_id, MORNING) is None
 
 
-def test_a_wallet_that_spends_nothing_has_a_pace_of_nothing(desk: Desk) -> None:
+def test_a_wallet_that_spends_nothing_has_a_pace_of_nothing(driver: WalletDriver) -> None:
     """After a day it is known, and its money lasts."""
-    desk.clock.skip(days=2)
+    driver.clock.skip(days=2)
 
-    with desk.ledger.reading() as connection:
-        burn = burn_of(connection, desk.wallet_id, desk.clock.at)
+    with driver.ledger.reading() as connection:
+        burn = burn_of(connection, driver.wallet_id, driver.clock.at)
 
     assert burn is not None
     assert burn.week_micros == 0
     assert runway(burn, usd("5"), MORNING, ZONE) is None
 
 
-def test_a_young_wallet_goes_by_its_last_day(desk: Desk) -> None:
+def test_a_young_wallet_goes_by_its_last_day(driver: WalletDriver) -> None:
     """Until there are two weeks."""
-    spend(desk, 3)
+    spend(driver, 3)
 
-    with desk.ledger.reading() as connection:
-        burn = burn_of(connection, desk.wallet_id, MORNING)
+    with driver.ledger.reading() as connection:
+        burn = burn_of(connection, driver.wallet_id, MORNING)
 
     assert burn is not None
     assert burn.week_micros == 7 * usd("8")
@@ -187,12 +189,12 @@ def test_a_young_wallet_goes_by_its_last_day(desk: Desk) -> None:
     assert burn.by_hour[8] == 0
 
 
-def test_an_older_wallet_goes_by_hours_of_the_week(desk: Desk) -> None:
+def test_an_older_wallet_goes_by_hours_of_the_week(driver: WalletDriver) -> None:
     """Four weeks, or as many whole ones as there are; money in does not count."""
-    spend(desk, 21)
+    spend(driver, 21)
 
-    with desk.ledger.reading() as connection:
-        burn = burn_of(connection, desk.wallet_id, MORNING)
+    with driver.ledger.reading() as connection:
+        burn = burn_of(connection, driver.wallet_id, MORNING)
 
     assert burn is not None
     assert burn.week_micros == 7 * usd("8")
@@ -201,11 +203,11 @@ def test_an_older_wallet_goes_by_hours_of_the_week(desk: Desk) -> None:
 
 def test_runway_walks_to_the_moment_the_money_runs_out() -> None:
     """Through hours that cost nothing, and into the hour that takes the last."""
-    office = Burn(tuple(usd("1") if 9 <= hour % 24 < 17 else 0 for hour in range(168)))
+    office_hours = Burn(tuple(usd("1") if 9 <= hour % 24 < 17 else 0 for hour in range(168)))
     friday = datetime(2026, 11, 20, 20, 0, tzinfo=UTC)  # 15:00 in New York
 
     assert runway(FLAT, usd("2.50"), MORNING, ZONE) == MORNING + timedelta(minutes=150)
-    assert runway(office, usd("2.50"), friday, ZONE) == datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
+    assert runway(office_hours, usd("2.50"), friday, ZONE) == datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
     assert runway(FLAT, 0, MORNING, ZONE) == MORNING
     assert runway(FLAT, usd("1440"), MORNING, ZONE) == MORNING + timedelta(days=60)
     assert runway(FLAT, usd("1441"), MORNING, ZONE) is None
@@ -224,62 +226,62 @@ def test_what_the_coming_hours_cost_is_said_in_money() -> None:
     assert cost_ahead(FLAT, MORNING, ZONE, 24) == usd("24")
 
 
-def test_lines_are_drawn_by_the_pace_and_judged_at_once(desk: Desk) -> None:
+def test_lines_are_drawn_by_the_pace_and_judged_at_once(driver: WalletDriver) -> None:
     """A wallet that spends 80 a day is warned at 80."""
-    spend(desk, 15, dollars="10")
-    desk.use("99999", kind=AI_TASK)
-    desk.ledger.run(lambda tx: tx.book.redraw_lines(desk.wallet_id))
+    spend(driver, 15, dollars="10")
+    driver.use("99999", kind=AI_TASK)
+    driver.ledger.run(lambda tx: tx.book.redraw_lines(driver.wallet_id))
 
-    view = desk.view()
+    view = driver.view()
     assert view.warning_micros == usd("80")
     assert view.critical_micros == usd("20")
 
 
-def test_a_spike_is_a_day_that_cost_twice_its_weekdays(desk: Desk) -> None:
+def test_a_spike_is_a_day_that_cost_twice_its_weekdays(driver: WalletDriver) -> None:
     """By kind, with what is usual; the references say where it went."""
-    desk.top_up("1000")
+    driver.top_up("1000")
     monday = MORNING - timedelta(days=7)
     for week in range(1, 4):
-        use_at(desk, monday - timedelta(weeks=week), "10")
-        use_at(desk, monday - timedelta(weeks=week), "10", AI_TASK)
-    use_at(desk, monday, "15", reference="camp-7")
-    use_at(desk, monday, "6", reference="camp-8")
-    use_at(desk, monday, "19.99", AI_TASK)
+        use_at(driver, monday - timedelta(weeks=week), "10")
+        use_at(driver, monday - timedelta(weeks=week), "10", AI_TASK)
+    use_at(driver, monday, "15", reference="camp-7")
+    use_at(driver, monday, "6", reference="camp-8")
+    use_at(driver, monday, "19.99", AI_TASK)
 
-    with desk.ledger.reading() as connection:
-        spikes = spikes_of(connection, desk.wallet_id, "2026-11-01", "2026-11-22")
-        blamed = references_of(connection, desk.wallet_id, "2026-11-16", OUTBOUND_CALL)
+    with driver.ledger.reading() as connection:
+        spikes = spikes_of(connection, driver.wallet_id, "2026-11-01", "2026-11-22")
+        blamed = references_of(connection, driver.wallet_id, "2026-11-16", OUTBOUND_CALL)
 
     assert spikes == [Spike("2026-11-16", OUTBOUND_CALL, usd("21"), usd("10"))]
     assert blamed == [("camp-7", usd("15")), ("camp-8", usd("6"))]
 
 
-def test_one_earlier_weekday_is_no_measure(desk: Desk) -> None:
+def test_one_earlier_weekday_is_no_measure(driver: WalletDriver) -> None:
     """Two are needed, and a dollar."""
-    desk.top_up("1000")
-    use_at(desk, MORNING - timedelta(days=7), "1")
-    use_at(desk, MORNING, "100")
+    driver.top_up("1000")
+    use_at(driver, MORNING - timedelta(days=7), "1")
+    use_at(driver, MORNING, "100")
     for week in range(3):
-        use_at(desk, MORNING - timedelta(weeks=week), "0.10" if week else "0.90", AI_TASK)
+        use_at(driver, MORNING - timedelta(weeks=week), "0.10" if week else "0.90", AI_TASK)
 
-    with desk.ledger.reading() as connection:
-        assert spikes_of(connection, desk.wallet_id, "2026-11-23", "2026-11-23") == []
+    with driver.ledger.reading() as connection:
+        assert spikes_of(connection, driver.wallet_id, "2026-11-23", "2026-11-23") == []
 
 
-def test_a_policy_is_kept_in_all_its_versions(desk: Desk) -> None:
+def test_a_policy_is_kept_in_all_its_versions(driver: WalletDriver) -> None:
     """A form that was opened before somebody else saved is refused."""
     rule = RechargeRule(threshold_micros=usd("50"), target_micros=usd("200"))
-    desk.set_policy(automatic=Automatic.ON, rule=rule)
-    desk.set_policy(default_holds={AI_TASK: usd("0.05")})
+    driver.set_policy(automatic=Automatic.ON, rule=rule)
+    driver.set_policy(default_holds={AI_TASK: usd("0.05")})
 
     def stale(tx: Tx) -> int:
-        return tx.book.set_policy(desk.wallet_id, WalletPolicy(), actor="U2", expected_version=2)
+        return tx.book.set_policy(driver.wallet_id, WalletPolicy(), actor="U2", expected_version=2)
 
     with pytest.raises(PolicyChanged):
-        desk.ledger.run(stale)
-    with desk.ledger.reading() as connection:
-        first, second, third = (policy_of(connection, desk.wallet_id, version) for version in (1, 2, 3))
-        now = desk.ledger.look(connection, desk.wallet_id)
+        driver.ledger.run(stale)
+    with driver.ledger.reading() as connection:
+        first, second, third = (policy_of(connection, driver.wallet_id, version) for version in (1, 2, 3))
+        now = driver.ledger.look(connection, driver.wallet_id)
     assert first == WalletPolicy()
     assert (second.automatic, second.rule) == (Automatic.ON, rule)
     assert third.hold_for(AI_TASK) == usd("0.05")
@@ -287,24 +289,24 @@ def test_a_policy_is_kept_in_all_its_versions(desk: Desk) -> None:
     assert now[0].policy_version == 3
 
 
-def test_lines_can_be_set_by_hand(desk: Desk) -> None:
+def test_lines_can_be_set_by_hand(driver: WalletDriver) -> None:
     """And count at once."""
-    desk.top_up("100")
+    driver.top_up("100")
 
-    desk.ledger.run(lambda tx: tx.book.set_lines(desk.wallet_id, Lines(usd("100"), usd("40"))))
+    driver.ledger.run(lambda tx: tx.book.set_lines(driver.wallet_id, Lines(usd("100"), usd("40"))))
 
-    assert desk.told()[-1] == "wallet.low"
+    assert driver.told()[-1] == "wallet.low"
 
 
-def test_corrections_lower_what_a_day_cost(desk: Desk) -> None:
+def test_corrections_lower_what_a_day_cost(driver: WalletDriver) -> None:
     """They are a kind of their own, on the day they were made, and money back does not count as spend."""
-    desk.top_up("100")
-    desk.top_up("5", kind=CreditKind.REFUND)
-    charged = desk.use("4")
-    desk.do(Correct("operator", "c", charged.seq, usd("1"), None))
+    driver.top_up("100")
+    driver.top_up("5", kind=CreditKind.REFUND)
+    charged = driver.use("4")
+    driver.do(Correct("operator", "c", charged.seq, usd("1"), None))
 
-    with desk.ledger.reading() as connection:
-        sums = {one.kind: one.amount_micros for one in month_summary(connection, desk.wallet_id, "2026-11")}
+    with driver.ledger.reading() as connection:
+        sums = {one.kind: one.amount_micros for one in month_summary(connection, driver.wallet_id, "2026-11")}
 
     assert sums == {
         "top_up": usd("100"),

@@ -7,7 +7,7 @@ import pytest
 
 from ledger import Funds, Permit, Reason, Standing, permit_at
 from ledger.standing import PERMIT_LIFETIME, Stretch, grace_end, grace_spent, standing_at
-from tests.ledger.desk import MORNING, usd
+from tests.ledger.wallet_driver import MORNING, usd
 
 NOW = MORNING
 BUDGET = timedelta(minutes=15)

@@ -15,7 +15,7 @@ from ledger.storage.migrations import migrate
 from ledger.storage.schema import metadata, wallets
 from ledger.storage.sqlite import sqlite_module, wal_is_safe
 from ledger.storage.statements import statements_for
-from tests.ledger.desk import Desk, HandClock
+from tests.ledger.wallet_driver import ManualClock, WalletDriver
 
 pytestmark = pytest.mark.backends("sqlite")
 
@@ -39,21 +39,21 @@ def test_a_database_that_cannot_be_used_is_refused_with_words(tmp_path: Path, ur
         open_store(url.format(here=tmp_path))
 
 
-def test_a_second_writer_is_refused_and_told_so(desk: Desk) -> None:
+def test_a_second_writer_is_refused_and_told_so(driver: WalletDriver) -> None:
     """One process writes a file."""
     with pytest.raises(StoreBusy, match="Another Redbar is using"):
-        open_store(desk.url)
+        open_store(driver.url)
 
 
-def test_those_who_only_look_come_in_beside_the_writer(desk: Desk) -> None:
+def test_those_who_only_look_come_in_beside_the_writer(driver: WalletDriver) -> None:
     """And cannot write."""
-    desk.top_up("5")
+    driver.top_up("5")
 
-    looker = Ledger(desk.url, desk.clock, write=False)
+    looker = Ledger(driver.url, driver.clock, write=False)
     with looker.reading() as connection:
-        assert looker.look(connection, desk.wallet_id)[0].balance_micros == 5_000_000
+        assert looker.look(connection, driver.wallet_id)[0].balance_micros == 5_000_000
     with pytest.raises(StoreUnusable, match="looking only"):
-        looker.run(lambda tx: tx.book.view(desk.wallet_id))
+        looker.run(lambda tx: tx.book.view(driver.wallet_id))
     looker.close()
 
 
@@ -65,31 +65,31 @@ def test_looking_at_a_database_that_is_not_there_makes_none(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_of_a_newer_version_is_refused(desk: Desk) -> None:
+def test_a_database_of_a_newer_version_is_refused(driver: WalletDriver) -> None:
     """Older code does not touch it, and the lock is given back."""
-    with desk.ledger.store.writing() as connection:
+    with driver.ledger.store.writing() as connection:
         connection.execute(text("UPDATE alembic_version_ledger SET version_num = 'ledger_9999'"))
-    desk.ledger.close()
+    driver.ledger.close()
 
     for _ in range(2):
         with pytest.raises(StoreUnusable, match="newer Redbar"):
-            Ledger(desk.url, desk.clock)
+            Ledger(driver.url, driver.clock)
 
-    store = open_store(desk.url)
+    store = open_store(driver.url)
     with store.writing() as connection:
         connection.execute(text("UPDATE alembic_version_ledger SET version_num = 'ledger_0001'"))
     store.close()
-    desk.reopen()
+    driver.reopen()
 
 
-def test_what_was_written_is_there_after_opening_again(desk: Desk) -> None:
+def test_what_was_written_is_there_after_opening_again(driver: WalletDriver) -> None:
     """Balance, history, notices."""
-    desk.top_up("60")
-    before = (desk.view(), desk.history(), desk.told())
+    driver.top_up("60")
+    before = (driver.view(), driver.history(), driver.told())
 
-    desk.reopen()
+    driver.reopen()
 
-    assert (desk.view(), desk.history(), desk.told()) == before
+    assert (driver.view(), driver.history(), driver.told()) == before
 
 
 @pytest.mark.parametrize("has_flock", [True, False])
@@ -113,16 +113,16 @@ def test_a_second_process_cannot_write_to_the_file(
     open_store(address).close()
 
 
-def test_closing_twice_is_closing_once(desk: Desk) -> None:
+def test_closing_twice_is_closing_once(driver: WalletDriver) -> None:
     """Whoever cleans up need not ask."""
-    desk.ledger.close()
-    desk.ledger.close()
-    desk.reopen()
+    driver.ledger.close()
+    driver.ledger.close()
+    driver.reopen()
 
 
 def test_a_ledger_in_memory_works_alike(tmp_path: Path) -> None:
     """One connection does everything."""
-    memory = Ledger("sqlite://", HandClock())
+    memory = Ledger("sqlite://", ManualClock())
     wallet_id = new_wallet_id()
     memory.run(lambda tx: tx.book.create_wallet(wallet_id, "EUR", "Europe/Berlin"))
 
@@ -131,21 +131,21 @@ def test_a_ledger_in_memory_works_alike(tmp_path: Path) -> None:
     memory.close()
 
 
-def test_readers_see_one_instant_while_others_write(desk: Desk) -> None:
+def test_readers_see_one_instant_while_others_write(driver: WalletDriver) -> None:
     """A read transaction does not change under its reader, and blocks nobody."""
-    desk.top_up("5")
-    with desk.ledger.reading() as connection:
+    driver.top_up("5")
+    with driver.ledger.reading() as connection:
         before = connection.execute(select(wallets.c.balance)).scalar_one()
 
-        desk.use("1")
+        driver.use("1")
 
         assert connection.execute(select(wallets.c.balance)).scalar_one() == before
-    assert desk.view().balance_micros == 4_000_000
+    assert driver.view().balance_micros == 4_000_000
 
 
-def test_readers_cannot_write(desk: Desk) -> None:
-    """There is one door for that."""
-    with pytest.raises(Exception, match="readonly"), desk.ledger.reading() as connection:
+def test_readers_cannot_write(driver: WalletDriver) -> None:
+    """One function decides that."""
+    with pytest.raises(Exception, match="readonly"), driver.ledger.reading() as connection:
         connection.execute(text("UPDATE wallets SET balance = 1"))
 
 
@@ -167,9 +167,9 @@ def test_libraries_with_the_log_bug_are_known(version: tuple[int, ...], safe: bo
     assert wal_is_safe(version) is safe
 
 
-def test_the_library_in_use_is_durable_and_strict(desk: Desk) -> None:
+def test_the_library_in_use_is_durable_and_strict(driver: WalletDriver) -> None:
     """Write-ahead log, full sync, foreign keys, strict tables, rows without hidden ids where they are hot."""
-    with desk.ledger.store.writing() as connection:
+    with driver.ledger.store.writing() as connection:
         said = {
             name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys")
@@ -187,9 +187,9 @@ def test_the_library_in_use_is_durable_and_strict(desk: Desk) -> None:
     assert sqlite_module().sqlite_version_info >= (3, 37)
 
 
-def test_the_migrated_schema_is_the_one_the_code_speaks_of(desk: Desk) -> None:
+def test_the_migrated_schema_is_the_one_the_code_speaks_of(driver: WalletDriver) -> None:
     """Same tables, columns, constraints and indexes, by name."""
-    with desk.ledger.reading() as connection:
+    with driver.ledger.reading() as connection:
         built: dict[str, str] = {
             row.name: row.sql
             for row in connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
@@ -230,9 +230,9 @@ def test_every_constraint_has_a_name() -> None:
         ("holds", "SEARCH h USING PRIMARY KEY (wallet_id=? AND hold_id=?)"),
     ],
 )
-def test_a_batch_looks_up_only_what_it_names(desk: Desk, name: str, search: str) -> None:
+def test_a_batch_looks_up_only_what_it_names(driver: WalletDriver, name: str, search: str) -> None:
     """However long the history is: no statement of the hot path reads a wallet from end to end."""
-    with desk.ledger.reading() as connection:
+    with driver.ledger.reading() as connection:
         statement = getattr(statements_for(connection), name)
         plan = connection.exec_driver_sql(
             f"EXPLAIN QUERY PLAN {statement}", {"wallet_id": "w", "source": "s", "list": "[]"}

@@ -1,4 +1,4 @@
-"""The lane of writing: many callers, shared commits, and each its own answer."""
+"""The writer: many callers, shared commits, and each its own answer."""
 
 import asyncio
 import threading
@@ -24,22 +24,22 @@ from ledger import (
     new_wallet_id,
 )
 from ledger.deciding.planner import Planner
-from ledger.writing import writer as lane
+from ledger.writing import writer as writer_module
 from ledger.writing.book import Book
 from ledger.writing.writer import Closed
-from tests.ledger.desk import Desk, usd
+from tests.ledger.wallet_driver import WalletDriver, usd
 
 
 def call(number: int, dollars: str = "0.01") -> PostUsage:
     return PostUsage("platform", f"call-{number:05}", OUTBOUND_CALL, usd(dollars), None)
 
 
-def test_sixty_four_threads_at_zero_get_exactly_what_there_is(desk: Desk) -> None:
+def test_sixty_four_threads_at_zero_get_exactly_what_there_is(driver: WalletDriver) -> None:
     """Never one hold more, never a wrong refusal."""
-    desk.top_up("20")
+    driver.top_up("20")
 
     def ask(number: int) -> bool:
-        (answer,) = desk.do(OpenHold(f"h{number}", OUTBOUND_CALL, usd("0.10")))
+        (answer,) = driver.do(OpenHold(f"h{number}", OUTBOUND_CALL, usd("0.10")))
         assert isinstance(answer, HoldAnswer)
         return answer.permit.allowed
 
@@ -47,48 +47,48 @@ def test_sixty_four_threads_at_zero_get_exactly_what_there_is(desk: Desk) -> Non
         allowed = list(pool.map(ask, range(640)))
 
     assert allowed.count(True) == 200
-    assert desk.view().available_micros == 0
+    assert driver.view().available_micros == 0
 
 
-def test_threads_that_post_the_same_usage_post_it_once(desk: Desk) -> None:
+def test_threads_that_post_the_same_usage_post_it_once(driver: WalletDriver) -> None:
     """One is the first, the others are duplicates of it."""
-    desk.top_up("20")
+    driver.top_up("20")
 
     with ThreadPoolExecutor(32) as pool:
-        outcomes = [one for (one,) in pool.map(lambda _: desk.do(call(1)), range(64))]
+        outcomes = [one for (one,) in pool.map(lambda _: driver.do(call(1)), range(64))]
 
     receipts = [one for one in outcomes if isinstance(one, Receipt)]
     assert len(receipts) == 64
     assert [one.duplicate for one in receipts].count(False) == 1
-    assert desk.view().seq == 2
+    assert driver.view().seq == 2
 
 
-def test_callers_on_an_event_loop_share_commits(desk: Desk) -> None:
+def test_callers_on_an_event_loop_share_commits(driver: WalletDriver) -> None:
     """A thousand at once, each with its own receipt, in numbers without a gap."""
-    desk.top_up("20")
+    driver.top_up("20")
 
     async def post_all() -> list[list[Outcome]]:
         return await asyncio.gather(
-            *(desk.ledger.carry_out_async(desk.wallet_id, [call(number)]) for number in range(1_000))
+            *(driver.ledger.carry_out_async(driver.wallet_id, [call(number)]) for number in range(1_000))
         )
 
     outcomes = asyncio.run(post_all())
 
     seqs = [receipt.seq for (receipt,) in outcomes if isinstance(receipt, Receipt)]
     assert sorted(seqs) == list(range(2, 1_002))
-    assert desk.view().balance_micros == usd("10")
+    assert driver.view().balance_micros == usd("10")
 
 
-def test_each_caller_gets_its_own_refusal(desk: Desk) -> None:
+def test_each_caller_gets_its_own_refusal(driver: WalletDriver) -> None:
     """An unknown wallet, a conflict and a receipt in one commit."""
-    desk.top_up("20")
-    desk.do(call(1))
+    driver.top_up("20")
+    driver.do(call(1))
 
     async def post_all() -> Sequence[object]:
         return await asyncio.gather(
-            desk.ledger.carry_out_async(desk.wallet_id, [call(1, "0.02"), call(2)]),
-            desk.ledger.carry_out_async(new_wallet_id(), [call(3)]),
-            desk.ledger.carry_out_async(desk.wallet_id, [call(4)]),
+            driver.ledger.carry_out_async(driver.wallet_id, [call(1, "0.02"), call(2)]),
+            driver.ledger.carry_out_async(new_wallet_id(), [call(3)]),
+            driver.ledger.carry_out_async(driver.wallet_id, [call(4)]),
             return_exceptions=True,
         )
 
@@ -109,15 +109,15 @@ class Poison:
         raise ArithmeticError(name)
 
 
-def test_a_poisonous_command_hurts_only_its_sender(desk: Desk) -> None:
+def test_a_poisonous_command_hurts_only_its_sender(driver: WalletDriver) -> None:
     """Its neighbours in the same commit are written."""
-    desk.top_up("20")
+    driver.top_up("20")
 
     async def post_all() -> list[list[Outcome] | BaseException]:
         batches: list[Sequence[Command]] = [[call(number)] for number in range(40)]
         batches[17] = [Poison()]  # type: ignore[list-item]
         return await asyncio.gather(
-            *(desk.ledger.carry_out_async(desk.wallet_id, batch) for batch in batches),
+            *(driver.ledger.carry_out_async(driver.wallet_id, batch) for batch in batches),
             return_exceptions=True,
         )
 
@@ -125,27 +125,27 @@ def test_a_poisonous_command_hurts_only_its_sender(desk: Desk) -> None:
 
     assert isinstance(outcomes[17], ArithmeticError)
     assert all(isinstance(one, list) for number, one in enumerate(outcomes) if number != 17)
-    assert desk.view().seq == 40
+    assert driver.view().seq == 40
 
 
-def test_a_function_that_raises_rolls_back_only_itself(desk: Desk) -> None:
-    """The caller hears it; the lane goes on."""
-    desk.top_up("20")
+def test_a_function_that_raises_rolls_back_only_itself(driver: WalletDriver) -> None:
+    """The caller hears it; the writer goes on."""
+    driver.top_up("20")
 
     def fail(tx: Tx) -> None:
-        tx.book.carry_out(desk.wallet_id, [call(1)])
+        tx.book.carry_out(driver.wallet_id, [call(1)])
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        desk.ledger.run(fail)
+        driver.ledger.run(fail)
 
-    assert desk.view().seq == 1
-    assert not desk.use("1").duplicate
+    assert driver.view().seq == 1
+    assert not driver.use("1").duplicate
 
 
-def test_batches_that_wait_land_before_a_function(desk: Desk) -> None:
+def test_batches_that_wait_land_before_a_function(driver: WalletDriver) -> None:
     """What was posted first is seen by what runs next."""
-    desk.top_up("20")
+    driver.top_up("20")
     entered, posted = threading.Event(), threading.Event()
 
     def hold_the_lane(tx: Tx) -> None:
@@ -153,15 +153,15 @@ def test_batches_that_wait_land_before_a_function(desk: Desk) -> None:
         assert posted.wait(30)
 
     async def post_behind() -> list[Outcome]:
-        waiting = asyncio.ensure_future(desk.ledger.carry_out_async(desk.wallet_id, [call(1)]))
+        waiting = asyncio.ensure_future(driver.ledger.carry_out_async(driver.wallet_id, [call(1)]))
         await asyncio.sleep(0)
         posted.set()
         return await waiting
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(desk.ledger.run, hold_the_lane)
+        first = pool.submit(driver.ledger.run, hold_the_lane)
         assert entered.wait(30)
-        seen = pool.submit(desk.ledger.run, lambda tx: tx.book.view(desk.wallet_id).seq)
+        seen = pool.submit(driver.ledger.run, lambda tx: tx.book.view(driver.wallet_id).seq)
         outcomes = asyncio.run(post_behind())
         first.result()
 
@@ -169,58 +169,60 @@ def test_batches_that_wait_land_before_a_function(desk: Desk) -> None:
     assert seen.result() == 2
 
 
-def test_a_function_cannot_ask_for_another_turn(desk: Desk) -> None:
+def test_a_function_cannot_ask_for_another_turn(driver: WalletDriver) -> None:
     """It would wait for itself for ever; it is told instead."""
     with pytest.raises(AssertionError, match="another turn"):
-        desk.ledger.run(lambda tx: desk.ledger.run(lambda inner: None))
+        driver.ledger.run(lambda tx: driver.ledger.run(lambda inner: None))
 
-    assert desk.top_up("1").seq == 1
+    assert driver.top_up("1").seq == 1
 
 
-def test_too_much_waiting_is_refused_at_the_door(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_much_waiting_is_refused_at_the_door(
+    driver: WalletDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing of it was done, and the same request may come again."""
-    monkeypatch.setattr(lane, "WAITING_MAX", 10)
-    desk.top_up("20")
+    monkeypatch.setattr(writer_module, "WAITING_MAX", 10)
+    driver.top_up("20")
 
     with pytest.raises(Busy) as caught:
-        desk.do(*(call(number) for number in range(11)))
+        driver.do(*(call(number) for number in range(11)))
 
     assert caught.value.retry_after.total_seconds() > 0
-    assert desk.view().seq == 1
-    assert len(desk.do(*(call(number) for number in range(10)))) == 10
+    assert driver.view().seq == 1
+    assert len(driver.do(*(call(number) for number in range(10)))) == 10
 
 
-def test_closing_writes_what_was_taken_in(desk: Desk) -> None:
+def test_closing_writes_what_was_taken_in(driver: WalletDriver) -> None:
     """And takes nothing more."""
-    desk.top_up("20")
+    driver.top_up("20")
 
     async def post_and_close() -> list[list[Outcome]]:
         waiting = [
-            asyncio.ensure_future(desk.ledger.carry_out_async(desk.wallet_id, [call(number)]))
+            asyncio.ensure_future(driver.ledger.carry_out_async(driver.wallet_id, [call(number)]))
             for number in range(200)
         ]
         await asyncio.sleep(0)
-        await asyncio.to_thread(desk.ledger.close)
+        await asyncio.to_thread(driver.ledger.close)
         return await asyncio.gather(*waiting)
 
     outcomes = asyncio.run(post_and_close())
     assert all(isinstance(one, Receipt) for (one,) in outcomes)
     with pytest.raises(Closed):
-        desk.do(call(999))
+        driver.do(call(999))
     with pytest.raises(Closed):
-        desk.ledger.run(lambda tx: None)
+        driver.ledger.run(lambda tx: None)
 
-    desk.reopen()
-    assert desk.view().seq == 201
+    driver.reopen()
+    assert driver.view().seq == 201
 
 
-def test_a_caller_who_went_away_changes_nothing_for_the_others(desk: Desk) -> None:
+def test_a_caller_who_went_away_changes_nothing_for_the_others(driver: WalletDriver) -> None:
     """Its usage is posted all the same."""
-    desk.top_up("20")
+    driver.top_up("20")
 
     async def post_all() -> list[Outcome]:
-        left = asyncio.ensure_future(desk.ledger.carry_out_async(desk.wallet_id, [call(1)]))
-        stayed = asyncio.ensure_future(desk.ledger.carry_out_async(desk.wallet_id, [call(2)]))
+        left = asyncio.ensure_future(driver.ledger.carry_out_async(driver.wallet_id, [call(1)]))
+        stayed = asyncio.ensure_future(driver.ledger.carry_out_async(driver.wallet_id, [call(2)]))
         await asyncio.sleep(0)
         left.cancel()
         return await stayed
@@ -228,17 +230,17 @@ def test_a_caller_who_went_away_changes_nothing_for_the_others(desk: Desk) -> No
     (outcome,) = asyncio.run(post_all())
 
     assert isinstance(outcome, Receipt)
-    assert desk.use("0.01", key="call-00001").duplicate
+    assert driver.use("0.01", key="call-00001").duplicate
 
 
-def test_many_wallets_share_a_commit_and_nothing_else(desk: Desk) -> None:
+def test_many_wallets_share_a_commit_and_nothing_else(driver: WalletDriver) -> None:
     """Each has its own numbers and its own balance."""
-    wallets: list[UUID] = [desk.open_wallet() for _ in range(5)]
+    wallets: list[UUID] = [driver.open_wallet() for _ in range(5)]
 
     async def post_all() -> None:
         await asyncio.gather(
             *(
-                desk.ledger.carry_out_async(wallet_id, [call(number)])
+                driver.ledger.carry_out_async(wallet_id, [call(number)])
                 for number in range(20)
                 for wallet_id in wallets
             )
@@ -246,26 +248,28 @@ def test_many_wallets_share_a_commit_and_nothing_else(desk: Desk) -> None:
 
     asyncio.run(post_all())
 
-    with desk.ledger.reading() as connection:
-        views = [desk.ledger.look(connection, wallet_id)[0] for wallet_id in wallets]
+    with driver.ledger.reading() as connection:
+        views = [driver.ledger.look(connection, wallet_id)[0] for wallet_id in wallets]
     assert {(view.seq, view.balance_micros) for view in views} == {(20, usd("-0.20"))}
 
 
-def test_a_batch_that_crosses_zero_is_judged_in_the_middle_of_being_written(desk: Desk) -> None:
+def test_a_batch_that_crosses_zero_is_judged_in_the_middle_of_being_written(driver: WalletDriver) -> None:
     """What was sent ahead is waited for when the book has to ask something, and everything stands as if it had not."""
-    desk.top_up("1")
-    outcomes = desk.do(*(call(number, "0.09") for number in range(30)))
+    driver.top_up("1")
+    outcomes = driver.do(*(call(number, "0.09") for number in range(30)))
 
     assert [one.balance_after_micros for one in outcomes if isinstance(one, Receipt)] == [
         usd("1") - usd("0.09") * (number + 1) for number in range(30)
     ]
-    assert desk.view().emptied_at is not None
-    assert desk.view().seq == 31
+    assert driver.view().emptied_at is not None
+    assert driver.view().seq == 31
 
 
-def test_what_was_sent_ahead_of_a_failure_is_gone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_sent_ahead_of_a_failure_is_gone(
+    driver: WalletDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A batch breaks after half of it was sent: none of it stands but what its halves make good, and nothing hangs."""
-    desk.top_up("10")
+    driver.top_up("10")
     real, count = Planner.decide, 0
 
     def decide(self: Planner, command: Command) -> Outcome:
@@ -277,47 +281,49 @@ def test_what_was_sent_ahead_of_a_failure_is_gone(desk: Desk, monkeypatch: pytes
 
     monkeypatch.setattr(Planner, "decide", decide)
     with pytest.raises(ZeroDivisionError):
-        desk.do(*(call(number) for number in range(12)))
+        driver.do(*(call(number) for number in range(12)))
 
-    assert desk.view().seq == 1
-    desk.do(*(call(number) for number in range(12)))
-    assert desk.view().seq == 13
+    assert driver.view().seq == 1
+    driver.do(*(call(number) for number in range(12)))
+    assert driver.view().seq == 13
 
 
-def test_a_key_that_somebody_else_posted_meanwhile_is_found_in_the_second_try(desk: Desk) -> None:
+def test_a_key_that_somebody_else_posted_meanwhile_is_found_in_the_second_try(driver: WalletDriver) -> None:
     """A batch with the same key twice, and one that was posted before: each once, whatever piece it is sent in."""
-    desk.top_up("10")
-    first = desk.one(call(3), Receipt)
-    outcomes = desk.do(*(call(number % 7) for number in range(21)))
+    driver.top_up("10")
+    first = driver.one(call(3), Receipt)
+    outcomes = driver.do(*(call(number % 7) for number in range(21)))
 
     receipts = [one for one in outcomes if isinstance(one, Receipt)]
     assert len(receipts) == 21
     assert sum(not one.duplicate for one in receipts) == 6
     assert receipts[3].seq == first.seq
-    assert desk.view().seq == 8
+    assert driver.view().seq == 8
 
 
-def test_a_repeat_that_would_be_refused_today_gets_its_first_receipt(desk: Desk) -> None:
+def test_a_repeat_that_would_be_refused_today_gets_its_first_receipt(driver: WalletDriver) -> None:
     """What happened then is too long ago by now; whoever asks again is told that it was done, and so are others."""
-    desk.top_up("10")
-    said = PostUsage("platform", "then", OUTBOUND_CALL, usd("1"), desk.clock.now())
-    first = desk.one(said, Receipt)
-    desk.clock.skip(days=500)
-    desk.reopen()
+    driver.top_up("10")
+    said = PostUsage("platform", "then", OUTBOUND_CALL, usd("1"), driver.clock.now())
+    first = driver.one(said, Receipt)
+    driver.clock.skip(days=500)
+    driver.reopen()
 
-    again, fresh = desk.do(said, call(1))
+    again, fresh = driver.do(said, call(1))
 
     assert isinstance(again, Receipt)
     assert (again.seq, again.duplicate) == (first.seq, True)
     assert isinstance(fresh, Receipt)
     assert not fresh.duplicate
     assert isinstance(
-        desk.refusal(PostUsage("platform", "now", OUTBOUND_CALL, 1, said.occurred_at)), TimeUnfit
+        driver.refusal(PostUsage("platform", "now", OUTBOUND_CALL, 1, said.occurred_at)), TimeUnfit
     )
 
 
 @pytest.mark.backends("postgresql")
-def test_keys_are_looked_up_only_where_repeats_are_about(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_are_looked_up_only_where_repeats_are_about(
+    driver: WalletDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first repeat is found by its unique key; for some commits after it, and after each other one, by looking."""
     looked: list[bool] = []
     real = Book.carry_out
@@ -327,8 +333,8 @@ def test_keys_are_looked_up_only_where_repeats_are_about(desk: Desk, monkeypatch
         return real(self, wallet_id, commands, **how)
 
     monkeypatch.setattr(Book, "carry_out", watched)
-    monkeypatch.setattr(lane, "LOOKS", 3)
-    desk.top_up("10")
+    monkeypatch.setattr(writer_module, "LOOKS", 3)
+    driver.top_up("10")
     steps = (
         (1, [False]),
         (1, [False, True]),
@@ -340,19 +346,19 @@ def test_keys_are_looked_up_only_where_repeats_are_about(desk: Desk, monkeypatch
     )
     for number, expected in (*steps, (6, [False])):
         looked.clear()
-        desk.one(call(number), Receipt)
+        driver.one(call(number), Receipt)
         assert looked == expected
 
-    assert desk.view().seq == 7
+    assert driver.view().seq == 7
 
 
-def test_the_first_thing_after_a_start_may_be_a_repeat(desk: Desk) -> None:
+def test_the_first_thing_after_a_start_may_be_a_repeat(driver: WalletDriver) -> None:
     """Whoever was not answered before the bot went down asks again as soon as it is up; and others go on."""
-    desk.top_up("10")
-    first = desk.one(call(1), Receipt)
-    desk.reopen()
+    driver.top_up("10")
+    first = driver.one(call(1), Receipt)
+    driver.reopen()
 
     for number in range(2, 8):
-        again = desk.one(call(1), Receipt)
+        again = driver.one(call(1), Receipt)
         assert (again.seq, again.duplicate) == (first.seq, True)
-        assert desk.one(call(number), Receipt).seq == first.seq + number - 1
+        assert driver.one(call(number), Receipt).seq == first.seq + number - 1

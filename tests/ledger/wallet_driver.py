@@ -56,7 +56,7 @@ def _take(tx: Tx, wallet_id: UUID, notice_id: UUID) -> Waiting | None:
     return tx.outbox.take(wallet_id, notice_id, lease=timedelta(minutes=2))
 
 
-class HandClock:
+class ManualClock:
     """A clock that stands still until it is moved."""
 
     def __init__(self, at: datetime = MORNING) -> None:
@@ -69,14 +69,14 @@ class HandClock:
         self.at += timedelta(**span)
 
 
-class Desk:
+class WalletDriver:
     """One wallet in a ledger of its own."""
 
     def __init__(
         self, url: str, *, zone: str = "America/New_York", policy: WalletPolicy | None = None
     ) -> None:
         self.url = url
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.ledger = Ledger(self.url, self.clock)
         self.wallet_id = self.open_wallet(zone=zone, policy=policy)
         self.honest = True

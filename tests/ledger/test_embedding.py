@@ -23,8 +23,8 @@ def test_the_examples_are_true(module: str) -> None:
     assert doctest.testmod(importlib.import_module(module)).failed == 0
 
 
-def test_the_door_shows_the_way() -> None:
-    """The door's own examples are more than a word or two."""
+def test_the_package_shows_how_it_is_used() -> None:
+    """The docstring of the package has more than a word or two."""
     examples = doctest.DocTestFinder().find(ledger, "ledger")
     assert sum(len(one.examples) for one in examples) >= 10
 
