@@ -113,18 +113,14 @@ def consequences(
         watch = replace(watch, episode_id=episode_id, episode_level=level)
         notices.append(_crossed(after.funds, level, episode_id))
     elif watch.episode_id is not None and watch.announced is Level.FINE:
-        notices.append(
-            WalletRecovered(
-                episode_id=watch.episode_id, recovered_at=now, balance_micros=after.funds.balance_micros
-            )
-        )
+        notices.append(WalletRecovered(episode_id=watch.episode_id))
         watch = replace(watch, episode_id=None, episode_level=Level.FINE)
     if standing_at(now, after.funds) is Standing.PAUSED and not watch.paused_said:
         notices.append(_paused(after.funds, watch, now))
         watch = replace(watch, paused_said=True)
     wanted = recharge_wanted(after.funds, policy)
     if wanted and not watch.recharge_said:
-        notices.append(RechargeWanted(available_micros=after.funds.available_micros))
+        notices.append(RechargeWanted())
     return notices, replace(watch, recharge_said=wanted)
 
 

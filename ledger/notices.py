@@ -15,7 +15,6 @@ class Level(IntEnum):
     """How serious an episode is."""
 
     FINE = 0
-    INFO = 1
     WARNING = 2
     CRITICAL = 3
     ZERO = 4
@@ -76,8 +75,6 @@ class WalletRecovered:
 
     name: ClassVar[str] = "wallet.recovered"
     episode_id: UUID
-    recovered_at: datetime
-    balance_micros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,6 @@ class RechargeWanted:
     """Available money is below the rule's threshold; whether to charge is decided when it is looked at."""
 
     name: ClassVar[str] = "recharge.wanted"
-    available_micros: int
 
 
 @dataclass(frozen=True, slots=True)

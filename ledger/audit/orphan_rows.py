@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from ledger.storage.schema import metadata, wallets
 
 
-class Stray(NamedTuple):
+class OrphanRow(NamedTuple):
     """Rows that should not be there, or cannot be read."""
 
     wallet_id: str
@@ -42,12 +42,12 @@ def wallets_of(connection: Connection) -> list[str]:
     return [str(one) for one in ids]
 
 
-def strays(connection: Connection) -> Iterator[Stray]:
+def orphan_rows(connection: Connection) -> Iterator[OrphanRow]:
     """Find rows without a wallet, ids that are none, and what is wrong with the file."""
     known = set(wallets_of(connection))
     for stored in sorted(known):
         if not canonical(stored):
-            yield Stray(stored, "wallet", None, "is no id of a wallet")
+            yield OrphanRow(stored, "wallet", None, "is no id of a wallet")
     for table in metadata.sorted_tables:
         if table is not wallets:
             yield from _without_wallet(connection, table, known)
@@ -55,7 +55,7 @@ def strays(connection: Connection) -> Iterator[Stray]:
         yield from _file(connection)
 
 
-def _without_wallet(connection: Connection, table: Table, known: set[str]) -> Iterator[Stray]:
+def _without_wallet(connection: Connection, table: Table, known: set[str]) -> Iterator[OrphanRow]:
     """Step from wallet to wallet along the key: as many look-ups as there are wallets, however many rows."""
     mine = table.c.wallet_id
     following = select(mine).order_by(mine).limit(1).execution_options(cross_shard=True)
@@ -66,16 +66,16 @@ def _without_wallet(connection: Connection, table: Table, known: set[str]) -> It
         except (DatabaseError, ValueError) as problem:
             if isinstance(problem, DatabaseError) and connection.dialect.name != "sqlite":
                 raise
-            yield Stray("?", "unreadable", None, f"{table.name} has a row whose wallet cannot be read")
+            yield OrphanRow("?", "unreadable", None, f"{table.name} has a row whose wallet cannot be read")
             return
         if last is None:
             return
         if str(last) not in known:
-            yield Stray(str(last), "wallet", None, f"{table.name} has rows of a wallet that is not there")
+            yield OrphanRow(str(last), "wallet", None, f"{table.name} has rows of a wallet that is not there")
 
 
-def _file(connection: Connection) -> Iterator[Stray]:
+def _file(connection: Connection) -> Iterator[OrphanRow]:
     """Let SQLite check its pages, its indexes against their tables, and its constraints."""
     for (words,) in connection.exec_driver_sql("PRAGMA integrity_check(5)"):
         if words != "ok":
-            yield Stray("?", "file", None, str(words))
+            yield OrphanRow("?", "file", None, str(words))

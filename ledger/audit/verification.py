@@ -38,7 +38,7 @@ from sqlalchemy.exc import DatabaseError
 
 from ledger.audit.chain_walk import Walk, Watch, reads_what_it_can, sums_of_month, unwatched
 from ledger.audit.month_sums import Hour, Secret, Tally, month_of
-from ledger.audit.orphan_rows import Stray, canonical, strays, wallets_of
+from ledger.audit.orphan_rows import OrphanRow, canonical, orphan_rows, wallets_of
 from ledger.deciding.planner import HOLDS
 from ledger.deciding.rows import ALLOWING
 from ledger.errors import CurrencyUnknown, WalletUnknown
@@ -96,14 +96,14 @@ def audit_books(
         raise WalletUnknown
     guarded = _keys_are_guarded(connection)
     for stored in there if wallet_id is None else [str(wallet_id)]:
-        if canonical(stored):  # the others are found as strays
+        if canonical(stored):  # the others are found as orphan rows
             yield _audit(connection, UUID(stored), watch, guarded)
 
 
 def audit_strays(connection: Connection) -> Iterator[Finding]:
     """Find what belongs to no wallet, so that checking each of them passes over it."""
-    for stray in strays(connection):
-        yield _of_stray(stray)
+    for row in orphan_rows(connection):
+        yield _of_orphan(row)
 
 
 def verify_books(connection: Connection, wallet_id: UUID | None = None) -> list[Finding]:
@@ -112,8 +112,8 @@ def verify_books(connection: Connection, wallet_id: UUID | None = None) -> list[
     return found if wallet_id is not None else [*found, *audit_strays(connection)]
 
 
-def _of_stray(stray: Stray) -> Finding:
-    return Finding(UUID(stray.wallet_id) if canonical(stray.wallet_id) else stray.wallet_id, *stray[1:])
+def _of_orphan(row: OrphanRow) -> Finding:
+    return Finding(UUID(row.wallet_id) if canonical(row.wallet_id) else row.wallet_id, *row[1:])
 
 
 def _audit(connection: Connection, wallet_id: UUID, watch: Watch, guarded: bool) -> Audit:

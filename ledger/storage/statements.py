@@ -1,4 +1,4 @@
-"""The statements of the hot path, in each database's own tongue: written once, run as they are by the driver.
+"""The statements of the hot path, in each database's own SQL: made once from the tables, run as they are by the driver.
 
 Handing rows to the driver costs a fifth of what units of work cost; everything that is not hot is written with
 SQLAlchemy's expressions instead. SQLite takes tuples, one a row; PostgreSQL takes arrays, one a column, because a row
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Integer, LargeBinary
 
 from ledger.deciding.rows import IN_TRANSFERS, SAVED, Hold, Transfer, WalletRow
+from ledger.storage.schema import UtcInstant, UuidText, metadata
 
 _encode = msgspec.json.Encoder().encode
 _TRANSFER = Transfer._fields[:IN_TRANSFERS]
@@ -22,22 +23,6 @@ _HOUR = ("wallet_id", "day", "hour", "kind")
 _SUMS = ("count", "quantity", "amount")
 _CHANGING = ("amount", "state", "expires_at", "ended_at", "valid_until")
 """What may change of a hold after it was opened."""
-_UUIDS = {"wallet_id", "episode_id"}
-_BYTES = {"chain_head", "text_digest", "hash", "salt"}
-_NUMBERS = {
-    *(
-        "seq",
-        "amount",
-        "balance_after",
-        "occurred_at",
-        "recorded_at",
-        "quantity",
-        "corrects_seq",
-        "after_stop",
-    ),
-    *("dated", "inbound", "asked", "opened_at", "expires_at", "ended_at", "valid_until", "hour"),
-    *_SUMS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +97,9 @@ def _postgres() -> Statements:
     columns, with_text = _joined("::text", "''::bytea")
     named, numbered = (_wallet("::text", mark) for mark in ("%(wallet_id)s", "$1::uuid"))
     listed = f"SELECT {columns} FROM {with_text} WHERE t.wallet_id ="  # noqa: S608
-    holds = ", ".join(_read(f"h.{name}", name, "::text") for name in Hold._fields)
+    holds = ", ".join(_read("holds", "h", name, "::text") for name in Hold._fields)
     changed = ", ".join(
-        f"{name} = ${number}{'::uuid' if name in _UUIDS else ''}"
+        f"{name} = ${number}{'::uuid' if _is_id('wallets', name) else ''}"
         for number, name in enumerate(SAVED, start=1)
     )
     return Statements(
@@ -146,18 +131,22 @@ def columns_of(rows: Iterable[Sequence[object]]) -> list[list[object]]:
 
 
 def _joined(as_text: str, nothing: str) -> tuple[str, str]:
-    names = [_read(f"t.{name}", name, as_text) for name in _TRANSFER]
+    names = [_read("transfers", "t", name, as_text) for name in _TRANSFER]
     # A transfer without words has no row of them.
     names += [f"coalesce(x.salt, {nothing})", "coalesce(x.reference, '')", "coalesce(x.description, '')"]
     return ", ".join(names), "transfers t LEFT JOIN texts x ON x.wallet_id = t.wallet_id AND x.seq = t.seq"
 
 
-def _read(column: str, name: str, as_text: str) -> str:
-    return f"{column}{as_text}" if name in _UUIDS else column
+def _read(table: str, alias: str, name: str, as_text: str) -> str:
+    return f"{alias}.{name}{as_text if _is_id(table, name) else ''}"
+
+
+def _is_id(table: str, name: str) -> bool:
+    return isinstance(metadata.tables[table].c[name].type, UuidText)
 
 
 def _wallet(as_text: str, wallet_id: str) -> str:
-    names = ", ".join(_read(f"w.{name}", name, as_text) for name in _WALLET)
+    names = ", ".join(_read("wallets", "w", name, as_text) for name in _WALLET)
     return (
         f"SELECT {names}, p.body FROM wallets w "  # noqa: S608
         "JOIN policies p ON p.wallet_id = w.wallet_id AND p.version = w.policy_version "
@@ -171,9 +160,14 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
 
 def _unnest(table: str, columns: tuple[str, ...]) -> str:
     """Insert columns: the wallet's id once, then an array each."""
-    arrays = ", ".join(f"${number}::{_array(name)}" for number, name in enumerate(columns[1:], start=2))
+    arrays = ", ".join(
+        f"${number}::{_array(table, name)}" for number, name in enumerate(columns[1:], start=2)
+    )
     return f"INSERT INTO {table} ({', '.join(columns)}) SELECT $1::uuid, u.* FROM unnest({arrays}) u"  # noqa: S608
 
 
-def _array(name: str) -> str:
-    return "int8[]" if name in _NUMBERS else "bytea[]" if name in _BYTES else "text[]"
+def _array(table: str, name: str) -> str:
+    kind = metadata.tables[table].c[name].type
+    if isinstance(kind, Integer | UtcInstant):
+        return "int8[]"
+    return "bytea[]" if isinstance(kind, LargeBinary) else "text[]"

@@ -1,10 +1,10 @@
 """All writing, one transaction at a time: batches of commands, committed for all callers that wait, and functions.
 
-Theory. There is one turn, and whoever holds it writes. A caller leaves its batch where all can see it. If nobody leads,
-it leads: it takes the turn and commits everything that waits, for everybody, so that the cost of a commit is shared and
-a lone caller needs no change of threads. The others sleep, each on a lock of its own, until their answer is there or until
-the lead is theirs; whoever led hands it to the oldest that still waits. Callers on an event loop never block it: a
-thread of ours leads for them. A flow's function takes the turn without leading. No timer lingers.
+Theory. There is one turn, and the thread that holds it writes. A caller puts its batch into the queue. If no thread
+leads, the caller leads: it takes the turn and commits everything in the queue, so that all share the cost of a commit
+and a lone caller needs no change of threads. The others sleep, each on a lock of its own, until their answer is there
+or until they have to lead; a leader passes the lead to the oldest batch in the queue. Callers on an event loop never
+block it: a thread of ours leads for them. A function takes the turn without leading. Nothing waits for a timer.
 
 A batch that meets the unexpected is cut in halves until the one to blame stands alone: a poisonous command hurts only
 its sender.
