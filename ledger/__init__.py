@@ -31,6 +31,11 @@ Reading sees one instant, and takes the same time however long the history is:
 >>> format_money(Money(view.available_micros, USD)), view.standing.value, len(rows), findings
 ('$24.58', 'open', 2, [])
 >>> ledger.close()
+
+The package has five rooms, each of which imports only from those below it: `audit` proves that the books are whole,
+`reading` answers questions, `writing` carries out commands, `storage` knows the databases, and `deciding` decides a
+batch on facts that are passed in. Below them stand the nouns of the field, which are pure, and `clock`, `ids` and
+`failpoints`.
 """
 
 from collections.abc import Callable, Coroutine, Sequence

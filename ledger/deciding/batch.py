@@ -1,6 +1,6 @@
 """What a batch will write: the wallet as it changes, the rows to add, and what must be told of them. Pure.
 
-Everything here is below the line: nothing refuses. Whoever calls has checked.
+Nothing here refuses: the planner has checked every command before.
 """
 
 from datetime import datetime

@@ -59,7 +59,7 @@ def hot_path_for(connection: Connection) -> HotPath:
 
 
 class SqliteHotPath:
-    """SQLite: a call is cheap, so statements go one by one."""
+    """SQLite: a statement costs little, so they go one by one."""
 
     def __init__(self, connection: Connection) -> None:
         self._driver: Any = connection.connection.driver_connection

@@ -35,7 +35,7 @@ _SESSION = (
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 )
 _WRITERS = (
-    # A plan of its own for each call costs a third of the throughput (facts: 1.36x at 20 rows).
+    # A plan of its own for each execution costs a third of the throughput (facts: 1.36x at 20 rows).
     "SET plan_cache_mode = force_generic_plan",
 )
 _READERS = (

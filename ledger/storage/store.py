@@ -34,7 +34,7 @@ class OutcomeUnknown(StoreLost):
 
 
 class InsideTransaction(AssertionError):
-    """A network call was about to be made inside a write transaction."""
+    """A network request was about to be sent inside a write transaction."""
 
 
 _inside = threading.local()
