@@ -7,7 +7,12 @@ import uuid_utils
 
 def new_id() -> UUID:
     """Give a time-ordered id (UUIDv7): neighbours in time are neighbours in an index."""
-    return UUID(int=uuid_utils.uuid7().int)
+    return UUID(int=new_number())
+
+
+def new_number() -> int:
+    """Give a time-ordered id as a number: a third of the time where most are never used."""
+    return int(uuid_utils.uuid7().int)
 
 
 def new_wallet_id() -> UUID:

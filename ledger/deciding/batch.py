@@ -4,7 +4,7 @@ Nothing here refuses: the planner has checked every command before.
 """
 
 from datetime import datetime
-from typing import NamedTuple, assert_never
+from typing import assert_never
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -33,22 +33,25 @@ _QUARTER = 15 * 60 * 1_000_000
 SALT_BYTES = 16
 
 
-class Drawn(NamedTuple):
-    """What is random in a batch. It is drawn before, so that the same batch is always decided the same way."""
-
-    salts: bytes
-    """`SALT_BYTES` for each command."""
-    first_episode_id: UUID
-    """The id of the first episode that opens; those after it count up from there."""
-
-
 class Draft:
     """Gathers what one batch changes in one wallet, at one instant."""
 
     def __init__(
-        self, wallet: Wallet, policy: WalletPolicy, now: datetime, drawn: Drawn, *, ceiling: int | None
+        self,
+        wallet: Wallet,
+        policy: WalletPolicy,
+        now: datetime,
+        *,
+        salts: bytes,
+        first_episode: int,
+        ceiling: int | None,
     ) -> None:
-        """`ceiling` is how far grace may take the balance if the wallet empties; None where it cannot."""
+        """What is random was drawn before, so that the same batch on the same facts gives the same rows.
+
+        `salts` has `SALT_BYTES` for each text. `first_episode` is the id of the first episode that opens, as a
+        number; those after it count up. `ceiling` is how far grace may take the balance if the wallet empties; None
+        where it cannot.
+        """
         self.wallet = wallet
         self.policy = policy
         self.now = now
@@ -65,9 +68,9 @@ class Draft:
         self.episodes: list[tuple[UUID, Level]] = []
         """Episodes that opened or rose, or closed (`Level.FINE`)."""
         self._ceiling = ceiling
-        self._salts = drawn.salts
+        self._salts = salts
         self._salted = 0
-        self._next_episode = drawn.first_episode_id.int
+        self._next_episode = first_episode
         self._zone = ZoneInfo(wallet.zone)
         self._quarters: dict[int, tuple[str, int]] = {}
         threshold = policy.rule.threshold_micros if policy.rule is not None else 0
@@ -204,7 +207,7 @@ class Draft:
     def _salt(self) -> bytes:
         began = self._salted
         self._salted += SALT_BYTES
-        assert self._salted <= len(self._salts), "no command has two texts"
+        assert self._salted <= len(self._salts), "one for each text that was counted"
         return self._salts[began : self._salted]
 
     def _local(self, stamp: int) -> tuple[str, int]:

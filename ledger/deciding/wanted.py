@@ -22,7 +22,7 @@ from ledger.deciding.rows import Wallet
 
 @dataclass(slots=True)
 class Wanted:
-    """The rows that commands name, and how far they could move the balance."""
+    """The rows that commands name, how far they could move the balance, and how many texts they could bring."""
 
     keys: dict[str, set[str]] = field(default_factory=dict)
     """Ids by source."""
@@ -31,6 +31,7 @@ class Wanted:
     outgoing_micros: int = 0
     """The most that can leave the balance."""
     brings_money: bool = False
+    texts: int = 0
 
     def may_empty(self, wallet: Wallet) -> bool:
         """Say whether the wallet could empty in this batch; its overdraft ceiling is then set anew."""
@@ -55,8 +56,11 @@ def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
                 if command.parent is not None:
                     holds.add(command.parent)
                 _leaves(wanted, command.amount_micros)
+                if command.reference or command.description:
+                    wanted.texts += 1
             case PostMoney():
                 keys.setdefault(command.source, set()).add(command.source_id)
+                wanted.texts += 1
                 if MONEY[command.kind].sign > 0:
                     wanted.brings_money = True
                 else:
@@ -64,6 +68,7 @@ def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
             case Correct():
                 keys.setdefault(command.source, set()).add(command.source_id)
                 wanted.seqs.add(command.corrects_seq)
+                wanted.texts += 1
                 # Either way: what it corrects is not known yet.
                 wanted.brings_money = True
                 _leaves(wanted, command.amount_micros)
@@ -75,6 +80,7 @@ def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
                 keys.setdefault(HOLDS, set()).add(command.hold_id)
                 holds.add(command.hold_id)
                 _leaves(wanted, command.amount_micros)
+                wanted.texts += 1  # its own, or its hold's
             case ExtendHold() | ReleaseHold():
                 holds.add(command.hold_id)
             case _:

@@ -18,14 +18,14 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from ledger.alert_policy import Lines, lines_for
 from ledger.commands import Command, Outcome, WalletView
-from ledger.deciding.batch import SALT_BYTES, Draft, Drawn
+from ledger.deciding.batch import SALT_BYTES, Draft
 from ledger.deciding.chain import GENESIS
 from ledger.deciding.planner import Loaded, Planner
 from ledger.deciding.rows import Wallet, WalletRow, wallet_of
 from ledger.deciding.wanted import Wanted, wanted_by
 from ledger.errors import CurrencyMismatch, PolicyChanged, Refused, WalletUnknown
 from ledger.failpoints import failpoint
-from ledger.ids import new_id
+from ledger.ids import new_id, new_number
 from ledger.instants import from_stamp
 from ledger.money import Currency
 from ledger.notices import Level
@@ -64,7 +64,7 @@ class Book:
         `ends` lets the commit travel with the last write: nothing may follow in the same transaction. Without `looks`
         no key is looked up before: the database refuses the whole when one is there, and a refusal raises Unsure.
         """
-        draft, loaded = self._open(wallet_id, wanted_by(commands, looks=looks), len(commands))
+        draft, loaded = self._open(wallet_id, wanted_by(commands, looks=looks))
         planner = Planner(draft, loaded)
         draft.follow(_TIME)  # what time did comes before what the batch does
         outcomes: list[Outcome] = []
@@ -234,7 +234,7 @@ class Book:
         self._now = max(self._now, from_stamp(row.touched_at))
         return row, loaded
 
-    def _open(self, wallet_id: UUID, wanted: Wanted, commands: int = 0) -> tuple[Draft, Loaded]:
+    def _open(self, wallet_id: UUID, wanted: Wanted) -> tuple[Draft, Loaded]:
         row, loaded = self._read(wallet_id, wanted)
         wallet, policy, now = wallet_of(row), _policy_in(row.policy), self._now
         if self._expire_holds(wallet, now) and wanted.holds:
@@ -246,8 +246,9 @@ class Book:
             used = usage_of_month_before(self._connection, wallet_id, now, wallet.zone)
             ceiling = policy.overdraft_ceiling(used)
         # One request to the system for all salts: each costs more than what it gives.
-        drawn = Drawn(os.urandom(SALT_BYTES * commands), new_id())
-        return Draft(wallet, policy, now, drawn, ceiling=ceiling), loaded
+        salts = os.urandom(SALT_BYTES * wanted.texts) if wanted.texts else b""
+        draft = Draft(wallet, policy, now, salts=salts, first_episode=new_number(), ceiling=ceiling)
+        return draft, loaded
 
     def _corrected(self, wallet_id: UUID, seqs: set[int]) -> dict[int, int]:
         given_back = self._connection.execute(

@@ -26,7 +26,7 @@ from ledger import (
     WalletPolicy,
 )
 from ledger.alert_policy import Watch
-from ledger.deciding.batch import SALT_BYTES, Draft, Drawn
+from ledger.deciding.batch import SALT_BYTES, Draft
 from ledger.deciding.chain import GENESIS
 from ledger.deciding.planner import Loaded, Planner
 from ledger.deciding.rows import Transfer, Wallet
@@ -77,10 +77,10 @@ def money(micros: int, kind: CreditKind = CreditKind.TOP_UP, name: str = "m") ->
 
 def test_the_same_batch_on_the_same_facts_gives_the_same_rows() -> None:
     """Everything random comes from outside: rows with their salts and hashes, notices with their ids."""
-    drawn = Drawn(salts=bytes(range(3 * SALT_BYTES)), first_episode_id=UUID(int=7))
+    salts = bytes(range(3 * SALT_BYTES))
 
     def decided() -> tuple[list[Outcome], list[Transfer], list[Notice], list[tuple[UUID, Level]]]:
-        draft = Draft(wallet(), POLICY, NOW, drawn, ceiling=25)
+        draft = Draft(wallet(), POLICY, NOW, salts=salts, first_episode=7, ceiling=25)
         planner = Planner(draft, Loaded())
         outcomes = [planner.decide(one) for one in (money(30), usage(20, "u1"), usage(15, "u2"))]
         return outcomes, draft.transfers, draft.notices, draft.episodes
@@ -89,8 +89,8 @@ def test_the_same_batch_on_the_same_facts_gives_the_same_rows() -> None:
     _, transfers, _, episodes = decided()
     assert [one.salt for one in transfers] == [
         b"",
-        drawn.salts[:SALT_BYTES],
-        drawn.salts[SALT_BYTES:][:SALT_BYTES],
+        salts[:SALT_BYTES],
+        salts[SALT_BYTES:][:SALT_BYTES],
     ]
     assert len(episodes) == 1
 
@@ -142,10 +142,13 @@ _wallets = st.one_of(
 @given(_wallets, _moves)
 def test_no_batch_empties_a_wallet_without_a_known_ceiling(before: Wallet, commands: list[Command]) -> None:
     """The planner asserts it; a wallet that empties keeps the ceiling of that moment."""
-    may = wanted_by(commands).may_empty(before)
+    wanted = wanted_by(commands)
+    may = wanted.may_empty(before)
     made = replace(before, ceiling=0)
-    drawn = Drawn(bytes(SALT_BYTES * len(commands)), UUID(int=7))
-    planner = Planner(Draft(made, WalletPolicy(), NOW, drawn, ceiling=25 if may else None), Loaded())
+    salts = bytes(SALT_BYTES * wanted.texts)
+    ceiling = 25 if may else None
+    draft = Draft(made, WalletPolicy(), NOW, salts=salts, first_episode=7, ceiling=ceiling)
+    planner = Planner(draft, Loaded())
 
     for command in commands:
         assert not isinstance(planner.decide(command), Refused)
