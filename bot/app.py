@@ -18,7 +18,7 @@ from slack_sdk import WebClient
 
 from bot.control import Answer, Handler, Step
 from bot.delivering.courier import Courier
-from bot.delivering.posted_messages import Showing
+from bot.delivering.posted_messages import PostedMessages
 from bot.http.server import Doors, build_http
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
@@ -34,13 +34,13 @@ from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Clockwork, Job
 from bot.served import Served
 from bot.settings import Settings
-from bot.slack.client import Outlet
+from bot.slack.client import SlackClient
 from bot.slack.homes import Homes
 from bot.slack.listeners import register
 from bot.slack.listeners.boundary import Front
 from bot.slack.people_directory import SlackDirectory
 from bot.slack.presence import ListeningClient, Presence
-from bot.slack.senders.delivery import Delivery
+from bot.slack.senders.table import Senders
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Alerts
 from bot.surfaces.office import Office
@@ -68,7 +68,7 @@ class Redbar:
     http: Litestar
     clockwork: Clockwork
     courier: Courier
-    delivery: Delivery
+    senders: Senders
     upkeep: Upkeep
     reconciliation: Reconciliation
     served: Served
@@ -140,13 +140,13 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     news = News(ledger, gateway, office.payments, money_out, office.cards, served, webhook=webhook)
     reconciliation = _reconciliation(ledger, gateway, office.payments, money_out, wallets, served, news)
     upkeep = Upkeep(ledger, served, office.payments, office.recharge, news)
-    outlet = Outlet(client, time.sleep)
-    delivery = Delivery(office, outlet)
-    homes = Homes(office, outlet, first_admin=settings.billing_admin)
-    courier = Courier(ledger, upkeep.heard, delivery.deliver, served)
+    slack = SlackClient(client, time.sleep)
+    senders = Senders(office, slack)
+    homes = Homes(office, slack, first_admin=settings.billing_admin)
+    courier = Courier(ledger, upkeep.heard, senders.deliver, served)
     bolt, executors = _bolt(settings, client)
-    register(bolt, Front(office, outlet, homes, delivery, client, presence, news.pressed))
-    refresh = _refresh(served, ledger, delivery, homes, team_id, wallet_id)
+    register(bolt, Front(office, slack, homes, senders, client, presence, news.pressed))
+    refresh = _refresh(served, ledger, senders, homes, team_id, wallet_id)
     jobs = _jobs(settings, upkeep, reconciliation, office.cards, courier, presence, refresh)
     clockwork = Clockwork(clock, jobs)
     http = _http(settings, ledger, news, bolt, clockwork)
@@ -159,7 +159,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
         http,
         clockwork,
         courier,
-        delivery,
+        senders,
         upkeep,
         reconciliation,
         served,
@@ -253,7 +253,7 @@ def _office(
     charges = Charges(ledger, payments, served)
     alerts = Alerts(ledger, recharge, charges)
     cards = Cards(ledger, gateway, payments, served)
-    return Office(ledger, wallets, people, payments, charges, recharge, alerts, Showing(ledger), cards)
+    return Office(ledger, wallets, people, payments, charges, recharge, alerts, PostedMessages(ledger), cards)
 
 
 def _bolt(settings: Settings, client: WebClient) -> tuple[App, Sequence[ThreadPoolExecutor]]:
@@ -287,13 +287,13 @@ def _http(settings: Settings, ledger: Ledger, news: News, bolt: App, clockwork: 
 
 
 def _refresh(
-    served: Served, ledger: Ledger, delivery: Delivery, homes: Homes, team_id: str, wallet_id: UUID
+    served: Served, ledger: Ledger, senders: Senders, homes: Homes, team_id: str, wallet_id: UUID
 ) -> Callable[[datetime], None]:
     def refresh(now: datetime) -> None:
         with ledger.reading() as connection:
             lives = served.lives(connection, wallet_id)
         if lives:
-            delivery.refresh_episodes(wallet_id)
+            senders.episodes.refresh_open(wallet_id)
             homes.refresh(wallet_id, team_id)
 
     return refresh

@@ -1,9 +1,11 @@
-"""Facts worth telling that flows commit beside the ledger's own. Amounts in micro-units."""
+"""The notices that the bot commits beside the ledger's own, and how each is read. Amounts are in micro-units."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, get_args
 from uuid import UUID
+
+from ledger import Notice, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,25 +215,21 @@ BotNotice = (
     | KeyAccepted
     | AccessAsked
 )
-BOT_NOTICES: tuple[type[BotNotice], ...] = (
-    RequestSent,
-    PaymentChanged,
-    CardConnected,
-    RechargeMade,
-    RechargeFailed,
-    CapReached,
-    RuleChanged,
-    PaidTwice,
-    RefundBooked,
-    DisputeChanged,
-    BooksDiffer,
-    MoneyParked,
-    CreditedByHand,
-    CardGone,
-    CardExpiring,
-    ConfirmationDue,
-    ChargesSwitched,
-    KeyRefused,
-    KeyAccepted,
-    AccessAsked,
-)
+AnyNotice = Notice | BotNotice
+
+_CLASSES: dict[str, type[AnyNotice]] = {one.name: one for one in get_args(AnyNotice)}
+
+
+class NoticeUnknown(Exception):
+    """A notice has a name that this version does not know: a newer version wrote it."""
+
+
+def decode(waiting: Waiting) -> AnyNotice:
+    """Give a committed notice as its own class; a key that this version does not know is ignored.
+
+    Raises: NoticeUnknown.
+    """
+    kind = _CLASSES.get(waiting.name)
+    if kind is None:
+        raise NoticeUnknown(waiting.name)
+    return waiting.read(kind)

@@ -118,6 +118,7 @@ from ledger.money import (
 )
 from ledger.notices import (
     Level,
+    Notice,
     RechargeWanted,
     StartedAfterStop,
     WalletCredited,

@@ -1,1 +1,1 @@
-"""Notices on their way to people."""
+"""Delivery of notices to people: who was told, who is retried, which messages were posted."""

@@ -1,8 +1,8 @@
-"""Carries committed notices to their recipients: in order per recipient, at least once, or set aside loudly.
+"""Delivers committed notices to their recipients: in order per recipient, at least once, or set aside with an error.
 
-Recipients who cannot be told wait for themselves (`delivering/deliveries.py`) and hold up nobody. A notice that cannot
-even be put together waits with a growing pause and holds back only later ones of its own wallet; after `TRIES_MAX`
-tries it is set aside and logged, so that one poison notice cannot silence a wallet for ever.
+A recipient who cannot be told is retried alone (`delivering/deliveries.py`) and delays nobody. A notice that fails as
+a whole is retried with growing pauses and delays only later notices of its own wallet. After `TRIES_MAX` tries it is
+set aside and logged, so that one bad notice cannot silence a wallet for ever.
 """
 
 import logging
@@ -12,6 +12,7 @@ from functools import partial
 from uuid import UUID
 
 from bot.delivering.deliveries import FanOut, due_deliveries, forget_told, take_delivery
+from bot.notices import NoticeUnknown
 from bot.served import Served
 from ledger import Ledger, Tx, Waiting, due_notices, read_notice
 
@@ -35,7 +36,7 @@ class Courier:
         self._served = served
 
     def run_once(self, now: datetime) -> int:
-        """Deliver what is due; gives how many notices and waiting recipients were looked at."""
+        """Deliver what is due; gives the number of notices and of recipients that were tried."""
         with self._ledger.reading() as connection:
             living = self._served.living(connection)
             again = due_deliveries(connection, self._ledger.now(), limit=50, wallet_ids=living)
@@ -70,11 +71,10 @@ class Courier:
         try:
             self._react(waiting)
             self._deliver(FanOut(self._ledger, waiting))
-        except (
-            Exception
-        ) as problem:  # whatever delivery meets, the notice is kept and the next wallet goes on
+        except Exception as problem:  # whatever fails, the notice is kept and the next wallet goes on
             error = f"{type(problem).__name__}: {problem}"[:500]
-            if waiting.attempts + 1 >= TRIES_MAX:
+            # No retry makes an unknown name known, and an alarm must not wait behind it.
+            if isinstance(problem, NoticeUnknown) or waiting.attempts + 1 >= TRIES_MAX:
                 log.error("notice %s of wallet %s is given up: %s", waiting.name, waiting.wallet_id, error)
                 self._ledger.run(lambda tx: tx.outbox.dead(waiting, error), wallet_id=waiting.wallet_id)
                 return

@@ -1,40 +1,40 @@
-"""A notice told to each of its recipients alone, and what is remembered of those who could not be told yet.
+"""Delivers one notice to each of its recipients alone, and stores who could not be told yet.
 
-One recipient's trouble is that recipient's: the others are tried all the same, once each. A recipient whom Slack
-refuses for good is set aside; one whom it refuses for now waits, in order, without a limit of time. A crash between a
-message and its row repeats that one message.
+A failure for one recipient does not affect the others: each is tried once. If Slack refuses a recipient for good, the
+recipient is set aside. If Slack refuses for now, the recipient is retried in order, without a limit of time. A crash
+between a message and its row repeats that one message.
 """
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from bot.notices import AnyNotice, decode
 from bot.ports import NotNow, RecipientGone
 from bot.tables import deliveries
 from ledger import Ledger, Tx, Waiting, new_id
 
 log = logging.getLogger("redbar.delivery")
-NoticeT = TypeVar("NoticeT")
 
 CHANNEL = "channel:"
 PERSON = "person:"
 OWNERS = "owners:"
-"""Stands for the workspace's owners while Slack cannot say who they are."""
+"""Stands for the workspace's owners while Slack cannot list them."""
 LEASE = timedelta(minutes=2)
 PAUSE_MAX = timedelta(minutes=1)
 TRIES_MAX = 12
-"""After so many failures that are none of Slack's known answers a recipient is set aside, with a log line."""
+"""After so many failures that are not among Slack's known answers, a recipient is set aside and logged."""
 
 
 class FanOut:
     """One notice on its way to its recipients.
 
-    `only` names those who are tried again; without it everybody is told for the first time.
+    `only` names the recipients who are retried; without it all are told for the first time.
     """
 
     def __init__(self, ledger: Ledger, notice: Waiting, *, only: Collection[str] | None = None) -> None:
@@ -56,33 +56,33 @@ class FanOut:
         """The notice's name."""
         return self._notice.name
 
-    def read(self, kind: type[NoticeT]) -> NoticeT:
-        """Give the notice as it was committed."""
-        return self._notice.read(kind)
+    def notice(self) -> AnyNotice:
+        """Give the notice as it was committed. Raises: NoticeUnknown."""
+        return decode(self._notice)
 
     @property
     def first_time(self) -> bool:
-        """Whether this is the notice's first round, not one recipient's next try."""
+        """Whether this is the notice's first round, not the retry of one recipient."""
         return self._only is None
 
     def each(self, recipients: Iterable[str], send: Callable[[str], None]) -> None:
-        """Tell each recipient alone; whoever is told already, or set aside, is passed over."""
+        """Tell each recipient alone; skip those who were told already or set aside."""
         for recipient in dict.fromkeys(recipients):
             if self._is_due(recipient):
                 self._try(recipient, partial(send, recipient))
 
     def wait_for(self, recipient: str, why: Exception) -> None:
-        """Remember that somebody has to be told later, without a try now."""
+        """Store that a recipient has to be told later, without a try now."""
         if recipient not in self._failed_now:
             self._failed(recipient, why)
 
     def over(self, recipient: str) -> None:
-        """End a recipient's wait where the notice no longer concerns them, or others were found in their place."""
+        """End the retries of a recipient whom the notice no longer concerns, or whom others replace."""
         if self._state(recipient) == "waiting" and recipient not in self._failed_now:
             self._remember(recipient, state="told")
 
     def are_gone(self, recipients: Collection[str]) -> bool:
-        """Say whether every one of some recipients was refused for good."""
+        """Say whether Slack refused all of some recipients for good."""
         return bool(recipients) and all(self._state(one) == "aside" for one in recipients)
 
     def _is_due(self, recipient: str) -> bool:
@@ -102,7 +102,7 @@ class FanOut:
         except RecipientGone as problem:
             log.warning("%s is set aside for %s: %s", recipient, self.name, problem)
             self._remember(recipient, state="aside", error=str(problem))
-        except Exception as problem:  # noqa: BLE001 - one recipient's trouble must not reach the others
+        except Exception as problem:  # noqa: BLE001 - a failure for one recipient must not affect the others
             self._failed(recipient, problem)
         else:
             self._remember(recipient, state="told")
@@ -132,7 +132,7 @@ class FanOut:
 
 
 def forget_told(tx: Tx, wallet_id: UUID, notice_id: UUID) -> None:
-    """Drop the rows of those who were told, once nobody of the notice's recipients waits any more."""
+    """Delete the rows of recipients who were told, once no recipient of the notice is waiting."""
     mine = (deliveries.c.wallet_id == wallet_id) & (deliveries.c.notice_id == notice_id)
     waiting = select(deliveries.c.recipient).where(mine, deliveries.c.state == "waiting").limit(1)
     if tx.connection.execute(waiting).scalar_one_or_none() is None:
@@ -142,7 +142,7 @@ def forget_told(tx: Tx, wallet_id: UUID, notice_id: UUID) -> None:
 def due_deliveries(
     connection: Connection, now: datetime, *, limit: int, wallet_ids: Collection[UUID]
 ) -> Sequence[tuple[UUID, UUID, str]]:
-    """Give what is to be tried again in some wallets: of each recipient the oldest, as wallet, notice and recipient."""
+    """Give the due retries of some wallets: of each recipient the oldest, as wallet, notice and recipient."""
     oldest = (
         select(deliveries.c.wallet_id, deliveries.c.recipient, func.min(deliveries.c.seq).label("seq"))
         .where(deliveries.c.wallet_id.in_(wallet_ids), deliveries.c.state == "waiting")
@@ -166,7 +166,7 @@ def due_deliveries(
 
 
 def take_delivery(tx: Tx, *, wallet_id: UUID, notice_id: UUID, recipient: str) -> bool:
-    """Claim a delivery that is due for a while; False when another process was faster."""
+    """Claim a delivery that is due, for the time of a lease; False when another process was faster."""
     taken = tx.connection.execute(
         update(deliveries)
         .where(
@@ -191,7 +191,7 @@ def _rows(connection: Connection, notice: Waiting) -> dict[str, Any]:
 
 
 def _still_waiting(connection: Connection, notice: Waiting) -> frozenset[str]:
-    """Give the recipients who have not been told an older notice of this wallet yet."""
+    """Give the recipients for whom an older notice of this wallet is still waiting."""
     found = connection.execute(
         select(deliveries.c.recipient).where(
             deliveries.c.wallet_id == notice.wallet_id,

@@ -1,4 +1,4 @@
-"""What was posted where, and who is looking: bookkeeping that lets messages be updated in place and Home be fresh."""
+"""Which messages and pictures were posted where, and who has Home open: what updates in place need to know."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,24 +11,24 @@ from bot.tables import NIL_WALLET, payment_messages, payments, pictures, slack_e
 from ledger import Ledger, Tx
 
 RECENT = timedelta(hours=2)
-"""Whoever looked at Home within this time gets it refreshed when money moves."""
+"""Home is refreshed for people who opened it within this time."""
 EVENTS_KEPT = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PaymentMessage:
     """A message about a payment."""
 
     user_id: str
     audience: str
-    """ "asker" or "payer"."""
+    """ "asker", "payer", or "self" for somebody who paid without a request."""
     channel: str
     ts: str
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Somebody with Home open lately, and what they chose to see there."""
+    """A person who opened Home lately, and what they chose to see there."""
 
     user_id: str
     viewed_at: datetime
@@ -39,49 +39,49 @@ class Viewer:
     cursor: str
 
 
-class Showing:
-    """Remembers messages, viewers, pictures and Slack's event ids."""
+class PostedMessages:
+    """Remembers messages, viewers of Home, pictures and Slack's event ids."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     # --- Messages about payments ---------------------------------------------------------------------------
 
-    def messages(self, wallet_id: UUID, payment_id: UUID) -> list[Shown]:
+    def messages(self, wallet_id: UUID, payment_id: UUID) -> list[PaymentMessage]:
         """Give the messages about a payment."""
         table = payment_messages
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(table).where(table.c.wallet_id == wallet_id, table.c.payment_id == payment_id)
             ).all()
-        return [Shown(row.user_id, row.audience, row.channel, row.ts) for row in rows]
+        return [PaymentMessage(row.user_id, row.audience, row.channel, row.ts) for row in rows]
 
-    def remember_message(self, wallet_id: UUID, payment_id: UUID, shown: Shown) -> None:
-        """Keep where a message about a payment is."""
+    def remember_message(self, wallet_id: UUID, payment_id: UUID, message: PaymentMessage) -> None:
+        """Store where a message about a payment is."""
 
         def save(tx: Tx) -> None:
             table = payment_messages
             mine = (
                 (table.c.wallet_id == wallet_id)
                 & (table.c.payment_id == payment_id)
-                & (table.c.user_id == shown.user_id)
+                & (table.c.user_id == message.user_id)
             )
             tx.connection.execute(delete(table).where(mine))
             tx.connection.execute(
                 insert(table).values(
                     wallet_id=wallet_id,
                     payment_id=payment_id,
-                    user_id=shown.user_id,
-                    audience=shown.audience,
-                    channel=shown.channel,
-                    ts=shown.ts,
+                    user_id=message.user_id,
+                    audience=message.audience,
+                    channel=message.channel,
+                    ts=message.ts,
                 )
             )
 
         self._ledger.run(save, wallet_id=wallet_id)
 
     def set_qr(self, wallet_id: UUID, payment_id: UUID, file_id: str) -> None:
-        """Keep which picture shows a payment's link; empty when it was removed."""
+        """Store which file shows a payment's QR code; empty when it was deleted."""
         self._ledger.run(
             lambda tx: tx.connection.execute(
                 update(payments)
@@ -94,7 +94,7 @@ class Showing:
     # --- Home ----------------------------------------------------------------------------------------------
 
     def viewer(self, wallet_id: UUID, user_id: str) -> Viewer | None:
-        """Say what somebody last saw of Home."""
+        """Give what a person last saw of Home; None if they never opened it."""
         with self._ledger.reading() as connection:
             row = connection.execute(
                 select(viewers).where(viewers.c.wallet_id == wallet_id, viewers.c.user_id == user_id)
@@ -102,7 +102,7 @@ class Showing:
         return _viewer(row) if row is not None else None
 
     def viewers(self, wallet_id: UUID, now: datetime) -> list[Viewer]:
-        """Give everybody who looked at Home lately."""
+        """Give the people who opened Home lately."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(viewers).where(viewers.c.wallet_id == wallet_id, viewers.c.viewed_at > now - RECENT)
@@ -112,7 +112,7 @@ class Showing:
     def remember_viewer(
         self, wallet_id: UUID, user_id: str, *, shown: str, kind: str, month: str, cursor: str, opened: bool
     ) -> None:
-        """Keep what somebody was shown; `opened` says that they came to look, rather than being refreshed."""
+        """Store what a person was shown; `opened` says that they opened Home, rather than that it was refreshed."""
 
         def save(tx: Tx) -> None:
             mine = (viewers.c.wallet_id == wallet_id) & (viewers.c.user_id == user_id)
@@ -132,7 +132,7 @@ class Showing:
     # --- Pictures and events -------------------------------------------------------------------------------
 
     def picture(self, wallet_id: UUID, name: str) -> tuple[str, datetime] | None:
-        """Give an uploaded picture's file and when it was made."""
+        """Give an uploaded picture's file id and when it was made."""
         with self._ledger.reading() as connection:
             row = connection.execute(
                 select(pictures.c.file_id, pictures.c.at).where(
@@ -142,7 +142,7 @@ class Showing:
         return (row.file_id, row.at) if row is not None else None
 
     def remember_picture(self, wallet_id: UUID, name: str, file_id: str) -> None:
-        """Keep an uploaded picture in place of the one before."""
+        """Store an uploaded picture in place of the one before."""
 
         def save(tx: Tx) -> None:
             tx.connection.execute(
@@ -155,7 +155,7 @@ class Showing:
         self._ledger.run(save, wallet_id=wallet_id)
 
     def first_sight(self, event_id: str) -> bool:
-        """Say whether an event of Slack's comes for the first time; it is remembered for two days."""
+        """Say whether Slack sends an event for the first time; its id is kept for `EVENTS_KEPT`."""
 
         def save(tx: Tx) -> bool:
             mine = slack_events.c.wallet_id == NIL_WALLET

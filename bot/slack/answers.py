@@ -1,4 +1,4 @@
-"""What a failed call to Slack means for whoever was to read the message. Codes: docs.slack.dev/reference/methods."""
+"""What a failed request to Slack means for the recipient of a message. Codes: docs.slack.dev/reference/methods."""
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -11,36 +11,36 @@ NOT_THIS_RECIPIENT = frozenset(
     "slack_connect_blocked user_disabled user_not_found user_not_in_channel "
     "user_not_visible users_not_found".split()
 )
-"""A definite no for one person or channel, which no waiting changes."""
+"""Slack refuses one person or channel for good: waiting changes nothing."""
 NOT_THIS_CONTENT = frozenset(
     "attachment_payload_limit_exceeded invalid_arguments invalid_attachments invalid_blocks invalid_blocks_format "
     "msg_blocks_too_long msg_too_long too_many_attachments".split()
 )
-"""Slack does not take these blocks; the words alone may still go."""
+"""Slack refuses these blocks; the text alone may still be accepted."""
 MESSAGE_STAYS = NOT_THIS_RECIPIENT | frozenset(
     "cant_update_message edit_window_closed message_not_found".split()
 )
-"""A message that was posted can no longer be changed."""
+"""Slack no longer lets us change a message that was posted."""
 NOT_THIS_WORKSPACE = frozenset(
     "account_inactive invalid_auth team_access_not_granted team_disabled team_not_found token_expired "
     "token_revoked".split()
 )
-"""What says of a token that it is worth nothing in its workspace, whatever was asked; recipients wait until it is."""
+"""Slack no longer accepts our token, whatever the request; recipients wait until it accepts one again."""
 NOT_NOW = NOT_THIS_WORKSPACE | frozenset(
     "external_channel_migrating fatal_error internal_error message_limit_exceeded rate_limited ratelimited "
     "request_timeout service_unavailable team_added_to_org".split()
 )
-"""Worth another try, however often."""
+"""A later try may succeed; there is no limit of tries."""
 UNREACHED = (SlackClientError, OSError)
-"""What the SDK raises where there is no answer of Slack's: the line, the host or a body that is none."""
+"""What the SDK raises when a request fails: Slack refused it, or its host could not be reached or understood."""
 
 
 def code_of(error: SlackApiError) -> str:
-    """Give the code by which Slack refused a call; empty where the answer isn't Slack's (a proxy's page)."""
+    """Give the code by which Slack refused a request; empty where the answer is not Slack's but a proxy's."""
     return str(error.response.get("error") or "")
 
 
-def judged(error: Exception) -> Exception:
+def classify(error: Exception) -> Exception:
     """Say what a failure means for the recipient: RecipientGone, NotNow, or the failure itself."""
     if isinstance(error, SlackApiError):
         code, status = code_of(error), getattr(error.response, "status_code", 200)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bot.delivering.posted_messages import Viewer
 from bot.facts import Actor, MonthFacts, Role
-from bot.slack.client import Outlet
+from bot.slack.client import SlackClient
 from bot.slack.pictures import spend_by_day
 from bot.slack.views import home as home_views
 from bot.surfaces.office import Office
@@ -17,9 +17,9 @@ log = logging.getLogger("redbar.homes")
 class Homes:
     """Shows people their Home."""
 
-    def __init__(self, office: Office, outlet: Outlet, *, first_admin: str) -> None:
+    def __init__(self, office: Office, client: SlackClient, *, first_admin: str) -> None:
         self._office = office
-        self._outlet = outlet
+        self._client = client
         self._first_admin = first_admin
         self._drawn: dict[tuple[UUID, str], int] = {}
 
@@ -27,7 +27,7 @@ class Homes:
         """Publish Home for somebody who came to look."""
         who = self._office.people.standpoint(actor, fresh=True)
         if who is None:
-            self._outlet.publish_home(actor.user_id, home_views.home_elsewhere())
+            self._client.publish_view(actor.user_id, home_views.home_elsewhere())
             return
         self._appoint_first(who)
         self.show(who, opened=True)
@@ -51,10 +51,10 @@ class Homes:
         """Publish Home with what somebody chose to see there; what isn't named stays as it was."""
         user_id = who.actor.user_id
         if who.role is Role.OUTSIDER:
-            self._outlet.publish_home(user_id, home_views.home_elsewhere())
+            self._client.publish_view(user_id, home_views.home_elsewhere())
             return
         if not who.role.sees:
-            self._outlet.publish_home(
+            self._client.publish_view(
                 user_id, home_views.home_for_member(self._office.people.facts(who.wallet_id))
             )
             return
@@ -69,7 +69,7 @@ class Homes:
             self._remember(who, before.shown if before else "", chosen, opened=opened)
             before = showing.viewer(who.wallet_id, user_id)
         facts, shown = self._office.home(who, before)
-        self._outlet.publish_home(user_id, home_views.home(facts))
+        self._client.publish_view(user_id, home_views.home(facts))
         self._remember(who, shown, chosen, opened=opened)
 
     def _remember(self, who: Standpoint, shown: str, chosen: tuple[str, str, str], *, opened: bool) -> None:
@@ -118,7 +118,7 @@ class Homes:
         now = self._office.ledger.now()
         if old is not None and (now - old[1]).total_seconds() < 60 and month.picture_file_id:
             return
-        file_id = self._outlet.upload(
+        file_id = self._client.upload_file(
             spend_by_day(month), filename=f"spend-{month.month}.png", title="Spend by day", alt="Spend by day"
         )
         if file_id is None:
@@ -126,4 +126,4 @@ class Homes:
         self._office.showing.remember_picture(wallet_id, name, file_id)
         self._drawn[wallet_id, name] = hash(spent)
         if old is not None:
-            self._outlet.remove(old[0])
+            self._client.delete_file(old[0])

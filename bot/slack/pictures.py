@@ -1,16 +1,19 @@
-"""The month's spend drawn by day, for Home, where no chart block can be relied on. Numbers stand in words beside it."""
+"""Pictures as PNG: a month's spend by day for Home, where Slack has no chart block, and QR codes of links. Pure."""
 
 import io
 from calendar import monthrange
 from datetime import date
 
+import qrcode
 from PIL import Image, ImageDraw, ImageFont
+from qrcode.constants import ERROR_CORRECT_L, ERROR_CORRECT_M
 
 from bot.facts import MonthFacts
 
 SCALE = 2
 WIDTH, HEIGHT = 680, 200
 LEFT, RIGHT, TOP, BOTTOM = 8, 8, 26, 24
+QR_PIXELS_MIN = 800
 INK, SOFT, BAR, WEEKEND, PEAK = "#1D1C1D", "#8D8D92", "#3B7DD8", "#A9C7EE", "#E01E5A"
 
 
@@ -46,4 +49,16 @@ def spend_by_day(month: MonthFacts) -> bytes:
             draw.text((at, top - 4 * SCALE), str(spent), font=font, fill=INK, anchor="md")
     target = io.BytesIO()
     image.save(target, "PNG", optimize=True)
+    return target.getvalue()
+
+
+def qr_code(url: str, *, dense: bool) -> bytes:
+    """Draw a link as a QR code. `dense` is for long links: the least redundancy, and large modules all the same."""
+    code = qrcode.QRCode(error_correction=ERROR_CORRECT_L if dense else ERROR_CORRECT_M, border=4)
+    code.add_data(url)
+    code.make(fit=True)
+    modules = code.modules_count + 8
+    code.box_size = -(-QR_PIXELS_MIN // modules)
+    target = io.BytesIO()
+    code.make_image().save(target, "PNG")
     return target.getvalue()

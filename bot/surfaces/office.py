@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from bot.delivering.posted_messages import Showing, Viewer
+from bot.delivering.posted_messages import PostedMessages, Viewer
 from bot.facts import (
     AddBalanceFacts,
     AlertsFacts,
@@ -72,7 +72,7 @@ class Office:
     charges: Charges
     recharge: Recharge
     alerts: Alerts
-    showing: Showing
+    showing: PostedMessages
     cards: Cards
 
     def currency(self, wallet_id: UUID) -> Currency:

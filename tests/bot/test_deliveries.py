@@ -1,11 +1,14 @@
 """A notice is told to each recipient alone: whoever has trouble, the others read it once."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar, get_args
 from uuid import UUID
 
 import pytest
+from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web import SlackResponse
 from sqlalchemy import select
@@ -13,15 +16,17 @@ from sqlalchemy import select
 from bot.app import open_ledger
 from bot.delivering.courier import Courier
 from bot.delivering.deliveries import OWNERS, PERSON, TRIES_MAX, FanOut
-from bot.notices import ChargesSwitched
+from bot.notices import AnyNotice, ChargesSwitched
 from bot.ports import NotNow, PersonSeen, RecipientGone
 from bot.served import Served
-from bot.slack.answers import NOT_NOW, NOT_THIS_RECIPIENT, judged
+from bot.slack.answers import NOT_NOW, NOT_THIS_RECIPIENT, classify
+from bot.slack.client import SlackClient
 from bot.slack.senders.recipients import Recipients
 from bot.tables import deliveries
 from bot.wallets.people import People
 from bot.wallets.wallets import Wallets
 from ledger import Currency, Ledger
+from ledger.tables import notices
 from tests.sandbox.slack_place import SettableClock
 
 NAMES = ["first", "middle", "last"]
@@ -90,10 +95,12 @@ class Post:
     @property
     def courier(self) -> Courier:
         """A courier that has only just started: nothing is remembered outside the database."""
-        recipients = Recipients(self.people)
+        recipients = Recipients(self.people, SlackClient(WebClient(), time.sleep))
 
         def deliver(to: FanOut) -> None:
-            recipients.with_role(to, self.send(to.read(ChargesSwitched).off))
+            notice = to.notice()
+            assert isinstance(notice, ChargesSwitched)
+            recipients.with_role(to, self.send(notice.off))
 
         return Courier(self.ledger, lambda waiting: None, deliver, Served("T1"))
 
@@ -231,6 +238,53 @@ def test_a_crash_in_the_middle_repeats_nobody_who_was_told(post: Post) -> None:
     assert post.read == [(one, True) for one in NAMES]
 
 
+@dataclass(frozen=True, slots=True)
+class FromLater:
+    """A notice of a class that this version does not have."""
+
+    name: ClassVar[str] = "from.later"
+
+
+@dataclass(frozen=True, slots=True)
+class ChargesSwitchedBefore:
+    """A notice as another version wrote it, with a field that is gone."""
+
+    off: bool
+    reason: str
+    name: ClassVar[str] = ChargesSwitched.name
+
+
+def _commit(post: Post, *facts: FromLater | ChargesSwitchedBefore) -> None:
+    post.ledger.run(lambda tx: tx.outbox.add(post.wallet_id, *facts), wallet_id=post.wallet_id)
+
+
+def test_notice_of_unknown_class_is_set_aside_with_an_error_and_delays_no_later_one(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No retry makes its name known, so the next notice of the wallet goes out at once."""
+    _commit(post, FromLater())
+    post.happens()
+    post.carry()
+    assert post.read == [(one, True) for one in NAMES]
+    with post.ledger.reading() as connection:
+        states = dict(connection.execute(select(notices.c.name, notices.c.state)).all())
+    assert states == {FromLater.name: "dead", ChargesSwitched.name: "done"}
+    assert "from.later" in caplog.text
+
+
+def test_notice_with_a_field_that_is_gone_is_still_read(post: Post) -> None:
+    """A notice that an earlier version wrote is told all the same."""
+    _commit(post, ChargesSwitchedBefore(off=True, reason="maintenance"))
+    post.carry()
+    assert post.read == [(one, True) for one in NAMES]
+
+
+def test_each_notice_has_a_name_of_its_own() -> None:
+    """The name is all that says which class a stored notice has."""
+    classes = get_args(AnyNotice)
+    assert len({one.name for one in classes}) == len(classes) > 20
+
+
 def _refused(code: str, status: int = 200) -> SlackApiError:
     body = {"ok": False, "error": code} if code else {}
     response = SlackResponse(
@@ -242,7 +296,7 @@ def _refused(code: str, status: int = 200) -> SlackApiError:
 @pytest.mark.parametrize("code", sorted(NOT_THIS_RECIPIENT))
 def test_a_definite_no_concerns_the_recipient(code: str) -> None:
     """It is no reason to wait."""
-    assert isinstance(judged(_refused(code)), RecipientGone)
+    assert isinstance(classify(_refused(code)), RecipientGone)
 
 
 @pytest.mark.parametrize(
@@ -260,10 +314,10 @@ def test_a_definite_no_concerns_the_recipient(code: str) -> None:
 )
 def test_an_answer_that_says_nothing_of_the_recipient_is_waited_out(failure: Exception) -> None:
     """Limits, outages and lost lines pass."""
-    assert isinstance(judged(failure), NotNow)
+    assert isinstance(classify(failure), NotNow)
 
 
 def test_an_unknown_no_is_left_as_it_is() -> None:
     """It is tried a number of times, and then set aside with a log line."""
     failure = _refused("a_code_of_next_year")
-    assert judged(failure) is failure
+    assert classify(failure) is failure

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from bot.payment_rows import Payment
-from bot.slack.client import Outlet
-from bot.slack.senders.delivery import Delivery
+from bot.slack.client import SlackClient
+from bot.slack.senders.qr_codes import QrCodes
 from bot.slack.views.blocks import GREEN, RED
 from tests.journeys.world import FINANCE_VISA, World, button_of, colours, shown, until
 
@@ -185,19 +185,19 @@ def test_a_late_picture_leaves_the_answer_in_a_form(world: World, monkeypatch: p
     world.top_up_by_page("owner", "100.00")
     world.reads("owner", "Visa ••4242 is connected")
     pressed, tried = threading.Event(), threading.Event()
-    draw, show = Delivery.upload_qr, Outlet.patiently
+    draw, show = QrCodes.upload, SlackClient.retry_until_file_ready
 
-    def late(self: Delivery, payment: Payment) -> str | None:
+    def late(self: QrCodes, payment: Payment) -> str | None:
         assert pressed.wait(20)
         return draw(self, payment)
 
-    def watched(self: Outlet, call: Callable[[], object]) -> object:
+    def watched(self: SlackClient, call: Callable[[], object]) -> object:
         answer = show(self, call)
         tried.set()
         return answer
 
-    monkeypatch.setattr(Delivery, "upload_qr", late)
-    monkeypatch.setattr(Outlet, "patiently", watched)
+    monkeypatch.setattr(QrCodes, "upload", late)
+    monkeypatch.setattr(SlackClient, "retry_until_file_ready", watched)
     world.command("owner", "/wallet card")
     form = world.modal_reads("owner", "Enter it yourself")
 

@@ -106,11 +106,11 @@ def open_connect(at: Desk) -> None:
     offer = at.office.offer(payment)
     cards = cards_of(at.office, who.wallet_id)
     shown = at.change(view_id, money_in.connect_form(offer, cards))
-    file_id = at.front.delivery.upload_qr(payment) if shown else None
+    file_id = at.front.senders.qr_codes.upload(payment) if shown else None
     if file_id is not None:
         at.office.showing.set_qr(who.wallet_id, payment.payment_id, file_id)
         with_picture = money_in.connect_form(at.office.offer(payment, qr_file_id=file_id), cards)
-        at.front.outlet.patiently(lambda: at.change(view_id, with_picture, instead_of=shown))
+        at.front.slack.retry_until_file_ready(lambda: at.change(view_id, with_picture, instead_of=shown))
 
 
 def open_automatic(at: Desk) -> None:

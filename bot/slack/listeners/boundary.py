@@ -15,10 +15,10 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.facts import Actor, Role
-from bot.slack.client import Outlet
+from bot.slack.client import SlackClient
 from bot.slack.homes import Homes
 from bot.slack.presence import Presence
-from bot.slack.senders.delivery import Delivery
+from bot.slack.senders.table import Senders
 from bot.slack.views import errors, money_in, status
 from bot.slack.views.blocks import Message, View
 from bot.surfaces.office import Office
@@ -35,9 +35,9 @@ class Front:
     """What listeners work with."""
 
     office: Office
-    outlet: Outlet
+    slack: SlackClient
     homes: Homes
-    delivery: Delivery
+    senders: Senders
     client: WebClient
     presence: Presence
     pressed: Callable[[], None]
@@ -88,7 +88,7 @@ class Desk:
             return
         channel = str((self.body.get("channel") or {}).get("id") or self.body.get("channel_id") or "")
         if channel.startswith("D"):
-            self.front.outlet.whisper(channel, self.actor.user_id, message)
+            self.front.slack.post_ephemeral(channel, self.actor.user_id, message)
             return
         self._by_response_url(message, channel)
 
@@ -97,7 +97,7 @@ class Desk:
 
         url = self.body.get("response_url")
         if not url:
-            self.front.outlet.whisper(channel, self.actor.user_id, message)
+            self.front.slack.post_ephemeral(channel, self.actor.user_id, message)
             return
         WebhookClient(str(url)).send(
             text=message.text,

@@ -150,7 +150,7 @@ def acknowledge(at: Desk, value: str) -> None:
     episode = at.office.alerts.open_episode(who.wallet_id)
     if episode is not None and value in ("open", str(episode.episode_id)):
         at.office.alerts.acknowledge(who.wallet_id, episode.episode_id, by=at.actor.user_id)
-        at.front.delivery.refresh_episode(who.wallet_id, episode.episode_id)
+        at.front.senders.episodes.refresh(who.wallet_id, episode.episode_id)
 
 
 def withdraw(at: Desk, value: str) -> None:

@@ -1,1 +1,1 @@
-"""What Redbar says in Slack by itself."""
+"""Messages that Redbar sends without being asked: one sender for each kind of message."""

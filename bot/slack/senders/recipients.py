@@ -1,9 +1,11 @@
-"""The people whom a notice reaches: those with a role, each told alone, and who is told in their place."""
+"""The people whom a notice reaches: those with a role, and who is told when none of them can be reached."""
 
 from collections.abc import Callable, Sequence
 
 from bot.delivering.deliveries import OWNERS, PERSON, FanOut
 from bot.ports import NotNow, RecipientGone
+from bot.slack.client import SlackClient
+from bot.slack.views.blocks import Message
 from bot.wallets.people import People
 
 Send = Callable[[str], None]
@@ -13,8 +15,17 @@ Send = Callable[[str], None]
 class Recipients:
     """Finds the recipients of a notice among people, and lets each be told alone."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, client: SlackClient) -> None:
         self._people = people
+        self._client = client
+
+    def send(self, to: FanOut, message: Message, *, finance: bool = True, but: str = "") -> None:
+        """Send one message to all people with a role, except to the one who caused it."""
+        self.with_role(to, lambda user_id: self.post(user_id, message), finance=finance, but=[but])
+
+    def post(self, user_id: str, message: Message) -> None:
+        """Post a message to one person. Raises: RecipientGone, NotNow."""
+        self._client.post_message(user_id, message)
 
     def with_role(self, to: FanOut, send: Send, *, finance: bool = True, but: Sequence[str] = ()) -> None:
         """Tell the people with a role, each alone; the owners too, when none of the appointed can be reached."""

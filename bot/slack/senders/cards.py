@@ -1,0 +1,41 @@
+"""Saved cards: connected, removed, about to expire."""
+
+from bot import notices
+from bot.delivering.deliveries import FanOut
+from bot.slack.senders.payment_lookup import PaymentLookup
+from bot.slack.senders.recipients import Recipients
+from bot.slack.views import cards as card_views
+from bot.slack.views import money_in
+from bot.surfaces.notice_facts import card_and_automatic, removed_card_and_main, saved_card
+from ledger import Ledger
+
+
+class CardSender:
+    """Tells what happened to a saved card."""
+
+    def __init__(self, ledger: Ledger, recipients: Recipients, lookup: PaymentLookup) -> None:
+        self._ledger = ledger
+        self._recipients = recipients
+        self._lookup = lookup
+
+    def send_connected(self, to: FanOut, notice: notices.CardConnected) -> None:
+        """Tell the person who asked that a card was saved."""
+        payment = self._lookup.payment(to.wallet_id, notice.payment_id)
+        card = saved_card(self._ledger, to.wallet_id, notice.card_id)
+        if card is not None and payment.asked_by:
+            facts = self._lookup.request(payment) if payment.purpose == "connect" else None
+            message = money_in.connected(card, facts)
+            self._recipients.each(
+                to, [payment.asked_by], lambda user_id: self._recipients.post(user_id, message)
+            )
+
+    def send_gone(self, to: FanOut, notice: notices.CardGone) -> None:
+        """Tell that a saved card was removed."""
+        card, main = removed_card_and_main(self._ledger, to.wallet_id, notice.card_id)
+        message = card_views.gone(card, actor=notice.actor, stopped=notice.stopped, main=main)
+        self._recipients.send(to, message, but=notice.actor)
+
+    def send_expiring(self, to: FanOut, notice: notices.CardExpiring) -> None:
+        """Tell that a saved card expires soon."""
+        card, automatic = card_and_automatic(self._ledger, to.wallet_id, notice.card_id)
+        self._recipients.send(to, card_views.expiring(card, notice.days_left, automatic=automatic))

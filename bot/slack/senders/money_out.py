@@ -1,0 +1,48 @@
+"""Refunds, disputes, and differences between Stripe and the books."""
+
+from bot import notices
+from bot.delivering.deliveries import FanOut
+from bot.slack.senders.payment_lookup import PaymentLookup
+from bot.slack.senders.recipients import Recipients
+from bot.slack.views import money_out
+from bot.surfaces.changes import dispute_facts, refund_facts
+from ledger import Ledger
+
+QUIET = frozenset({"under_review", "warning_under_review", "appeal_under_review"})
+"""States of a dispute in which nobody has to do anything."""
+
+
+class MoneyOutSender:
+    """Tells what left the wallet, and what a person must decide."""
+
+    def __init__(self, ledger: Ledger, recipients: Recipients, lookup: PaymentLookup) -> None:
+        self._ledger = ledger
+        self._recipients = recipients
+        self._lookup = lookup
+
+    def send_refund(self, to: FanOut, notice: notices.RefundBooked) -> None:
+        """Tell a refund, or that the bank sent one back."""
+        payment = self._lookup.payment(to.wallet_id, notice.payment_id)
+        self._recipients.send(to, money_out.refunded(refund_facts(self._ledger, payment, notice)))
+
+    def send_dispute(self, to: FanOut, notice: notices.DisputeChanged) -> None:
+        """Tell how a dispute stands; a change that moved no money and asks for nothing is left out."""
+        if not notice.opened and not notice.moved_micros and notice.status in QUIET:
+            return
+        payment = self._lookup.payment(to.wallet_id, notice.payment_id)
+        self._recipients.send(to, money_out.disputed(dispute_facts(self._ledger, payment, notice)))
+
+    def send_differences(self, to: FanOut, notice: notices.BooksDiffer) -> None:
+        """Tell that reconciliation found differences."""
+        message = money_out.books_differ(notice.count, notice.key, notice.words, paused=notice.paused)
+        self._recipients.send(to, message, finance=False)
+
+    def send_parked(self, to: FanOut, notice: notices.MoneyParked) -> None:
+        """Tell that money moved at Stripe which cannot be booked."""
+        self._recipients.send(to, money_out.parked(notice.object_id, notice.words), finance=False)
+
+    def send_manual_credit(self, to: FanOut, notice: notices.CreditedByHand) -> None:
+        """Tell that an operator credited a payment."""
+        payment = self._lookup.payment(to.wallet_id, notice.payment_id)
+        message = money_out.credited_by_hand(self._lookup.request(payment), payment.intent_id)
+        self._recipients.send(to, message)

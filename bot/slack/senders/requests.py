@@ -1,0 +1,104 @@
+"""Requests to pay and to connect a card: the messages to payer and asker, and what became of the payment."""
+
+from dataclasses import replace
+
+from bot import notices
+from bot.delivering.deliveries import FanOut
+from bot.delivering.posted_messages import PaymentMessage, PostedMessages
+from bot.facts import RequestFacts
+from bot.payment_rows import Payment
+from bot.payment_state import State
+from bot.slack.client import FileNotReady, MessageRef, SlackClient
+from bot.slack.senders.payment_lookup import PaymentLookup
+from bot.slack.senders.qr_codes import QrCodes
+from bot.slack.senders.recipients import Recipients
+from bot.slack.views import money_in
+from bot.slack.views.blocks import Message
+from bot.wallets.people import People
+
+
+class RequestSender:
+    """Posts and updates the messages of payments that people were asked for."""
+
+    def __init__(
+        self,
+        client: SlackClient,
+        people: People,
+        recipients: Recipients,
+        posted: PostedMessages,
+        lookup: PaymentLookup,
+        qr_codes: QrCodes,
+    ) -> None:
+        self._client = client
+        self._people = people
+        self._recipients = recipients
+        self._posted = posted
+        self._lookup = lookup
+        self._qr_codes = qr_codes
+
+    def send_request(self, to: FanOut, notice: notices.RequestSent) -> None:
+        """Post a request to its payer, and to whoever asked."""
+        payment = self._qr_codes.attach(self._lookup.payment(to.wallet_id, notice.payment_id))
+        facts = self._lookup.request(payment)
+        known = {one.user_id for one in self._posted.messages(to.wallet_id, payment.payment_id)}
+        # Somebody who asks themselves reads one message, the payer's.
+        audiences = {payment.asked_by: "asker", payment.payer: "payer"}
+        self._recipients.each(
+            to,
+            [one for one in (payment.payer, payment.asked_by) if one and one not in known],
+            lambda user_id: self._post_request(payment, facts, user_id, audiences[user_id]),
+        )
+
+    def _post_request(self, payment: Payment, facts: RequestFacts, user_id: str, audience: str) -> None:
+        try:
+            sent = self._client.post_message(user_id, _request_message(audience, facts))
+        except FileNotReady:
+            # The link works without its picture.
+            sent = self._client.post_message(
+                user_id, _request_message(audience, replace(facts, qr_file_id=None))
+            )
+        self._posted.remember_message(
+            payment.wallet_id, payment.payment_id, PaymentMessage(user_id, audience, sent.channel, sent.ts)
+        )
+
+    def send_change(self, to: FanOut, notice: notices.PaymentChanged) -> None:
+        """Update a request's messages to what became of the payment."""
+        payment_id = notice.payment_id
+        payment = self._lookup.payment(to.wallet_id, payment_id)
+        if payment.way == "saved_card":
+            return  # the listener has answered the person who pressed
+        facts = self._lookup.request(payment)
+        messages = self._posted.messages(to.wallet_id, payment_id)
+        people = self._people.facts(to.wallet_id)
+        may_see = {*people.owners, *people.billing_admins, *people.finance}
+        known = {one.user_id: one for one in messages}
+        self_paid = payment.state is State.PAID and payment.way == "page" and not payment.payer
+        # A person who paid on their own hosted page has no message yet that could say it worked.
+        paid_alone = self_paid and payment.amount is not None and payment.asked_by not in known
+
+        def send(user_id: str) -> None:
+            if user_id in known:
+                one = known[user_id]
+                shown = facts if user_id in may_see else replace(facts, balance=None)
+                ref = MessageRef(one.channel, one.ts)
+                self._client.update_message(ref, _request_message(one.audience, shown))
+                return
+            message = money_in.payment_result_message(self._lookup.result(payment))
+            sent = self._client.post_message(user_id, message)
+            kept = PaymentMessage(user_id, "self", sent.channel, sent.ts)
+            self._posted.remember_message(to.wallet_id, payment_id, kept)
+
+        # A message of kind "self" already says what became of the payment.
+        changed = [one.user_id for one in messages if one.audience != "self"]
+        self._recipients.each(to, [*changed, *((payment.asked_by,) if paid_alone else ())], send)
+        if to.first_time:
+            self._qr_codes.remove(payment)
+
+    def send_paid_twice(self, to: FanOut, notice: notices.PaidTwice) -> None:
+        """Tell that one request was paid by two payments."""
+        payment = self._lookup.payment(to.wallet_id, notice.payment_id)
+        self._recipients.send(to, money_in.paid_twice(self._lookup.request(payment)))
+
+
+def _request_message(audience: str, facts: RequestFacts) -> Message:
+    return money_in.request_to_payer(facts) if audience == "payer" else money_in.request_to_asker(facts)
