@@ -126,8 +126,8 @@ class MoneyParked:
 
 
 @dataclass(frozen=True, slots=True)
-class CreditedByHand:
-    """An operator put into the wallet what was paid at Stripe without naming a payment of ours."""
+class ManuallyCredited:
+    """An operator credited money that was paid at Stripe without naming a payment of ours."""
 
     name: ClassVar[str] = "money.by_hand"
     payment_id: UUID
@@ -206,7 +206,7 @@ BotNotice = (
     | DisputeChanged
     | BooksDiffer
     | MoneyParked
-    | CreditedByHand
+    | ManuallyCredited
     | CardGone
     | CardExpiring
     | ConfirmationDue

@@ -25,10 +25,10 @@ from bot.app import Redbar, build, commands_of, open_ledger
 from bot.control import Control, socket_of
 from bot.http.server import listen
 from bot.sandbox.clock import SandboxClock
-from bot.sandbox.scenario import Player
+from bot.sandbox.scenario import ScenarioPlayer
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.seed import PEOPLE
-from bot.sandbox.world import Inside, OneAddress, Outside, build_outside
+from bot.sandbox.world import OneAddress, Product, World, build_world
 from bot.settings import Settings
 from bot.wallets.wallets import insert_key
 from ledger import Currency, StoreUnusable
@@ -48,7 +48,7 @@ class Demo:
 
     url: str
     bot: Redbar
-    outside: Outside
+    world: World
     clock: SandboxClock
     control: Control
     info: dict[str, Any]
@@ -60,19 +60,19 @@ class Demo:
         target = self.clock.now() + span
         while (now := self.clock.now()) < target:
             self.clock.skip_to(self.bot.upkeep.next_moment(now, target))
-            self.outside.stripe.sweep()
+            self.world.stripe.sweep()
             self.bot.settle_down()
-        self.outside.tell_time()
+        self.world.tell_time()
 
     def stop(self) -> None:
         """End cleanly: nothing that was answered is lost."""
-        self.outside.live.close()
+        self.world.live.close()
         self.bot.hang_up()
-        self.outside.slack.delivery.close()  # else the bot's side waits for words that never come
+        self.world.slack.delivery.close()  # else the bot's side waits for words that never come
         self.bot.stop()
         self.control.close()
         _stop_serving(self._server, self._thread)
-        self.outside.close()
+        self.world.close()
 
 
 def start(
@@ -109,14 +109,14 @@ def _start(
         clock = SandboxClock(data / "clock")
     ledger = open_ledger(settings.database_url, clock)
     undo.callback(ledger.close)
-    holder: dict[str, Inside] = {}
+    holder: dict[str, Product] = {}
     with _readable(data):
-        outside = build_outside(
+        world = build_world(
             data, clock, _sandbox_settings(url, settings, secret, delivery), lambda: holder["inside"]
         )
-    undo.callback(outside.close)
+    undo.callback(world.close)
     inner = _Late()
-    app = OneAddress(inner, outside.app, frozenset({HOST, f"{HOST}:{port}", f"localhost:{port}"}))
+    app = OneAddress(inner, world.app, frozenset({HOST, f"{HOST}:{port}", f"localhost:{port}"}))
     server, thread = _serve(app, listening)
     undo.callback(_stop_serving, server, thread)
     bot = build(settings, clock, ledger, return_url=f"{url}/")
@@ -125,9 +125,9 @@ def _start(
     info = _first_start(data, url, bot)
     control = Control(socket_of(data / "redbar.db"), commands_of(bot))
     undo.callback(control.close)
-    demo = Demo(url, bot, outside, clock, control, info, server, thread)
-    player = Player(url, info["api_key"], demo.skip, clock)
-    holder["inside"] = Inside(
+    demo = Demo(url, bot, world, clock, control, info, server, thread)
+    player = ScenarioPlayer(url, info["api_key"], demo.skip, clock)
+    holder["inside"] = Product(
         skip=demo.skip,
         six_weeks=player.six_weeks,
         story=player.steps,
@@ -136,7 +136,7 @@ def _start(
     )
     bot.start()
     if settings.socket_mode:
-        _await(outside.slack.delivery.connected)
+        _await(world.slack.delivery.connected)
     return demo
 
 

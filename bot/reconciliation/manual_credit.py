@@ -7,7 +7,7 @@ never to be booked is left as it is, and not listed any more.
 from collections.abc import Sequence
 from uuid import UUID
 
-from bot.notices import CreditedByHand
+from bot.notices import ManuallyCredited
 from bot.payment_rows import Payment, plan
 from bot.payments.requests import Payments
 from bot.payments.settlement import NotBookable, NotServed, settle
@@ -113,6 +113,6 @@ def _credit(tx: Tx, wallet_id: UUID, seen: IntentSeen, note: str) -> tuple[Payme
     )
     payment = settle(tx, payment, seen)
     after = {"ref": payment.ref, "intent": seen.intent_id, "note": note}
-    tx.book.audit(wallet_id, OPERATOR, "credited_by_hand", {}, after)
-    tx.outbox.add(wallet_id, CreditedByHand(payment_id=payment.payment_id))
+    tx.book.audit(wallet_id, OPERATOR, "manual_credit", {}, after)
+    tx.outbox.add(wallet_id, ManuallyCredited(payment_id=payment.payment_id))
     return payment, Money(tx.book.view(wallet_id).balance_micros, currency)

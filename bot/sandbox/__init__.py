@@ -1,1 +1,1 @@
-"""Stand-ins for Slack and Stripe with a page to see them: they replace the outside, never the inside."""
+"""Stand-ins for Slack and Stripe, with a web page to see them: they replace the outside, never the product."""

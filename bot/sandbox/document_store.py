@@ -11,7 +11,7 @@ from typing import Any, Literal
 Doc = dict[str, Any]
 
 
-class Shelf:
+class DocumentStore:
     """A small durable store. Give and take plain JSON documents; what is taken out may be changed and put back."""
 
     def __init__(self, path: Path | None, *, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:

@@ -1,4 +1,4 @@
-"""Telling open pages that something changed, so that they fetch it."""
+"""Tells open web pages that something changed, so that they fetch it."""
 
 import asyncio
 import json
@@ -9,39 +9,39 @@ from typing import Any
 
 QUEUE_MAX = 500
 SILENCE_SECONDS = 15
-Ear = Callable[[str, dict[str, Any]], None]
+Observer = Callable[[str, dict[str, Any]], None]
 
 
 class Live:
-    """Fans small events out to whoever listens; a listener that falls behind is told to reload everything."""
+    """Publishes small events to all listeners; a listener that falls behind is told to reload everything."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._listeners: dict[asyncio.Queue[str], asyncio.AbstractEventLoop] = {}
-        self._ears: list[Ear] = []
+        self._observers: list[Observer] = []
         self._closed = False
 
     def publish(self, topic: str, payload: dict[str, Any]) -> None:
         """Tell everybody; from any thread."""
         line = json.dumps({"topic": topic, **payload})
         with self._lock:
-            listeners, ears = list(self._listeners.items()), list(self._ears)
-        for ear in ears:
-            ear(topic, payload)
+            listeners, observers = list(self._listeners.items()), list(self._observers)
+        for observer in observers:
+            observer(topic, payload)
         for queue, loop in listeners:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_offer, queue, line)
 
     @contextmanager
-    def hearing(self, ear: Ear) -> Iterator[None]:
+    def observing(self, observer: Observer) -> Iterator[None]:
         """Have a function called with everything that is published meanwhile, on the publisher's thread."""
         with self._lock:
-            self._ears.append(ear)
+            self._observers.append(observer)
         try:
             yield
         finally:
             with self._lock:
-                self._ears.remove(ear)
+                self._observers.remove(observer)
 
     async def subscribe(self) -> AsyncIterator[str]:
         """Give events as JSON text for as long as somebody listens.

@@ -1,4 +1,4 @@
-"""Six weeks of a busy company, made up but always the same: how many calls and tasks each hour, at what price. Pure.
+"""Six weeks of a busy company, made up but always the same: how many calls and tasks each hour, at what price.
 
 Money is text in major units, as the platform posts it.
 """

@@ -1,6 +1,6 @@
-"""Playing whole tales through the real doors: six weeks of calls, and the story in eight steps.
+"""Plays scenarios through the real HTTP endpoints: six weeks of calls, and the story in eight steps.
 
-Everything here is what people and a dialler could do themselves: `/sandbox/api/` for hands, `/v1/` for the platform.
+People and a dialler could do all of it themselves: people through `/sandbox/api/`, the platform through `/v1/`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from bot.sandbox.slack.seed import BY_ID
 CARD = {"card": "4242 4242 4242 4242", "exp": "12/34", "cvc": "123"}
 FINANCE_CARD = {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"}
 PAYMENTS = 30
-LOOKS = 300
+POLLS_MAX = 300
 BATCH = 1_000
 
 
@@ -36,7 +36,7 @@ class Step:
     play: "Callable[[], Awaitable[Doc]]"
 
 
-class Player:
+class ScenarioPlayer:
     """Plays through HTTP."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Player:
         self._skip = skip
         self._clock = clock
         self._done: set[int] = set()
-        self._stage = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._http: httpx.AsyncClient
         self._steps = (
             Step("Is there money?", "Olivia types /wallet in #calls.", self._step_status),
@@ -73,32 +73,32 @@ class Player:
         """Play one step; gives what happened and where to look."""
         if not 1 <= number <= len(self._steps):
             return {"n": number, "done": False, "text": "The story has eight steps."}
-        async with self._on_stage():
+        async with self._exclusively():
             answer = await self._steps[number - 1].play()
         self._done.add(number)
         return {"n": number, "done": True, **answer}
 
     @asynccontextmanager
-    async def _on_stage(self) -> AsyncIterator[None]:
-        """Play one tale at a time, through one client: making one costs more than a hundred requests."""
+    async def _exclusively(self) -> AsyncIterator[None]:
+        """Play one scenario at a time, through one client: making a client costs more than a hundred requests."""
         async with (
-            self._stage,
+            self._lock,
             httpx.AsyncClient(base_url=self._url, timeout=60, trust_env=False) as self._http,
         ):
             yield
 
-    # --- Hands ---------------------------------------------------------------------------------------------
+    # --- Requests ---------------------------------------------------------------------------------------------
 
     async def _post(self, path: str, **body: Any) -> Doc:
         answer: Doc = (await self._http.post(path, json=body)).json()
         return answer
 
-    async def _hand(self, action: str, who: str, **body: Any) -> Doc:
+    async def _act(self, action: str, who: str, **body: Any) -> Doc:
         return await self._post(f"/sandbox/api/{action}", **{"as": who, **body})
 
     async def _modal(self, who: str, *callbacks: str, has: str = "") -> Doc:
-        """Wait for a form of somebody's; empty when none came."""
-        for _ in range(LOOKS):
+        """Wait for a person's form; empty when none came."""
+        for _ in range(POLLS_MAX):
             views = (await self._http.get("/sandbox/api/modals", params={"as": who})).json()["views"]
             top = views[-1] if views else {}
             if top and top["callback_id"].startswith(callbacks or ("",)) and has in str(top["blocks"]):
@@ -138,14 +138,14 @@ class Player:
             item = {"id": name, "kind": kind, "amount": amount, "quantity": 60, "reference": "camp-118"}
             await self._usage([item])
 
-    async def _settle(self) -> None:
+    async def _run_due(self) -> None:
         await anyio.to_thread.run_sync(self._skip, timedelta(seconds=1))
 
     # --- The story -----------------------------------------------------------------------------------------
 
     async def _step_status(self) -> Doc:
-        await self._hand("command", "owner", channel="#calls", text="/wallet")
-        await self._settle()
+        await self._act("command", "owner", channel="#calls", text="/wallet")
+        await self._run_due()
         text = (await self._last("owner", "#calls")).get("text", "")
         return {"text": f"Redbar answers: {text}", "show": {"as": "owner", "where": "#calls"}}
 
@@ -158,20 +158,20 @@ class Player:
 
     async def _pay_by_page(self, who: str, dollars: int) -> str:
         """Fill in the form to add balance, choose the hosted page, and pay there."""
-        await self._hand("command", who, channel="dm", text="/wallet topup")
+        await self._act("command", who, channel="dm", text="/wallet topup")
         view = await self._modal(who, "add_balance")
         if not view:
             return ""
-        values = {"amount_choice": str_amount(view, dollars), "pay_with": "page", "save_card": ["save"]}
+        values = {"amount_choice": amount_option(view, dollars), "pay_with": "page", "save_card": ["save"]}
         if any(block.get("block_id") == "save_card" for block in view["blocks"]) is False:
-            await self._hand("press", who, view_id=view["id"], action_id="pay_with", value="page")
+            await self._act("press", who, view_id=view["id"], action_id="pay_with", value="page")
             view = await self._modal(who, "add_balance", has="save_card")
-        await self._hand("submit", who, view_id=view["id"], values=values)
+        await self._act("submit", who, view_id=view["id"], values=values)
         return await self._pay_open_page(who, CARD)
 
     async def _pay_open_page(self, who: str, card: Doc) -> str:
         url = url_in(await self._modal(who, "nothing", has="'url'"))
-        await self._hand("close", who)
+        await self._act("close", who)
         return await self._pay_at(url, card)
 
     async def _pay_at(self, url: str, card: Doc) -> str:
@@ -187,7 +187,7 @@ class Player:
             if (await self._wallet())["balance"] != before:
                 break
             await anyio.sleep(0.03)
-        await self._settle()
+        await self._run_due()
         return (
             "The money is in the wallet."
             if answer.get("ok")
@@ -215,21 +215,21 @@ class Player:
 
     async def _step_low(self) -> Doc:
         await self._spend_to("41.80")
-        await self._settle()
+        await self._run_due()
         text = (await self._last("member", "#calls")).get("text", "")
         return {"text": f"#calls reads: {text}", "show": {"as": "member", "where": "#calls"}}
 
     async def _step_ask(self) -> Doc:
         note = "we're nearly out before the Friday campaign"
-        await self._hand("command", "admin", channel="dm", text=f"/wallet ask @finance 160 {note}")
-        await self._settle()
+        await self._act("command", "admin", channel="dm", text=f"/wallet ask @finance 160 {note}")
+        await self._run_due()
         text = (await self._last("finance", "dm")).get("text", "")
         return {"text": f"Fiona reads: {text}", "show": {"as": "finance", "where": "dm"}}
 
     async def _step_zero(self) -> Doc:
         await self._spend_to("-0.18")
         outbound, inbound = await self._ask("outbound_call"), await self._ask("inbound_call")
-        await self._settle()
+        await self._run_due()
         first = (await self._last("member", "#calls")).get("text", "")
         await anyio.to_thread.run_sync(self._skip, timedelta(minutes=15))
         later = (await self._last("member", "#calls")).get("text", "")
@@ -254,17 +254,17 @@ class Player:
         return {"text": f"#calls reads: {text}", "show": {"as": "member", "where": "#calls"}}
 
     async def _step_automatic(self) -> Doc:
-        await self._hand("command", "owner", channel="dm", text="/wallet auto")
+        await self._act("command", "owner", channel="dm", text="/wallet auto")
         view = await self._modal("owner", "automatic")
-        await self._hand(
+        await self._act(
             "submit", "owner", view_id=view.get("id"), values={"threshold": "50", "target": "200"}
         )
         view = await self._modal("owner", "confirm_automatic")
-        await self._hand("submit", "owner", view_id=view.get("id"))
-        await self._settle()
+        await self._act("submit", "owner", view_id=view.get("id"))
+        await self._run_due()
         await anyio.to_thread.run_sync(self._skip, timedelta(minutes=20))
         await self._spend_to("30.00")
-        await self._settle()
+        await self._run_due()
         balance = (await self._wallet())["balance"]
         return {
             "text": f"Below $50 the card was charged by itself; ${balance} is in the wallet.",
@@ -274,8 +274,8 @@ class Player:
     # --- Six weeks -----------------------------------------------------------------------------------------
 
     async def six_weeks(self) -> Doc:
-        """Live six weeks: 20,000 calls and 30 payments through the real doors, time passing as they happen."""
-        async with self._on_stage():
+        """Play six weeks: 20,000 calls and 30 payments through the real endpoints, while time passes."""
+        async with self._exclusively():
             return await self._six_weeks()
 
     async def _six_weeks(self) -> Doc:
@@ -296,11 +296,11 @@ class Player:
 
     async def _top_up(self, dollars: int) -> None:
         """Pay with the saved card, as an admin does; by the page where there is none yet."""
-        await self._hand("command", "admin", channel="dm", text=f"/wallet topup {dollars}")
+        await self._act("command", "admin", channel="dm", text=f"/wallet topup {dollars}")
         view = await self._modal("admin", "confirm_charge")
-        await self._hand("submit", "admin", view_id=view.get("id"))
+        await self._act("submit", "admin", view_id=view.get("id"))
         await self._modal("admin", "nothing", has="Ref RB-")
-        await self._hand("close", "admin")
+        await self._act("close", "admin")
 
 
 def _cents(amount: str) -> int:
@@ -317,7 +317,7 @@ def as_read(text: str) -> str:
     )
 
 
-def str_amount(view: Doc, dollars: int) -> str:
+def amount_option(view: Doc, dollars: int) -> str:
     """Give the choice of a form that stands for an amount."""
     for block in view.get("blocks", []):
         for one in block.get("element", {}).get("options", []):

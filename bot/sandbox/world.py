@@ -1,7 +1,7 @@
-"""The two stand-ins and the page put together: one web application that replaces the outside, never the inside.
+"""The two stand-ins and the web page as one web application, which replaces the outside and never the product.
 
-What the page may ask of the inside (let time pass, play six weeks, play the story) is handed in as plain functions;
-nothing of the product is known here.
+What the web page may ask of the product (let time pass, play six weeks, play the story) is passed in as plain
+functions: this package imports nothing of the product.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bot.sandbox.clock import SandboxClock
-from bot.sandbox.document_store import Doc, Shelf
+from bot.sandbox.document_store import Doc, DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.stand_in import SlackStandIn, build_slack
@@ -29,13 +29,13 @@ from bot.sandbox.wire import Wire
 PAGE = Path(__file__).parent / "page"
 THREADS = 32
 SKIP_MINUTES_MAX = 60 * 24 * 60
-INSIDE = ("/v1", "/healthz", "/slack/events", "/stripe/webhook")
+PRODUCT_PATHS = ("/v1", "/healthz", "/slack/events", "/stripe/webhook")
 """Paths that belong to the product; everything else is the sandbox's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    """What the page may ask of the product, as its operator could."""
+class Product:
+    """What the web page may ask of the product, as its operator could."""
 
     skip: Callable[[timedelta], None]
     """Let time pass; every due moment runs in order."""
@@ -43,11 +43,11 @@ class Inside:
     story: Callable[[], list[Doc]]
     play: Callable[[int], Awaitable[Doc]]
     extra: Callable[[], Doc]
-    """What a page begins with beside the Slack side of it."""
+    """What the web page needs at its start beside Slack's part."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class World:
     """The running sandbox."""
 
     app: Litestar
@@ -55,38 +55,38 @@ class Outside:
     stripe: StripeStandIn
     live: Live
     wire: Wire
-    shelves: tuple[Shelf, ...]
+    stores: tuple[DocumentStore, ...]
     clock: SandboxClock
 
     def tell_time(self) -> None:
-        """Tell open pages that time has passed."""
+        """Tell open web pages that time has passed."""
         self.live.publish("clock", _clock(self.clock))
 
     def close(self) -> None:
-        """Let go of everything; what was written stays."""
+        """Stop the stand-ins and close all files; what was written stays."""
         self.slack.close()
         self.stripe.close()
-        for shelf in self.shelves:
-            shelf.close()
+        for store in self.stores:
+            store.close()
         self.wire.close()
 
 
-def build_outside(
-    data: Path | None, clock: SandboxClock, settings: SandboxSettings, inside: Callable[[], Inside]
-) -> Outside:
-    """Put the sandbox together. `inside` is asked when it is needed: the product is made after its outside."""
+def build_world(
+    data: Path | None, clock: SandboxClock, settings: SandboxSettings, product: Callable[[], Product]
+) -> World:
+    """Put the sandbox together. `product` is called when it is needed: the product is made after its world."""
     live, wire = Live(), Wire(data / "log.jsonl" if data else None)
-    slack_shelf = Shelf(data / "slack.db" if data else None, synchronous="NORMAL")
-    stripe_shelf = Shelf(data / "stripe.db" if data else None)
+    slack_store = DocumentStore(data / "slack.db" if data else None, synchronous="NORMAL")
+    stripe_store = DocumentStore(data / "stripe.db" if data else None)
 
     def extra() -> Doc:
-        return {"clock": _clock(clock), **inside().extra()}
+        return {"clock": _clock(clock), **product().extra()}
 
-    slack = build_slack(slack_shelf, wire, live, clock, settings, extra)
-    stripe = build_stripe(stripe_shelf, wire, live, clock, settings)
-    handlers = [slack.router, stripe.router, *_page_routes(), *_time_routes(clock, inside)]
+    slack = build_slack(slack_store, wire, live, clock, settings, extra)
+    stripe = build_stripe(stripe_store, wire, live, clock, settings)
+    handlers = [slack.router, stripe.router, *_page_routes(), *_time_routes(clock, product)]
     app = Litestar(handlers, openapi_config=None, logging_config=None)
-    return Outside(app, slack, stripe, live, wire, (slack_shelf, stripe_shelf), clock)
+    return World(app, slack, stripe, live, wire, (slack_store, stripe_store), clock)
 
 
 def _clock(clock: SandboxClock) -> Doc:
@@ -122,7 +122,7 @@ def _file(name: str) -> Response[str]:
     return Response(path.read_text(encoding="utf-8"), media_type=f"{kind}; charset=utf-8", headers=headers)
 
 
-def _time_routes(clock: SandboxClock, inside: Callable[[], Inside]) -> list[Any]:
+def _time_routes(clock: SandboxClock, product: Callable[[], Product]) -> list[Any]:
     @get("/sandbox/api/clock", sync_to_thread=False)
     def see_clock() -> Doc:
         """What time it is here."""
@@ -136,44 +136,44 @@ def _time_routes(clock: SandboxClock, inside: Callable[[], Inside]) -> list[Any]
             return Response(
                 {"ok": False, "error": "Say how many minutes, up to sixty days."}, status_code=400
             )
-        await asyncio.to_thread(inside().skip, timedelta(minutes=minutes))
+        await asyncio.to_thread(product().skip, timedelta(minutes=minutes))
         return Response({"ok": True, **_clock(clock)})
 
     @post("/sandbox/api/six-weeks", status_code=200)
     async def six_weeks() -> Doc:
-        """Play six weeks of a busy company through the real doors."""
-        return await inside().six_weeks()
+        """Play six weeks of a busy company through the real endpoints."""
+        return await product().six_weeks()
 
     @get("/sandbox/api/story", sync_to_thread=False)
     def story() -> Doc:
-        """The eight steps of the tale."""
-        return {"steps": inside().story()}
+        """The eight steps of the story."""
+        return {"steps": product().story()}
 
     @post("/sandbox/api/story/{number:int}", status_code=200)
     async def play(number: FromPath[int]) -> Doc:
-        """Play one step of the tale."""
-        return await inside().play(number)
+        """Play one step of the story."""
+        return await product().play(number)
 
     return [see_clock, skip, six_weeks, story, play]
 
 
 class OneAddress:
-    """One address for inside and outside; refuses strangers: other Host names, and pages of other origins."""
+    """One address for product and sandbox; refuses other Host names, and web pages of other origins."""
 
-    def __init__(self, inside: ASGIApp, outside: ASGIApp, hosts: frozenset[str]) -> None:
-        self._inside = inside
-        self._outside = outside
+    def __init__(self, product: ASGIApp, sandbox: ASGIApp, hosts: frozenset[str]) -> None:
+        self._product = product
+        self._sandbox = sandbox
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request to where it belongs."""
+        """Pass a request to the product or to the sandbox, by its path."""
         kind = str(scope["type"])
         if kind == "lifespan":
             # The loop's own few threads would be used up by handlers that wait for the bot, which calls back in.
             asyncio.get_running_loop().set_default_executor(
                 ThreadPoolExecutor(THREADS, thread_name_prefix="sandbox")
             )
-            await self._outside(scope, receive, send)
+            await self._sandbox(scope, receive, send)
             return
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
@@ -185,8 +185,8 @@ class OneAddress:
             await _refuse(kind, send)
             return
         path = scope["path"]
-        ours = any(path == one or path.startswith(f"{one}/") for one in INSIDE)
-        await (self._inside if ours else self._outside)(scope, receive, send)
+        ours = any(path == one or path.startswith(f"{one}/") for one in PRODUCT_PATHS)
+        await (self._product if ours else self._sandbox)(scope, receive, send)
 
 
 async def _refuse(kind: str, send: Send) -> None:

@@ -26,7 +26,7 @@ from bot.tables import deliveries
 from bot.wallets.people import People
 from bot.wallets.wallets import Wallets
 from ledger import Currency, Ledger
-from ledger.tables import notices
+from ledger.storage.schema import notices
 from tests.sandbox.slack_place import SettableClock
 
 NAMES = ["first", "middle", "last"]

@@ -80,7 +80,7 @@ def _money_in() -> Iterator[tuple[str, Shown]]:
     yield "confirm large", money_in.confirm_charge(replace(charge, amount=v.usd("9999999999.99")))
     for amount in (v.usd("50"), None):
         facts = v.offer(amount=amount, saves_card=True)
-        yield f"offer page {amount}", money_in.offer_page(facts)
+        yield f"offer page {amount}", money_in.offer_view(facts)
         yield f"offer message {amount}", money_in.offer_message(replace(facts, qr_file_id=None))
     yield "connect", money_in.connect_form(v.offer(amount=None))
     yield "connect without page", money_in.connect_form(None)
@@ -219,7 +219,7 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
     paid = v.request(
         state=RequestState.PAID, balance=v.usd("230"), paid_with="Visa ••4242", note="paid in advance"
     )
-    yield "credited by hand", money_out.credited_by_hand(paid, "pi_1")
+    yield "credited by hand", money_out.manual_credit(paid, "pi_1")
     yield "parked", money_out.parked("pi_1", "it names payment RB-9, which is not here")
     yield "dispute without a date", money_out.disputed(v.dispute(due_by=None, paid_at=None, card=""))
 

@@ -25,7 +25,7 @@ def _shown() -> dict[str, Message | dict[str, object]]:
         "history": history.history(v.history(rows=(row,)), USD),
         "why": usage.why(replace(spike, references=((v.ATTACK, v.usd("1")),))),
         "help": help.help_message(f'"/wallet {v.ATTACK}" isn\'t something I know.'),
-        "credited by hand": money_out.credited_by_hand(attacked, "pi_1"),
+        "credited by hand": money_out.manual_credit(attacked, "pi_1"),
         "parked": money_out.parked("pi_1", v.ATTACK),
         "refused": errors.refused(f'"{v.ATTACK}" isn\'t an amount I can read.'),
     }

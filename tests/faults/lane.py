@@ -22,7 +22,7 @@ from bot.payments.recharge import card_slots
 from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
-from bot.sandbox.document_store import Shelf
+from bot.sandbox.document_store import DocumentStore
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.requests import NotReached
@@ -206,7 +206,7 @@ class Lane:
         self.clock.set(BEGAN)
         self._stage = Stage()
         self.shop = Shop(self._stage, cast(SettableClock, self.clock), folder)
-        self._own_shelf = self.shop.stand_in.state.shelf
+        self._own_shelf = self.shop.stand_in.state.store
         self._doorman = Doorman(self._stage.app)
         self._stage.app = self._doorman
         # Bound and never listening: whoever connects is refused, and nobody else can take the port.
@@ -219,7 +219,7 @@ class Lane:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.shop.stand_in.state.shelf = self._own_shelf
+        self.shop.stand_in.state.store = self._own_shelf
         self.shop.close()
         self._stage.stop()
         self.forks.close()
@@ -241,7 +241,7 @@ class Lane:
         return self._starts[name]
 
     def _prepared(self, name: str, folder: Path) -> Start:
-        shelf = self.shop.stand_in.state.shelf = Shelf(folder / "stripe.db")
+        store = self.shop.stand_in.state.store = DocumentStore(folder / "stripe.db")
         self.clock.set(BEGAN)
         ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", self.clock)
         gateway = StripeGateway(KEY, f"{self.shop.base_url}/stripe")
@@ -266,7 +266,7 @@ class Lane:
         targets = setting.prepare(name)
         ledger.close()
         gateway.close()
-        shelf.close()
+        store.close()
         return Start(folder, wallet_id, self.clock.now(), setting.known, targets)
 
     @contextmanager
@@ -276,13 +276,13 @@ class Lane:
         self._rounds += 1
         folder = self._folder / f"round-{self._rounds}"
         shutil.copytree(start.folder, folder)
-        shelf = self.shop.stand_in.state.shelf = Shelf(folder / "stripe.db", synchronous="NORMAL")
+        store = self.shop.stand_in.state.store = DocumentStore(folder / "stripe.db", synchronous="NORMAL")
         self.clock.set(start.instant)
         try:
             yield start, folder
         finally:
             self.shop.stand_in.faults.clear()
-            shelf.close()
+            store.close()
             shutil.rmtree(folder)
 
     def order(

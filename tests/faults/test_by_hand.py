@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import by_hand_of, reconciliation_of
-from bot.notices import CreditedByHand, MoneyParked, RefundBooked
+from bot.notices import ManuallyCredited, MoneyParked, RefundBooked
 from bot.payments.requests import Payments
 from bot.reconciliation.manual_credit import ByHand, leave_be
 from bot.reconciliation.open_differences import NotSettled, parked_news
@@ -76,7 +76,7 @@ def test_what_a_customer_paid_without_our_mark_is_put_into_the_wallet(
 
     assert words == f"$30.00 of {intent} is in the wallet as RB-1002. The balance is $30.00."
     assert _kinds(desk) == [("top_up", 30)]
-    assert len(desk.told(CreditedByHand)) == 1
+    assert len(desk.told(ManuallyCredited)) == 1
     with pytest.raises(NotSettled, match=r"is RB-1002's, which is paid\. Nothing more was booked"):
         hand.credit(desk.wallet_id, intent, WHY)
     digest = _later(desk, both)

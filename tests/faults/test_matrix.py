@@ -173,10 +173,10 @@ class Round:
             self._must(len(turns) == len(set(turns)), f"{what}: a key came back after another: {turns}")
 
     def _outside(self, kind: str) -> list[Doc]:
-        return self._lane.shop.stand_in.state.shelf.all(kind)
+        return self._lane.shop.stand_in.state.store.all(kind)
 
     def _one(self, kind: str, name: str) -> Doc:
-        found = self._lane.shop.stand_in.state.shelf.get(kind, name)
+        found = self._lane.shop.stand_in.state.store.get(kind, name)
         assert found is not None, f"there is no {kind} {name}"
         return found
 

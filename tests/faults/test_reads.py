@@ -125,9 +125,9 @@ def judge(lane: Lane, scene: Scene, books: dict[str, Any]) -> list[str]:
     booked = sorted((kind, amount) for kind, amount, _ in books["booked"])
     if booked != sorted(scene.booked):
         wrong.append(f"the books have {booked}")
-    shelf = lane.shop.stand_in.state.shelf
-    paid = sum(one["amount"] for one in shelf.all("charge") if one["paid"])
-    back = sum(one["amount"] for one in shelf.all("refund"))
+    store = lane.shop.stand_in.state.store
+    paid = sum(one["amount"] for one in store.all("charge") if one["paid"])
+    back = sum(one["amount"] for one in store.all("refund"))
     moved = sum(amount for kind, amount in booked if kind == "dispute_withdrawn")
     if books["balance"] != (paid - back) * 10_000 - moved:
         wrong.append(f"the balance is {books['balance']}, Stripe has {paid} and gave {back} back")

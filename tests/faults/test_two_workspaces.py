@@ -199,7 +199,7 @@ def test_no_job_does_anything_for_another_workspace(second: Second) -> None:
             assert second.rows() == before, f"the job {job.name!r} did something in round {number}"
         second.running.bot.upkeep.next_moment(second.running.clock.now(), datetime(2100, 1, 1, tzinfo=UTC))
         second.later(hours=6)
-        second.running.outside.stripe.sweep()
+        second.running.world.stripe.sweep()
     assert len(second.unheard()) == charged == 2
     assert not [one for one in second.world.messages("owner") if "RB-1001" in str(one)]
 

@@ -45,7 +45,7 @@ def asked(world: World, dollars: int = 60) -> tuple[Doc, str]:
 def press(world: World, who: str, message: Doc) -> None:
     """Press [Copy link]."""
     found = button_of(message, "Copy link")
-    world.hand("press", who, channel="#calls", ts=message["ts"], action_id=found["action_id"])
+    world.act("press", who, channel="#calls", ts=message["ts"], action_id=found["action_id"])
 
 
 def forms_of(world: World, who: str) -> list[Doc]:
@@ -84,7 +84,7 @@ def test_the_asker_copies_the_link_until_it_is_paid(world: World) -> None:
     assert copied(form) == url
     assert "once, until" in shown(form)
     assert forms_of(world, "finance") == []
-    world.hand("close", "admin")
+    world.act("close", "admin")
 
     world.pay(url, FINANCE_VISA)
     world.reads("finance", "Paid $60.00")
@@ -100,7 +100,7 @@ def test_a_request_that_was_withdrawn_or_has_expired_has_no_link(world: World, r
     first, _ = asked(world)
     copy = world.reads("admin", "You asked")
     button = button_of(copy, "Withdraw")
-    world.hand("press", "admin", channel="dm", ts=copy["ts"], action_id=button["action_id"], confirm=True)
+    world.act("press", "admin", channel="dm", ts=copy["ts"], action_id=button["action_id"], confirm=True)
     until(lambda: "withdrawn" in str(world.messages("admin")) or None, lambda: "it was not withdrawn")
     press(world, "admin", first)
     world.reads("admin", "was withdrawn by <@U0ADMIN01>. Nothing was charged. Its link", channel="#calls")

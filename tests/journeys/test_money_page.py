@@ -32,14 +32,14 @@ def _pay_on(page: Page, card: str, *, bank_asks: bool = False) -> None:
     page.close()
 
 
-def _arm(world: World, **wish: object) -> None:
-    answer = world.client.post("/sandbox/api/stripe/script", json=wish)
+def _arm(world: World, **options: object) -> None:
+    answer = world.client.post("/sandbox/api/stripe/script", json=options)
     assert answer.status_code == 200, answer.text
 
 
-def _claw_back(world: World, act: str, **wish: object) -> Doc:
+def _claw_back(world: World, act: str, **options: object) -> Doc:
     charge = world.client.get("/sandbox/api/stripe/charges").json()[-1]["id"]
-    answer = world.client.post("/sandbox/api/stripe/clawback", json={"act": act, "charge": charge, **wish})
+    answer = world.client.post("/sandbox/api/stripe/clawback", json={"act": act, "charge": charge, **options})
     assert answer.status_code == 200, answer.text
     found: Doc = answer.json()
     return found

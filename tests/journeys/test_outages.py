@@ -138,7 +138,7 @@ def test_finance_connects_a_card_through_the_link_it_was_sent(world: World) -> N
     """Asked by DM, entered on the hosted page, told to the asker with the way to automatic payments."""
     world.command("owner", "/wallet card")
     form = world.modal_reads("owner", "Or let somebody else do it")
-    world.hand("press", "owner", view_id=form["id"], text="Send", values={"person": "@finance"})
+    world.act("press", "owner", view_id=form["id"], text="Send", values={"person": "@finance"})
     asked = world.reads("finance", "Please connect a card")
     world.pay(_link_in(asked), {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"})
     world.reads("owner", "Visa ••1881 is connected")

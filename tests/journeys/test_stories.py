@@ -34,7 +34,7 @@ def test_a_top_up_is_one_transaction_and_the_card_is_kept(world: World) -> None:
     world.submit("admin")
     world.modal_reads("admin", "$50.00 was paid")
     world.balance_is("150.00")
-    again = world.hand("submit", "admin", status=404, view_id=confirm["id"] + "x")
+    again = world.act("submit", "admin", status=404, view_id=confirm["id"] + "x")
     assert not again["ok"]
 
     home = shown(world.home("owner"))
@@ -73,7 +73,7 @@ def test_above_the_daily_limit_a_charge_becomes_a_link_for_finance(world: World)
     world.modal("owner", "confirm_charge")
     world.submit("owner")
     world.balance_is("900.00")
-    world.hand("close", "owner")
+    world.act("close", "owner")
 
     world.command("owner", "/wallet topup 500")
     form = world.modal_reads(
@@ -201,7 +201,7 @@ def test_a_late_picture_leaves_the_answer_in_a_form(world: World, monkeypatch: p
     world.command("owner", "/wallet card")
     form = world.modal_reads("owner", "Enter it yourself")
 
-    world.hand("press", "owner", view_id=form["id"], text="Remove card", confirm=True)
+    world.act("press", "owner", view_id=form["id"], text="Remove card", confirm=True)
     world.modal_reads("owner", "The card is removed")
     pressed.set()
 

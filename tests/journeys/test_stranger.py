@@ -47,18 +47,18 @@ def _connects_and_pays(world: World) -> None:
     world.reads("owner", "can't start until there is money", channel="#calls")
     home = world.home("owner")
     assert "🟥" in shown(home)
-    world.hand("press", "owner", view_id=home["id"], text="Not Active")
+    world.act("press", "owner", view_id=home["id"], text="Not Active")
     form = world.modal_reads("owner", "They need a card first")
-    world.hand("press", "owner", view_id=form["id"], text="Connect a card")
+    world.act("press", "owner", view_id=form["id"], text="Connect a card")
     world.pay(world.modal_link("owner"), VISA)
-    world.hand("close", "owner", all=True)
+    world.act("close", "owner", all=True)
     world.reads("owner", "Visa ••4242 is connected")
     assert "Card connected" in shown(world.home("owner"))
     world.command("owner", "/wallet topup 100")
     world.modal("owner", "confirm_charge")
     world.submit("owner")
     world.balance_is("100.00")
-    world.hand("close", "owner", all=True)
+    world.act("close", "owner", all=True)
 
 
 def _makes_a_thousand_calls(world: World) -> None:
@@ -115,7 +115,7 @@ def _runs_dry_and_comes_back(world: World) -> None:
     world.modal("owner", "confirm_charge")
     world.submit("owner")
     world.reads("member", "Everything runs again", channel="#calls")
-    world.hand("close", "owner", all=True)
+    world.act("close", "owner", all=True)
     world.balance_is("199.52")
 
 
@@ -129,7 +129,7 @@ def _tries_to_break_it(world: World) -> None:
     confirm = world.modal("owner", "confirm_charge")
     world.submit("owner")
     world.balance_is("249.52")
-    world.hand("submit", "owner", status=404, view_id="V0NOTTHERE")
+    world.act("submit", "owner", status=404, view_id="V0NOTTHERE")
     wire = world.client.get("/sandbox/log.jsonl").text
     assert confirm["private_metadata"] in wire
     replay = world.use("drain", "200.18")
@@ -171,8 +171,8 @@ def test_a_charge_is_made_once_however_often_its_button_is_pressed(world: World)
     form = world.modal("owner", "confirm_charge")
 
     def press(_: int) -> int:
-        wish = {"as": "owner", "view_id": form["id"], "values": {}}
-        return world.client.post("/sandbox/api/submit", json=wish).status_code
+        options = {"as": "owner", "view_id": form["id"], "values": {}}
+        return world.client.post("/sandbox/api/submit", json=options).status_code
 
     with ThreadPoolExecutor(8) as fingers:
         assert set(fingers.map(press, range(8))) <= {200, 404}

@@ -39,7 +39,7 @@ def test_a_month_between_two_others_is_shown_and_leads_to_both(world: World, cha
     october = world.reads("owner", "October: $1.00", channel)
     for text, says in (("‹ September", "September: $1.00"), ("November ›", "November so far: $1.00")):
         pressed = button_of(october, text)
-        world.hand(
+        world.act(
             "press", "owner", channel=channel, ts=october["ts"], action_id=pressed["action_id"], text=text
         )
         world.reads("owner", says, channel)
@@ -50,5 +50,5 @@ def test_a_months_button_in_an_old_message_still_shows_it(world: World, running:
     slack = WebClient(running.bot.settings.slack_bot_token, running.bot.settings.slack_api_url)
     row = actions(button("‹ August", "usage", value="2026-08"))
     posted = slack.chat_postMessage(channel="C0CALLS01", text="September", blocks=[row])
-    world.hand("press", "owner", channel="#calls", ts=posted["ts"], action_id="usage")
+    world.act("press", "owner", channel="#calls", ts=posted["ts"], action_id="usage")
     world.reads("owner", "August: $0.00", "#calls")

@@ -1,4 +1,4 @@
-"""A whole Redbar for a story: the real bot between the two stand-ins, driven by the hands that a page would use."""
+"""A whole Redbar for a story: the real bot between the two stand-ins, driven through the API of the web page."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class World:
 
     # --- People --------------------------------------------------------------------------------------------
 
-    def hand(self, action: str, who: str, *, status: int = 200, **body: Any) -> Doc:
+    def act(self, action: str, who: str, *, status: int = 200, **body: Any) -> Doc:
         """Do something as somebody."""
         answer = self.client.post(f"/sandbox/api/{action}", json={"as": who, **body})
         assert answer.status_code == status, answer.text
@@ -35,7 +35,7 @@ class World:
 
     def command(self, who: str, text: str, channel: str = "dm") -> Doc:
         """Type a command; Slack must be answered."""
-        answer = self.hand("command", who, channel=channel, text=text)
+        answer = self.act("command", who, channel=channel, text=text)
         assert answer["ok"], answer
         return answer
 
@@ -84,11 +84,11 @@ class World:
 
     def submit(self, who: str, **values: Any) -> Doc:
         """Send the top form in."""
-        return self.hand("submit", who, values=values)
+        return self.act("submit", who, values=values)
 
     def home(self, who: str) -> Doc:
         """Open Home and give it."""
-        view: Doc = self.hand("home", who)["view"]
+        view: Doc = self.act("home", who)["view"]
         return view
 
     # --- The dialler ---------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ class World:
         home = self.home(who)
         button = button_of(home, "Not Active")
         assert button["style"] == "danger"
-        self.hand("press", who, view_id=home["id"], action_id=button["action_id"], text="Not Active")
+        self.act("press", who, view_id=home["id"], action_id=button["action_id"], text="Not Active")
         self.modal(who, "automatic")
         self.submit(who, threshold="50", target="200", per_day="3", day_cap="500", month_cap="5000")
         self.modal(who, "confirm_automatic")
@@ -170,7 +170,7 @@ class World:
         """Add balance on the hosted page, saving the card."""
         self.command(who, "/wallet topup")
         form = self.modal(who, "add_balance")
-        self.hand("press", who, view_id=form["id"], action_id="pay_with", value="page")
+        self.act("press", who, view_id=form["id"], action_id="pay_with", value="page")
         until(lambda: "save_card" in str(self.modal(who)) or None, lambda: "there is no box to save the card")
         self.submit(
             who,
@@ -180,7 +180,7 @@ class World:
             save_card=["save"] if save else [],
         )
         self.pay(self.modal_link(who), card)
-        self.hand("close", who)
+        self.act("close", who)
 
 
 def until(look: Callable[[], T | None], why: Callable[[], str]) -> T:

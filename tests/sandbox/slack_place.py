@@ -1,4 +1,4 @@
-"""A served Slack stand-in, with people's hands and the bot's real libraries, for tests."""
+"""A served Slack stand-in, with a client for people's actions and the bot's real libraries, for tests."""
 
 import socket
 import threading
@@ -15,7 +15,7 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk import WebClient
 
-from bot.sandbox.document_store import Shelf
+from bot.sandbox.document_store import DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.stand_in import build_slack
@@ -108,10 +108,10 @@ class Place:
             stripe_webhook_url=None,
             stripe_webhook_secret=None,
         )
-        self._shelf = Shelf(folder / "slack.db", synchronous="NORMAL")
+        self._store = DocumentStore(folder / "slack.db", synchronous="NORMAL")
         self._wire = Wire(folder / "log.jsonl")
         self.live = Live()
-        self.stand_in = build_slack(self._shelf, self._wire, self.live, clock, self.settings)
+        self.stand_in = build_slack(self._store, self._wire, self.live, clock, self.settings)
         stage.app = Litestar([self.stand_in.router], openapi_config=None)
         self.http = httpx.Client(base_url=self.base_url, timeout=10, trust_env=False)
         self.web = WebClient(BOT_TOKEN, base_url=f"{self.base_url}/slack/api/")
@@ -149,7 +149,7 @@ class Place:
         self.http.close()
         self.stand_in.close()
         self._wire.close()
-        self._shelf.close()
+        self._store.close()
 
     @staticmethod
     def _read(answer: httpx.Response, expect: int) -> Any:

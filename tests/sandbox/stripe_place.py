@@ -1,4 +1,4 @@
-"""A served Stripe stand-in, with the real library for the bot and hands for payers, for tests."""
+"""A served Stripe stand-in, with the real library for the bot and a client for payers, for tests."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import httpx
 import stripe
 from litestar import Litestar
 
-from bot.sandbox.document_store import Shelf
+from bot.sandbox.document_store import DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.stripe.stand_in import build_stripe
@@ -46,9 +46,9 @@ class Shop:
             stripe_webhook_url=webhook_url,
             stripe_webhook_secret=WEBHOOK_SECRET if webhook_url else None,
         )
-        self._shelf = Shelf(folder / "stripe.db")
+        self._store = DocumentStore(folder / "stripe.db")
         self.wire = Wire(folder / "log.jsonl")
-        self.stand_in = build_stripe(self._shelf, self.wire, Live(), clock, settings)
+        self.stand_in = build_stripe(self._store, self.wire, Live(), clock, settings)
         stage.app = Litestar([self.stand_in.router], openapi_config=None)
         self.http = httpx.Client(base_url=self.base_url, timeout=10, trust_env=False)
         self._transport = stripe.RequestsClient(timeout=(5, 20))
@@ -66,7 +66,7 @@ class Shop:
         self.http.close()
         self.stand_in.close()
         self.wire.close()
-        self._shelf.close()
+        self._store.close()
 
     # --- What the bot sends --------------------------------------------------------------------------------
 
@@ -140,9 +140,9 @@ class Shop:
         found: list[dict[str, Any]] = self.http.get("/sandbox/api/stripe/charges").json()
         return found
 
-    def arm(self, **wish: Any) -> None:
+    def arm(self, **options: Any) -> None:
         """Arm a fault."""
-        answer = self.http.post("/sandbox/api/stripe/script", json=wish)
+        answer = self.http.post("/sandbox/api/stripe/script", json=options)
         assert answer.status_code == 200, answer.text
 
     def happened(self) -> list[str]:

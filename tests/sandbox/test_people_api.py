@@ -1,4 +1,4 @@
-"""People's hands: reading, writing and pressing do what Slack's client does."""
+"""People's actions: reading, writing and pressing do what Slack's client does."""
 
 from typing import Any
 
@@ -87,14 +87,14 @@ def test_a_text_with_a_slash_is_a_command(place: Place, bolt: App) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "options",
     [
         {"action_id": "go"},
         {"text": "Go"},
         {"block_id": "act", "action_id": "go"},
     ],
 )
-def test_a_press_carries_what_slack_sends(place: Place, bolt: App, wish: dict[str, Any]) -> None:
+def test_a_press_carries_what_slack_sends(place: Place, bolt: App, options: dict[str, Any]) -> None:
     """The button is found by its id or its words; the payload names person, place, message and action."""
     seen: list[dict[str, Any]] = []
 
@@ -106,7 +106,7 @@ def test_a_press_carries_what_slack_sends(place: Place, bolt: App, wish: dict[st
     blocks = [_actions(_button("stop", "Stop"), _button("go", "Go", value="7"))]
     ts = place.web.chat_postMessage(channel="C0CALLS01", text="Choose", blocks=blocks)["ts"]
 
-    outcome = place.do("press", who="member", channel="#calls", ts=ts, **wish)
+    outcome = place.do("press", who="member", channel="#calls", ts=ts, **options)
 
     (body,) = seen
     (action,) = body["actions"]

@@ -1,4 +1,4 @@
-"""Forms in people's hands: filled in, refused, answered and closed as in Slack's client."""
+"""Forms as people use them: filled in, refused, answered and closed as in Slack's client."""
 
 from typing import Any
 

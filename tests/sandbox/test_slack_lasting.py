@@ -10,7 +10,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.sandbox.document_store import Shelf
+from bot.sandbox.document_store import DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.slack.finding import NotThere, escaped, find_element
 from bot.sandbox.slack.state import SlackState
@@ -50,17 +50,17 @@ def _form(*names: str, choices: tuple[str, ...] = ("card", "page")) -> Json:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    """A shelf in a file."""
-    made = Shelf(tmp_path / "slack.db")
+def store(tmp_path: Path) -> Iterator[DocumentStore]:
+    """A store in a file."""
+    made = DocumentStore(tmp_path / "slack.db")
     yield made
     made.close()
 
 
 @pytest.fixture
-def views(shelf: Shelf, clock: SettableClock) -> Views:
-    """Views over that shelf."""
-    return Views(SlackState(shelf, Live(), clock))
+def views(store: DocumentStore, clock: SettableClock) -> Views:
+    """Views over that store."""
+    return Views(SlackState(store, Live(), clock))
 
 
 def test_what_was_typed_stays_when_a_form_is_updated(views: Views) -> None:
@@ -94,17 +94,17 @@ def test_forms_lie_on_each_other_and_are_closed_from_the_top(views: Views) -> No
 
 def test_an_open_form_survives_a_restart(tmp_path: Path, clock: SettableClock) -> None:
     """With what was typed into it."""
-    shelf = Shelf(tmp_path / "slack.db")
-    views = Views(SlackState(shelf, Live(), clock))
+    store = DocumentStore(tmp_path / "slack.db")
+    views = Views(SlackState(store, Live(), clock))
     form = views.type_into(views.open("U0OWNER01", _form("amount")), {"amount": "75"})
-    shelf.close()
+    store.close()
 
-    shelf = Shelf(tmp_path / "slack.db")
-    views = Views(SlackState(shelf, Live(), clock))
+    store = DocumentStore(tmp_path / "slack.db")
+    views = Views(SlackState(store, Live(), clock))
     assert views.stack("U0OWNER01") == [form]
     found = views.replace("U0OWNER01", form, _form("amount"))
     assert found["state"]["values"]["block_amount"]["amount"]["value"] == "75"
-    shelf.close()
+    store.close()
 
 
 def test_an_unknown_choice_is_an_error(views: Views) -> None:
@@ -117,34 +117,34 @@ def test_an_unknown_choice_is_an_error(views: Views) -> None:
 
 def test_a_response_ticket_survives_a_restart_and_serves_five_times(tmp_path: Path) -> None:
     """Slack's servers don't restart with the bot."""
-    shelf = Shelf(tmp_path / "slack.db")
-    name = Tickets(shelf).response("U0OWNER01", "C0CALLS01")
-    shelf.close()
+    store = DocumentStore(tmp_path / "slack.db")
+    name = Tickets(store).response("U0OWNER01", "C0CALLS01")
+    store.close()
 
-    shelf = Shelf(tmp_path / "slack.db")
-    tickets = Tickets(shelf)
+    store = DocumentStore(tmp_path / "slack.db")
+    tickets = Tickets(store)
     uses = [tickets.use_response(name) for _ in range(6)]
     assert [isinstance(one, dict) for one in uses] == [True] * 5 + [False]
     assert uses[-1] is TicketProblem.USED_URL
     assert tickets.use_response("another") is TicketProblem.EXPIRED_URL
-    shelf.close()
+    store.close()
 
 
-def test_a_response_ticket_ends_after_half_an_hour(shelf: Shelf) -> None:
+def test_a_response_ticket_ends_after_half_an_hour(store: DocumentStore) -> None:
     """Of real time; old ones are swept away as new ones are made."""
-    tickets = Tickets(shelf)
+    tickets = Tickets(store)
     name = tickets.response("U0OWNER01", "C0CALLS01")
-    made = shelf.get("response", name)
+    made = store.get("response", name)
     assert made is not None
-    shelf.put("response", name, {**made, "made": time.time() - 1801})
+    store.put("response", name, {**made, "made": time.time() - 1801})
     assert tickets.use_response(name) is TicketProblem.EXPIRED_URL
     tickets.response("U0OWNER01", "C0CALLS01")
-    assert shelf.get("response", name) is None
+    assert store.get("response", name) is None
 
 
-def test_a_trigger_is_exchanged_once(shelf: Shelf) -> None:
+def test_a_trigger_is_exchanged_once(store: DocumentStore) -> None:
     """Its problems have Slack's names."""
-    tickets = Tickets(shelf)
+    tickets = Tickets(store)
     name = tickets.trigger("U0OWNER01", in_modal=True)
     found = tickets.use_trigger(name)
     assert isinstance(found, Trigger)
@@ -153,9 +153,9 @@ def test_a_trigger_is_exchanged_once(shelf: Shelf) -> None:
     assert tickets.use_trigger("1.2.3") == "invalid_trigger_id"
 
 
-def test_a_socket_address_is_good_once(shelf: Shelf) -> None:
+def test_a_socket_address_is_good_once(store: DocumentStore) -> None:
     """Whoever wants another socket asks for another address."""
-    tickets = Tickets(shelf)
+    tickets = Tickets(store)
     name = tickets.socket()
     assert [tickets.use_socket(name), tickets.use_socket(name)] == [True, False]
 
@@ -198,8 +198,8 @@ def test_an_element_is_found_by_whatever_tells_it_apart() -> None:
     }
     blocks: list[Json] = [*rows, pager]
     assert find_element(blocks, {"action_id": "row", "selected_option": "receipt:2"})[0]["block_id"] == "row2"
-    wish = {"action_id": "row", "block_id": "row1", "value": "receipt:1"}
-    assert find_element(blocks, wish)[0]["block_id"] == "row1"
+    options = {"action_id": "row", "block_id": "row1", "value": "receipt:1"}
+    assert find_element(blocks, options)[0]["block_id"] == "row1"
     assert find_element(blocks, {"text": "Older"})[1]["action_id"] == "page2"
     drawn_anew = {"action_id": "page", "block_id": "pager of a moment ago"}
     assert find_element(blocks, drawn_anew)[0]["block_id"] == "pager"

@@ -24,7 +24,7 @@ import uvicorn
 from litestar import Litestar
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
-from bot.sandbox.document_store import Shelf
+from bot.sandbox.document_store import DocumentStore
 from bot.sandbox.stripe.stand_in import build_stripe
 from bot.sandbox.wire import Wire
 
@@ -35,7 +35,7 @@ class Clock:
 folder, port = Path(sys.argv[1]), int(sys.argv[2])
 url = f"http://127.0.0.1:{port}"
 settings = SandboxSettings(url, "", "", "", "socket", "", sys.argv[3], None, None)
-made = build_stripe(Shelf(folder / "stripe.db"), Wire(folder / "log.jsonl"), Live(), Clock(), settings)
+made = build_stripe(DocumentStore(folder / "stripe.db"), Wire(folder / "log.jsonl"), Live(), Clock(), settings)
 uvicorn.run(Litestar([made.router], openapi_config=None), port=port, log_level="error")
 """
 

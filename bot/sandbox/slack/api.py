@@ -50,13 +50,13 @@ class SlackApi:
         scope, call = self._methods.table[method]
         try:
             if method != "api.test":
-                self._let_in(token, scope)
+                self._authorize(token, scope)
             with self._state.change():
                 return {"ok": True, **call(params)}
         except Refusal as refusal:
             return refusal.answer
 
-    def _let_in(self, token: str, scope: str) -> None:
+    def _authorize(self, token: str, scope: str) -> None:
         if not token:
             raise Refusal("not_authed")
         if token == self._settings.slack_app_token:
@@ -80,10 +80,10 @@ class SlackApi:
 
     # --- Faults --------------------------------------------------------------------------------------------
 
-    def arm(self, wish: Doc) -> None:
+    def arm(self, options: Doc) -> None:
         """Arm a fault for calls to come: method, channel, times, answer, status, headers, delay_ms, drop."""
         with self._lock:
-            self._scripts.append({"times": 1, **wish})
+            self._scripts.append({"times": 1, **options})
 
     def disarm(self) -> None:
         """Forget every armed fault."""

@@ -1,4 +1,4 @@
-"""How the Slack stand-in hands things to the bot: through a socket that the bot opened, or by signed HTTP."""
+"""How the Slack stand-in delivers to the bot: through a socket that the bot opened, or by signed HTTP."""
 
 import asyncio
 import hashlib

@@ -42,50 +42,50 @@ def _mention(found: re.Match[str], names: bool) -> str:
     return f"<#{channel.channel_id}|{channel.name}>" if channel is not None else ""
 
 
-def find_element(blocks: list[Doc], wish: Mapping[str, Any]) -> tuple[Doc, Doc]:
+def find_element(blocks: list[Doc], options: Mapping[str, Any]) -> tuple[Doc, Doc]:
     """Find an element by action id, by block and action, by value, or by the words on it. Raises: NotThere.
 
     An app that publishes anew gives its blocks new ids while somebody's finger comes down: the same button then counts,
     whichever block it stands in by now.
     """
-    for one in (wish, {**wish, "block_id": None}):
+    for one in (options, {**options, "block_id": None}):
         for block, element in elements_of(blocks):
             if _meant(block, element, one):
                 return block, element
-    wanted = wish.get("text") or wish.get("action_id")
+    wanted = options.get("text") or options.get("action_id")
     raise NotThere(f"There is nothing like {wanted!r} to press here.")
 
 
-def pressed_in(blocks: list[Doc], wish: Mapping[str, Any]) -> bool:
+def pressed_in(blocks: list[Doc], options: Mapping[str, Any]) -> bool:
     """Say whether what is pressed stands in these blocks."""
-    return any(_meant(block, element, wish) for block, element in elements_of(blocks))
+    return any(_meant(block, element, options) for block, element in elements_of(blocks))
 
 
-def _meant(block: Doc, element: Doc, wish: Mapping[str, Any]) -> bool:
-    if not wish.get("action_id") and not wish.get("text"):
+def _meant(block: Doc, element: Doc, options: Mapping[str, Any]) -> bool:
+    if not options.get("action_id") and not options.get("text"):
         return False
-    if wish.get("block_id") and block["block_id"] != wish["block_id"]:
+    if options.get("block_id") and block["block_id"] != options["block_id"]:
         return False
-    if wish.get("action_id") and element["action_id"] != wish["action_id"]:
+    if options.get("action_id") and element["action_id"] != options["action_id"]:
         return False
-    if wish.get("text") and (element.get("text") or {}).get("text") != wish["text"]:
+    if options.get("text") and (element.get("text") or {}).get("text") != options["text"]:
         return False
     if element["type"] == "button":
-        return wish.get("value") in (None, element.get("value"))
+        return options.get("value") in (None, element.get("value"))
     if element["type"] == "overflow":
         try:
-            option_of(element, given_in(wish))
+            option_of(element, given_in(options))
         except LookupError:
             return False
     return True
 
 
-def given_in(wish: Mapping[str, Any]) -> Any:
+def given_in(options: Mapping[str, Any]) -> Any:
     """Give what was picked or typed, under whichever name it came."""
-    for name, value in wish.items():
+    for name, value in options.items():
         if name.startswith("selected_"):
             return value
-    return wish.get("value")
+    return options.get("value")
 
 
 def inputs_of(view: Doc) -> set[str]:

@@ -1,4 +1,4 @@
-"""People's hands in the Slack stand-in: typing, opening Home, pressing, filling in forms. What Slack's client does."""
+"""What people do in the Slack stand-in, as Slack's client does it: type, open Home, press, fill in forms."""
 
 import secrets
 import time
@@ -36,7 +36,7 @@ class NeedsConfirm(Exception):
         super().__init__("confirm")
 
 
-class Hands:
+class UserActions:
     """Does what people do, as Slack's client would, and tells the bot."""
 
     def __init__(
@@ -157,17 +157,17 @@ class Hands:
 
     # --- Pressing ------------------------------------------------------------------------------------------
 
-    async def press(self, person: Person, wish: Mapping[str, Any]) -> Doc:
+    async def press(self, person: Person, options: Mapping[str, Any]) -> Doc:
         """Press a button or choose in a menu. Raises: NotThere, NeedsConfirm."""
-        if wish.get("ts") and not wish.get("view_id"):
-            blocks, surface = self._on_message(person, wish)
+        if options.get("ts") and not options.get("view_id"):
+            blocks, surface = self._on_message(person, options)
         else:
-            blocks, surface = self._on_view(person, wish)
-        block, element = find_element(blocks, wish)
-        if "confirm" in element and not wish.get("confirm"):
+            blocks, surface = self._on_view(person, options)
+        block, element = find_element(blocks, options)
+        if "confirm" in element and not options.get("confirm"):
             raise NeedsConfirm(element["confirm"])
-        action, typed = self._action(block, element, wish)
-        values = {**(wish.get("values") or {}), **typed}
+        action, typed = self._action(block, element, options)
+        values = {**(options.get("values") or {}), **typed}
         payload: Doc = {
             "type": "block_actions",
             **self._from(person),
@@ -185,28 +185,28 @@ class Hands:
         payload["actions"] = [action]
         return _outcome(await self._delivery.deliver(Kind.INTERACTION, payload))
 
-    def _on_view(self, person: Person, wish: Mapping[str, Any]) -> tuple[list[Doc], Doc]:
+    def _on_view(self, person: Person, options: Mapping[str, Any]) -> tuple[list[Doc], Doc]:
         home = self._views.home(person.user_id)
         stack = self._views.stack(person.user_id)
         found = [*([home] if home is not None else []), *stack]
-        if wish.get("surface") in ("home", "modal"):
-            found = [one for one in found if one["type"] == wish["surface"]]
-        view = next((one for one in reversed(found) if wish.get("view_id") in (None, "", one["id"])), None)
+        if options.get("surface") in ("home", "modal"):
+            found = [one for one in found if one["type"] == options["surface"]]
+        view = next((one for one in reversed(found) if options.get("view_id") in (None, "", one["id"])), None)
         if view is None:
             raise NotThere("Nothing is open that could be pressed.")
         container = {"type": "view", "view_id": view["id"]}
         return view["blocks"], {"container": container, "view": view, "in_modal": view["type"] == "modal"}
 
-    def _on_message(self, person: Person, wish: Mapping[str, Any]) -> tuple[list[Doc], Doc]:
-        channel = self.where(person, str(wish.get("channel") or "dm"))
-        message = self._state.message(channel, str(wish["ts"]))
+    def _on_message(self, person: Person, options: Mapping[str, Any]) -> tuple[list[Doc], Doc]:
+        channel = self.where(person, str(options.get("channel") or "dm"))
+        message = self._state.message(channel, str(options["ts"]))
         if message is None or message["only_for"] not in (None, person.user_id):
             raise NotThere("That message is not there any more.")
         blocks = list(message["blocks"])
         container: Doc = {"type": "message"}
         for attachment in message["attachments"]:
             inside = attachment.get("blocks") or []
-            if pressed_in(inside, wish) and not pressed_in(message["blocks"], wish):
+            if pressed_in(inside, options) and not pressed_in(message["blocks"], options):
                 container = {"type": "message_attachment", "attachment_id": attachment["id"]}
                 container["is_app_unfurl"] = False
             blocks += inside
@@ -229,7 +229,7 @@ class Hands:
             surface["message"] = message_object(message)
         return blocks, surface
 
-    def _action(self, block: Doc, element: Doc, wish: Mapping[str, Any]) -> tuple[Doc, Doc]:
+    def _action(self, block: Doc, element: Doc, options: Mapping[str, Any]) -> tuple[Doc, Doc]:
         """Give the action as it travels, and what it leaves chosen or typed. Raises: NotThere."""
         action: Doc = {
             "type": element["type"],
@@ -240,9 +240,9 @@ class Hands:
         if element["type"] in ("button", "icon_button"):
             action |= {name: element[name] for name in ("text", "value", "style") if name in element}
         elif element["type"] == "overflow":
-            action["selected_option"] = self._chosen(element, given_in(wish))["selected_option"]
+            action["selected_option"] = self._chosen(element, given_in(options))["selected_option"]
         else:
-            given = self._ids(element, given_in(wish))
+            given = self._ids(element, given_in(options))
             action |= self._chosen(element, given)
             action |= {
                 name: value
@@ -292,12 +292,12 @@ class Hands:
             raise NotThere("No form is open.")
         return found
 
-    async def submit(self, person: Person, wish: Mapping[str, Any]) -> Doc:
+    async def submit(self, person: Person, options: Mapping[str, Any]) -> Doc:
         """Send a form in. Raises: NotThere."""
-        view = self.form(person, wish.get("view_id"))
+        view = self.form(person, options.get("view_id"))
         if view["submit"] is None:
             raise NotThere("This form has no button to send it.")
-        view = self._filled(view, wish.get("values") or {})
+        view = self._filled(view, options.get("values") or {})
         missing = missing_in(view)
         if missing:
             return {"ok": False, "acked_ms": 0, "response_action": "errors", "errors": missing}

@@ -11,11 +11,11 @@ from bot.sandbox.document_store import Doc
 from bot.sandbox.live import Live
 from bot.sandbox.slack.api import SlackApi
 from bot.sandbox.slack.delivery import Delivery
-from bot.sandbox.slack.desk import Desk
 from bot.sandbox.slack.finding import NotThere
-from bot.sandbox.slack.people import Hands, NeedsConfirm
+from bot.sandbox.slack.people import NeedsConfirm, UserActions
 from bot.sandbox.slack.seed import Person
 from bot.sandbox.slack.state import SlackState
+from bot.sandbox.slack.web_page import WebPage
 from bot.sandbox.wire import Wire
 
 Web = Request[Any, Any, Any]
@@ -23,8 +23,8 @@ Answer = Response[Doc]
 
 
 def people_routes(
-    desk: Desk,
-    hands: Hands,
+    web_page: WebPage,
+    actions: UserActions,
     api: SlackApi,
     delivery: Delivery,
     state: SlackState,
@@ -33,8 +33,8 @@ def people_routes(
 ) -> list[Any]:
     """Give the routes."""
     return [
-        *_seeing(desk, hands),
-        *_doing(desk, hands),
+        *_seeing(web_page, actions),
+        *_doing(web_page, actions),
         *_watching(state, wire, live),
         *_meddling(api, delivery, state),
     ]
@@ -44,64 +44,64 @@ class NotUnderstood(Exception):
     """A request that isn't what it should be."""
 
 
-async def _wish(request: Web) -> Doc:
+async def _options(request: Web) -> Doc:
     try:
-        wish = json.loads(await request.body() or b"{}")
+        options = json.loads(await request.body() or b"{}")
     except ValueError:
         raise NotUnderstood("The body of the request is not JSON.") from None
-    if not isinstance(wish, dict):
+    if not isinstance(options, dict):
         raise NotUnderstood("The body of the request is not a JSON object.")
-    return wish
+    return options
 
 
 def _refused(error: NotThere) -> Answer:
     return Response({"ok": False, "error": str(error)}, status_code=404)
 
 
-def _seeing(desk: Desk, hands: Hands) -> list[Any]:
+def _seeing(web_page: WebPage, actions: UserActions) -> list[Any]:
     def seen(request: Web, see: Callable[[Person], Doc]) -> Answer:
         try:
-            return Response(see(hands.who(request.query_params.get("as", ""))))
+            return Response(see(actions.who(request.query_params.get("as", ""))))
         except NotThere as error:
             return _refused(error)
 
     @get("/sandbox/api/bootstrap", sync_to_thread=False)
     def bootstrap() -> Doc:
         """What a page needs to begin."""
-        return desk.bootstrap()
+        return web_page.bootstrap()
 
     @get("/sandbox/api/sidebar", sync_to_thread=False)
     def sidebar(request: Web) -> Answer:
         """Channels and DMs of somebody."""
-        return seen(request, desk.sidebar)
+        return seen(request, web_page.sidebar)
 
     @get("/sandbox/api/messages", sync_to_thread=False)
     def messages(request: Web) -> Answer:
         """A conversation as somebody sees it."""
         channel = request.query_params.get("channel", "dm")
         since = request.query_params.get("since", "")
-        return seen(request, lambda person: desk.messages(person, hands.where(person, channel), since))
+        return seen(request, lambda person: web_page.messages(person, actions.where(person, channel), since))
 
     @get("/sandbox/api/home", sync_to_thread=False)
     def home(request: Web) -> Answer:
         """The Home tab as it was published last."""
-        return seen(request, desk.home)
+        return seen(request, web_page.home)
 
     @get("/sandbox/api/modals", sync_to_thread=False)
     def modals(request: Web) -> Answer:
         """Somebody's open modals, the last on top."""
-        return seen(request, desk.modals)
+        return seen(request, web_page.modals)
 
     return [bootstrap, sidebar, messages, home, modals]
 
 
-def _doing(desk: Desk, hands: Hands) -> list[Any]:
+def _doing(web_page: WebPage, actions: UserActions) -> list[Any]:
     # Nothing here holds a thread or the loop while it waits for the bot, which calls back in the meantime.
 
     async def done(request: Web, do: Callable[[Person, Doc], Awaitable[Doc]]) -> Answer:
         try:
-            wish = await _wish(request)
-            return Response(await do(hands.who(str(wish.get("as", ""))), wish))
+            options = await _options(request)
+            return Response(await do(actions.who(str(options.get("as", ""))), options))
         except NotUnderstood as error:
             return Response({"ok": False, "error": str(error)}, status_code=400)
         except NeedsConfirm as asks:
@@ -109,48 +109,48 @@ def _doing(desk: Desk, hands: Hands) -> list[Any]:
         except NotThere as error:
             return _refused(error)
 
-    def place(person: Person, wish: Doc) -> str:
-        return hands.where(person, str(wish.get("channel") or "dm"))
+    def place(person: Person, options: Doc) -> str:
+        return actions.where(person, str(options.get("channel") or "dm"))
 
-    def text(wish: Doc) -> str:
-        return str(wish.get("text", ""))
+    def text(options: Doc) -> str:
+        return str(options.get("text", ""))
 
     @post("/sandbox/api/say", status_code=200)
     async def say(request: Web) -> Answer:
         """Write in a conversation; a text that begins with a slash is a command."""
-        return await done(request, lambda p, w: hands.say(p, place(p, w), text(w), w.get("thread_ts")))
+        return await done(request, lambda p, w: actions.say(p, place(p, w), text(w), w.get("thread_ts")))
 
     @post("/sandbox/api/command", status_code=200)
     async def command(request: Web) -> Answer:
         """Send a slash command."""
-        return await done(request, lambda p, w: hands.command(p, place(p, w), text(w)))
+        return await done(request, lambda p, w: actions.command(p, place(p, w), text(w)))
 
     @post("/sandbox/api/home", status_code=200)
     async def open_home(request: Web) -> Answer:
         """Open the Home tab and wait for what is published."""
-        return await done(request, lambda p, w: desk.open_home(p, str(w.get("tab", "home"))))
+        return await done(request, lambda p, w: web_page.open_home(p, str(w.get("tab", "home"))))
 
     @post("/sandbox/api/press", status_code=200)
     async def press(request: Web) -> Answer:
         """Press a button or choose in a menu."""
-        return await done(request, hands.press)
+        return await done(request, actions.press)
 
     @post("/sandbox/api/submit", status_code=200)
     async def submit(request: Web) -> Answer:
         """Send a form in."""
-        return await done(request, hands.submit)
+        return await done(request, actions.submit)
 
     @post("/sandbox/api/close", status_code=200)
     async def close(request: Web) -> Answer:
         """Close a form, or with `all` every one."""
         return await done(
-            request, lambda p, w: hands.close(p, w.get("view_id"), everything=bool(w.get("all")))
+            request, lambda p, w: actions.close(p, w.get("view_id"), everything=bool(w.get("all")))
         )
 
     @post("/sandbox/api/shortcut", status_code=200)
     async def shortcut(request: Web) -> Answer:
         """Choose a global shortcut."""
-        return await done(request, lambda p, w: hands.shortcut(p, str(w.get("callback_id", ""))))
+        return await done(request, lambda p, w: actions.shortcut(p, str(w.get("callback_id", ""))))
 
     return [say, command, open_home, press, submit, close, shortcut]
 
@@ -199,29 +199,29 @@ def _watching(state: SlackState, wire: Wire, live: Live) -> list[Any]:
 def _meddling(api: SlackApi, delivery: Delivery, state: SlackState) -> list[Any]:
     async def done(request: Web, do: Callable[[Doc], Doc]) -> Answer:
         try:
-            return Response({"ok": True, **do(await _wish(request))})
+            return Response({"ok": True, **do(await _options(request))})
         except NotUnderstood as error:
             return Response({"ok": False, "error": str(error)}, status_code=400)
 
-    def armed(wish: Doc) -> Doc:
-        if wish.get("clear"):
+    def armed(options: Doc) -> Doc:
+        if options.get("clear"):
             api.disarm()
-        elif not isinstance(wish.get("method"), str):
+        elif not isinstance(options.get("method"), str):
             raise NotUnderstood("A fault needs the name of a method.")
         else:
-            api.arm(wish)
+            api.arm(options)
         return {}
 
-    def granted(wish: Doc) -> Doc:
-        api.scopes = tuple(map(str, wish.get("scopes", api.scopes)))
+    def granted(options: Doc) -> Doc:
+        api.scopes = tuple(map(str, options.get("scopes", api.scopes)))
         return {"scopes": list(api.scopes)}
 
-    def changed(wish: Doc) -> Doc:
-        channel = state.find_channel(str(wish.get("channel", "")))
+    def changed(options: Doc) -> Doc:
+        channel = state.find_channel(str(options.get("channel", "")))
         if channel is None:
             raise NotUnderstood("There is no such channel.")
         names = ("bot_member", "archived")
-        state.set_channel(channel, **{name: bool(wish[name]) for name in names if name in wish})
+        state.set_channel(channel, **{name: bool(options[name]) for name in names if name in options})
         return {}
 
     @post("/sandbox/api/slack/script", status_code=200)

@@ -10,20 +10,20 @@ from litestar import Request, Response, Router, WebSocket, post, websocket
 from litestar.handlers import route
 
 from bot.ports import Clock
-from bot.sandbox.document_store import Doc, Shelf
+from bot.sandbox.document_store import Doc, DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.api import Fault, SlackApi
 from bot.sandbox.slack.content import Refusal, message_content
 from bot.sandbox.slack.delivery import Delivery
-from bot.sandbox.slack.desk import Desk
 from bot.sandbox.slack.methods import Methods
-from bot.sandbox.slack.people import Hands
+from bot.sandbox.slack.people import UserActions
 from bot.sandbox.slack.people_api import people_routes
 from bot.sandbox.slack.seed import BOT_USER
 from bot.sandbox.slack.state import SlackState
 from bot.sandbox.slack.tickets import TicketProblem, Tickets
 from bot.sandbox.slack.views import Views
+from bot.sandbox.slack.web_page import WebPage
 from bot.sandbox.wire import Wire
 
 DROP_SECONDS_MAX = 60.0
@@ -35,24 +35,24 @@ class SlackStandIn:
 
     def __init__(
         self,
-        shelf: Shelf,
+        store: DocumentStore,
         wire: Wire,
         live: Live,
         clock: Clock,
         settings: SandboxSettings,
         extra: Callable[[], Doc] | None,
     ) -> None:
-        self.state = SlackState(shelf, live, clock)
+        self.state = SlackState(store, live, clock)
         self.views = Views(self.state)
-        self.tickets = Tickets(shelf)
+        self.tickets = Tickets(store)
         self.wire = wire
         self.live = live
         methods = Methods(self.state, self.views, self.tickets, settings)
         self.api = SlackApi(self.state, methods, self.tickets, settings)
         self.delivery = Delivery(wire, settings)
-        self.hands = Hands(self.state, self.views, methods, self.tickets, self.delivery, settings)
-        self.desk = Desk(self.state, self.views, self.hands, live, settings, extra or dict)
-        people = people_routes(self.desk, self.hands, self.api, self.delivery, self.state, wire, live)
+        self.actions = UserActions(self.state, self.views, methods, self.tickets, self.delivery, settings)
+        self.web_page = WebPage(self.state, self.views, self.actions, live, settings, extra or dict)
+        people = people_routes(self.web_page, self.actions, self.api, self.delivery, self.state, wire, live)
         self.router = Router("/", route_handlers=[*_bot_routes(self), *people])
 
     def answer_response(self, name: str, body: Doc) -> tuple[int, Doc | str, tuple[str, ...]]:
@@ -88,7 +88,7 @@ class SlackStandIn:
 
 
 def build_slack(
-    shelf: Shelf,
+    store: DocumentStore,
     wire: Wire,
     live: Live,
     clock: Clock,
@@ -96,7 +96,7 @@ def build_slack(
     extra: Callable[[], Doc] | None = None,
 ) -> SlackStandIn:
     """Put the stand-in together; `extra` adds to what pages begin with."""
-    return SlackStandIn(shelf, wire, live, clock, settings, extra)
+    return SlackStandIn(store, wire, live, clock, settings, extra)
 
 
 async def _arguments(request: Web) -> Doc:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.ports import Clock
-from bot.sandbox.document_store import Doc, Shelf
+from bot.sandbox.document_store import Doc, DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.slack.seed import (
     BOT_USER,
@@ -41,20 +41,20 @@ def new_id(prefix: str) -> str:
 class SlackState:
     """The workspace."""
 
-    def __init__(self, shelf: Shelf, live: Live, clock: Clock) -> None:
-        self.shelf = shelf
+    def __init__(self, store: DocumentStore, live: Live, clock: Clock) -> None:
+        self.store = store
         self.file_seconds = FILE_SECONDS
         self._live = live
         self._clock = clock
         self._lock = threading.RLock()
         kinds = [_kind(one.channel_id) for one in CHANNELS] + [_kind(self.dm_of(user)) for user in BY_ID]
-        stamps = (int(one["ts"].replace(".", "")) for kind in kinds for one in shelf.all(kind))
+        stamps = (int(one["ts"].replace(".", "")) for kind in kinds for one in store.all(kind))
         self._last_micros = max(stamps, default=0)
 
     @contextmanager
     def change(self) -> Iterator[None]:
         """Change several things as one."""
-        with self._lock, self.shelf.transaction():
+        with self._lock, self.store.transaction():
             yield
 
     def now(self) -> datetime:
@@ -105,18 +105,18 @@ class SlackState:
         if channel not in CHANNEL_BY_ID:
             return self.dm_user(channel) is not None and user in (self.dm_user(channel), BOT_USER)
         if user == BOT_USER:
-            changed = self.shelf.get("channel", channel) or {}
+            changed = self.store.get("channel", channel) or {}
             return bool(changed.get("bot_member", CHANNEL_BY_ID[channel].bot_member))
         return user in BY_ID and BY_ID[user].kind in CHANNEL_BY_ID[channel].kinds
 
     def is_archived(self, channel: str) -> bool:
         """Say whether a channel takes no more messages."""
-        return bool((self.shelf.get("channel", channel) or {}).get("archived", False))
+        return bool((self.store.get("channel", channel) or {}).get("archived", False))
 
     def set_channel(self, channel: str, **changed: bool) -> None:
         """Invite or remove the bot (`bot_member`), archive or revive a channel (`archived`)."""
         with self.change():
-            self.shelf.put("channel", channel, {**(self.shelf.get("channel", channel) or {}), **changed})
+            self.store.put("channel", channel, {**(self.store.get("channel", channel) or {}), **changed})
         self.publish("message", channel=channel)
 
     # --- Messages ------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class SlackState:
 
     def message(self, channel: str, ts: str) -> Doc | None:
         """Find a message."""
-        return self.shelf.get(_kind(channel), ts)
+        return self.store.get(_kind(channel), ts)
 
     def edit(self, message: Doc, content: Mapping[str, Any]) -> Doc:
         """Change a message in place; what isn't given stays. Slack marks only changes of bare text as edited."""
@@ -158,11 +158,11 @@ class SlackState:
 
     def remove(self, message: Doc) -> None:
         """Delete a message."""
-        self.shelf.delete(_kind(message["channel"]), message["ts"])
+        self.store.delete(_kind(message["channel"]), message["ts"])
         self.publish("message", channel=message["channel"], ts=message["ts"])
 
     def _keep(self, message: Doc) -> Doc:
-        self.shelf.put(_kind(message["channel"]), message["ts"], message)
+        self.store.put(_kind(message["channel"]), message["ts"], message)
         self.publish("message", channel=message["channel"], ts=message["ts"])
         return message
 
@@ -171,11 +171,11 @@ class SlackState:
 
     def seen_by(self, user: str, channel: str) -> Sequence[Doc]:
         """Give the messages that somebody sees in a conversation, oldest first."""
-        return [one for one in self.shelf.all(_kind(channel)) if one["only_for"] in (None, user)]
+        return [one for one in self.store.all(_kind(channel)) if one["only_for"] in (None, user)]
 
     def unread(self, user: str, channel: str) -> int:
         """Count what somebody has not seen of a conversation; replies in threads don't count."""
-        read = (self.shelf.get("read", f"{user}:{channel}") or {"ts": ""})["ts"]
+        read = (self.store.get("read", f"{user}:{channel}") or {"ts": ""})["ts"]
         return sum(
             1
             for one in self.seen_by(user, channel)
@@ -190,8 +190,8 @@ class SlackState:
         seen = self.seen_by(user, channel)
         last = seen[-1]["ts"] if seen else ""
         name = f"{user}:{channel}"
-        if (self.shelf.get("read", name) or {"ts": ""})["ts"] != last:
-            self.shelf.put("read", name, {"ts": last})
+        if (self.store.get("read", name) or {"ts": ""})["ts"] != last:
+            self.store.put("read", name, {"ts": last})
 
     # --- Files ---------------------------------------------------------------------------------------------
 
@@ -210,33 +210,33 @@ class SlackState:
             "finished_at": None,
             "created": int(self._clock.now().timestamp()),
         }
-        return self.shelf.put("file", file["id"], file)
+        return self.store.put("file", file["id"], file)
 
     def file(self, file_id: str) -> Doc | None:
         """Find a file."""
-        return self.shelf.get("file", file_id)
+        return self.store.get("file", file_id)
 
     def fill_file(self, file: Doc, content: bytes) -> None:
         """Take an upload's bytes."""
         with self.change():
-            self.shelf.put("bytes", file["id"], {"base64": base64.b64encode(content).decode()})
-            self.shelf.put("file", file["id"], {**file, "uploaded": True, "size": len(content)})
+            self.store.put("bytes", file["id"], {"base64": base64.b64encode(content).decode()})
+            self.store.put("file", file["id"], {**file, "uploaded": True, "size": len(content)})
 
     def file_bytes(self, file_id: str) -> bytes | None:
         """Give a file's bytes."""
-        found = self.shelf.get("bytes", file_id)
+        found = self.store.get("bytes", file_id)
         return base64.b64decode(found["base64"]) if found is not None else None
 
     def finish_file(self, file: Doc, title: str) -> Doc:
         """End an upload; the picture is usable a moment later, in real time."""
         finished = {**file, "title": title, "finished_at": time.time()}
-        return self.shelf.put("file", file["id"], finished)
+        return self.store.put("file", file["id"], finished)
 
     def remove_file(self, file_id: str) -> None:
         """Delete a file; messages that showed it show a gap."""
         with self.change():
-            self.shelf.delete("file", file_id)
-            self.shelf.delete("bytes", file_id)
+            self.store.delete("file", file_id)
+            self.store.delete("bytes", file_id)
 
     def picture_problem(self, file_id: str) -> str:
         """Say why a picture cannot be shown; empty when it can."""

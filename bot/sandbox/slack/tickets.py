@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bot.sandbox.document_store import Doc, Shelf
+from bot.sandbox.document_store import Doc, DocumentStore
 
 TRIGGER_SECONDS = 3.0
 RESPONSE_USES_MAX = 5
@@ -41,8 +41,8 @@ class Trigger:
 class Tickets:
     """Gives tickets out and takes them back. Those of response_urls survive a restart."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
         self._lock = threading.Lock()
         self._triggers: dict[str, Trigger] = {}
         self._sockets: dict[str, float] = {}
@@ -75,10 +75,10 @@ class Tickets:
         """Make a ticket that answers an interaction: a command's, or that with a message."""
         name = secrets.token_urlsafe(18)
         now = time.time()
-        with self._shelf.transaction():
-            for old in self._shelf.all("response")[:20]:
+        with self._store.transaction():
+            for old in self._store.all("response")[:20]:
                 if now - old["made"] > RESPONSE_SECONDS:
-                    self._shelf.delete("response", old["id"])
+                    self._store.delete("response", old["id"])
             ticket: Doc = {
                 "id": name,
                 "user": user,
@@ -88,18 +88,18 @@ class Tickets:
                 "made": now,
                 "uses": 0,
             }
-            self._shelf.put("response", name, ticket)
+            self._store.put("response", name, ticket)
         return name
 
     def use_response(self, name: str) -> "Doc | TicketProblem":
         """Take a response ticket, five times within half an hour."""
-        with self._shelf.transaction():
-            found = self._shelf.get("response", name)
+        with self._store.transaction():
+            found = self._store.get("response", name)
             if found is None or time.time() - found["made"] > RESPONSE_SECONDS:
                 return TicketProblem.EXPIRED_URL
             if found["uses"] >= RESPONSE_USES_MAX:
                 return TicketProblem.USED_URL
-            return self._shelf.put("response", name, {**found, "uses": found["uses"] + 1})
+            return self._store.put("response", name, {**found, "uses": found["uses"] + 1})
 
     def socket(self) -> str:
         """Make the secret part of a socket's address."""

@@ -20,20 +20,20 @@ class Views:
 
     def __init__(self, state: SlackState) -> None:
         self._state = state
-        self._shelf = state.shelf
+        self._store = state.store
 
     # --- Home ----------------------------------------------------------------------------------------------
 
     def home(self, user: str) -> Doc | None:
         """Give somebody's Home tab as it was published last."""
-        return self._shelf.get("home", user)
+        return self._store.get("home", user)
 
     def publish_home(self, user: str, view: Mapping[str, Any]) -> Doc:
         """Show somebody a Home tab; its id stays the same for good."""
         old = self.home(user)
         name = old["id"] if old is not None else new_id("V")
         made = self._made(name, view, root=name, previous=None, typed={})
-        self._shelf.put("home", user, made)
+        self._store.put("home", user, made)
         self._state.publish("home", user=user)
         return made
 
@@ -41,8 +41,8 @@ class Views:
 
     def stack(self, user: str) -> list[Doc]:
         """Give somebody's open modals, the last on top."""
-        names = (self._shelf.get("stack", user) or {"views": []})["views"]
-        found = (self._shelf.get("modal", name) for name in names)
+        names = (self._store.get("stack", user) or {"views": []})["views"]
+        found = (self._store.get("modal", name) for name in names)
         return [view for view in found if view is not None]
 
     def open(self, user: str, view: Mapping[str, Any]) -> Doc:
@@ -70,17 +70,17 @@ class Views:
                 view,
                 root=old["root_view_id"],
                 previous=old["previous_view_id"],
-                typed=self._shelf.get("typed", old["id"]) or {},
+                typed=self._store.get("typed", old["id"]) or {},
             )
             return self._put(user, made, [one["id"] for one in self.stack(user)])
 
     def type_into(self, view: Doc, values: Mapping[str, Any]) -> Doc:
         """Remember what somebody has filled in. Raises: LookupError for an unknown choice."""
-        typed = {**(self._shelf.get("typed", view["id"]) or {}), **_touched(view["blocks"], values)}
+        typed = {**(self._store.get("typed", view["id"]) or {}), **_touched(view["blocks"], values)}
         filled = {**view, "state": {"values": state_of(view["blocks"], typed)}}
         with self._state.change():
-            self._shelf.put("typed", view["id"], typed)
-            self._shelf.put("modal", view["id"], filled)
+            self._store.put("typed", view["id"], typed)
+            self._store.put("modal", view["id"], filled)
         return filled
 
     def close(self, user: str, view_id: str) -> list[Doc]:
@@ -88,16 +88,16 @@ class Views:
         with self._state.change():
             stack = self.stack(user)
             at = next((index for index, one in enumerate(stack) if one["id"] == view_id), len(stack))
-            self._shelf.put("stack", user, {"user": user, "views": [one["id"] for one in stack[:at]]})
+            self._store.put("stack", user, {"user": user, "views": [one["id"] for one in stack[:at]]})
             self._forget(stack[at:])
         self._state.publish("modal", user=user)
         return stack[:at:-1] + stack[at : at + 1]
 
     def find(self, view_id: str, external_id: str = "") -> tuple[str, Doc] | None:
         """Find an open modal and whose it is."""
-        for owner in self._shelf.all("stack"):
+        for owner in self._store.all("stack"):
             for name in owner["views"]:
-                view = self._shelf.get("modal", name)
+                view = self._store.get("modal", name)
                 if view is not None and (
                     name == view_id or (external_id and view["external_id"] == external_id)
                 ):
@@ -105,15 +105,15 @@ class Views:
         return None
 
     def _put(self, user: str, view: Doc, names: list[str]) -> Doc:
-        self._shelf.put("modal", view["id"], view)
-        self._shelf.put("stack", user, {"user": user, "views": names})
+        self._store.put("modal", view["id"], view)
+        self._store.put("stack", user, {"user": user, "views": names})
         self._state.publish("modal", user=user)
         return view
 
     def _forget(self, views: list[Doc]) -> None:
         for view in views:
-            self._shelf.delete("modal", view["id"])
-            self._shelf.delete("typed", view["id"])
+            self._store.delete("modal", view["id"])
+            self._store.delete("typed", view["id"])
 
     def _made(
         self,

@@ -22,7 +22,7 @@ def answer(
 ) -> tuple[int, Doc, dict[str, str]]:
     """Answer one request: status, body and headers. One commit; keys are replayed as Stripe replays them."""
     try:
-        with state.shelf.transaction():
+        with state.store.transaction():
             return _answered(state, method, path, params, key if method == "POST" else None)
     except StripeProblem as problem:
         # Refused: whatever had begun is undone, so that the mended request may come under the same key.
@@ -58,22 +58,22 @@ def digest_of(method: str, path: str, params: Params) -> str:
 
 def recall(state: StripeState, key: str) -> Doc | None:
     """Give what was answered under a key; None when that was too long ago or never."""
-    saved = state.shelf.get("key", key)
+    saved = state.store.get("key", key)
     return saved if saved is not None and state.now() - saved["at"] < KEY_LIFETIME_SECONDS else None
 
 
 def remember(state: StripeState, key: str, digest: str, status: int, body: Doc) -> None:
     """Keep an answer under its key."""
-    state.shelf.put(
+    state.store.put(
         "key", key, {"id": key, "at": state.now(), "digest": digest, "status": status, "body": body}
     )
 
 
 def forget_old_keys(state: StripeState) -> None:
     """Let go of keys that are older than a day."""
-    for saved in state.shelf.all("key"):
+    for saved in state.store.all("key"):
         if state.now() - saved["at"] >= KEY_LIFETIME_SECONDS:
-            state.shelf.delete("key", saved["id"])
+            state.store.delete("key", saved["id"])
 
 
 def in_flight(key: str) -> tuple[int, Doc]:

@@ -89,7 +89,7 @@ def turn_refund(state: StripeState, made: Doc, status: str) -> Doc:
 
 def fail_due_refunds(state: StripeState) -> None:
     """Let the refunds fail that their test card has fail, an hour after they seemed to have succeeded."""
-    for made in state.shelf.all("refund"):
+    for made in state.store.all("refund"):
         due = made["created"] + REFUNDS_FAIL_AFTER_SECONDS <= state.now()
         if due and made["status"] == "succeeded" and _refund_fails(state, made):
             turn_refund(state, made, "failed")
@@ -231,23 +231,23 @@ def trouble_after(state: StripeState, paid: Doc, what: str) -> None:
             assert what == "", what
 
 
-def carry_out(state: StripeState, wish: Doc) -> Doc:
+def carry_out(state: StripeState, options: Doc) -> Doc:
     """Do one thing to a charge, a refund or a dispute that is named. Raises: KeyError, StripeProblem."""
-    match str(wish["act"]):
+    match str(options["act"]):
         case "refund":
-            params = {"charge": str(wish["charge"])}
-            if wish.get("amount"):
-                params["amount"] = str(wish["amount"])
-            return refund(state, params, status=str(wish.get("status") or "succeeded"))
+            params = {"charge": str(options["charge"])}
+            if options.get("amount"):
+                params["amount"] = str(options["amount"])
+            return refund(state, params, status=str(options.get("status") or "succeeded"))
         case "dispute" | "inquiry" as act:
-            paid = state.need("charge", str(wish["charge"]))
-            reason = str(wish.get("reason") or "fraudulent")
+            paid = state.need("charge", str(options["charge"]))
+            reason = str(options.get("reason") or "fraudulent")
             return open_dispute(state, paid, reason=reason, inquiry=act == "inquiry")
         case "fraud_warning":
-            return warn_of_fraud(state, state.need("charge", str(wish["charge"])))
+            return warn_of_fraud(state, state.need("charge", str(options["charge"])))
         case "turn_refund":
-            return turn_refund(state, state.need("refund", str(wish["refund"])), str(wish["status"]))
+            return turn_refund(state, state.need("refund", str(options["refund"])), str(options["status"]))
         case "turn_dispute":
-            return turn_dispute(state, state.need("dispute", str(wish["dispute"])), str(wish["status"]))
+            return turn_dispute(state, state.need("dispute", str(options["dispute"])), str(options["status"]))
         case other:
             raise KeyError(other)

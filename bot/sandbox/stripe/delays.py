@@ -7,40 +7,40 @@ it; then it stands in its place in time, behind newer ones. Nothing promises mor
 import fnmatch
 from datetime import timedelta
 
-from bot.sandbox.document_store import Doc, Shelf
+from bot.sandbox.document_store import Doc, DocumentStore
 
 NEVER = None
 
 
-def delay(shelf: Shelf, wish: Doc) -> None:
+def delay(store: DocumentStore, options: Doc) -> None:
     """Order that the events to come of a type (`delay`), and of an object, are late by so many minutes, or hidden."""
     rule = {
-        "type": str(wish["delay"]),
-        "object": str(wish.get("object", "*")),
-        "minutes": int(wish["minutes"]) if wish.get("minutes") is not None else NEVER,
+        "type": str(options["delay"]),
+        "object": str(options.get("object", "*")),
+        "minutes": int(options["minutes"]) if options.get("minutes") is not None else NEVER,
     }
-    shelf.put("delay", str(len(shelf.all("delay"))), rule)
+    store.put("delay", str(len(store.all("delay"))), rule)
 
 
-def clear(shelf: Shelf) -> None:
+def clear(store: DocumentStore) -> None:
     """Take all orders back; what is hidden already stays so."""
-    with shelf.transaction():
-        for number in range(len(shelf.all("delay"))):
-            shelf.delete("delay", str(number))
+    with store.transaction():
+        for number in range(len(store.all("delay"))):
+            store.delete("delay", str(number))
 
 
-def show_all(shelf: Shelf) -> None:
+def show_all(store: DocumentStore) -> None:
     """Make every event visible, and take all orders back."""
-    clear(shelf)
-    with shelf.transaction():
-        for event in shelf.all("event"):
+    clear(store)
+    with store.transaction():
+        for event in store.all("event"):
             if "sandbox" in event:
-                shelf.put("event", event["id"], {name: event[name] for name in event if name != "sandbox"})
+                store.put("event", event["id"], {name: event[name] for name in event if name != "sandbox"})
 
 
-def delayed(shelf: Shelf, event: Doc) -> Doc:
+def delayed(store: DocumentStore, event: Doc) -> Doc:
     """Give a new event with a note of when it becomes visible, where an order says so."""
-    for rule in shelf.all("delay"):
+    for rule in store.all("delay"):
         about = str(event["data"]["object"]["id"])
         if fnmatch.fnmatchcase(event["type"], rule["type"]) and fnmatch.fnmatchcase(about, rule["object"]):
             late = rule["minutes"]

@@ -81,18 +81,20 @@ class Faults:
         self._lock = threading.Lock()
         self._armed: list[tuple[str, int, Fault]] = []
 
-    def arm(self, wish: dict[str, Any]) -> None:
+    def arm(self, options: dict[str, Any]) -> None:
         """Arm a fault for the requests to come that match. Raises: KeyError, ValueError, TypeError."""
         fault = Fault(
-            mode=Mode(wish.get("mode", "slow")),
-            delay_ms=int(wish.get("delay_ms", 0)),
-            status=int(wish.get("status", 500)),
-            body=dict(wish.get("body") or {"error": {"type": "api_error", "message": "An error on order."}}),
-            do=bool(wish.get("do", False)),
-            stored=bool(wish.get("stored", False)),
+            mode=Mode(options.get("mode", "slow")),
+            delay_ms=int(options.get("delay_ms", 0)),
+            status=int(options.get("status", 500)),
+            body=dict(
+                options.get("body") or {"error": {"type": "api_error", "message": "An error on order."}}
+            ),
+            do=bool(options.get("do", False)),
+            stored=bool(options.get("stored", False)),
         )
         with self._lock:
-            self._armed.append((str(wish["match"]), int(wish.get("times", 1)), fault))
+            self._armed.append((str(options["match"]), int(options.get("times", 1)), fault))
 
     def clear(self) -> None:
         """Disarm everything."""

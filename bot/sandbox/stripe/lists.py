@@ -22,12 +22,12 @@ _BOUNDS: dict[str, Callable[[int, int], bool]] = {
 def shaped(state: StripeState, doc: Doc, expand: Sequence[Any]) -> Doc:
     """Give an object as it goes out. Raises: StripeProblem, for what cannot be expanded."""
     shown = without_notes(doc)
-    for wish in expand:
-        if not isinstance(wish, str) or wish.count(".") >= DEPTH_MAX:
+    for path in expand:
+        if not isinstance(path, str) or path.count(".") >= DEPTH_MAX:
             raise invalid("You cannot expand more than 4 levels of a property.", param="expand")
-        first, _, rest = wish.partition(".")
+        first, _, rest = path.partition(".")
         if first not in shown:
-            message = f"This property cannot be expanded ({wish})."
+            message = f"This property cannot be expanded ({path})."
             raise invalid(message, code="property_cannot_be_expanded", param="expand")
         shown[first] = _expanded(state, shown[first], [rest] if rest else [])
     return shown
@@ -39,7 +39,7 @@ def _expanded(state: StripeState, value: Any, rest: Sequence[str]) -> Any:
     if isinstance(value, dict):
         return shaped(state, value, rest)
     if isinstance(value, str):
-        found = state.shelf.get(KIND_OF_PREFIX.get(value.partition("_")[0], ""), value)
+        found = state.store.get(KIND_OF_PREFIX.get(value.partition("_")[0], ""), value)
         return shaped(state, found, rest) if found is not None else value
     return value
 
@@ -54,7 +54,7 @@ def listed(state: StripeState, kind: str, params: Doc, keep: Callable[[Doc], boo
     if params.get("starting_after") and params.get("ending_before"):
         raise invalid("You can only use one of starting_after and ending_before.", param="ending_before")
     within = _within(params.get("created", {}))
-    everything = list(reversed(state.shelf.all(kind)))
+    everything = list(reversed(state.store.all(kind)))
     # The cursor's place is among all objects: it need not be one that the filter keeps.
     if after := params.get("starting_after"):
         everything = everything[_place(everything, after, kind) + 1 :]

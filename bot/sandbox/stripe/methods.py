@@ -93,7 +93,7 @@ def _expire_session(state: StripeState, params: Params, ids: Sequence[str]) -> D
 
 
 def _list_sessions(state: StripeState, params: Params, _: Sequence[str]) -> Doc:
-    for session in state.shelf.all("session"):
+    for session in state.store.all("session"):
         state.lapse(session)
     return _list("session", _SESSION_FILTERS)(state, params, ())
 

@@ -49,7 +49,7 @@ def create_intent(state: StripeState, params: Doc) -> Doc:
 
 def cancel(state: StripeState, intent: Doc, reason: str | None) -> Doc:
     """Make sure that an intent never charges anything."""
-    if any(one["payment_intent"] == intent["id"] for one in state.shelf.all("session")):
+    if any(one["payment_intent"] == intent["id"] for one in state.store.all("session")):
         message = (
             "You cannot cancel this PaymentIntent because it belongs to a Checkout Session. Expire that one."
         )
@@ -114,7 +114,7 @@ def ask_holder(state: StripeState, intent: Doc, method: Doc) -> Doc:
 
 def turned(state: StripeState, kind: Kind) -> Kind:
     """Give a card as it behaves now: as its number has it, or as it was turned to be."""
-    found = state.shelf.get("card_script", kind.last4)
+    found = state.store.get("card_script", kind.last4)
     if found is None:
         return kind
     if found["decline"] == AUTHENTICATION:

@@ -20,8 +20,8 @@ class Pages:
 
     def session(self, name: str) -> Doc | None:
         """Say what a Checkout page shows; None when there is no such page."""
-        with self._state.shelf.transaction():
-            session = self._state.shelf.get("session", name)
+        with self._state.store.transaction():
+            session = self._state.store.get("session", name)
             if session is None:
                 return None
             self._state.lapse(session)
@@ -73,8 +73,8 @@ class Pages:
 
     def pay_session(self, name: str, form: Doc) -> Doc:
         """Pay on a page, or save a card there; a second press finds the page finished and changes nothing."""
-        with self._state.shelf.transaction():
-            session = self._state.shelf.get("session", name)
+        with self._state.store.transaction():
+            session = self._state.store.get("session", name)
             if session is None:
                 return _problem("There is no such page.")
             self._state.lapse(session)
@@ -92,7 +92,7 @@ class Pages:
 
     def pay_link(self, code: str, form: Doc) -> Doc:
         """Pay by a link; each payer gets a page of their own behind it."""
-        with self._state.shelf.transaction():
+        with self._state.store.transaction():
             link = self._link_of(code)
             if link is None:
                 return _problem("There is no such link.")
@@ -123,15 +123,15 @@ class Pages:
 
     def sweep(self) -> None:
         """Close the pages whose time is over, and say so."""
-        with self._state.shelf.transaction():
-            for session in self._state.shelf.all("session"):
+        with self._state.store.transaction():
+            for session in self._state.store.all("session"):
                 self._state.lapse(session)
 
     def _pay(self, session: Doc, kind: Kind, month: int, year: int, form: Doc) -> Doc:
         state = self._state
         if _asks(kind) and form.get("authenticate") is None:
             return {"ok": False, "state": "open", "needs_authentication": True}
-        intent = state.shelf.get("intent", session["payment_intent"] or "")
+        intent = state.store.get("intent", session["payment_intent"] or "")
         if intent is None:
             data = session["sandbox"]["intent_data"]
             intent = create_intent(
@@ -202,22 +202,22 @@ class Pages:
         }
 
     def _receipt(self, session: Doc) -> str | None:
-        intent = self._state.shelf.get("intent", session["payment_intent"] or "")
+        intent = self._state.store.get("intent", session["payment_intent"] or "")
         if intent is None:
             return None
-        paid = self._state.shelf.get("charge", intent["latest_charge"] or "")
+        paid = self._state.store.get("charge", intent["latest_charge"] or "")
         return paid["receipt_url"] if paid is not None else None
 
     def _link_of(self, code: str) -> Doc | None:
-        found = self._state.shelf.get("code", code)
-        return self._state.shelf.get("link", found["link"]) if found is not None else None
+        found = self._state.store.get("code", code)
+        return self._state.store.get("link", found["link"]) if found is not None else None
 
     def _waiting_session(self, link: Doc) -> Doc | None:
-        found = [one for one in self._state.shelf.all("session") if one["payment_link"] == link["id"]]
+        found = [one for one in self._state.store.all("session") if one["payment_link"] == link["id"]]
         return next((one for one in found if self._state.lapse(one)["status"] == "open"), None)
 
     def _last_session(self, link: Doc) -> Doc | None:
-        found = [one for one in self._state.shelf.all("session") if one["payment_link"] == link["id"]]
+        found = [one for one in self._state.store.all("session") if one["payment_link"] == link["id"]]
         return next((one for one in reversed(found) if one["status"] == "complete"), None)
 
 
@@ -254,7 +254,7 @@ def _declined(decline: str) -> Doc:
 
 def receipt_page(state: StripeState, name: str) -> str | None:
     """Give a receipt as a small page; None when there is no such charge."""
-    paid: Any = state.shelf.get("charge", name)
+    paid: Any = state.store.get("charge", name)
     if paid is None or not paid["paid"]:
         return None
     card = paid["payment_method_details"]["card"]

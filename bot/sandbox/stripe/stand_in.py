@@ -18,7 +18,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from bot.ports import Clock
-from bot.sandbox.document_store import Doc, Shelf
+from bot.sandbox.document_store import Doc, DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.stripe import api as stripe_api
@@ -68,8 +68,10 @@ class Answered:
 class StripeStandIn:
     """Everything that stands in for Stripe."""
 
-    def __init__(self, shelf: Shelf, wire: Wire, live: Live, clock: Clock, settings: SandboxSettings) -> None:
-        self.state = StripeState(shelf, live, clock, settings.base_url)
+    def __init__(
+        self, store: DocumentStore, wire: Wire, live: Live, clock: Clock, settings: SandboxSettings
+    ) -> None:
+        self.state = StripeState(store, live, clock, settings.base_url)
         self.state.webhooks = settings.stripe_webhook_url is not None
         self.pages = Pages(self.state)
         self.faults = Faults()
@@ -93,21 +95,21 @@ class StripeStandIn:
     def sweep(self) -> None:
         """Do what time brings by the sandbox's clock: pages lapse, old keys are forgotten."""
         self.pages.sweep()
-        with self.state.shelf.transaction():
+        with self.state.store.transaction():
             stripe_api.forget_old_keys(self.state)
             stripe_clawbacks.fail_due_refunds(self.state)
         self.tell()
 
-    def claw_back(self, wish: Doc) -> Doc:
+    def claw_back(self, options: Doc) -> Doc:
         """Do what the account's owner, a bank or a network does to a charge. Raises: KeyError, StripeProblem."""
-        with self.state.shelf.transaction():
-            made = without_notes(stripe_clawbacks.carry_out(self.state, wish))
+        with self.state.store.transaction():
+            made = without_notes(stripe_clawbacks.carry_out(self.state, options))
         self.tell()
         return made
 
     def show_events(self) -> None:
         """Make visible what was ordered to come late or never."""
-        stripe_delays.show_all(self.state.shelf)
+        stripe_delays.show_all(self.state.store)
         self.tell()
 
     def tell(self) -> None:
@@ -170,7 +172,7 @@ class StripeStandIn:
             return real
         if fault.stored and asked.key:
             digest = stripe_api.digest_of(asked.method, asked.path, params)
-            with self.state.shelf.transaction():
+            with self.state.store.transaction():
                 stripe_api.remember(self.state, asked.key, digest, fault.status, fault.body)
         if fault.mode is Mode.STATUS:
             return Answered(fault.status, fault.body, delay_ms=fault.delay_ms)
@@ -188,10 +190,10 @@ class StripeStandIn:
 
 
 def build_stripe(
-    shelf: Shelf, wire: Wire, live: Live, clock: Clock, settings: SandboxSettings
+    store: DocumentStore, wire: Wire, live: Live, clock: Clock, settings: SandboxSettings
 ) -> StripeStandIn:
     """Put the stand-in together."""
-    return StripeStandIn(shelf, wire, live, clock, settings)
+    return StripeStandIn(store, wire, live, clock, settings)
 
 
 class _BrokenLine(ASGIResponse):
@@ -307,11 +309,11 @@ def _control_routes(stand_in: StripeStandIn) -> list[Any]:
             return Response({"ok": True})
         if data.get("clear"):
             stand_in.faults.clear()
-            stripe_delays.clear(stand_in.state.shelf)
+            stripe_delays.clear(stand_in.state.store)
             return Response({"ok": True})
         try:
             if "delay" in data:
-                stripe_delays.delay(stand_in.state.shelf, data)
+                stripe_delays.delay(stand_in.state.store, data)
             else:
                 stand_in.faults.arm(data)
         except (KeyError, ValueError, TypeError) as problem:
@@ -344,7 +346,7 @@ def _control_routes(stand_in: StripeStandIn) -> list[Any]:
     @get("/sandbox/api/stripe/charges", sync_to_thread=False)
     def charges() -> list[Doc]:
         """Every succeeded charge: the truth that a ledger is held against."""
-        with stand_in.state.shelf.transaction():
-            return [without_notes(one) for one in stand_in.state.shelf.all("charge") if one["paid"]]
+        with stand_in.state.store.transaction():
+            return [without_notes(one) for one in stand_in.state.store.all("charge") if one["paid"]]
 
     return [script, webhooks, clawback, charges]

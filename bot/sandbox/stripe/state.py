@@ -1,7 +1,7 @@
 """What the Stripe stand-in remembers and how it changes: customers, pages, links, cards, events.
 
 Objects have the shapes that the library reads (docs.stripe.com/api, API 2026-10-28.endive). Everything that one
-request changes, its events included, is one commit on the shelf before the answer leaves.
+request changes, its events included, is one commit on the store before the answer leaves.
 """
 
 import copy
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.ports import Clock
-from bot.sandbox.document_store import Doc, Shelf
+from bot.sandbox.document_store import Doc, DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.stripe.cards import Kind
 from bot.sandbox.stripe.delays import delayed, is_visible
@@ -53,8 +53,8 @@ def merged(before: Mapping[str, str], change: object) -> dict[str, str]:
 class StripeState:
     """The account's objects."""
 
-    def __init__(self, shelf: Shelf, live: Live, clock: Clock, base_url: str) -> None:
-        self.shelf = shelf
+    def __init__(self, store: DocumentStore, live: Live, clock: Clock, base_url: str) -> None:
+        self.store = store
         self._live = live
         self._clock = clock
         self._base_url = base_url
@@ -81,14 +81,14 @@ class StripeState:
 
     def need(self, kind: str, name: str) -> Doc:
         """Give an object. Raises: StripeProblem."""
-        found = self.shelf.get(kind, name)
+        found = self.store.get(kind, name)
         if found is None:
             raise missing(kind, name)
         return found
 
     def keep(self, kind: str, doc: Doc) -> Doc:
         """Keep an object."""
-        return self.shelf.put(kind, str(doc["id"]), doc)
+        return self.store.put(kind, str(doc["id"]), doc)
 
     def emit(self, name: str, doc: Doc) -> None:
         """Say that something happened to an object, as it is now."""
@@ -103,7 +103,7 @@ class StripeState:
             "request": {"id": self.new("req", 14), "idempotency_key": self.idempotency_key or None},
             "type": name,
         }
-        self.keep("event", delayed(self.shelf, event))
+        self.keep("event", delayed(self.store, event))
         if self.webhooks:
             self.queue(event["id"])
         self._live.publish("payment", {"id": doc["id"], "event": name})
@@ -115,7 +115,7 @@ class StripeState:
     def queue(self, event: str) -> None:
         """Have an event sent to the webhook endpoint, in its turn."""
         name = self.new("wh")
-        self.shelf.put("undelivered", name, {"id": name, "event": event})
+        self.store.put("undelivered", name, {"id": name, "event": event})
 
     def move(
         self, kind: str, amount: int, currency: str, source: str, *, category: str = "", fee: int = 0
@@ -256,7 +256,7 @@ class StripeState:
             "restrictions": {"completed_sessions": {"count": 0, "limit": int(limit)}} if limit else None,
             "sandbox": {"code": code, "params": params},
         }
-        self.shelf.put("code", code, {"link": link["id"]})
+        self.store.put("code", code, {"link": link["id"]})
         self.keep("link", link)
         self.emit("payment_link.created", link)
         return link
@@ -322,13 +322,13 @@ class StripeState:
     def turn_card(self, last4: str, decline: str) -> None:
         """Have every charge of a card be declined from now on; an empty code lets it be as it was."""
         if decline:
-            self.shelf.put("card_script", last4, {"id": last4, "decline": decline})
+            self.store.put("card_script", last4, {"id": last4, "decline": decline})
         else:
-            self.shelf.delete("card_script", last4)
+            self.store.delete("card_script", last4)
 
     def renew_card(self, name: str, exp_year: int, last4: str) -> None:
         """Have a card's bank send a new one in its place: another last day, other digits, the same method."""
-        with self.shelf.transaction():
+        with self.store.transaction():
             method = self.need("method", name)
             method["card"] = {**method["card"], "exp_year": exp_year, "last4": last4}
             self.keep("method", method)
@@ -336,7 +336,7 @@ class StripeState:
 
     def detach(self, method: Doc) -> Doc:
         """Make a card unusable for good, and nobody's default."""
-        owner = self.shelf.get("customer", method["customer"] or "")
+        owner = self.store.get("customer", method["customer"] or "")
         if owner is not None and owner["invoice_settings"]["default_payment_method"] == method["id"]:
             owner["invoice_settings"] = {"default_payment_method": None}
             self.keep("customer", owner)

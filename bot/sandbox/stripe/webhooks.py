@@ -46,7 +46,7 @@ class Webhooks:
 
     def again(self, event_id: str) -> bool:
         """Send an event once more, as Stripe sometimes does by itself; False when there is none of that id."""
-        if self._state.shelf.get("event", event_id) is None:
+        if self._state.store.get("event", event_id) is None:
             return False
         self._state.queue(event_id)
         self.wake()
@@ -62,7 +62,7 @@ class Webhooks:
         pause = PAUSE_SECONDS
         with httpx.Client(timeout=WAIT_SECONDS, trust_env=False) as client:
             while not self._closing.is_set():
-                waiting = self._deliver and self._state.shelf.all("undelivered")
+                waiting = self._deliver and self._state.store.all("undelivered")
                 self._wake.wait(pause if waiting else PAUSE_SECONDS_MAX)
                 self._wake.clear()
                 if self._deliver:
@@ -70,16 +70,16 @@ class Webhooks:
 
     def _send_all(self, client: httpx.Client) -> bool:
         """Send what waits and is visible, in order, up to the first that is not taken."""
-        for waiting in self._state.shelf.all("undelivered"):
+        for waiting in self._state.store.all("undelivered"):
             if self._closing.is_set() or not self._deliver:
                 return True
-            event = self._state.shelf.get("event", waiting["event"])
+            event = self._state.store.get("event", waiting["event"])
             assert event is not None, "events are never forgotten"
             if not self._state.shows(event):
                 continue
             if not self._send(client, event):
                 return False
-            self._state.shelf.delete("undelivered", waiting["id"])
+            self._state.store.delete("undelivered", waiting["id"])
         return True
 
     def _send(self, client: httpx.Client, event: Doc) -> bool:

@@ -154,7 +154,7 @@ def _make_page(at: Desk, amount: Money, saves_card: bool) -> None:
     payment = at.office.payments.offer_page(
         who.wallet_id, amount, asked_by=at.actor.user_id, saves_card=saves_card
     )
-    at.change(str(at.body["view"]["id"]), money_in.offer_page(at.office.offer(payment)))
+    at.change(str(at.body["view"]["id"]), money_in.offer_view(at.office.offer(payment)))
 
 
 def confirm_charge(at: Desk, values: Values) -> Answer:

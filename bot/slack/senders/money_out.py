@@ -41,8 +41,8 @@ class MoneyOutSender:
         """Tell that money moved at Stripe which cannot be booked."""
         self._recipients.send(to, money_out.parked(notice.object_id, notice.words), finance=False)
 
-    def send_manual_credit(self, to: FanOut, notice: notices.CreditedByHand) -> None:
+    def send_manual_credit(self, to: FanOut, notice: notices.ManuallyCredited) -> None:
         """Tell that an operator credited a payment."""
         payment = self._lookup.payment(to.wallet_id, notice.payment_id)
-        message = money_out.credited_by_hand(self._lookup.request(payment), payment.intent_id)
+        message = money_out.manual_credit(self._lookup.request(payment), payment.intent_id)
         self._recipients.send(to, message)

@@ -100,7 +100,7 @@ class Senders:
                 self.money_out.send_differences(to, notice)
             case notices.MoneyParked():
                 self.money_out.send_parked(to, notice)
-            case notices.CreditedByHand():
+            case notices.ManuallyCredited():
                 self.money_out.send_manual_credit(to, notice)
             case notices.KeyRefused():
                 self.recipients.send(to, status_views.key_refused())

@@ -1,1 +1,1 @@
-"""Facts into words and blocks. Pure: no client, no clock, no database."""
+"""Turns facts into texts and blocks. Pure: no client, no clock, no database."""

@@ -354,7 +354,7 @@ def charge_failed(f: FailureFacts) -> Message:
         else ""
     )
     buttons = [
-        *_page_button(f, "Pay now"),
+        *_hosted_page_button(f, "Pay now"),
         button("Use another card", Act.CONNECT_CARD),
         button("Ask someone to pay", Act.ASK_TO_PAY),
     ]
@@ -385,7 +385,7 @@ def _needs_person(f: FailureFacts) -> Message:
         RED,
         f"*The bank wants you to confirm a payment of {f.amount}.*",
         ["Nothing was charged yet. Automatic payments wait until someone confirms."],
-        buttons=[*_page_button(f, _CONFIRM), button("Use another card", Act.CONNECT_CARD)],
+        buttons=[*_hosted_page_button(f, _CONFIRM), button("Use another card", Act.CONNECT_CARD)],
         small=[*_link_words(f), f"Ref {f.ref}"],
         image=_qr(f),
     )
@@ -398,13 +398,13 @@ def confirmation_due(f: FailureFacts, hours: int) -> Message:
         RED,
         f"*The bank has waited {since} for somebody to confirm {f.amount} on {f.card}.*",
         ["Nothing was charged yet, and nothing refills the wallet by itself until someone confirms."],
-        buttons=_page_button(f, _CONFIRM),
+        buttons=_hosted_page_button(f, _CONFIRM),
         small=[*_link_words(f), f"Ref {f.ref}"],
     )
 
 
 def charges_switched(*, off: bool) -> Message:
-    """Say that whoever runs Redbar stopped every automatic charge, or lets them be made again."""
+    """Say that the operator stopped every automatic charge, or allows them again."""
     if off:
         return barred(
             RED,
@@ -418,7 +418,7 @@ def charges_switched(*, off: bool) -> Message:
     return Message(text=line, blocks=[section(line)])
 
 
-def _page_button(f: FailureFacts, words: str) -> list[Block]:
+def _hosted_page_button(f: FailureFacts, words: str) -> list[Block]:
     if f.pay is None or not f.pay.url:
         return []
     return [button(words, Act.OPEN_PAGE, url=f.pay.url, style="primary")]
@@ -460,9 +460,9 @@ _CAPPED = {
 }
 
 
-def capped(held: str) -> Message:
+def capped(block: str) -> Message:
     """Tell that a limit keeps the card from being charged, or from being charged in full."""
-    what, then = _CAPPED.get(held, ("A limit keeps the card from being charged", ""))
+    what, then = _CAPPED.get(block, ("A limit keeps the card from being charged", ""))
     return barred(
         RED,
         f"*{what}.*",

@@ -33,7 +33,7 @@ _REMOVED = "The card is removed: it can't be charged any more. The others have b
 
 
 def removed() -> Message:
-    """Say to whoever removed a card that it is done."""
+    """Confirm to the person who removed a card that it is done."""
     return Message(text=_REMOVED, blocks=[section(_REMOVED)])
 
 

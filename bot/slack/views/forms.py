@@ -1,4 +1,4 @@
-"""Who looks after billing, and where alerts go: the two settings forms, and the wish to be let in. Pure."""
+"""Who looks after billing, and where alerts go: the two settings forms, and a person's request for access. Pure."""
 
 from bot.facts import AlertsFacts, PeopleFacts
 from bot.slack.ids import Act, Form

@@ -128,7 +128,7 @@ def row_details(row: RowFacts, receipt_url: str, zone: str = "UTC") -> View:
     for name, text in (("Reference", row.reference), ("Description", row.description)):
         if text:
             blocks.append(context(f"*{name}*"))
-            # Whatever the platform sent is shown as it is, and nothing in it is read as a mark.
+            # The platform's text is shown as it is: Slack reads no formatting in it.
             blocks.append({"type": "section", "text": _as_sent(text)})
     if receipt_url:
         blocks.append(actions(button("Receipt", Act.OPEN_PAGE, url=receipt_url)))

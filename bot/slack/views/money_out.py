@@ -1,6 +1,6 @@
 """Money that was taken back, in words: refunds, disputes, suspicions of fraud. Pure.
 
-Refunds and disputes are handled in Stripe, by whoever runs Redbar; people here read what it means for the wallet.
+The operator handles refunds and disputes in Stripe; people in Slack read what they mean for the wallet.
 """
 
 from bot.facts import DisputeFacts, RefundFacts, RequestFacts
@@ -90,7 +90,7 @@ def parked(object_id: str, words: str) -> Message:
     )
 
 
-def credited_by_hand(f: RequestFacts, intent_id: str) -> Message:
+def manual_credit(f: RequestFacts, intent_id: str) -> Message:
     """Say that an operator put into the wallet what was paid at Stripe outside Redbar."""
     card = f" with {f.paid_with}" if f.paid_with else ""
     return barred(

@@ -143,10 +143,10 @@ def _fitting(text: str, shorter: str) -> str:
 # --- Hosted pages ------------------------------------------------------------------------------------------
 
 
-def offer_page(f: OfferFacts) -> View:
-    """Give the way to a hosted page, by button or by phone."""
+def offer_view(f: OfferFacts) -> View:
+    """Offer a hosted page in a view, by button or by phone."""
     title = "Connect a card" if f.amount is None else _fitting(f"Pay {f.amount}", "Pay by card")
-    blocks = [section(_offer_words(f)), actions(_page_button(f))]
+    blocks = [section(_offer_words(f)), actions(_hosted_page_button(f))]
     if f.qr_file_id is not None:
         blocks.append(picture(f.qr_file_id, qr_alt(f.host, f.amount)))
     blocks.append(context(_offer_small(f)))
@@ -154,12 +154,12 @@ def offer_page(f: OfferFacts) -> View:
 
 
 def offer_message(f: OfferFacts) -> Message:
-    """Give the way to a hosted page as an answer in a conversation."""
+    """Offer a hosted page in a message."""
     headline = "*Connect a card*" if f.amount is None else f"*Pay {f.amount} for the calling wallet*"
     blocks = [section(f"{headline}\n{_offer_words(f)}")]
     if f.qr_file_id is not None:
         blocks.append(picture(f.qr_file_id, qr_alt(f.host, f.amount)))
-    blocks += [actions(_page_button(f)), context(_offer_small(f))]
+    blocks += [actions(_hosted_page_button(f)), context(_offer_small(f))]
     return Message(text=spoken(f"{headline}:", _offer_words(f)), blocks=blocks)
 
 
@@ -176,7 +176,7 @@ def _offer_words(f: OfferFacts) -> str:
     )
 
 
-def _page_button(f: OfferFacts) -> Block:
+def _hosted_page_button(f: OfferFacts) -> Block:
     text = "Connect a card" if f.amount is None else f"Pay {f.amount}"
     return button(text, Act.OPEN_PAGE, url=f.url, style="primary")
 
@@ -186,7 +186,7 @@ def _offer_small(f: OfferFacts) -> str:
 
 
 def connect_form(offer: OfferFacts | None, cards: Sequence[CardFacts] = ()) -> View:
-    """Give the ways to connect a card: the page, its QR code, or sending both to somebody; and the cards there are."""
+    """Give the form to connect a card: hosted page, QR code, or sending both to somebody; and the saved cards."""
     blocks: list[Block] = [
         section(
             f"*{card}*, {expires(card)}{' · backup' if card.backup else ''}", accessory=remove_button(card)
@@ -197,7 +197,10 @@ def connect_form(offer: OfferFacts | None, cards: Sequence[CardFacts] = ()) -> V
         small = "A new card becomes the one that is charged; the one before it becomes the backup."
         blocks += [context(small), divider()]
     if offer is not None:
-        blocks += [section(f"*Enter it yourself*\n{_offer_words(offer)}"), actions(_page_button(offer))]
+        blocks += [
+            section(f"*Enter it yourself*\n{_offer_words(offer)}"),
+            actions(_hosted_page_button(offer)),
+        ]
         if offer.qr_file_id is not None:
             blocks.append(picture(offer.qr_file_id, qr_alt(offer.host, None)))
         blocks.append(context(_offer_small(offer)))
@@ -218,7 +221,7 @@ def connect_form(offer: OfferFacts | None, cards: Sequence[CardFacts] = ()) -> V
 
 
 def working(title: str) -> View:
-    """Give the view that holds the place while something outside answers."""
+    """Give the view that stands there while Stripe or Slack has not answered yet."""
     return modal(Form.NOTHING, title[:SUBMIT_MAX], [section("Working… this takes a moment.")])
 
 

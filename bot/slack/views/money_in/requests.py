@@ -1,4 +1,4 @@
-"""Messages of a request to somebody: to whoever is asked, to whoever asked, and the list of all. Pure."""
+"""Messages of a request: to its payer, to its asker, and the list of all requests. Pure."""
 
 from collections.abc import Sequence
 
@@ -150,7 +150,7 @@ def connected(card: CardFacts, f: RequestFacts | None) -> Message:
 
 
 def copy_link(f: RequestFacts) -> View:
-    """Show the bare link to be copied, for somebody outside Slack: apps have no hand on the clipboard."""
+    """Show the bare link to be copied, for somebody outside Slack: an app cannot write to the clipboard."""
     until = moment(f.expires_at, f.zone)
     return modal(
         Form.NOTHING,

@@ -8,7 +8,7 @@ NOTE_MAX = 200
 
 
 def payer_line(f: RequestFacts) -> str:
-    """Say to whoever was asked what became of a request."""
+    """Tell the payer what became of a request."""
     match f.state:
         case RequestState.PAID:
             return f"*Paid {f.amount}* with {f.paid_with or 'a card'} through this link{paid_rest(f)}"
@@ -26,7 +26,7 @@ def payer_line(f: RequestFacts) -> str:
 
 
 def asker_line(f: RequestFacts) -> str:
-    """Say to whoever asked what became of a request."""
+    """Tell the asker what became of a request."""
     match f.state:
         case RequestState.PAID:
             return f"*{f.amount} was paid* with {f.paid_with or 'a card'} through {link_of(f)}{paid_rest(f)}"

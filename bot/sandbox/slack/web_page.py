@@ -1,4 +1,4 @@
-"""What people see in the Slack stand-in: who and what there is, their sidebar, their conversations, their Home."""
+"""What the web page shows of the Slack stand-in: people and channels, sidebar, conversations, Home, modals."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.delivery import Trouble
 from bot.sandbox.slack.finding import NotThere
-from bot.sandbox.slack.people import Hands
+from bot.sandbox.slack.people import UserActions
 from bot.sandbox.slack.seed import (
     APP,
     BOT,
@@ -29,28 +29,28 @@ from bot.sandbox.slack.views import Views
 HOME_SECONDS = 3.0
 
 
-class Desk:
-    """Answers what a page asks."""
+class WebPage:
+    """Answers the queries of the web page."""
 
     def __init__(
         self,
         state: SlackState,
         views: Views,
-        hands: Hands,
+        actions: UserActions,
         live: Live,
         settings: SandboxSettings,
         extra: Callable[[], Doc],
     ) -> None:
         self._state = state
         self._views = views
-        self._hands = hands
+        self._actions = actions
         self._live = live
         self._settings = settings
         self._extra = extra
         self._tasks: set[asyncio.Task[object]] = set()
 
     def bootstrap(self) -> Doc:
-        """Give what a page needs to begin."""
+        """Give what the web page needs at its start."""
         now = self._state.now()
         people = [
             {
@@ -85,7 +85,7 @@ class Desk:
         }
 
     def sidebar(self, person: Person) -> Doc:
-        """Give what somebody sees at the left."""
+        """Give the channels and direct messages in a person's sidebar."""
         state, user = self._state, person.user_id
         channels = [
             {
@@ -133,7 +133,7 @@ class Desk:
         if person.team != TEAM:
             raise NotThere("People from outside have no tab of the app.")
         if tab != "home":
-            got = await self._hands.open_app(person, tab)
+            got = await self._actions.open_app(person, tab)
             return {"ok": got.ok, "acked_ms": got.acked_ms, **self.home(person)}
         published = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -143,8 +143,8 @@ class Desk:
                 loop.call_soon_threadsafe(published.set)
 
         began = loop.time()
-        with self._live.hearing(hear):
-            opening = asyncio.create_task(self._hands.open_app(person, tab))
+        with self._live.observing(hear):
+            opening = asyncio.create_task(self._actions.open_app(person, tab))
             self._tasks.add(opening)  # the loop itself would let a waiting task be collected
             opening.add_done_callback(self._tasks.discard)
             with suppress(TimeoutError):
