@@ -54,7 +54,7 @@ class RechargeFailed:
 
 @dataclass(frozen=True, slots=True)
 class CapReached:
-    """A cap keeps an automatic payment from being made, or from being made whole."""
+    """A cap blocks an automatic payment, or lowers its amount."""
 
     name: ClassVar[str] = "recharge.capped"
     held: str
@@ -62,7 +62,7 @@ class CapReached:
 
 @dataclass(frozen=True, slots=True)
 class RuleChanged:
-    """Somebody changed automatic payments; before and after are policy bodies as JSON."""
+    """Somebody changed automatic payments; before and after are versions of the wallet's policy."""
 
     name: ClassVar[str] = "rule.changed"
     actor: str
@@ -76,7 +76,6 @@ class PaidTwice:
 
     name: ClassVar[str] = "payment.twice"
     payment_id: UUID
-    intent_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +98,14 @@ class DisputeChanged:
     dispute_id: str
     status: str
     opened: bool
-    """Heard of for the first time."""
+    """We learned of it for the first time."""
     moved_micros: int
     """Below zero when the money was taken away, above when it was given back."""
 
 
 @dataclass(frozen=True, slots=True)
 class BooksDiffer:
-    """A reconciliation found what it may not correct; the first of so many, in words."""
+    """A reconciliation found differences that a person must decide; key and words are those of the first one."""
 
     name: ClassVar[str] = "books.differ"
     count: int
@@ -118,7 +117,7 @@ class BooksDiffer:
 
 @dataclass(frozen=True, slots=True)
 class MoneyParked:
-    """Money moved at Stripe that cannot be booked: it is kept until somebody has looked."""
+    """Money moved at Stripe that cannot be booked: it is kept until a person decides."""
 
     name: ClassVar[str] = "money.parked"
     object_id: str
@@ -140,7 +139,6 @@ class CardGone:
     name: ClassVar[str] = "card.gone"
     card_id: str
     actor: str
-    was_main: bool
     stopped: bool
     """Automatic payments were switched off with it."""
 
@@ -173,7 +171,7 @@ class ChargesSwitched:
 
 @dataclass(frozen=True, slots=True)
 class KeyRefused:
-    """Stripe does not accept our key: nothing can be charged or heard of until an operator has mended it."""
+    """Stripe rejects our API key: nothing can be charged or read until an operator replaces it."""
 
     name: ClassVar[str] = "key.refused"
 

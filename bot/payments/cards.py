@@ -145,7 +145,7 @@ def _take_out(tx: Tx, *, wallet_id: UUID, card_id: str, actor: str) -> bool:
         # The backup is what people can charge by hand now; no rule charges it unless an admin says so.
         tx.connection.execute(of_wallet.where(cards.c.slot == "backup").values(slot="main"))
         stopped = rules.turn_off(tx, wallet_id, "the card is gone", actor=actor or "redbar")
-    tx.outbox.add(wallet_id, CardGone(card_id=card_id, actor=actor, was_main=was_main, stopped=stopped))
+    tx.outbox.add(wallet_id, CardGone(card_id=card_id, actor=actor, stopped=stopped))
     return True
 
 

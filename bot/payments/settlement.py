@@ -49,7 +49,7 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
     if outcome.duplicate:
         return payment
     if payment.state is State.PAID:
-        tx.outbox.add(payment.wallet_id, PaidTwice(payment_id=payment.payment_id, intent_id=seen.intent_id))
+        tx.outbox.add(payment.wallet_id, PaidTwice(payment_id=payment.payment_id))
         return payment
     if payment.saves_card and seen.card is not None:
         save_card(tx, payment, seen.card)

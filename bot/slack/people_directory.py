@@ -1,4 +1,4 @@
-"""Who we are in Slack and who people are: tokens by workspace, and the directory of people."""
+"""Who people in the workspace are, as Slack says: looked up on demand and remembered for a minute."""
 
 import logging
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from bot.ports import NotNow, PersonSeen
 
 log = logging.getLogger("redbar.slack")
 REMEMBER_SECONDS = 60
-"""Facts about people are looked up again after this; before money moves they are always asked afresh."""
+"""Facts about people are looked up again after this time; before money moves they are always looked up afresh."""
 
 
 class SlackDirectory:
@@ -26,7 +26,7 @@ class SlackDirectory:
         self._team_id = ""
 
     def person(self, user_id: str, *, fresh: bool = False) -> PersonSeen | None:
-        """Look a person up; None when Slack doesn't know them or can't be asked."""
+        """Look a person up; None when Slack does not know them or cannot be reached."""
         with self._lock:
             known = self._known.get(user_id)
         if known is not None and not fresh and monotonic() - known[0] < REMEMBER_SECONDS:
@@ -45,7 +45,7 @@ class SlackDirectory:
         return found
 
     def forget(self, user_id: str) -> None:
-        """Drop what is remembered of a person: something about them changed."""
+        """Forget a person's facts, because something about them changed."""
         with self._lock:
             self._known.pop(user_id, None)
             if self._owners is not None:
@@ -55,7 +55,7 @@ class SlackDirectory:
                 )  # asked again; kept for when Slack can't answer
 
     def owners(self) -> Sequence[str]:
-        """Give the workspace's owners and admins who can act for it, owners first. Raises: NotNow, never seen yet."""
+        """Give the workspace's owners and admins, owners first. Raises: NotNow, if Slack never listed them yet."""
         if self._owners is not None and monotonic() - self._owners[0] < REMEMBER_SECONDS:
             return self._owners[1]
         found: list[tuple[bool, str]] = []

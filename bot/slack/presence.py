@@ -1,8 +1,7 @@
-"""Whether the app is still installed in our workspace: learned from Slack's answers, asked anew when somebody comes.
+"""Whether the app is still installed in our workspace, as Slack's answers say.
 
-Slack tells of an uninstallation by an event, and any process may miss one. So an answer that says that the token is
-worth nothing marks the workspace as dead too. Neither says when the app is back: Slack tells an app nothing of its own
-installation.
+Slack sends an event when the app is uninstalled, and any process may miss it. So an answer that rejects our token marks
+the workspace as removed too. Slack sends no event when the app is installed again: we ask when a person interacts.
 """
 
 import logging
@@ -22,18 +21,18 @@ from ledger import assert_outside_transaction
 
 log = logging.getLogger("redbar.slack")
 ASK_SECONDS = 3
-"""How long after Slack was asked about our token it is not asked again."""
+"""The shortest time between two questions to Slack about our token."""
 
 
 class ListeningClient(WebClient):
-    """Slack's client, which passes on what an answer says of the workspace as a whole."""
+    """Slack's client, which reports when an answer rejects our token."""
 
     def __init__(self, *, gone: Callable[[str], None], **settings: Any) -> None:
         super().__init__(**settings)
         self._gone = gone
 
     def api_call(self, api_method: str, **how: Any) -> SlackResponse:
-        """Make a call; when Slack says that our token is worth nothing, pass that on before it is raised."""
+        """Send a request; if Slack rejects our token, report that before the error is raised."""
         try:
             return super().api_call(api_method, **how)
         except SlackApiError as error:
@@ -44,7 +43,7 @@ class ListeningClient(WebClient):
 
 
 class Presence:
-    """Keeps whether our workspace is alive."""
+    """Stores whether the app is installed in our workspace."""
 
     def __init__(self, wallets: Wallets, team_id: str, client: WebClient) -> None:
         self._wallets = wallets
@@ -54,28 +53,28 @@ class Presence:
         self._asked_at: float | None = None
 
     def gone(self, said: str) -> None:
-        """Mark the workspace as dead, since Slack answers that our token is worth nothing."""
+        """Mark the workspace as removed: Slack rejects our token."""
         assert_outside_transaction()
         if self._wallets.gone_by(self._team_id) is None:
             log.error("Slack says %s: nothing is sent or charged until the app is installed again", said)
             self._wallets.forget_workspace(self._team_id, said)
 
     def came(self, team_id: str) -> None:
-        """Somebody of a workspace came to us through Slack; where it is ours and counts as dead, ask whether it is."""
+        """Ask Slack again when somebody of our workspace interacts while it counts as removed."""
         if team_id == self._team_id and self._wallets.gone_by(team_id) is not None:
             self._ask()
 
     def look(self, now: datetime) -> None:
-        """Ask again by ourselves where only an answer said that we were removed: Slack may have erred, or tell later.
+        """Ask Slack again on our own if only an answer said that the app was removed: Slack may have erred.
 
-        After an event it is not asked: the app was removed, and whoever installs it again comes to us.
+        After an uninstall event we do not ask: a person who installs the app again will interact with it.
         """
         gone_by = self._wallets.gone_by(self._team_id)
         if gone_by is not None and gone_by not in REMOVED_BY_EVENT:
             self._ask()
 
     def _ask(self) -> None:
-        # Whoever comes while another is asking waits for that answer, and is answered by it.
+        # A thread that arrives while another is asking waits for that answer and uses it.
         with self._asking:
             if self._asked_at is not None and monotonic() - self._asked_at < ASK_SECONDS:
                 return
