@@ -12,7 +12,7 @@ Doc = dict[str, Any]
 
 
 class DocumentStore:
-    """A small durable store. Give and take plain JSON documents; what is taken out may be changed and put back."""
+    """A small durable store of plain JSON documents; a document that was read may be changed and put back."""
 
     def __init__(self, path: Path | None, *, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
         self._lock = threading.RLock()
@@ -55,7 +55,7 @@ class DocumentStore:
         self._docs[kind] = {name: json.loads(body) for name, body in rows}
 
     def put(self, kind: str, name: str, doc: Doc) -> Doc:
-        """Keep a document in place of the one before."""
+        """Store a document in place of the one before."""
         with self._lock:
             self._touched.add(kind)
             self._docs.setdefault(kind, {})[name] = doc
@@ -71,7 +71,7 @@ class DocumentStore:
             return self._docs.get(kind, {}).get(name)
 
     def delete(self, kind: str, name: str) -> None:
-        """Forget a document."""
+        """Delete a document."""
         with self._lock:
             self._touched.add(kind)
             self._docs.get(kind, {}).pop(name, None)
@@ -83,6 +83,6 @@ class DocumentStore:
             return list(self._docs.get(kind, {}).values())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._file.close()

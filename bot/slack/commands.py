@@ -1,4 +1,4 @@
-"""What people type after `/wallet`, read into a closed set of wishes. Pure."""
+"""What people type after `/wallet`, read into a closed set of commands. Pure."""
 
 import difflib
 import re
@@ -72,7 +72,7 @@ class Help:
     reason: str = ""
 
 
-Wish = (
+WalletCommand = (
     Status
     | TopUp
     | Ask
@@ -99,7 +99,7 @@ _LOOKS_LIKE_AMOUNT = re.compile(r"[-−+$€£]?[\d.,]*\d[\d.,_eE+-]*|[-−]\S+"
 NOTE_MAX = 200
 
 
-def parse(text: str, currency: Currency) -> Wish:
+def parse(text: str, currency: Currency) -> WalletCommand:
     """Read what was typed. Words that are not understood become `Help` with a sentence that says so."""
     words = text.split()
     if not words:
@@ -122,7 +122,7 @@ def parse(text: str, currency: Currency) -> Wish:
             return Help(_not_known(words))
 
 
-_SIMPLE: dict[str, Wish] = {
+_SIMPLE: dict[str, WalletCommand] = {
     "card": ShowCard(),
     "alerts": ShowAlerts(),
     "people": ShowPeople(),
@@ -131,7 +131,7 @@ _SIMPLE: dict[str, Wish] = {
 }
 
 
-def _top_up(rest: list[str], currency: Currency) -> Wish:
+def _top_up(rest: list[str], currency: Currency) -> WalletCommand:
     if not rest:
         return TopUp(None)
     try:
@@ -140,7 +140,7 @@ def _top_up(rest: list[str], currency: Currency) -> Wish:
         return Help(str(refusal))
 
 
-def _ask(rest: str, currency: Currency) -> Wish:
+def _ask(rest: str, currency: Currency) -> WalletCommand:
     mention = _MENTION.match(rest)
     if mention is None:
         return Help("Whom should I ask? Write it like /wallet ask @finance 160 for the Friday campaign.")
@@ -154,7 +154,7 @@ def _ask(rest: str, currency: Currency) -> Wish:
     return Ask(mention[1], None, after[:NOTE_MAX])
 
 
-def _history(rest: list[str]) -> Wish:
+def _history(rest: list[str]) -> WalletCommand:
     kind = month = None
     for word in rest:
         if month is None and _MONTH.fullmatch(word):

@@ -1,4 +1,4 @@
-"""The door of the Slack stand-in's Web API: tokens, scopes, scripted faults, and the wire log."""
+"""The entry point of the Slack stand-in's Web API: tokens, scopes, scripted faults, and the wire log."""
 
 import threading
 from dataclasses import dataclass, field

@@ -373,7 +373,7 @@ class UserActions:
     # --- Small things --------------------------------------------------------------------------------------
 
     def _from(self, person: Person) -> Doc:
-        """Give what every interaction says of whoever did it, and where."""
+        """Give the part of every interaction that says who acted, and in which workspace."""
         return {
             "token": VERIFICATION,
             "api_app_id": APP,

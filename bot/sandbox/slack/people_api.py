@@ -1,4 +1,4 @@
-"""`/sandbox/api/` for Slack: everything that people do and see, as plain HTTP. The page uses nothing else."""
+"""`/sandbox/api/` for Slack: everything that people do and see, as plain HTTP. The web page uses nothing else."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -82,7 +82,7 @@ class SlackStandIn:
         return 200, "ok", (made["ts"],)
 
     def close(self) -> None:
-        """Let everybody go who listens, and the threads."""
+        """Disconnect all listeners and stop the threads."""
         self.live.close()
         self.delivery.close()
 
@@ -131,7 +131,7 @@ def _opened(value: object) -> object:
 
 
 async def _gone(request: Web) -> None:
-    """Wait until whoever asked has hung up."""
+    """Wait until the client has disconnected."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

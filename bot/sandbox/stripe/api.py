@@ -70,7 +70,7 @@ def remember(state: StripeState, key: str, digest: str, status: int, body: Doc) 
 
 
 def forget_old_keys(state: StripeState) -> None:
-    """Let go of keys that are older than a day."""
+    """Delete idempotency keys that are older than a day."""
     for saved in state.store.all("key"):
         if state.now() - saved["at"] >= KEY_LIFETIME_SECONDS:
             state.store.delete("key", saved["id"])

@@ -35,7 +35,7 @@ class Kind:
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same number, whoever enters it."""
+        """The same fingerprint for the same number, for every customer."""
         return hashlib.sha256(self.number.encode()).hexdigest()[:16]
 
 
@@ -185,7 +185,7 @@ def advice_of(decline: str) -> str | None:
 
 
 def message_of(decline: str) -> str:
-    """Give what the payer is told."""
+    """Give the message that the payer reads."""
     return _MESSAGES.get(decline, "Your card was declined.")
 
 

@@ -73,7 +73,7 @@ def charge(
     made = _make_charge(state, intent, method, decline)
     intent.update(latest_charge=made["id"], payment_method=method["id"], next_action=None)
     if decline:
-        # The card is let go of: the next try has to name one.
+        # The intent drops its card: the next try has to name one.
         intent.update(status="requires_payment_method", payment_method=None)
         intent["last_payment_error"] = _error_of(method, made, decline)
         state.keep("intent", intent)

@@ -25,7 +25,7 @@ from bot.sandbox.stripe import api as stripe_api
 from bot.sandbox.stripe import clawbacks as stripe_clawbacks
 from bot.sandbox.stripe import delays as stripe_delays
 from bot.sandbox.stripe.faults import Ending, Fault, Faults, Mode
-from bot.sandbox.stripe.pages import Pages, receipt_page
+from bot.sandbox.stripe.hosted_pages import HostedPages, receipt_page
 from bot.sandbox.stripe.params import Params, parse_form
 from bot.sandbox.stripe.problem import StripeProblem
 from bot.sandbox.stripe.state import StripeState, without_notes
@@ -73,7 +73,7 @@ class StripeStandIn:
     ) -> None:
         self.state = StripeState(store, live, clock, settings.base_url)
         self.state.webhooks = settings.stripe_webhook_url is not None
-        self.pages = Pages(self.state)
+        self.pages = HostedPages(self.state)
         self.faults = Faults()
         self._wire = wire
         self._key = settings.stripe_key

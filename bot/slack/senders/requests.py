@@ -37,7 +37,7 @@ class RequestSender:
         self._qr_codes = qr_codes
 
     def send_request(self, to: FanOut, notice: notices.RequestSent) -> None:
-        """Post a request to its payer, and to whoever asked."""
+        """Post a request to its payer and to its asker."""
         payment = self._qr_codes.attach(self._lookup.payment(to.wallet_id, notice.payment_id))
         facts = self._lookup.request(payment)
         known = {one.user_id for one in self._posted.messages(to.wallet_id, payment.payment_id)}

@@ -12,7 +12,7 @@ from bot.sandbox.stripe.money import AUTHENTICATION, charge, create_intent, not_
 from bot.sandbox.stripe.state import StripeState
 
 
-class Pages:
+class HostedPages:
     """The payer's side of Checkout pages and payment links."""
 
     def __init__(self, state: StripeState) -> None:
