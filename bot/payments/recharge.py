@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from bot import payment_rows
+from bot.days import day_bounds
 from bot.notices import CapReached, ConfirmationDue, RechargeFailed
 from bot.payment_rows import Payment
 from bot.payment_state import IN_FLIGHT, State
@@ -34,7 +35,6 @@ from bot.stripe.requests import Call
 from bot.tables import cards, payments
 from bot.wallets import rules
 from bot.wallets.named_values import mark_once
-from bot.wallets.wallets import day_bounds
 from ledger import (
     Currency,
     Ledger,

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import func, insert, select, update
 
 from bot import payment_rows
+from bot.days import day_bounds
 from bot.facts import PaymentFacts
 from bot.payment_rows import Payment
 from bot.payment_state import State
@@ -22,7 +23,7 @@ from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import words_of
 from bot.stripe.requests import Call
 from bot.tables import intents, payments
-from bot.wallets.wallets import NoCard, day_bounds
+from bot.wallets.wallets import NoCard
 from ledger import Currency, Ledger, Money, Refused, Tx, new_id, to_minor
 
 INTENT_LIFETIME = timedelta(hours=24)

@@ -4,7 +4,8 @@ import logging
 from uuid import UUID
 
 from bot.delivering.posted_messages import Viewer
-from bot.facts import Actor, MonthFacts, Role
+from bot.facts import MonthFacts
+from bot.rights import Actor, Role
 from bot.slack.client import SlackClient
 from bot.slack.pictures import spend_by_day
 from bot.slack.views import home as home_views

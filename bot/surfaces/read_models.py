@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from bot import payment_rows
+from bot.days import next_month
 from bot.facts import (
     AutomaticFacts,
     BalanceFacts,
@@ -193,7 +194,7 @@ def month_facts(at: Desk, month: str | None) -> MonthFacts:
     month = month or present
     running = month == present
     first = date.fromisoformat(f"{month}-01")
-    last = local.date() if running else _next_month(first) - timedelta(days=1)
+    last = local.date() if running else next_month(first) - timedelta(days=1)
     sums = month_summary(at.connection, at.view.wallet_id, month)
     usage = [_kind(at, one, -1) for one in sums if one.kind not in CREDIT_KINDS]
     credits = [_kind(at, one, 1) for one in sums if one.kind in CREDIT_KINDS]
@@ -225,10 +226,6 @@ def _kind(at: Desk, one: KindSum, sign: int) -> KindFacts:
     return KindFacts(
         kind=one.kind, count=one.count, quantity=one.quantity, amount=at.money(sign * one.amount_micros)
     )
-
-
-def _next_month(first: date) -> date:
-    return (first.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
 def _month_before(at: Desk, first: date, through_day: int) -> tuple[str | None, Money | None]:

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select
 
-from bot.facts import Actor, PeopleFacts, Role
+from bot.facts import PeopleFacts
 from bot.notices import AccessAsked
 from bot.ports import Directory, NotNow, PersonSeen
+from bot.rights import Actor, Role
 from bot.tables import people
 from bot.wallets.named_values import mark_of, set_mark
 from bot.wallets.wallets import Wallets

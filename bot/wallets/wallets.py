@@ -4,9 +4,8 @@ import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
@@ -382,10 +381,3 @@ def channels_of(connection: Connection, wallet_id: UUID) -> list[str]:
 
 def _with(policy: WalletPolicy, *, automatic: Automatic, rule: RechargeRule | None) -> WalletPolicy:
     return replace(policy, automatic=automatic, rule=rule, pause_reason="")
-
-
-def day_bounds(now: datetime, zone: str) -> tuple[datetime, datetime, datetime]:
-    """Give the begin of the day, its end, and the begin of the month in a wallet's zone, all in UTC."""
-    local = now.astimezone(ZoneInfo(zone))
-    day = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    return day.astimezone(UTC), (day + timedelta(days=1)).astimezone(UTC), day.replace(day=1).astimezone(UTC)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.facts import AlertsFacts, RequestState, Role, StatusFacts
+from bot.facts import AlertsFacts, RequestState, StatusFacts
+from bot.rights import Role
 from bot.slack.views import (
     alerts,
     automatic,

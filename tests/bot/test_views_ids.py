@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import facts as f
+from bot import rights
 from bot.slack import views
 from bot.slack.ids import Act
 from bot.slack.listeners.buttons import WORK
@@ -122,7 +123,7 @@ requests = changed(
 )
 open_requests = changed(v.request, payment_id=some("0191-pay", "0191-other"), amount=some(v.usd("159"), None))
 many_requests = st.lists(open_requests, max_size=8).map(tuple)
-roles = some(f.Role.OWNER, f.Role.ADMIN, f.Role.BILLING_ADMIN, f.Role.FINANCE)
+roles = some(rights.Role.OWNER, rights.Role.ADMIN, rights.Role.BILLING_ADMIN, rights.Role.FINANCE)
 charges = st.builds(f.ChargeFacts, some("intent-1"), some(v.usd("159"), v.usd("9999999999.99")), cards)
 people = changed(v.people, owners=some((), ("UOWNER",)), billing_admins=some((), ("UADMIN",)))
 alerts = changed(
@@ -142,7 +143,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     int: some(0, 1, 14),
     bool: st.booleans(),
     Currency: some(USD),
-    f.Role: roles,
+    rights.Role: roles,
     f.AddBalanceFacts: changed(
         v.add_balance,
         amount=some(None, v.usd("37.50"), v.usd("100")),
@@ -326,4 +327,4 @@ def test_buttons_that_lead_to_a_month_do_the_same_as_those_posted_before() -> No
 def test_requests_of_the_same_payment_stand_below_each_other() -> None:
     """Each has a block of its own."""
     twice = [v.request(), v.request()]
-    assert repeated(money_in.request_list(twice, f.Role.OWNER)) == []
+    assert repeated(money_in.request_list(twice, rights.Role.OWNER)) == []

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.facts import AlertFacts, Basis, RequestState, Role, StatusFacts
+from bot.facts import AlertFacts, Basis, RequestState, StatusFacts
+from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views import alerts, errors, home, money_in, status
 from bot.slack.views.blocks import GREEN, RED

@@ -28,10 +28,10 @@ from bot.facts import (
     RehearsalFacts,
     RequestFacts,
     RequestState,
-    Role,
     RowFacts,
     SpikeFacts,
 )
+from bot.rights import Role
 from bot.sandbox.slack.blocks import problems, view_problems
 from bot.slack.views.blocks import (
     Message,

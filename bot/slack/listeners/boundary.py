@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.facts import Actor, Role
+from bot.rights import Actor, Role
 from bot.slack.client import SlackClient
 from bot.slack.homes import Homes
 from bot.slack.presence import Presence

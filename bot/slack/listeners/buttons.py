@@ -7,7 +7,8 @@ from uuid import UUID
 
 from slack_bolt import Ack, App
 
-from bot.facts import RequestState, Role
+from bot.facts import RequestState
+from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.listeners import actions
 from bot.slack.listeners.boundary import Desk, Front, guarded

@@ -4,7 +4,7 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.facts import Role
+from bot.rights import Role
 from bot.slack.commands import (
     Ask,
     AutomaticPayments,

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from bot.facts import CardFacts, RequestFacts, RequestState, Role
+from bot.facts import CardFacts, RequestFacts, RequestState
+from bot.rights import Role
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     RED,
