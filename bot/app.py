@@ -45,9 +45,11 @@ from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Alerts
 from bot.surfaces.office import Office
 from bot.timers import Upkeep
+from bot.wallets import platform_keys
 from bot.wallets.people import People
+from bot.wallets.rules import Rules
 from bot.wallets.usage import Usage
-from bot.wallets.wallets import Wallets
+from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, migrate
 
 log = logging.getLogger("redbar")
@@ -120,8 +122,8 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     plain = WebClient(**reach)
     me = plain.auth_test()
     team_id = str(me["team_id"])
-    wallets = Wallets(ledger)
-    wallet_id = wallets.open(
+    workspaces = Workspaces(ledger)
+    wallet_id = workspaces.open(
         team_id=team_id,
         enterprise_id=str(me.get("enterprise_id") or ""),
         name=str(me["team"]),
@@ -130,15 +132,15 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
         zone=settings.time_zone,
     )
     served = Served(team_id)
-    presence = Presence(wallets, team_id, plain)
+    presence = Presence(workspaces, team_id, plain)
     client = ListeningClient(gone=presence.gone, **reach)
     gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
     return_url = return_url or f"https://app.slack.com/client/{team_id}"
-    office = _office(ledger, gateway, client, wallets, served, return_url)
+    office = _office(ledger, gateway, client, workspaces, served, return_url)
     money_out = MoneyOut(ledger, gateway, office.payments)
     webhook = bool(settings.stripe_webhook_secret)
     news = News(ledger, gateway, office.payments, money_out, office.cards, served, webhook=webhook)
-    reconciliation = _reconciliation(ledger, gateway, office.payments, money_out, wallets, served, news)
+    reconciliation = _reconciliation(ledger, gateway, office.payments, money_out, workspaces, served, news)
     upkeep = Upkeep(ledger, served, office.payments, office.recharge, news)
     slack = SlackClient(client, time.sleep)
     senders = Senders(office, slack)
@@ -181,7 +183,7 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
     """Give what the operator may ask of a running bot."""
 
     def create_key(wish: Answer, step: Step) -> Answer:
-        key = bot.office.wallets.create_key(bot.wallet_id, name=str(wish.get("name") or ""))
+        key = platform_keys.create_key(bot.ledger, bot.wallet_id, name=str(wish.get("name") or ""))
         return {"key": key, "wallet_id": str(bot.wallet_id)}
 
     def charges(wish: Answer, step: Step) -> Answer:
@@ -204,19 +206,19 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
 
 def by_hand_of(ledger: Ledger, gateway: StripeGateway) -> ByHand:
     """Tie together what settling by hand needs, without a workspace to talk to."""
-    install = Wallets(ledger).install_id()
+    install = Workspaces(ledger).install_id()
     payments = Payments(ledger, gateway, Served(None), install=install, return_url="")
     return ByHand(ledger, gateway, payments)
 
 
 def reconciliation_of(ledger: Ledger, gateway: StripeGateway) -> Reconciliation:
     """Tie together what a reconciliation needs, without a workspace to talk to."""
-    wallets, served = Wallets(ledger), Served(None)
-    payments = Payments(ledger, gateway, served, install=wallets.install_id(), return_url="")
+    workspaces, served = Workspaces(ledger), Served(None)
+    payments = Payments(ledger, gateway, served, install=workspaces.install_id(), return_url="")
     money_out = MoneyOut(ledger, gateway, payments)
     cards = Cards(ledger, gateway, payments, served)
     news = News(ledger, gateway, payments, money_out, cards, served, webhook=False)
-    return _reconciliation(ledger, gateway, payments, money_out, wallets, served, news)
+    return _reconciliation(ledger, gateway, payments, money_out, workspaces, served, news)
 
 
 def _reconciliation(
@@ -224,7 +226,7 @@ def _reconciliation(
     gateway: StripeGateway,
     payments: Payments,
     money_out: MoneyOut,
-    wallets: Wallets,
+    workspaces: Workspaces,
     served: Served,
     news: News,
 ) -> Reconciliation:
@@ -234,7 +236,7 @@ def _reconciliation(
         payments,
         money_out,
         served,
-        install=wallets.install_id(),
+        install=workspaces.install_id(),
         count_reads=news.count_reads,
     )
 
@@ -243,17 +245,28 @@ def _office(
     ledger: Ledger,
     gateway: StripeGateway,
     client: WebClient,
-    wallets: Wallets,
+    workspaces: Workspaces,
     served: Served,
     return_url: str,
 ) -> Office:
-    payments = Payments(ledger, gateway, served, install=wallets.install_id(), return_url=return_url)
-    people = People(ledger, wallets, SlackDirectory(client))
+    payments = Payments(ledger, gateway, served, install=workspaces.install_id(), return_url=return_url)
+    people = People(ledger, workspaces, SlackDirectory(client))
     recharge = Recharge(ledger, payments, served)
     charges = Charges(ledger, payments, served)
     alerts = Alerts(ledger, recharge, charges)
     cards = Cards(ledger, gateway, payments, served)
-    return Office(ledger, wallets, people, payments, charges, recharge, alerts, PostedMessages(ledger), cards)
+    return Office(
+        ledger,
+        workspaces,
+        Rules(ledger),
+        people,
+        payments,
+        charges,
+        recharge,
+        alerts,
+        PostedMessages(ledger),
+        cards,
+    )
 
 
 def _bolt(settings: Settings, client: WebClient) -> tuple[App, Sequence[ThreadPoolExecutor]]:

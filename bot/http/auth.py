@@ -9,7 +9,7 @@ from litestar.exceptions import NotAuthorizedException, PermissionDeniedExceptio
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import ASGIApp
 
-from bot.wallets.wallets import key_wallet
+from bot.wallets.platform_keys import key_wallet
 from ledger import Ledger
 
 

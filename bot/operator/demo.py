@@ -30,7 +30,8 @@ from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.seed import PEOPLE
 from bot.sandbox.world import OneAddress, Product, World, build_world
 from bot.settings import Settings
-from bot.wallets.wallets import insert_key
+from bot.wallets.alert_channels import set_channels
+from bot.wallets.platform_keys import create_key
 from ledger import Currency, StoreUnusable
 
 log = logging.getLogger("redbar.demo")
@@ -282,8 +283,8 @@ def _first_start(data: Path, url: str, bot: Redbar) -> dict[str, Any]:
         finance=[people["finance"]],
         actor="demo",
     )
-    bot.office.wallets.set_channels(bot.wallet_id, ["C0CALLS01"], actor="demo")
-    key = bot.ledger.run(lambda tx: insert_key(tx, bot.wallet_id, name="demo"), wallet_id=bot.wallet_id)
+    set_channels(bot.ledger, bot.wallet_id, ["C0CALLS01"], actor="demo")
+    key = create_key(bot.ledger, bot.wallet_id, name="demo")
     info = {
         "url": url,
         "api_key": key,

@@ -17,7 +17,7 @@ from bot.logs import configure
 from bot.ports import Denied, Ok
 from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe.key_health import OtherMode, keep_mode, note_access
-from bot.wallets.wallets import OtherWorkspace
+from bot.wallets.workspaces import OtherWorkspace
 from ledger import StoreUnusable, SystemClock
 
 log = logging.getLogger("redbar")

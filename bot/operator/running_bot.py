@@ -14,7 +14,8 @@ from bot.reconciliation.run import NotReconciled
 from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.key_health import keep_mode
-from bot.wallets.wallets import Wallets
+from bot.wallets import platform_keys
+from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, Refused, StoreUnusable, SystemClock
 
 Say = Callable[[str], None]
@@ -24,7 +25,7 @@ def create_key(database_url: str, name: str, say: Say) -> int:
     """Make a platform key and print it once."""
 
     def alone(ledger: Ledger, wallets: Sequence[UUID]) -> Answer:
-        key = Wallets(ledger).create_key(wallets[0], name=name)
+        key = platform_keys.create_key(ledger, wallets[0], name=name)
         return {"key": key, "wallet_id": str(wallets[0])}
 
     answer = _asked(database_url, {"command": "key_create", "name": name}, alone)
@@ -126,7 +127,7 @@ def _asked(
     except StoreUnusable as problem:
         return {"error": str(problem)}
     try:
-        found = Wallets(ledger).all()
+        found = Workspaces(ledger).all()
         if not found:
             return {"error": "There is no wallet yet: start the bot once, so that it meets its workspace."}
         return alone(ledger, [workspace.wallet_id for workspace in found])

@@ -21,7 +21,7 @@ from bot.stripe.requests import Call
 from bot.tables import cards
 from bot.wallets import rules
 from bot.wallets.named_values import mark_once
-from bot.wallets.wallets import NoCard
+from bot.wallets.rules import NoCard
 from ledger import Ledger, Tx
 
 WARN_DAYS = (30, 7, 1)

@@ -23,7 +23,7 @@ from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import words_of
 from bot.stripe.requests import Call
 from bot.tables import intents, payments
-from bot.wallets.wallets import NoCard
+from bot.wallets.rules import NoCard
 from ledger import Currency, Ledger, Money, Refused, Tx, new_id, to_minor
 
 INTENT_LIFETIME = timedelta(hours=24)

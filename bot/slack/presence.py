@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.slack.answers import NOT_THIS_WORKSPACE
-from bot.wallets.wallets import REMOVED_BY_EVENT, Wallets
+from bot.wallets.workspaces import REMOVED_BY_EVENT, Workspaces
 from ledger import assert_outside_transaction
 
 log = logging.getLogger("redbar.slack")
@@ -45,8 +45,8 @@ class ListeningClient(WebClient):
 class Presence:
     """Stores whether the app is installed in our workspace."""
 
-    def __init__(self, wallets: Wallets, team_id: str, client: WebClient) -> None:
-        self._wallets = wallets
+    def __init__(self, workspaces: Workspaces, team_id: str, client: WebClient) -> None:
+        self._workspaces = workspaces
         self._team_id = team_id
         self._client = client
         self._asking = Lock()
@@ -55,13 +55,13 @@ class Presence:
     def gone(self, said: str) -> None:
         """Mark the workspace as removed: Slack rejects our token."""
         assert_outside_transaction()
-        if self._wallets.gone_by(self._team_id) is None:
+        if self._workspaces.gone_by(self._team_id) is None:
             log.error("Slack says %s: nothing is sent or charged until the app is installed again", said)
-            self._wallets.forget_workspace(self._team_id, said)
+            self._workspaces.forget(self._team_id, said)
 
     def came(self, team_id: str) -> None:
         """Ask Slack again when somebody of our workspace interacts while it counts as removed."""
-        if team_id == self._team_id and self._wallets.gone_by(team_id) is not None:
+        if team_id == self._team_id and self._workspaces.gone_by(team_id) is not None:
             self._ask()
 
     def look(self, now: datetime) -> None:
@@ -69,7 +69,7 @@ class Presence:
 
         After an uninstall event we do not ask: a person who installs the app again will interact with it.
         """
-        gone_by = self._wallets.gone_by(self._team_id)
+        gone_by = self._workspaces.gone_by(self._team_id)
         if gone_by is not None and gone_by not in REMOVED_BY_EVENT:
             self._ask()
 
@@ -87,4 +87,4 @@ class Presence:
                 log.warning("Slack could not be asked whether the app is installed")
             else:
                 log.warning("Slack accepts our token again: the workspace is served as before")
-                self._wallets.revive_workspace(self._team_id)
+                self._workspaces.revive(self._team_id)

@@ -17,7 +17,7 @@ from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.surfaces.read_models import Desk, automatic_facts, balance_facts, desk
 from bot.tables import alert_messages
-from bot.wallets.wallets import channels_of
+from bot.wallets.alert_channels import channels_of
 from ledger import (
     CreditKind,
     Episode,

@@ -37,8 +37,10 @@ from bot.surfaces.read_models import (
     whole_cents,
 )
 from bot.surfaces.rehearsal import rehearse
+from bot.wallets.alert_channels import channels_of
 from bot.wallets.people import People, Standpoint
-from bot.wallets.wallets import NoCard, Wallets, channels_of
+from bot.wallets.rules import NoCard, Rules
+from bot.wallets.workspaces import Workspaces
 from ledger import (
     MICROS,
     Automatic,
@@ -66,7 +68,8 @@ class Office:
     """What the surfaces are given."""
 
     ledger: Ledger
-    wallets: Wallets
+    workspaces: Workspaces
+    rules: Rules
     people: People
     payments: Payments
     charges: Charges

@@ -13,7 +13,7 @@ from bot.ports import Directory, NotNow, PersonSeen
 from bot.rights import Actor, Role
 from bot.tables import people
 from bot.wallets.named_values import mark_of, set_mark
-from bot.wallets.wallets import Wallets
+from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, Refused, Tx
 
 ASK_EVERY = timedelta(weeks=1)
@@ -49,14 +49,14 @@ class Standpoint:
 class People:
     """Answers who may do what, and keeps appointments."""
 
-    def __init__(self, ledger: Ledger, wallets: Wallets, directory: Directory) -> None:
+    def __init__(self, ledger: Ledger, workspaces: Workspaces, directory: Directory) -> None:
         self._ledger = ledger
-        self._wallets = wallets
+        self._workspaces = workspaces
         self.directory = directory
 
     def standpoint(self, actor: Actor, *, fresh: bool = False) -> Standpoint | None:
         """Say who somebody is; None when their workspace has no wallet here. `fresh` asks past the cache."""
-        workspace = self._wallets.of_team(actor.team_id, actor.enterprise_id)
+        workspace = self._workspaces.of_team(actor.team_id, actor.enterprise_id)
         if workspace is None:
             return None
         person = self.directory.person(actor.user_id, fresh=fresh)

@@ -20,8 +20,9 @@ from litestar import Litestar, Request, post
 from bot.app import open_ledger
 from bot.http.api import PlatformApi, UsageBody, platform_routes
 from bot.http.server import listen
+from bot.wallets.platform_keys import create_key
 from bot.wallets.usage import Usage
-from bot.wallets.wallets import Wallets
+from bot.wallets.workspaces import Workspaces
 from ledger import CreditKind, Currency, PostMoney, SystemClock
 from tests.benchmarks.contest import Contest, Done, Ratio, Work
 from tests.benchmarks.work import FILLED, key, until
@@ -40,12 +41,11 @@ async def noop(request: Request[Any, Any, Any]) -> dict[str, list[dict[str, str]
 def http_contest(folder: Path) -> Contest:
     """Post batches of 100 and single usages from 16 connections."""
     ledger = open_ledger(f"sqlite:///{folder / 'http.db'}", SystemClock())
-    wallets = Wallets(ledger)
-    wallet_id = wallets.open(
+    wallet_id = Workspaces(ledger).open(
         team_id="T1", enterprise_id="", name="Load", bot_user_id="U1", currency=Currency.of("USD"), zone="UTC"
     )
     ledger.carry_out(wallet_id, [PostMoney("stripe", "credit:pi_1", CreditKind.TOP_UP, FILLED, None)])
-    api_key = wallets.create_key(wallet_id, name="load")
+    api_key = create_key(ledger, wallet_id, name="load")
     app = Litestar([platform_routes(PlatformApi(ledger, Usage(ledger)), ledger), noop], logging_config=None)
     listening = listen(HOST, 0)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))

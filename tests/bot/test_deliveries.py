@@ -24,7 +24,7 @@ from bot.slack.client import SlackClient
 from bot.slack.senders.recipients import Recipients
 from bot.tables import deliveries
 from bot.wallets.people import People
-from bot.wallets.wallets import Wallets
+from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger
 from ledger.storage.schema import notices
 from tests.sandbox.slack_place import SettableClock
@@ -116,11 +116,11 @@ def post(tmp_path: Path) -> Iterator[Post]:
     """Three appointed people and no trouble."""
     clock = SettableClock()
     ledger = open_ledger(f"sqlite:///{tmp_path / 'redbar.db'}", clock)
-    wallets, workspace = Wallets(ledger), Workspace()
-    wallet_id = wallets.open(
+    workspaces, workspace = Workspaces(ledger), Workspace()
+    wallet_id = workspaces.open(
         team_id="T1", enterprise_id="", name="W", bot_user_id="B", currency=Currency.of("USD"), zone="UTC"
     )
-    people = People(ledger, wallets, workspace)
+    people = People(ledger, workspaces, workspace)
     people.appoint(wallet_id, billing_admins=NAMES[:2], finance=NAMES[2:], actor="U1")
     yield Post(ledger, clock, wallet_id, people, workspace)
     ledger.close()

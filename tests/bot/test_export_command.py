@@ -19,7 +19,7 @@ from sqlalchemy import insert
 from bot.__main__ import main
 from bot.app import open_ledger
 from bot.tables import payments
-from bot.wallets.wallets import Wallets
+from bot.wallets.workspaces import Workspaces
 from ledger import (
     OUTBOUND_CALL,
     USD,
@@ -68,7 +68,7 @@ def bot(tmp_path: Path) -> Iterator[Bot]:
     folder = tmp_path / "bot"
     folder.mkdir()
     ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", ManualClock())
-    wallet_id = Wallets(ledger).open(
+    wallet_id = Workspaces(ledger).open(
         team_id="T1", enterprise_id="", name="Acme", bot_user_id="U0", currency=USD, zone="America/New_York"
     )
     ledger.run(lambda tx: _paid(tx, wallet_id))

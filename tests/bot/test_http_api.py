@@ -10,7 +10,7 @@ import pytest
 import stripe
 
 from bot.operator import demo
-from bot.wallets.wallets import insert_key
+from bot.wallets.platform_keys import create_key
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World
 
@@ -46,9 +46,7 @@ def test_without_a_key_nothing_is_said(world: World) -> None:
 
 def test_a_key_does_only_what_its_scopes_say(world: World, running: demo.Demo) -> None:
     """A key for reading posts nothing."""
-    key = running.bot.ledger.run(
-        lambda tx: insert_key(tx, running.bot.wallet_id, name="reader", scopes=["read"])
-    )
+    key = create_key(running.bot.ledger, running.bot.wallet_id, name="reader", scopes=["read"])
     headers = {"Authorization": f"Bearer {key}"}
     assert world.client.get("/v1/wallet", headers=headers).status_code == 200
     assert world.client.post("/v1/usage", headers=headers, json=USAGE).status_code == 403

@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 from bot.app import open_ledger
 from bot.sandbox.slack.seed import TEAM, TEAM_NAME
 from bot.tables import cursors, workspaces
-from bot.wallets.wallets import OtherWorkspace, Wallets
+from bot.wallets.workspaces import OtherWorkspace, Workspaces
 from ledger import USD, Ledger, SystemClock
 from ledger.storage.schema import wallets
 from tests.faults.desk import open_beside
@@ -53,7 +53,7 @@ def books(url: str) -> Iterator[Ledger]:
 
 
 def _open(ledger: Ledger, team_id: str, name: str) -> Any:
-    return Wallets(ledger).open(
+    return Workspaces(ledger).open(
         team_id=team_id, enterprise_id="", name=name, bot_user_id="U0", currency=USD, zone="UTC"
     )
 
@@ -63,7 +63,7 @@ def test_another_workspace_is_refused_by_name(books: Ledger, dead: bool) -> None
     """Living or not; no row of the refused one is left, and the owner comes and goes as before."""
     mine = _open(books, "T0ALPHA", "Alpha Ltd")
     if dead:
-        Wallets(books).forget_workspace("T0ALPHA", "app_uninstalled")
+        Workspaces(books).forget("T0ALPHA", "app_uninstalled")
 
     with pytest.raises(OtherWorkspace, match=r"Alpha Ltd \(T0ALPHA\).*REDBAR_DATABASE_URL"):
         _open(books, "T0BETA", "Beta Inc")
@@ -138,7 +138,7 @@ def _race(urls: list[str], team_id: str, start: Any, said: Any) -> None:
         ledger = open_ledger(url, SystemClock())
         start.wait(60)
         try:
-            install = Wallets(ledger).install_id()
+            install = Workspaces(ledger).install_id()
             _open(ledger, team_id, f"Company {team_id}")
             answers.append(f"opened {install}")
         except OtherWorkspace as refusal:

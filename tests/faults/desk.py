@@ -22,7 +22,7 @@ from bot.ports import EventSeen, Ok
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, workspaces
-from bot.wallets.wallets import Wallets
+from bot.wallets.workspaces import Workspaces
 from ledger import (
     Automatic,
     Currency,
@@ -181,13 +181,13 @@ def desk_in(folder: Path, url: str = "") -> Iterator[Desk]:
     shop = Shop(stage, clock, folder)
     ledger = open_ledger(url or f"sqlite:///{folder / 'redbar.db'}", clock)
     gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
-    wallets = Wallets(ledger)
+    workspaces = Workspaces(ledger)
     served = Served("T1")
     payments = Payments(
-        ledger, gateway, served, install=wallets.install_id(), return_url="https://slack.example/"
+        ledger, gateway, served, install=workspaces.install_id(), return_url="https://slack.example/"
     )
     money_out = MoneyOut(ledger, gateway, payments)
-    wallet_id = wallets.open(
+    wallet_id = workspaces.open(
         team_id="T1", enterprise_id="", name="Orders", bot_user_id="U1", currency=DOLLARS.currency, zone="UTC"
     )
     cards = Cards(ledger, gateway, payments, served)

@@ -26,7 +26,8 @@ from bot.sandbox.document_store import DocumentStore
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.requests import NotReached
-from bot.wallets.wallets import Wallets
+from bot.wallets.rules import Rules
+from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, RechargeRule
 from tests.faults.fork import Ended, ForkServer
 from tests.faults.life import FIFTY, USD, Order, SharedClock
@@ -60,7 +61,7 @@ class Setting:
     ledger: Ledger
     payments: Payments
     news: News
-    wallets: Wallets
+    rules: Rules
     wallet_id: UUID
     known: int = 0
     card: str = ""
@@ -102,7 +103,7 @@ class Setting:
                 charges = Charges(self.ledger, self.payments, Served("T1"))
                 targets["charge"], _ = charges.prepare(self.wallet_id, FIFTY, actor="U1")
             case "automatic":
-                self.wallets.turn_on(
+                self.rules.turn_on(
                     self.wallet_id,
                     RechargeRule(threshold_micros=100_000_000, fixed_micros=50_000_000),
                     card_id=targets["detach"],
@@ -245,12 +246,12 @@ class Lane:
         self.clock.set(BEGAN)
         ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", self.clock)
         gateway = StripeGateway(KEY, f"{self.shop.base_url}/stripe")
-        wallets = Wallets(ledger)
+        workspaces = Workspaces(ledger)
         served = Served("T1")
         payments = Payments(
-            ledger, gateway, served, install=wallets.install_id(), return_url="https://slack.example/"
+            ledger, gateway, served, install=workspaces.install_id(), return_url="https://slack.example/"
         )
-        wallet_id = wallets.open(
+        wallet_id = workspaces.open(
             team_id="T1", enterprise_id="", name="Matrix", bot_user_id="U0", currency=USD, zone="UTC"
         )
         news = News(
@@ -262,7 +263,7 @@ class Lane:
             served,
             webhook=False,
         )
-        setting = Setting(self.shop, self.clock, ledger, payments, news, wallets, wallet_id)
+        setting = Setting(self.shop, self.clock, ledger, payments, news, Rules(ledger), wallet_id)
         targets = setting.prepare(name)
         ledger.close()
         gateway.close()

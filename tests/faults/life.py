@@ -31,7 +31,7 @@ from bot.stripe import requests as stripe_requests
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, cards, disputes, inbox, payments
 from bot.tables import calls as call_rows
-from bot.wallets.wallets import Wallets
+from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
 from ledger.storage.schema import transfers
 
@@ -209,9 +209,13 @@ class Life:
         astray = (order["operation"], self._others[way]) if way else None
         dies = (order["operation"], order["read_dies"])
         gateway = cast(PaymentGateway, Witness(self._ledger, self._real, astray, dies, say))
-        wallets, served = Wallets(self._ledger), Served("T1")
+        workspaces, served = Workspaces(self._ledger), Served("T1")
         self._payments = Payments(
-            self._ledger, gateway, served, install=wallets.install_id(), return_url="https://slack.example/"
+            self._ledger,
+            gateway,
+            served,
+            install=workspaces.install_id(),
+            return_url="https://slack.example/",
         )
         self._charges = Charges(self._ledger, self._payments, served)
         self._recharge = Recharge(self._ledger, self._payments, served)
@@ -231,7 +235,7 @@ class Life:
             self._payments,
             money_out,
             served,
-            install=wallets.install_id(),
+            install=workspaces.install_id(),
             count_reads=self._news.count_reads,
         )
         self._wallet_id = UUID(order["wallet_id"])

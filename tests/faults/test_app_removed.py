@@ -16,7 +16,7 @@ from bot.payments.top_ups import Charges
 from bot.served import AppRemoved
 from bot.tables import calls, payments
 from bot.timers import Upkeep
-from bot.wallets.wallets import Wallets
+from bot.wallets.workspaces import Workspaces
 from ledger import Waiting
 from ledger.storage.schema import notices
 from tests.faults.desk import DOLLARS, Desk, desk_in, rule_on
@@ -39,11 +39,11 @@ class Company:
 
     def remove(self) -> None:
         """Remove the app."""
-        Wallets(self.desk.ledger).forget_workspace(TEAM, "app_uninstalled")
+        Workspaces(self.desk.ledger).forget(TEAM, "app_uninstalled")
 
     def reinstall(self) -> None:
         """Install it again."""
-        Wallets(self.desk.ledger).revive_workspace(TEAM)
+        Workspaces(self.desk.ledger).revive(TEAM)
 
     def charged(self) -> list[int]:
         """Give what the saved card was charged, in dollars."""
@@ -291,17 +291,17 @@ def test_nobody_is_reminded_while_the_app_is_removed(company: Company) -> None:
 
 def test_an_event_overrules_an_error_and_a_start_clears_both(company: Company) -> None:
     """Only an event says for certain that the app was removed; an error after it says nothing more."""
-    wallets = Wallets(company.desk.ledger)
-    wallets.forget_workspace(TEAM, "invalid_auth")
-    assert wallets.gone_by(TEAM) == "invalid_auth"
-    wallets.forget_workspace(TEAM, "app_uninstalled")
-    wallets.forget_workspace(TEAM, "token_revoked")
-    assert wallets.gone_by(TEAM) == "app_uninstalled"
-    assert wallets.of_team(TEAM) is None
+    workspaces = Workspaces(company.desk.ledger)
+    workspaces.forget(TEAM, "invalid_auth")
+    assert workspaces.gone_by(TEAM) == "invalid_auth"
+    workspaces.forget(TEAM, "app_uninstalled")
+    workspaces.forget(TEAM, "token_revoked")
+    assert workspaces.gone_by(TEAM) == "app_uninstalled"
+    assert workspaces.of_team(TEAM) is None
 
-    wallets.open(
+    workspaces.open(
         team_id=TEAM, enterprise_id="", name="Orders", bot_user_id="U1", currency=DOLLARS.currency, zone="UTC"
     )
-    assert wallets.gone_by(TEAM) is None
-    wallets.forget_workspace(TEAM, "invalid_auth")
-    assert wallets.gone_by(TEAM) == "invalid_auth"
+    assert workspaces.gone_by(TEAM) is None
+    workspaces.forget(TEAM, "invalid_auth")
+    assert workspaces.gone_by(TEAM) == "invalid_auth"

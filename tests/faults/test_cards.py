@@ -9,7 +9,7 @@ from bot.notices import CardExpiring, CardGone
 from bot.payments.cards import due_warning, last_day
 from bot.surfaces.read_models import card_facts
 from bot.tables import calls
-from bot.wallets.wallets import NoCard
+from bot.wallets.rules import NoCard
 from ledger import Automatic
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
 from tests.sandbox.stripe_place import MASTERCARD, VISA

@@ -32,7 +32,8 @@ from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import note_access
 from bot.tables import NIL_WALLET, breaks, cards, inbox
-from bot.wallets.wallets import Wallets
+from bot.wallets.platform_keys import create_key
+from bot.wallets.workspaces import Workspaces
 from ledger import USD, Automatic, Money, PostUsage, RechargeRule, Tx
 from ledger.storage.schema import wallets
 from tests.faults.desk import open_beside
@@ -113,7 +114,7 @@ def _second(folder: Path) -> Iterator[Second]:
             books, gateway = running.bot.ledger, running.bot.gateway
             wallet_id = open_beside(books, TEAM)
             served = Served(TEAM)
-            install = Wallets(books).install_id()
+            install = Workspaces(books).install_id()
             payments = Payments(books, gateway, served, install=install, return_url="https://slack.example/")
             money_out = MoneyOut(books, gateway, payments)
             news = News(
@@ -125,7 +126,7 @@ def _second(folder: Path) -> Iterator[Second]:
                 served,
                 webhook=True,
             )
-            key = Wallets(books).create_key(wallet_id, name="beta")
+            key = create_key(books, wallet_id, name="beta")
             second = Second(running, world, wallet_id, payments, news, key)
             _give_work(second)
             yield second

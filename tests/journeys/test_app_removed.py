@@ -15,6 +15,7 @@ from bot.operator import demo
 from bot.payments.operator_stop import switch_charges
 from bot.sandbox.slack.seed import APP, TEAM
 from bot.slack.presence import ASK_SECONDS
+from bot.wallets.workspaces import Workspaces
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown, until
 
@@ -62,7 +63,7 @@ class Company:
     @property
     def gone_by(self) -> str | None:
         """What Slack said of the app's removal."""
-        return self.running.bot.office.wallets.gone_by(TEAM)
+        return Workspaces(self.running.bot.ledger).gone_by(TEAM)
 
     def charged(self) -> list[int]:
         """Give every charge, in dollars."""

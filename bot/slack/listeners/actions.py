@@ -122,7 +122,7 @@ def open_automatic(at: Desk) -> None:
 def automatic_off(at: Desk) -> None:
     """Turn automatic payments off; finance may, since stopping is always safe."""
     who = at.require()
-    at.office.wallets.turn_off(who.wallet_id, actor=at.actor.user_id)
+    at.office.rules.turn_off(who.wallet_id, actor=at.actor.user_id)
     at.tell(automatic_views.automatic_state(at.office.automatic(who.wallet_id)))
     at.refresh_home()
 

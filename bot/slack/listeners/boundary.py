@@ -185,7 +185,7 @@ def log_incident() -> str:
 
 def not_entitled(front: Front, actor: Actor, role: Role) -> Message:
     """Say whom to ask, the same whatever the wallet's state; people from outside learn nothing."""
-    workspace = front.office.wallets.of_team(actor.team_id, actor.enterprise_id)
+    workspace = front.office.workspaces.of_team(actor.team_id, actor.enterprise_id)
     if role is Role.OUTSIDER or workspace is None:
         return status.not_here()
     return status.whom_to_ask(front.office.people.facts(workspace.wallet_id))

@@ -167,7 +167,7 @@ def withdraw(at: Desk, value: str) -> None:
 
 def new_link(at: Desk, value: str) -> None:
     """Renew a request to connect a card; whoever has the message may, since it charges nothing."""
-    workspace = at.office.wallets.of_team(at.actor.team_id, at.actor.enterprise_id)
+    workspace = at.office.workspaces.of_team(at.actor.team_id, at.actor.enterprise_id)
     assert workspace is not None
     payment = at.office.payments.look(workspace.wallet_id, UUID(value))
     if payment is None or at.actor.user_id not in (payment.payer, payment.asked_by):
@@ -183,7 +183,7 @@ def new_link(at: Desk, value: str) -> None:
 
 def remove_card(at: Desk, value: str) -> None:
     """Take a card out for good; whoever connected it may, whatever their role."""
-    workspace = at.office.wallets.of_team(at.actor.team_id, at.actor.enterprise_id)
+    workspace = at.office.workspaces.of_team(at.actor.team_id, at.actor.enterprise_id)
     assert workspace is not None
     if at.office.cards.connected_by(workspace.wallet_id, value) != at.actor.user_id:
         at.require(manage=True)
@@ -237,7 +237,7 @@ def open_page(at: Desk, value: str) -> None:
 
 def ask_for_access(at: Desk, value: str) -> None:
     """Tell the admins that somebody would like to see billing; once a week at the most."""
-    workspace = at.office.wallets.of_team(at.actor.team_id, at.actor.enterprise_id)
+    workspace = at.office.workspaces.of_team(at.actor.team_id, at.actor.enterprise_id)
     who = at.office.people.standpoint(at.actor)
     if workspace is None or who is None or who.role.sees:
         return

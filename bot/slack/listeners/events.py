@@ -30,12 +30,12 @@ def register(bolt: App, front: Front) -> None:
 
     @bolt.event("app_uninstalled")
     def hear_uninstalled(body: Body) -> None:
-        front.office.wallets.forget_workspace(actor_of(body).team_id, "app_uninstalled")
+        front.office.workspaces.forget(actor_of(body).team_id, "app_uninstalled")
 
     @bolt.event("tokens_revoked")
     def hear_revoked(body: Body, event: Body) -> None:
         if (event.get("tokens") or {}).get("bot"):
-            front.office.wallets.forget_workspace(actor_of(body).team_id, "tokens_revoked")
+            front.office.workspaces.forget(actor_of(body).team_id, "tokens_revoked")
 
 
 def open_home(desk: Desk) -> None:

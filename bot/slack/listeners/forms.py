@@ -12,6 +12,7 @@ from bot.slack.listeners.boundary import Body, Desk, Front, guarded, log_inciden
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import errors, money_in
 from bot.slack.views.blocks import View
+from bot.wallets.alert_channels import set_channels
 from bot.wallets.people import NotEntitled
 from ledger import (
     AmountUnreadable,
@@ -197,7 +198,7 @@ def automatic(at: Desk, values: Values) -> Answer:
     if backup_id == card_id:
         raise FieldsWrong({str(Act.BACKUP): "The backup has to be another card."})
     try:
-        wish = at.office.wallets.keep_wish(
+        wish = at.office.rules.keep_pending(
             who.wallet_id,
             rule,
             card_id=card_id,
@@ -230,7 +231,7 @@ def confirm_automatic(at: Desk, values: Values) -> Answer:
     """Turn the rule on; what it charges at once follows from the ledger."""
     who = at.require(manage=True)
     intent_id = str(at.body["view"]["private_metadata"])
-    at.office.wallets.turn_on_wish(who.wallet_id, intent_id, actor=at.actor.user_id)
+    at.office.rules.turn_on_pending(who.wallet_id, intent_id, actor=at.actor.user_id)
 
     def charge_now(desk: Desk) -> None:
         standpoint = desk.require(manage=True)
@@ -263,7 +264,7 @@ def alerts(at: Desk, values: Values) -> Answer:
     """Set where alerts go."""
     who = at.require(manage=True)
     channels = _list(values, Act.CHANNELS, "selected_conversations")
-    at.office.wallets.set_channels(who.wallet_id, channels, actor=at.actor.user_id)
+    set_channels(at.office.ledger, who.wallet_id, channels, actor=at.actor.user_id)
     return {}, lambda desk: _then_home(desk)
 
 
