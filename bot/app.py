@@ -37,13 +37,12 @@ from bot.settings import Settings
 from bot.slack.client import SlackClient
 from bot.slack.homes import Homes
 from bot.slack.listeners import register
-from bot.slack.listeners.boundary import Front
+from bot.slack.listeners.interaction import Context
 from bot.slack.people_directory import SlackDirectory
 from bot.slack.presence import ListeningClient, Presence
 from bot.slack.senders.table import Senders
 from bot.stripe.gateway import StripeGateway
-from bot.surfaces.episodes import Alerts
-from bot.surfaces.office import Office
+from bot.surfaces.episodes import Episodes
 from bot.timers import Upkeep
 from bot.wallets import platform_keys
 from bot.wallets.people import People
@@ -64,7 +63,8 @@ class Redbar:
 
     settings: Settings
     ledger: Ledger
-    office: Office
+    people: People
+    payments: Payments
     gateway: StripeGateway
     bolt: App
     http: Litestar
@@ -136,32 +136,44 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     client = ListeningClient(gone=presence.gone, **reach)
     gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
     return_url = return_url or f"https://app.slack.com/client/{team_id}"
-    office = _office(ledger, gateway, client, workspaces, served, return_url)
-    money_out = MoneyOut(ledger, gateway, office.payments)
+    payments = Payments(ledger, gateway, served, install=workspaces.install_id(), return_url=return_url)
+    recharge = Recharge(ledger, payments, served)
+    cards = Cards(ledger, gateway, payments, served)
+    money_out = MoneyOut(ledger, gateway, payments)
     webhook = bool(settings.stripe_webhook_secret)
-    news = News(ledger, gateway, office.payments, money_out, office.cards, served, webhook=webhook)
-    reconciliation = _reconciliation(ledger, gateway, office.payments, money_out, workspaces, served, news)
-    upkeep = Upkeep(ledger, served, office.payments, office.recharge, news)
-    slack = SlackClient(client, time.sleep)
-    senders = Senders(office, slack)
-    homes = Homes(office, slack, first_admin=settings.billing_admin)
-    courier = Courier(ledger, upkeep.heard, senders.deliver, served)
+    news = News(ledger, gateway, payments, money_out, cards, served, webhook=webhook)
+    reconciliation = _reconciliation(ledger, gateway, payments, money_out, workspaces, served, news)
+    upkeep = Upkeep(ledger, served, payments, recharge, news)
+    context = _context(
+        settings,
+        ledger,
+        client,
+        presence,
+        workspaces,
+        payments,
+        Charges(ledger, payments, served),
+        recharge,
+        cards,
+        link_opened=news.pressed,
+    )
+    courier = Courier(ledger, upkeep.heard, context.senders.deliver, served)
     bolt, executors = _bolt(settings, client)
-    register(bolt, Front(office, slack, homes, senders, client, presence, news.pressed))
-    refresh = _refresh(served, ledger, senders, homes, team_id, wallet_id)
-    jobs = _jobs(settings, upkeep, reconciliation, office.cards, courier, presence, refresh)
+    register(bolt, context)
+    refresh = _refresh(served, ledger, context.senders, context.homes, team_id, wallet_id)
+    jobs = _jobs(settings, upkeep, reconciliation, cards, courier, presence, refresh)
     clockwork = Clockwork(clock, jobs)
     http = _http(settings, ledger, news, bolt, clockwork)
     return Redbar(
         settings,
         ledger,
-        office,
+        context.people,
+        payments,
         gateway,
         bolt,
         http,
         clockwork,
         courier,
-        senders,
+        context.senders,
         upkeep,
         reconciliation,
         served,
@@ -197,7 +209,7 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
         what, note = str(wish["what"]), str(wish["note"])
         if not wish["credit"]:
             return {"words": leave_be(bot.ledger, what, note)}
-        by_hand = ByHand(bot.ledger, bot.gateway, bot.office.payments)
+        by_hand = ByHand(bot.ledger, bot.gateway, bot.payments)
         wallet_id = chosen_wallet([bot.wallet_id], str(wish["wallet"]))
         return {"words": by_hand.credit(wallet_id, what, note)}
 
@@ -241,31 +253,39 @@ def _reconciliation(
     )
 
 
-def _office(
+def _context(
+    settings: Settings,
     ledger: Ledger,
-    gateway: StripeGateway,
     client: WebClient,
+    presence: Presence,
     workspaces: Workspaces,
-    served: Served,
-    return_url: str,
-) -> Office:
-    payments = Payments(ledger, gateway, served, install=workspaces.install_id(), return_url=return_url)
+    payments: Payments,
+    charges: Charges,
+    recharge: Recharge,
+    cards: Cards,
+    *,
+    link_opened: Callable[[], None],
+) -> Context:
     people = People(ledger, workspaces, SlackDirectory(client))
-    recharge = Recharge(ledger, payments, served)
-    charges = Charges(ledger, payments, served)
-    alerts = Alerts(ledger, recharge, charges)
-    cards = Cards(ledger, gateway, payments, served)
-    return Office(
-        ledger,
-        workspaces,
-        Rules(ledger),
-        people,
-        payments,
-        charges,
-        recharge,
-        alerts,
-        PostedMessages(ledger),
-        cards,
+    episodes, posted = Episodes(ledger, recharge, charges), PostedMessages(ledger)
+    slack = SlackClient(client, time.sleep)
+    return Context(
+        ledger=ledger,
+        workspaces=workspaces,
+        people=people,
+        rules=Rules(ledger),
+        payments=payments,
+        charges=charges,
+        recharge=recharge,
+        cards=cards,
+        episodes=episodes,
+        posted=posted,
+        slack=slack,
+        homes=Homes(ledger, slack, people, recharge, posted, first_admin=settings.billing_admin),
+        senders=Senders(ledger, slack, people, payments, charges, recharge, cards, episodes, posted),
+        client=client,
+        presence=presence,
+        link_opened=link_opened,
     )
 
 

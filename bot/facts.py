@@ -68,7 +68,7 @@ class AutomaticFacts:
     backup: CardFacts | None
     charges_today: int
     pause_reason: str
-    held_sentence: str
+    blocked_sentence: str
     """Why no charge is made now although money is below the threshold; empty otherwise."""
     trouble: str
 
@@ -227,7 +227,7 @@ class OfferFacts:
 class ChargeFacts:
     """A charge of the saved card that somebody is about to confirm."""
 
-    intent_id: str
+    one_time_action_id: str
     amount: Money
     card: CardFacts
 
@@ -326,7 +326,7 @@ class AutomaticFormFacts:
 class AutomaticConfirmFacts:
     """What turning the rule on means, before it is done."""
 
-    intent_id: str
+    one_time_action_id: str
     rule: RechargeRule
     currency: str
     card: CardFacts

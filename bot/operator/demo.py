@@ -277,7 +277,7 @@ def _first_start(data: Path, url: str, bot: Redbar) -> dict[str, Any]:
             _write_private(path, info)
         return info
     people = {one.handle: one.user_id for one in PEOPLE}
-    bot.office.people.appoint(
+    bot.people.appoint(
         bot.wallet_id,
         billing_admins=[people["owner"], people["admin"]],
         finance=[people["finance"]],

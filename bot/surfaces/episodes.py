@@ -15,7 +15,10 @@ from bot.delivering.deliveries import CHANNEL
 from bot.facts import AlertFacts, ChargeFacts
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
-from bot.surfaces.read_models import Desk, automatic_facts, balance_facts, desk
+from bot.surfaces.automatic import automatic_facts
+from bot.surfaces.balance import balance_facts
+from bot.surfaces.figures import offered_amount, phase_of
+from bot.surfaces.snapshot import snapshot_of
 from bot.tables import alert_messages
 from bot.wallets.alert_channels import channels_of
 from ledger import (
@@ -24,16 +27,12 @@ from ledger import (
     Ledger,
     Level,
     Money,
-    Standing,
     Tx,
     WalletResumed,
     episode,
     last_episode,
-    rounded_up_to_major,
     transfer_by_key,
 )
-
-CHARGE_MIN_MICROS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Posted:
     acknowledged_by: str
 
 
-class Alerts:
+class Episodes:
     """Says what every audience of an episode should be shown."""
 
     def __init__(self, ledger: Ledger, recharge: Recharge, charges: Charges) -> None:
@@ -66,23 +65,22 @@ class Alerts:
 
     def facts(self, wallet_id: UUID, episode_id: UUID, *, resumed: WalletResumed | None = None) -> AlertFacts:
         """Say how an episode stands at this instant. `resumed` is the notice that ended it, where one did."""
-        with self._ledger.reading() as connection:
-            at = desk(self._ledger, connection, wallet_id)
-            found = episode(connection, wallet_id, episode_id)
+        with snapshot_of(self._ledger, wallet_id) as snapshot:
+            found = episode(snapshot.connection, wallet_id, episode_id)
             assert found is not None, "a notice and its episode are committed together"
-            balance = balance_facts(at)
-            automatic = automatic_facts(at, self._recharge)
-            amount = _offered(at) if found.closed_at is None else None
+            balance = balance_facts(snapshot)
+            automatic = automatic_facts(snapshot, self._recharge)
+            amount = offered_amount(snapshot.policy, balance.available) if found.closed_at is None else None
             facts = AlertFacts(
                 level=found.level,
-                phase=_phase(found, balance.standing),
+                phase=phase_of(found, balance.standing),
                 balance=balance,
                 automatic=automatic,
                 opened_at=found.opened_at,
                 resumed_at=found.closed_at,
                 stopped_for=_stopped_for(resumed),
-                grace_cost=at.money(resumed.grace_cost_micros) if resumed is not None else None,
-                paid_line=_paid_line(connection, wallet_id, resumed),
+                grace_cost=snapshot.money(resumed.grace_cost_micros) if resumed is not None else None,
+                paid_line=_paid_line(snapshot.connection, wallet_id, resumed),
                 charge=None,
                 acknowledged_by="",
                 episode_id=str(episode_id),
@@ -90,8 +88,9 @@ class Alerts:
         if amount is None or automatic.card is None:
             return facts
         card = automatic.card
-        intent_id = self._charges.offer(wallet_id, episode_id, amount, card_id=card.card_id)
-        return replace(facts, charge=ChargeFacts(intent_id=intent_id, amount=amount, card=card))
+        one_time_action_id = self._charges.offer(wallet_id, episode_id, amount, card_id=card.card_id)
+        charge = ChargeFacts(one_time_action_id=one_time_action_id, amount=amount, card=card)
+        return replace(facts, charge=charge)
 
     # --- Messages posted -----------------------------------------------------------------------------------
 
@@ -152,27 +151,6 @@ class Alerts:
         with self._ledger.reading() as connection:
             found = last_episode(connection, wallet_id)
         return found if found is not None and found.closed_at is None else None
-
-
-def _offered(at: Desk) -> Money:
-    """Give what a button offers to charge: what brings the wallet back to where it should be."""
-    rule = at.policy.rule
-    available = at.view.available_micros
-    if rule is None:
-        gap = 4 * at.policy.warning_min_micros - available
-    elif rule.fixed_micros is not None:
-        gap = max(rule.fixed_micros, rule.threshold_micros - available)
-    else:
-        gap = (rule.target_micros or 0) - available
-    return rounded_up_to_major(at.money(max(CHARGE_MIN_MICROS, gap)))
-
-
-def _phase(found: Episode, standing: Standing) -> str:
-    if found.closed_at is not None:
-        return "restored" if found.level is Level.ZERO else "recovered"
-    if found.level is not Level.ZERO:
-        return "low"
-    return "paused" if standing is Standing.PAUSED else "counting"
 
 
 def _stopped_for(resumed: WalletResumed | None) -> timedelta | None:

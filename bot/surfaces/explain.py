@@ -1,7 +1,7 @@
 """The whole story of a reference, a payment, an object of Stripe's, a call or a task: what happened, and what is so.
 
-Only reads, beside a running bot. A payment's story is gathered from its row, its calls to Stripe, the news of it, the
-transfers that carry its reference, and what people were told; a call's from its hold and its transfers.
+Only reads, beside a running bot. A payment's story is gathered from its row, its requests to Stripe, the news of it,
+the transfers that carry its reference, and what people were told; a call's from its hold and its transfers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -134,8 +134,8 @@ class _Teller:
 
     def _of_payment(self, payment: Payment) -> Story:
         moments = [
-            *self._wish(payment),
-            *self._calls(payment),
+            *self._asked_for(payment),
+            *self._stripe_requests(payment),
             *self._news(payment),
             *self._moved(payment),
             *self._disputed(payment),
@@ -157,7 +157,7 @@ class _Teller:
         way = {"page": "on a page of Stripe's", "link": "by a link", "saved_card": "with the saved card"}
         return f"{kind[payment.purpose]} of {payment.amount} {way[payment.way]}"
 
-    def _wish(self, payment: Payment) -> Iterator[Moment]:
+    def _asked_for(self, payment: Payment) -> Iterator[Moment]:
         itself = "Put in by the operator" if _is_by_hand(payment) else "Asked for by Redbar itself"
         by = f"Asked for by {payment.asked_by}" if payment.asked_by else itself
         to = f", of {payment.payer}" if payment.payer else ""
@@ -177,7 +177,7 @@ class _Teller:
     def _card(self, card_id: str) -> str:
         return card_words(self._connection, self._wallet_id, card_id)
 
-    def _calls(self, payment: Payment) -> Iterator[Moment]:
+    def _stripe_requests(self, payment: Payment) -> Iterator[Moment]:
         rows = self._connection.execute(
             select(calls).where(
                 calls.c.wallet_id == self._wallet_id, calls.c.payment_id == payment.payment_id

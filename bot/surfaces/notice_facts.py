@@ -1,34 +1,40 @@
 """What the message about a notice shows beside the notice itself, each read in one transaction."""
 
+from dataclasses import replace
 from uuid import UUID
 
-from bot.facts import CardFacts, FailureFacts, RequestFacts
-from bot.notices import RechargeFailed
+from sqlalchemy import select
+
+from bot.facts import AutomaticFacts, CardFacts, DisputeFacts, FailureFacts, RefundFacts, RequestFacts
+from bot.notices import DisputeChanged, RechargeFailed, RefundBooked
 from bot.payment_rows import Payment
 from bot.payment_state import State
-from bot.payments.recharge import card_words
+from bot.payments.recharge import Recharge, card_words
 from bot.stripe.declines import words_of
-from bot.surfaces.read_models import balance_facts, card_facts, desk, request_facts
-from ledger import Automatic, Ledger
+from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id
+from bot.surfaces.balance import balance_facts
+from bot.surfaces.requests import request_facts
+from bot.surfaces.snapshot import snapshot_of
+from bot.tables import disputes
+from ledger import Automatic, Ledger, Money, policy_of
 
 
 def after_stop_count(ledger: Ledger, wallet_id: UUID) -> int:
     """Count what was started although the wallet refused it."""
-    with ledger.reading() as connection:
-        return balance_facts(desk(ledger, connection, wallet_id)).after_stop_count
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        return balance_facts(snapshot).after_stop_count
 
 
 def request_now(ledger: Ledger, payment: Payment) -> RequestFacts:
     """Give a request as it stands at this instant."""
-    with ledger.reading() as connection:
-        return request_facts(desk(ledger, connection, payment.wallet_id), payment)
+    with snapshot_of(ledger, payment.wallet_id) as snapshot:
+        return request_facts(snapshot, payment)
 
 
 def saved_card(ledger: Ledger, wallet_id: UUID, card_id: str) -> CardFacts | None:
     """Give a saved card; None when it was removed since."""
     with ledger.reading() as connection:
-        cards = card_facts(connection, wallet_id)
-    return next((one for one in cards.values() if one.card_id == card_id), None)
+        return card_with_id(connection, wallet_id, card_id)
 
 
 def removed_card_and_main(ledger: Ledger, wallet_id: UUID, card_id: str) -> tuple[str, str]:
@@ -49,12 +55,11 @@ def failure_facts(
     ledger: Ledger, notice: RechargeFailed, payment: Payment, rescue: Payment | None
 ) -> FailureFacts:
     """Say why an automatic payment failed and what follows. `rescue` is the hosted page that can be paid instead."""
-    with ledger.reading() as connection:
-        at = desk(ledger, connection, payment.wallet_id)
-        card = card_words(connection, payment.wallet_id, payment.card_id)
-        lasts_until = balance_facts(at).lasts_until
-        backup = card_facts(connection, payment.wallet_id).get("backup")
-        pay = request_facts(at, rescue) if rescue is not None else None
+    with snapshot_of(ledger, payment.wallet_id) as snapshot:
+        card = card_words(snapshot.connection, payment.wallet_id, payment.card_id)
+        lasts_until = balance_facts(snapshot).lasts_until
+        backup = card_facts(snapshot.connection, payment.wallet_id).get("backup")
+        pay = request_facts(snapshot, rescue) if rescue is not None else None
     assert payment.amount is not None
     needs_action = payment.state is State.WAITING
     return FailureFacts(
@@ -69,5 +74,60 @@ def failure_facts(
         lasts_until=lasts_until,
         pay=pay,
         backup=str(backup) if backup is not None and backup.card_id != payment.card_id else "",
-        zone=at.view.zone,
+        zone=snapshot.zone,
+    )
+
+
+def rule_before_and_after(
+    ledger: Ledger, recharge: Recharge, wallet_id: UUID, before_version: int, after_version: int
+) -> tuple[AutomaticFacts, AutomaticFacts]:
+    """Give automatic payments as two versions of the policy had them."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        now = automatic_facts(snapshot, recharge)
+        found = [
+            policy_of(snapshot.connection, wallet_id, version) for version in (before_version, after_version)
+        ]
+    before, after = (
+        replace(now, state=policy.automatic, rule=policy.rule, pause_reason=policy.pause_reason)
+        for policy in found
+    )
+    return before, after
+
+
+def refund_facts(ledger: Ledger, payment: Payment, notice: RefundBooked) -> RefundFacts:
+    """Give what a refund did to the wallet."""
+    with ledger.reading() as connection:
+        view, _ = ledger.look(connection, payment.wallet_id)
+    return RefundFacts(
+        ref=payment.ref,
+        refund_id=notice.refund_id,
+        amount=Money(notice.amount_micros, payment.currency),
+        card=payment.paid_with,
+        failed=notice.failed,
+        balance=Money(view.balance_micros, payment.currency),
+    )
+
+
+def dispute_facts(ledger: Ledger, payment: Payment, notice: DisputeChanged) -> DisputeFacts:
+    """Give what a dispute, a bank's question or a suspicion means for the wallet."""
+    with ledger.reading() as connection:
+        view, policy = ledger.look(connection, payment.wallet_id)
+        row = connection.execute(
+            select(disputes.c.amount_micros, disputes.c.due_at).where(
+                disputes.c.wallet_id == payment.wallet_id, disputes.c.dispute_id == notice.dispute_id
+            )
+        ).one()
+    return DisputeFacts(
+        ref=payment.ref,
+        dispute_id=notice.dispute_id,
+        status=notice.status,
+        amount=Money(row.amount_micros, payment.currency),
+        card=payment.paid_with,
+        paid_at=payment.settled_at,
+        moved_out=notice.moved_micros < 0,
+        moved_back=notice.moved_micros > 0,
+        balance=Money(view.balance_micros, payment.currency),
+        automatic=policy.automatic,
+        due_by=row.due_at,
+        zone=view.zone,
     )

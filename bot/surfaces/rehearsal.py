@@ -1,12 +1,12 @@
-"""What a rule would have done over the last 30 days. Pure but for `rehearse`, which reads the rollups."""
+"""What a rule would have done over the last 30 days, played again from the sums of each hour. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.facts import RehearsalFacts
-from bot.surfaces.read_models import CREDIT_KINDS, Desk
+from bot.surfaces.figures import CREDIT_KINDS
 from ledger import (
     Automatic,
     CreditKind,
@@ -15,11 +15,12 @@ from ledger import (
     RechargePast,
     RechargeRule,
     WalletPolicy,
-    hours_of,
     recharge_decision,
 )
 
 DAYS = 30
+HourSum = tuple[str, int, str, int]
+"""Day, hour, kind and amount in micro-units, as the rollups keep them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,39 +33,47 @@ class Hour:
     paid_micros: int
 
 
-def rehearse(at: Desk, rule: RechargeRule) -> RehearsalFacts:
-    """Play the last 30 days again with a rule, and without automatic payments."""
-    zone = ZoneInfo(at.view.zone)
-    first = (at.now.astimezone(zone) - timedelta(days=DAYS)).date()
-    rows = hours_of(at.connection, at.view.wallet_id, first.isoformat())
-    hours: dict[tuple[str, int], list[int]] = {}
-    change = 0
-    for day, hour, kind, amount in rows:
-        sums = hours.setdefault((day, hour), [0, 0])
-        change += amount
-        if kind not in CREDIT_KINDS:
-            sums[0] -= amount
-        elif kind != CreditKind.RECHARGE.value:
-            sums[1] += amount
-    played = [
-        Hour(
-            datetime.combine(date.fromisoformat(day), datetime.min.time(), zone) + timedelta(hours=hour),
-            day,
-            *sums,
-        )
-        for (day, hour), sums in sorted(hours.items())
-    ]
-    start = at.view.balance_micros - change
-    days = len({hour.day for hour in played})
-    charges, most, zeros_with = play(played, start, rule)
-    _, _, zeros_without = play(played, start, None)
+def first_day(now: datetime, zone: str) -> str:
+    """Give the local day on which a rehearsal begins."""
+    return (now.astimezone(ZoneInfo(zone)) - timedelta(days=DAYS)).date().isoformat()
+
+
+def rehearsed(sums: Iterable[HourSum], balance: Money, rule: RechargeRule, zone: str) -> RehearsalFacts:
+    """Play some hours up to now again, with a rule and without automatic payments."""
+    hours, change = hours_played(sums, zone)
+    start = balance.micros - change
+    charges, most, zeros_with = play(hours, start, rule)
+    _, _, zeros_without = play(hours, start, None)
     return RehearsalFacts(
-        days=min(days, DAYS),
+        days=min(len({hour.day for hour in hours}), DAYS),
         charges=charges,
-        most_in_a_day=Money(most, at.currency),
+        most_in_a_day=Money(most, balance.currency),
         zeros_with_rule=zeros_with,
         zeros_without=zeros_without,
     )
+
+
+def hours_played(sums: Iterable[HourSum], zone: str) -> tuple[list[Hour], int]:
+    """Give the hours without what the rule of then paid in, and by how much the balance changed in all."""
+    local = ZoneInfo(zone)
+    hours: dict[tuple[str, int], list[int]] = {}
+    change = 0
+    for day, hour, kind, amount in sums:
+        of_hour = hours.setdefault((day, hour), [0, 0])
+        change += amount
+        if kind not in CREDIT_KINDS:
+            of_hour[0] -= amount
+        elif kind != CreditKind.RECHARGE.value:
+            of_hour[1] += amount
+    played = [
+        Hour(
+            datetime.combine(date.fromisoformat(day), datetime.min.time(), local) + timedelta(hours=hour),
+            day,
+            *of_hour,
+        )
+        for (day, hour), of_hour in sorted(hours.items())
+    ]
+    return played, change
 
 
 def play(hours: Sequence[Hour], start_micros: int, rule: RechargeRule | None) -> tuple[int, int, int]:

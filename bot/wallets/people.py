@@ -105,14 +105,18 @@ class People:
             raise NotNow("the workspace names no owner")
         return found
 
+    def require_full_member(self, user_id: str) -> None:
+        """Let through full members of the workspace alone, asked of afresh. Refuses: CannotAppoint."""
+        person = self.directory.person(user_id, fresh=True)
+        if person is None or person.is_outside:
+            raise CannotAppoint(user_id)
+
     def appoint(
         self, wallet_id: UUID, *, billing_admins: Sequence[str], finance: Sequence[str], actor: str
     ) -> None:
         """Set who is appointed. Refuses: CannotAppoint."""
         for user_id in (*billing_admins, *finance):
-            person = self.directory.person(user_id, fresh=True)
-            if person is None or person.is_outside:
-                raise CannotAppoint(user_id)
+            self.require_full_member(user_id)
         wanted = dict.fromkeys(finance, Role.FINANCE) | dict.fromkeys(billing_admins, Role.BILLING_ADMIN)
         self._ledger.run(lambda tx: _appoint(tx, wallet_id, wanted, actor), wallet_id=wallet_id)
 

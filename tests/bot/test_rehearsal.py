@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.surfaces.rehearsal import Hour, play
-from ledger import RechargeRule
+from bot.facts import RehearsalFacts
+from bot.surfaces.rehearsal import Hour, first_day, hours_played, play, rehearsed
+from ledger import USD, CreditKind, Money, RechargeRule
 
 MICROS = 1_000_000
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -110,3 +111,34 @@ def test_months_have_caps_of_their_own() -> None:
     ]
     charges, most, _ = play(days, 200 * MICROS, _rule(month_cap=320))
     assert (charges, most) == (4, 160 * MICROS)
+
+
+def test_the_charges_of_the_rule_of_then_are_left_out() -> None:
+    """What it paid in is not played again, though the balance changed by it."""
+    sums = [
+        ("2026-11-02", 9, "outbound_call", -30),
+        ("2026-11-02", 9, "ai_task", -5),
+        ("2026-11-02", 9, CreditKind.RECHARGE.value, 100),
+        ("2026-11-02", 11, CreditKind.TOP_UP.value, 50),
+    ]
+    nine, eleven = (datetime(2026, 11, 2, hour, tzinfo=UTC) for hour in (9, 11))
+    played = [Hour(nine, "2026-11-02", 35, 0), Hour(eleven, "2026-11-02", 0, 50)]
+    assert hours_played(sums, "UTC") == (played, 115)
+
+
+def test_a_rehearsal_compares_a_rule_with_none() -> None:
+    """It begins with the balance of then, and counts days with anything in them."""
+    sums = [(f"2026-11-{day:02d}", 12, "outbound_call", -120 * MICROS) for day in (2, 3, 4)]
+    found = rehearsed(sums, Money(-160 * MICROS, USD), _rule(), "UTC")
+    assert found == RehearsalFacts(
+        days=3,
+        charges=1,  # on the second day, from 40 below zero
+        most_in_a_day=Money(240 * MICROS, USD),
+        zeros_with_rule=0,
+        zeros_without=1,
+    )
+
+
+def test_a_rehearsal_begins_thirty_local_days_ago() -> None:
+    """By the wallet's calendar."""
+    assert first_day(datetime(2026, 12, 1, 3, tzinfo=UTC), "America/New_York") == "2026-10-31"

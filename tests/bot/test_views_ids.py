@@ -69,7 +69,7 @@ automatics = st.builds(
     some(*Automatic),
     card=st.none() | cards,
     backup=st.none() | cards,
-    held_sentence=some("", "One charge per 15 minutes."),
+    blocked_sentence=some("", "One charge per 15 minutes."),
 )
 spikes = st.builds(
     f.SpikeFacts,

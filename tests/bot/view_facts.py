@@ -116,7 +116,7 @@ def automatic(state: Automatic = Automatic.ON, **changes: Any) -> AutomaticFacts
         backup=None,
         charges_today=1,
         pause_reason="the bank declined Visa ••4242" if state is Automatic.PAUSED else "",
-        held_sentence="",
+        blocked_sentence="",
         trouble="",
     )
     return replace(facts, **changes)
@@ -402,7 +402,7 @@ def automatic_form(**changes: Any) -> AutomaticFormFacts:
 def automatic_confirm(**changes: Any) -> AutomaticConfirmFacts:
     """Give the rule about to be turned on, with its rehearsal."""
     facts = AutomaticConfirmFacts(
-        intent_id="intent-3",
+        one_time_action_id="intent-3",
         rule=RULE,
         currency="USD",
         card=VISA,

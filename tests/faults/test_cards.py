@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from bot.notices import CardExpiring, CardGone
 from bot.payments.cards import due_warning, last_day
-from bot.surfaces.read_models import card_facts
+from bot.surfaces.automatic import card_facts
 from bot.tables import calls
 from bot.wallets.rules import NoCard
 from ledger import Automatic

@@ -15,7 +15,7 @@ from bot.ports import Denied, Ok
 from bot.reconciliation.run import NotReconciled
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import OtherMode, keep_mode, key_refused_at, note_access
-from bot.surfaces.read_models import card_facts
+from bot.surfaces.automatic import card_facts
 from bot.tables import NIL_WALLET, breaks, inbox, payments
 from bot.tables import calls as call_rows
 from bot.wallets.named_values import drop_mark

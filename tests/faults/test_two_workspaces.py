@@ -252,14 +252,14 @@ def test_the_operator_cannot_credit_its_payment_to_the_first_workspace(second: S
     bot = second.running.bot
     unheard = second.unheard()[0]["intent_id"]
     with pytest.raises(NotSettled, match=r"belongs to wallet .* of another workspace"):
-        ByHand(bot.ledger, bot.gateway, bot.office.payments).credit(bot.wallet_id, unheard, "whose?")
+        ByHand(bot.ledger, bot.gateway, bot.payments).credit(bot.wallet_id, unheard, "whose?")
     with pytest.raises(NotSettled, match="another workspace"):
         ByHand(bot.ledger, bot.gateway, second.payments).credit(second.wallet_id, _ours(second), "whose?")
 
 
 def _ours(second: Second) -> str:
     bot = second.running.bot
-    payment = bot.office.payments.ask(bot.wallet_id, TWENTY, asked_by="U0", payer="U9", note="")
+    payment = bot.payments.ask(bot.wallet_id, TWENTY, asked_by="U0", payer="U9", note="")
     second.pay(payment)
     charges = second.world.client.get("/sandbox/api/stripe/charges").json()
     return str(charges[-1]["payment_intent"])

@@ -3,12 +3,12 @@
 from slack_bolt import App
 
 from bot.slack.listeners import buttons, commands, events, forms
-from bot.slack.listeners.boundary import Front
+from bot.slack.listeners.interaction import Context
 
 
-def register(bolt: App, front: Front) -> None:
-    """Register every listener; each is wrapped by the front's guards."""
-    commands.register(bolt, front)
-    events.register(bolt, front)
-    buttons.register(bolt, front)
-    forms.register(bolt, front)
+def register(bolt: App, context: Context) -> None:
+    """Register every listener; each is wrapped by the boundary."""
+    commands.register(bolt, context)
+    events.register(bolt, context)
+    buttons.register(bolt, context)
+    forms.register(bolt, context)

@@ -1,7 +1,5 @@
 """`/wallet` and the global shortcut."""
 
-from typing import Any
-
 from slack_bolt import Ack, App
 
 from bot.rights import Role
@@ -20,20 +18,20 @@ from bot.slack.commands import (
 )
 from bot.slack.ids import SHORTCUT_TOP_UP
 from bot.slack.listeners import actions
-from bot.slack.listeners.boundary import Desk, Front, guarded
-from bot.slack.views import automatic as automatic_views
+from bot.slack.listeners.boundary import guarded
+from bot.slack.listeners.interaction import Body, Context, Interaction
 from bot.slack.views import help as help_views
 from bot.slack.views import history as history_views
 from bot.slack.views import status as status_views
 from bot.slack.views import usage as usage_views
+from bot.surfaces.home import status_facts
+from bot.surfaces.snapshot import currency_of
 
-Body = dict[str, Any]
 
-
-def register(bolt: App, front: Front) -> None:
+def register(bolt: App, context: Context) -> None:
     """Register the command and the shortcut."""
-    wallet_work = guarded(front, wallet)
-    shortcut_work = guarded(front, shortcut)
+    wallet_work = guarded(context, wallet)
+    shortcut_work = guarded(context, shortcut)
 
     @bolt.command("/wallet")
     def hear_wallet(ack: Ack, body: Body) -> None:
@@ -46,45 +44,48 @@ def register(bolt: App, front: Front) -> None:
         shortcut_work(body)()
 
 
-def shortcut(desk: Desk) -> None:
+def shortcut(interaction: Interaction) -> None:
     """Open the form to add balance."""
-    desk.require()
-    actions.open_add_balance(desk, amount=None, pay_with="")
+    interaction.require()
+    actions.open_add_balance(interaction, amount=None, pay_with="")
 
 
-def wallet(desk: Desk) -> None:
+def wallet(interaction: Interaction) -> None:
     """Read what was typed and answer it."""
-    who = desk.require()
-    office = desk.office
-    currency = office.currency(who.wallet_id)
-    match parse(str(desk.body.get("text") or ""), currency):
+    who = interaction.require()
+    context = interaction.context
+    currency = currency_of(context.ledger, who.wallet_id)
+    match parse(str(interaction.body.get("text") or ""), currency):
         case Status():
-            desk.tell(status_views.status(office.status(who)))
+            facts = context.read(
+                who.wallet_id, lambda snapshot: status_facts(snapshot, context.recharge, who.role)
+            )
+            interaction.tell(status_views.status(facts))
         case TopUp(amount=None):
-            actions.open_add_balance(desk, amount=None, pay_with="")
+            actions.open_add_balance(interaction, amount=None, pay_with="")
         case TopUp(amount=amount):
             assert amount is not None
-            actions.top_up(desk, amount)
+            actions.top_up(interaction, amount)
         case Ask(person_id=person_id, amount=None):
-            actions.open_add_balance(desk, amount=None, pay_with="ask")
+            actions.open_add_balance(interaction, amount=None, pay_with="ask")
         case Ask(person_id=person_id, amount=amount, note=note):
             assert amount is not None
-            actions.ask(desk, amount, person_id, note)
+            actions.ask(interaction, amount, person_id, note)
         case ShowCard():
-            actions.open_connect(desk)
+            actions.open_connect(interaction)
         case AutomaticPayments(off=True):
-            actions.automatic_off(desk)
+            actions.automatic_off(interaction)
         case AutomaticPayments() if who.role is Role.FINANCE:
-            desk.tell(automatic_views.automatic_state(office.automatic(who.wallet_id)))
+            actions.tell_automatic(interaction, who)
         case AutomaticPayments():
-            actions.open_automatic(desk)
+            actions.open_automatic(interaction)
         case ShowUsage(month=month):
-            desk.tell(usage_views.usage(*actions.month_and_balance(office, who, month)))
+            interaction.tell(usage_views.usage(*actions.month_and_balance(context, who, month)))
         case ShowHistory(kind=kind, month=month):
-            desk.tell(history_views.history(actions.page(office, who, kind, month, None), currency))
+            interaction.tell(history_views.history(actions.page(context, who, kind, month, None), currency))
         case ShowAlerts():
-            actions.open_alerts(desk)
+            actions.open_alerts(interaction)
         case ShowPeople():
-            actions.open_people(desk)
+            actions.open_people(interaction)
         case Help(reason=reason):
-            desk.tell(help_views.help_message(reason))
+            interaction.tell(help_views.help_message(reason))

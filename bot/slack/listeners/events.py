@@ -5,39 +5,40 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.slack.listeners.boundary import Desk, Front, actor_of, guarded
+from bot.slack.listeners.boundary import guarded
+from bot.slack.listeners.interaction import Context, Interaction, actor_of
 from bot.slack.people_directory import SlackDirectory
 
 Body = dict[str, Any]
 log = logging.getLogger("redbar.slack")
 
 
-def register(bolt: App, front: Front) -> None:
+def register(bolt: App, context: Context) -> None:
     """Register the events. Slack may deliver one again, so each is taken in once by its id."""
-    home_work = guarded(front, open_home)
+    home_work = guarded(context, open_home)
 
     @bolt.event("app_home_opened")
     def hear_home(body: Body, event: Body) -> None:
         # Also fires for the Messages tab.
-        if event.get("tab") == "home" and front.office.showing.first_sight(str(body.get("event_id"))):
+        if event.get("tab") == "home" and context.posted.first_sight(str(body.get("event_id"))):
             home_work(body)()
 
     @bolt.event("user_change")
     def hear_change(event: Body) -> None:
-        directory = front.office.people.directory
+        directory = context.people.directory
         if isinstance(directory, SlackDirectory):
             directory.forget(str((event.get("user") or {}).get("id")))
 
     @bolt.event("app_uninstalled")
     def hear_uninstalled(body: Body) -> None:
-        front.office.workspaces.forget(actor_of(body).team_id, "app_uninstalled")
+        context.workspaces.forget(actor_of(body).team_id, "app_uninstalled")
 
     @bolt.event("tokens_revoked")
     def hear_revoked(body: Body, event: Body) -> None:
         if (event.get("tokens") or {}).get("bot"):
-            front.office.workspaces.forget(actor_of(body).team_id, "tokens_revoked")
+            context.workspaces.forget(actor_of(body).team_id, "tokens_revoked")
 
 
-def open_home(desk: Desk) -> None:
-    """Publish Home for whoever opened it."""
-    desk.front.homes.open(desk.actor)
+def open_home(interaction: Interaction) -> None:
+    """Publish Home for the person who opened it."""
+    interaction.context.homes.open(interaction.actor)

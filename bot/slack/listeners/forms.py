@@ -8,10 +8,14 @@ from slack_bolt import Ack, App
 from bot.payments.top_ups import AmountNotTaken, OverDailyLimit, check_amount
 from bot.slack.ids import Act, Form
 from bot.slack.listeners import actions
-from bot.slack.listeners.boundary import Body, Desk, Front, guarded, log_incident, not_entitled
+from bot.slack.listeners.boundary import guarded, log_incident, not_entitled
+from bot.slack.listeners.interaction import Body, Context, Interaction
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import errors, money_in
 from bot.slack.views.blocks import View
+from bot.surfaces.automatic import automatic_confirm
+from bot.surfaces.requests import offer_facts
+from bot.surfaces.snapshot import currency_of
 from bot.wallets.alert_channels import set_channels
 from bot.wallets.people import NotEntitled
 from ledger import (
@@ -37,7 +41,7 @@ class FieldsWrong(Refused):
         super().__init__("; ".join(problems.values()))
 
 
-def register(bolt: App, front: Front) -> None:
+def register(bolt: App, context: Context) -> None:
     """Register the submissions. Slack is answered with the next view, or with what is wrong."""
     for form, work in (
         (Form.ADD_BALANCE, add_balance),
@@ -47,26 +51,29 @@ def register(bolt: App, front: Front) -> None:
         (Form.PEOPLE, people),
         (Form.ALERTS, alerts),
     ):
-        bolt.view(str(form))(_listener(front, work))
+        bolt.view(str(form))(_listener(context, work))
 
 
-Work = Callable[[Desk, Values], "Answer"]
-Answer = tuple[dict[str, Any], Callable[[Desk], None] | None]
+Work = Callable[[Interaction, Values], "Answer"]
+Answer = tuple[dict[str, Any], Callable[[Interaction], None] | None]
 """How the form goes on, and the work that follows once Slack has been answered."""
 
 
-def _listener(front: Front, work: Work) -> Callable[..., None]:
+def _listener(context: Context, work: Work) -> Callable[..., None]:
     def hear(ack: Ack, body: Body) -> None:
-        at = Desk(front, body)
-        later: Callable[[Desk], None] | None = None
+        interaction = Interaction(context, body)
+        later: Callable[[Interaction], None] | None = None
         try:
-            front.presence.came(at.actor.team_id)
-            answer, later = work(at, body["view"]["state"]["values"])
+            context.presence.came(interaction.actor.team_id)
+            answer, later = work(interaction, body["view"]["state"]["values"])
             ack(**answer)
         except FieldsWrong as refusal:
             ack(response_action="errors", errors=refusal.problems)
         except NotEntitled as refusal:
-            ack(response_action="update", view=_said(not_entitled(front, at.actor, refusal.role).text))
+            ack(
+                response_action="update",
+                view=_said(not_entitled(interaction, refusal.role).text),
+            )
         except Refused as refusal:
             ack(
                 response_action="update",
@@ -75,7 +82,7 @@ def _listener(front: Front, work: Work) -> Callable[..., None]:
         except Exception:  # noqa: BLE001 - the boundary: a form that breaks says so, and Slack is answered all the same
             ack(response_action="update", view=_said(errors.incident(log_incident()).text))
         if later is not None:
-            guarded(front, lambda desk: later(desk))(body)()
+            guarded(context, later)(body)()
 
     return hear
 
@@ -107,10 +114,10 @@ def _money(values: Values, name: Act, currency: Currency) -> Money:
 # --- Add balance -------------------------------------------------------------------------------------------
 
 
-def add_balance(at: Desk, values: Values) -> Answer:
+def add_balance(interaction: Interaction, values: Values) -> Answer:
     """Go on by the way of paying that was chosen."""
-    who = at.require()
-    currency = at.office.currency(who.wallet_id)
+    who = interaction.require()
+    currency = currency_of(interaction.context.ledger, who.wallet_id)
     other = _chosen(values, Act.AMOUNT) == OTHER
     amount = _money(values, Act.OTHER_AMOUNT if other else Act.AMOUNT, currency)
     try:
@@ -120,59 +127,62 @@ def add_balance(at: Desk, values: Values) -> Answer:
     match _chosen(values, Act.PAY_WITH):
         case "card":
             try:
-                charge = actions.prepare_charge(at, amount)
+                charge = actions.prepare_charge(interaction, amount)
             except OverDailyLimit as refusal:
-                return _update(actions.ask_instead(at, amount, str(refusal))), None
+                return _update(actions.ask_instead(interaction, amount, str(refusal))), None
             return {"response_action": "push", "view": money_in.confirm_charge(charge)}, None
         case "ask":
-            return _ask(at, values, amount)
+            return _ask(interaction, values, amount)
         case _:
             saved = values.get(str(Act.SAVE_CARD), {}).get(str(Act.SAVE_CARD), {}).get("selected_options")
             saves_card = bool(saved) and who.role.manages
-            return _update(money_in.working("Add balance")), lambda desk: _make_page(desk, amount, saves_card)
+            working = _update(money_in.working("Add balance"))
+            return working, lambda later: _make_page(later, amount, saves_card)
 
 
-def _ask(at: Desk, values: Values, amount: Money) -> Answer:
+def _ask(interaction: Interaction, values: Values, amount: Money) -> Answer:
     person = _chosen(values, Act.PERSON)
     note = _chosen(values, Act.NOTE)
     if not person:
         raise FieldsWrong({str(Act.PERSON): "Pick who should pay."})
     try:
-        actions.check_person(at.office, person)
+        interaction.context.people.require_full_member(person)
     except Refused as refusal:
         raise FieldsWrong({str(Act.PERSON): str(refusal)}) from None
 
-    def send(desk: Desk) -> None:
-        facts = actions.ask(desk, amount, person, note)
-        desk.change(str(desk.body["view"]["id"]), money_in.request_sent(facts))
-        desk.refresh_home()
+    def send(interaction: Interaction) -> None:
+        facts = actions.ask(interaction, amount, person, note)
+        interaction.change(interaction.view_id, money_in.request_sent(facts))
+        interaction.refresh_home()
 
     return _update(money_in.working("Ask someone to pay")), send
 
 
-def _make_page(at: Desk, amount: Money, saves_card: bool) -> None:
-    who = at.require()
-    payment = at.office.payments.offer_page(
-        who.wallet_id, amount, asked_by=at.actor.user_id, saves_card=saves_card
+def _make_page(interaction: Interaction, amount: Money, saves_card: bool) -> None:
+    who = interaction.require()
+    payment = interaction.context.payments.offer_page(
+        who.wallet_id, amount, asked_by=interaction.user_id, saves_card=saves_card
     )
-    at.change(str(at.body["view"]["id"]), money_in.offer_view(at.office.offer(payment)))
+    offer = offer_facts(interaction.context.ledger, payment)
+    interaction.change(interaction.view_id, money_in.offer_view(offer))
 
 
-def confirm_charge(at: Desk, values: Values) -> Answer:
+def confirm_charge(interaction: Interaction, values: Values) -> Answer:
     """Charge the saved card, once."""
-    at.require(manage=True)
-    intent_id = str(at.body["view"]["private_metadata"])
+    interaction.require(manage=True)
+    one_time_action_id = str(interaction.body["view"]["private_metadata"])
 
-    def charge(desk: Desk) -> None:
-        view_id = str(desk.body["view"]["id"])
-        who = desk.require(manage=True)
+    def charge(interaction: Interaction) -> None:
+        view_id = interaction.view_id
+        who = interaction.require(manage=True)
+        charges = interaction.context.charges
         try:
-            payment = desk.office.charges.charge(who.wallet_id, intent_id, actor=desk.actor.user_id)
+            payment = charges.charge(who.wallet_id, one_time_action_id, actor=interaction.user_id)
         except Refused as refusal:
-            desk.change(view_id, _said(str(refusal)))
+            interaction.change(view_id, _said(str(refusal)))
             return
-        desk.change(view_id, money_in.payment_result(desk.office.charges.result(payment)))
-        desk.refresh_home()
+        interaction.change(view_id, money_in.payment_result(charges.result(payment)))
+        interaction.refresh_home()
 
     return _update(money_in.working("Charging the card")), charge
 
@@ -189,23 +199,26 @@ _FIELD_OF = {
 }
 
 
-def automatic(at: Desk, values: Values) -> Answer:
+def automatic(interaction: Interaction, values: Values) -> Answer:
     """Check the rule and ask to confirm what it means."""
-    who = at.require(manage=True)
-    currency = at.office.currency(who.wallet_id)
+    who = interaction.require(manage=True)
+    currency = currency_of(interaction.context.ledger, who.wallet_id)
     rule = _rule(values, currency)
     card_id, backup_id = _chosen(values, Act.CARD), _chosen(values, Act.BACKUP)
     if backup_id == card_id:
         raise FieldsWrong({str(Act.BACKUP): "The backup has to be another card."})
     try:
-        wish = at.office.rules.keep_pending(
+        one_time_action_id = interaction.context.rules.keep_pending(
             who.wallet_id,
             rule,
             card_id=card_id,
             backup_id="" if backup_id == NO_BACKUP else backup_id,
-            actor=at.actor.user_id,
+            actor=interaction.user_id,
         )
-        facts = at.office.automatic_confirm(who.wallet_id, rule, card_id, wish)
+        facts = interaction.context.read(
+            who.wallet_id,
+            lambda snapshot: automatic_confirm(snapshot, rule, card_id, one_time_action_id),
+        )
     except PolicyUnfit as refusal:
         raise FieldsWrong({str(_FIELD_OF.get(refusal.field, Act.THRESHOLD)): str(refusal)}) from None
     return {"response_action": "push", "view": automatic_views.confirm_automatic(facts)}, None
@@ -227,16 +240,16 @@ def _rule(values: Values, currency: Currency) -> RechargeRule:
     )
 
 
-def confirm_automatic(at: Desk, values: Values) -> Answer:
-    """Turn the rule on; what it charges at once follows from the ledger."""
-    who = at.require(manage=True)
-    intent_id = str(at.body["view"]["private_metadata"])
-    at.office.rules.turn_on_pending(who.wallet_id, intent_id, actor=at.actor.user_id)
+def confirm_automatic(interaction: Interaction, values: Values) -> Answer:
+    """Turn the rule on. What it charges at once follows from the ledger."""
+    who = interaction.require(manage=True)
+    one_time_action_id = str(interaction.body["view"]["private_metadata"])
+    interaction.context.rules.turn_on_pending(who.wallet_id, one_time_action_id, actor=interaction.user_id)
 
-    def charge_now(desk: Desk) -> None:
-        standpoint = desk.require(manage=True)
-        desk.office.recharge.consider(standpoint.wallet_id)
-        desk.refresh_home()
+    def charge_now(interaction: Interaction) -> None:
+        standpoint = interaction.require(manage=True)
+        interaction.context.recharge.consider(standpoint.wallet_id)
+        interaction.refresh_home()
 
     return {"response_action": "clear"}, charge_now
 
@@ -244,33 +257,33 @@ def confirm_automatic(at: Desk, values: Values) -> Answer:
 # --- People and alerts -------------------------------------------------------------------------------------
 
 
-def people(at: Desk, values: Values) -> Answer:
+def people(interaction: Interaction, values: Values) -> Answer:
     """Set who is appointed."""
-    who = at.require(manage=True)
+    who = interaction.require(manage=True)
     admins = _list(values, Act.BILLING_ADMINS, "selected_users")
     finance = _list(values, Act.FINANCE, "selected_users")
     if not admins:
         raise FieldsWrong({str(Act.BILLING_ADMINS): "At least one person has to hear of the wallet."})
     try:
-        at.office.people.appoint(
-            who.wallet_id, billing_admins=admins, finance=finance, actor=at.actor.user_id
+        interaction.context.people.appoint(
+            who.wallet_id, billing_admins=admins, finance=finance, actor=interaction.user_id
         )
     except Refused as refusal:
         raise FieldsWrong({str(Act.FINANCE): str(refusal)}) from None
-    return {}, lambda desk: _then_home(desk)
+    return {}, _then_home
 
 
-def alerts(at: Desk, values: Values) -> Answer:
+def alerts(interaction: Interaction, values: Values) -> Answer:
     """Set where alerts go."""
-    who = at.require(manage=True)
+    who = interaction.require(manage=True)
     channels = _list(values, Act.CHANNELS, "selected_conversations")
-    set_channels(at.office.ledger, who.wallet_id, channels, actor=at.actor.user_id)
-    return {}, lambda desk: _then_home(desk)
+    set_channels(interaction.context.ledger, who.wallet_id, channels, actor=interaction.user_id)
+    return {}, _then_home
 
 
-def _then_home(at: Desk) -> None:
-    at.require()
-    at.refresh_home()
+def _then_home(interaction: Interaction) -> None:
+    interaction.require()
+    interaction.refresh_home()
 
 
 def _list(values: Values, name: Act, key: str) -> list[str]:

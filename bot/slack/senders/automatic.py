@@ -15,8 +15,7 @@ from bot.slack.senders.qr_codes import QrCodes
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import automatic as automatic_views
 from bot.stripe.requests import NotMade
-from bot.surfaces.changes import rule_before_and_after
-from bot.surfaces.notice_facts import failure_facts
+from bot.surfaces.notice_facts import failure_facts, rule_before_and_after
 from ledger import Ledger
 
 

@@ -14,7 +14,7 @@ from bot.slack.client import MessageRef, SlackClient
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import alerts as alert_views
 from bot.slack.views.blocks import Message
-from bot.surfaces.episodes import Alerts, Posted
+from bot.surfaces.episodes import Episodes, Posted
 from bot.surfaces.notice_facts import after_stop_count
 from bot.wallets.people import People
 from ledger import Ledger, StartedAfterStop, WalletResumed
@@ -30,13 +30,13 @@ class EpisodeSender:
     """Posts, updates and ends the messages of episodes."""
 
     def __init__(
-        self, ledger: Ledger, client: SlackClient, people: People, recipients: Recipients, alerts: Alerts
+        self, ledger: Ledger, client: SlackClient, people: People, recipients: Recipients, episodes: Episodes
     ) -> None:
         self._ledger = ledger
         self._client = client
         self._people = people
         self._recipients = recipients
-        self._alerts = alerts
+        self._episodes = episodes
         self._refreshed: dict[UUID, datetime] = {}
 
     def refresh_open(self, wallet_id: UUID) -> None:
@@ -44,15 +44,15 @@ class EpisodeSender:
         now = self._ledger.now()
         if now - self._refreshed.get(wallet_id, EPOCH) < REFRESH_EVERY:
             return
-        found = self._alerts.open_episode(wallet_id)
+        found = self._episodes.open_episode(wallet_id)
         if found is not None:
             self._refreshed[wallet_id] = now
             self.refresh(wallet_id, found.episode_id)
 
     def refresh(self, wallet_id: UUID, episode_id: UUID) -> None:
         """Bring the messages of one episode up to date."""
-        facts = self._alerts.facts(wallet_id, episode_id)
-        for message in self._alerts.posted(wallet_id, episode_id):
+        facts = self._episodes.facts(wallet_id, episode_id)
+        for message in self._episodes.posted(wallet_id, episode_id):
             try:
                 self._update(wallet_id, message, facts)
             except (
@@ -68,8 +68,8 @@ class EpisodeSender:
     def send(self, to: FanOut, episode_id: UUID, *, resumed: WalletResumed | None = None) -> None:
         """Tell how an episode stands now, to people and channels."""
         wallet_id = to.wallet_id
-        facts = self._alerts.facts(wallet_id, episode_id, resumed=resumed)
-        known = {one.audience: one for one in self._alerts.posted(wallet_id, episode_id)}
+        facts = self._episodes.facts(wallet_id, episode_id, resumed=resumed)
+        known = {one.audience: one for one in self._episodes.posted(wallet_id, episode_id)}
         over = facts.phase in ("restored", "recovered")
         seen: set[str] = set()
 
@@ -87,7 +87,7 @@ class EpisodeSender:
 
         # People first: a channel may be archived, and has fewer who can act.
         self._recipients.with_role(to, send_to_person)
-        channels = self._alerts.channels(wallet_id)
+        channels = self._episodes.channels(wallet_id)
         to.each(channels, send_to)
         if over:
             # People who lost their role and channels that were removed still learn how the episode ended.
@@ -106,7 +106,7 @@ class EpisodeSender:
         target = audience.partition(":")[2]
         shown = self._message(wallet_id, audience, facts)
         sent = self._client.post_message(target, shown)
-        self._alerts.remember(
+        self._episodes.remember(
             wallet_id,
             Posted(
                 episode_id, audience, sent.channel, sent.ts, facts.level, facts.phase, _fingerprint(shown), ""
@@ -119,7 +119,7 @@ class EpisodeSender:
         if _fingerprint(shown) == message.shown:
             return
         self._client.update_message(MessageRef(message.channel, message.ts), shown)
-        self._alerts.remember(
+        self._episodes.remember(
             wallet_id,
             Posted(
                 message.episode_id,

@@ -5,7 +5,7 @@ from bot.delivering.deliveries import FanOut
 from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import money_out
-from bot.surfaces.changes import dispute_facts, refund_facts
+from bot.surfaces.notice_facts import dispute_facts, refund_facts
 from ledger import Ledger
 
 QUIET = frozenset({"under_review", "warning_under_review", "appeal_under_review"})

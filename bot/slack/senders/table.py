@@ -9,6 +9,11 @@ from typing import assert_never
 
 from bot import notices
 from bot.delivering.deliveries import FanOut
+from bot.delivering.posted_messages import PostedMessages
+from bot.payments.cards import Cards
+from bot.payments.recharge import Recharge
+from bot.payments.requests import Payments
+from bot.payments.top_ups import Charges
 from bot.slack.client import SlackClient
 from bot.slack.senders.automatic import AutomaticSender
 from bot.slack.senders.cards import CardSender
@@ -20,8 +25,10 @@ from bot.slack.senders.recipients import Recipients
 from bot.slack.senders.requests import RequestSender
 from bot.slack.views import forms as form_views
 from bot.slack.views import status as status_views
-from bot.surfaces.office import Office
+from bot.surfaces.episodes import Episodes
+from bot.wallets.people import People
 from ledger import (
+    Ledger,
     RechargeWanted,
     StartedAfterStop,
     WalletCredited,
@@ -36,17 +43,27 @@ from ledger import (
 class Senders:
     """One sender for each kind of message, for the wallet of one workspace."""
 
-    def __init__(self, office: Office, client: SlackClient) -> None:
-        ledger, posted = office.ledger, office.showing
-        lookup = PaymentLookup(ledger, office.payments, office.charges)
-        self.recipients = Recipients(office.people, client)
+    def __init__(
+        self,
+        ledger: Ledger,
+        client: SlackClient,
+        people: People,
+        payments: Payments,
+        charges: Charges,
+        recharge: Recharge,
+        cards: Cards,
+        episodes: Episodes,
+        posted: PostedMessages,
+    ) -> None:
+        lookup = PaymentLookup(ledger, payments, charges)
+        self.recipients = Recipients(people, client)
         self.qr_codes = QrCodes(client, posted, lookup)
-        self.episodes = EpisodeSender(ledger, client, office.people, self.recipients, office.alerts)
-        self.requests = RequestSender(client, office.people, self.recipients, posted, lookup, self.qr_codes)
+        self.episodes = EpisodeSender(ledger, client, people, self.recipients, episodes)
+        self.requests = RequestSender(client, people, self.recipients, posted, lookup, self.qr_codes)
         self.cards = CardSender(ledger, self.recipients, lookup)
         self.money_out = MoneyOutSender(ledger, self.recipients, lookup)
         self.automatic = AutomaticSender(
-            ledger, client, self.recipients, office.recharge, office.cards, posted, lookup, self.qr_codes
+            ledger, client, self.recipients, recharge, cards, posted, lookup, self.qr_codes
         )
 
     def deliver(self, to: FanOut) -> None:

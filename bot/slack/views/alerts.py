@@ -166,7 +166,7 @@ def _enough(f: AlertFacts) -> str:
 def _automatic(f: AlertFacts) -> str:
     sentence = automatic_sentence(f.automatic)
     if f.automatic.state is Automatic.ON:
-        return f"{sentence} {f.automatic.held_sentence}".strip()
+        return f"{sentence} {f.automatic.blocked_sentence}".strip()
     return sentence
 
 
@@ -210,7 +210,9 @@ def _ways_out(f: AlertFacts) -> list[Block]:
             f"Charge {format_money(amount)}",
         )
         text = f"Charge {card} {short(amount)}"
-        buttons.append(button(text, Act.CHARGE, value=f.charge.intent_id, style="primary", confirm=sure))
+        buttons.append(
+            button(text, Act.CHARGE, value=f.charge.one_time_action_id, style="primary", confirm=sure)
+        )
     else:
         buttons.append(button("Add balance", Act.ADD_BALANCE, style="primary"))
     buttons.append(button("Ask someone to pay", Act.ASK_TO_PAY))

@@ -164,7 +164,7 @@ def confirm_automatic(f: AutomaticConfirmFacts) -> View:
         blocks,
         submit=submit,
         close="Not now",
-        private=f.intent_id,
+        private=f.one_time_action_id,
     )
 
 
@@ -230,7 +230,7 @@ def automatic_state(f: AutomaticFacts) -> Message:
             f"{rule_sentence(f.rule, f.currency, f.card)} {_used(f)}",
             _caps(f.rule, f.currency),
             f"Backup: {f.backup}." if f.backup is not None else "",
-            f.held_sentence,
+            f.blocked_sentence,
         ]
         change = (
             button("Turn on again", Act.AUTOMATIC, style="primary")

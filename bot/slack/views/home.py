@@ -192,8 +192,8 @@ def _notes(automatic: AutomaticFacts) -> list[Block]:
     notes = []
     if automatic.state is Automatic.PAUSED and automatic.pause_reason:
         notes.append(f"Paused: {automatic.pause_reason}.")
-    if automatic.state is Automatic.ON and automatic.held_sentence:
-        notes.append(automatic.held_sentence)
+    if automatic.state is Automatic.ON and automatic.blocked_sentence:
+        notes.append(automatic.blocked_sentence)
     if automatic.backup is not None:
         notes.append(f"Backup: {automatic.backup}.")
     return [context(" ".join(notes))] if notes else []

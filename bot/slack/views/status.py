@@ -32,7 +32,7 @@ def status(f: StatusFacts) -> Message:
     lines = [
         key_refused_words(f.key_refused_at, f.balance.zone),
         held_words(f.balance),
-        f"{running(f.balance)} {automatic_sentence(f.automatic)} {f.automatic.held_sentence}".strip(),
+        f"{running(f.balance)} {automatic_sentence(f.automatic)} {f.automatic.blocked_sentence}".strip(),
         at_zero(f.balance),
     ]
     kept = [line for line in lines if line]
@@ -79,7 +79,7 @@ def _stopped(f: StatusFacts) -> Message:
         [
             "Live inbound calls may finish. A payment brings everything back at once.",
             f"The balance is {f.balance.balance}. {brings_back(f.balance)}".strip(),
-            f"{automatic_sentence(f.automatic)} {f.automatic.held_sentence}".strip(),
+            f"{automatic_sentence(f.automatic)} {f.automatic.blocked_sentence}".strip(),
             key_refused_words(f.key_refused_at, f.balance.zone),
         ],
         buttons=_buttons(f),

@@ -132,7 +132,7 @@ def confirm_charge(f: ChargeFacts) -> View:
         ],
         submit=_fitting(f"Charge {amount}", "Charge the card"),
         close="Not now",
-        private=f.intent_id,
+        private=f.one_time_action_id,
     )
 
 

@@ -1,0 +1,175 @@
+"""What listeners work with, and one press or command of a person: who acts, and how they are answered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.delivering.posted_messages import PostedMessages
+from bot.payments.cards import Cards
+from bot.payments.recharge import Recharge
+from bot.payments.requests import Payments
+from bot.payments.top_ups import Charges
+from bot.rights import Actor
+from bot.slack.client import SlackClient
+from bot.slack.homes import Homes
+from bot.slack.presence import Presence
+from bot.slack.senders.table import Senders
+from bot.slack.views import money_in
+from bot.slack.views.blocks import Message, View
+from bot.surfaces.episodes import Episodes
+from bot.surfaces.snapshot import Snapshot, read_facts
+from bot.wallets.people import People, Standpoint
+from bot.wallets.rules import Rules
+from bot.wallets.workspaces import Workspace, Workspaces
+from ledger import Ledger
+
+FactsT = TypeVar("FactsT")
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What listeners work with: the flows that they call, and the ways to answer."""
+
+    ledger: Ledger
+    workspaces: Workspaces
+    people: People
+    rules: Rules
+    payments: Payments
+    charges: Charges
+    recharge: Recharge
+    cards: Cards
+    episodes: Episodes
+    posted: PostedMessages
+    slack: SlackClient
+    homes: Homes
+    senders: Senders
+    client: WebClient
+    presence: Presence
+    link_opened: Callable[[], None]
+    """Called when somebody follows a link to pay."""
+
+    def read(self, wallet_id: UUID, facts: Callable[[Snapshot], FactsT]) -> FactsT:
+        """Give facts of a wallet that all belong to one instant."""
+        return read_facts(self.ledger, wallet_id, facts)
+
+
+def actor_of(body: Body) -> Actor:
+    """Read who acts, by the installation's ids."""
+    user = body.get("user") or {}
+    team = body.get("team") or {}
+    event = body.get("event") or {}
+    return Actor(
+        team_id=str(team.get("id") or body.get("team_id") or ""),
+        user_id=str(user.get("id") or body.get("user_id") or event.get("user") or ""),
+        user_team_id=user.get("team_id"),
+        enterprise_id=str((body.get("enterprise") or {}).get("id") or body.get("enterprise_id") or ""),
+    )
+
+
+class Interaction:
+    """One press or command of a person: who they are, and how to answer them where they are."""
+
+    def __init__(self, context: Context, body: Body) -> None:
+        self.context = context
+        self.body = body
+        self.actor = actor_of(body)
+        self.who: Standpoint | None = None
+
+    def require(self, *, manage: bool = False) -> Standpoint:
+        """Give the standpoint of somebody entitled, judged afresh. Refuses: NotEntitled."""
+        self.who = self.context.people.require(self.actor, manage=manage)
+        return self.who
+
+    @property
+    def user_id(self) -> str:
+        """Give who acts."""
+        return self.actor.user_id
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """Give the living workspace that this came from; None where it has no wallet here."""
+        return self.context.workspaces.of_team(self.actor.team_id, self.actor.enterprise_id)
+
+    @property
+    def in_view(self) -> bool:
+        """The interaction came from Home or a form, which have no conversation to answer in."""
+        return "view" in self.body and "response_url" not in self.body
+
+    @property
+    def view_id(self) -> str:
+        """Give the id of the form that this came from."""
+        return str(self.body["view"]["id"])
+
+    def tell(self, message: Message) -> None:
+        """Answer privately: where they are, or over Home or the open form."""
+        if self.in_view or self.body.get("type") == "shortcut":
+            self.show(_as_view(message))
+            return
+        channel = str((self.body.get("channel") or {}).get("id") or self.body.get("channel_id") or "")
+        if channel.startswith("D"):
+            self.context.slack.post_ephemeral(channel, self.user_id, message)
+            return
+        self._by_response_url(message, channel)
+
+    def _by_response_url(self, message: Message, channel: str) -> None:
+        from slack_sdk.webhook import WebhookClient  # noqa: PLC0415 - loaded when first needed
+
+        url = self.body.get("response_url")
+        if not url:
+            self.context.slack.post_ephemeral(channel, self.user_id, message)
+            return
+        WebhookClient(str(url)).send(
+            text=message.text,
+            blocks=message.blocks,
+            attachments=message.attachments,
+            response_type="ephemeral",
+            replace_original=False,
+        )
+
+    def replace(self, message: Message) -> None:
+        """Put an answer in place of the private message that was pressed."""
+        from slack_sdk.webhook import WebhookClient  # noqa: PLC0415 - loaded when first needed
+
+        WebhookClient(str(self.body["response_url"])).send(
+            text=message.text, blocks=message.blocks, attachments=message.attachments, replace_original=True
+        )
+
+    def show(self, view: View) -> str:
+        """Open a form, or put it over the one that is open; gives its id."""
+        trigger = str(self.body["trigger_id"])
+        over = self.body.get("view", {}).get("type") == "modal"
+        client = self.context.client
+        answer = (client.views_push if over else client.views_open)(trigger_id=trigger, view=view)
+        return str(answer["view"]["id"])
+
+    def change(self, view_id: str, view: View, *, instead_of: str | None = None) -> str:
+        """Show something else in an open form; one that was closed meanwhile is left closed.
+
+        Gives the hash of what is shown now. With the hash of what it is shown `instead_of`, a form that shows
+        something else meanwhile is left as it is: the person who pressed a button in it is reading the answer.
+        """
+        try:
+            answer = self.context.client.views_update(view_id=view_id, view=view, hash=instead_of)
+        except SlackApiError as error:
+            if error.response.get("error") not in ("not_found", "hash_conflict"):
+                raise
+            return ""
+        return str(answer["view"]["hash"])
+
+    def refresh_home(self) -> None:
+        """Show the actor's Home as it is now, if they have looked at it."""
+        who = self.who
+        if who is not None and self.context.posted.viewer(who.wallet_id, self.actor.user_id) is not None:
+            self.context.homes.show(who, opened=True)
+
+
+def _as_view(message: Message) -> View:
+    view = money_in.working("Redbar")
+    blocks = [*message.blocks, *(block for one in message.attachments for block in one.get("blocks", []))]
+    view["blocks"] = blocks or [{"type": "section", "text": {"type": "mrkdwn", "text": message.text}}]
+    return view

@@ -1,0 +1,121 @@
+"""Automatic payments as people are shown them: the rule, the cards, and why no charge is made now."""
+
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, select
+
+from bot.facts import AutomaticConfirmFacts, AutomaticFacts, AutomaticFormFacts, CardFacts
+from bot.payments.recharge import Recharge
+from bot.surfaces.figures import charged_at_once, suggested_rule
+from bot.surfaces.rehearsal import first_day, rehearsed
+from bot.surfaces.snapshot import Snapshot
+from bot.tables import cards
+from bot.wallets.rules import NoCard
+from ledger import Ledger, RechargeBlock, RechargeRule, hours_of
+
+
+def automatic_facts(snapshot: Snapshot, recharge: Recharge) -> AutomaticFacts:
+    """Say the rule, the cards, and in a sentence why no charge is made now."""
+    view, policy = snapshot.view, snapshot.policy
+    by_slot = card_facts(snapshot.connection, snapshot.wallet_id)
+    decision = recharge.decision(snapshot.connection, view, policy, snapshot.now)
+    return AutomaticFacts(
+        state=policy.automatic,
+        rule=policy.rule,
+        currency=view.currency,
+        card=by_slot.get("main"),
+        backup=by_slot.get("backup"),
+        charges_today=recharge.charges_today(snapshot.connection, view, snapshot.now),
+        pause_reason=policy.pause_reason,
+        blocked_sentence=_blocked_sentence(decision.block, decision.until, view.zone),
+        trouble=view.trouble,
+    )
+
+
+def _blocked_sentence(why: RechargeBlock | None, until: datetime | None, zone: str) -> str:
+    clock = until.astimezone(ZoneInfo(zone)).strftime("%H:%M") if until is not None else ""
+    match why:
+        case RechargeBlock.SPACING:
+            return f"RechargeBlock until {clock}: one charge per 15 minutes."
+        case RechargeBlock.RETRY:
+            return f"The last try was declined; the next one is at {clock}."
+        case RechargeBlock.NEEDS_PERSON:
+            return "Waiting for somebody to confirm the last try at the bank."
+        case RechargeBlock.IN_FLIGHT:
+            return "A charge is on its way."
+        case RechargeBlock.DAY_COUNT:
+            return "All of today's charges are used; tomorrow there are new ones."
+        case RechargeBlock.DAY_CAP:
+            return "Today's limit is reached; tomorrow there is room again."
+        case RechargeBlock.MONTH_CAP:
+            return "This month's limit is reached."
+        case RechargeBlock.UNUSED:
+            return "Nothing was used for 14 days, so the card is left alone until something is."
+        case RechargeBlock.SWITCHED_OFF:
+            return "Redbar's operator has stopped all automatic charges for now."
+        case _:
+            return ""
+
+
+def card_facts(connection: Connection, wallet_id: UUID) -> dict[str, CardFacts]:
+    """Give the usable cards by slot: "main" first, then "backup"."""
+    rows = connection.execute(
+        select(cards).where(cards.c.wallet_id == wallet_id, cards.c.slot != "removed")
+    ).all()
+    return {
+        row.slot: CardFacts(
+            card_id=row.card_id,
+            brand=row.brand,
+            last4=row.last4,
+            exp_month=row.exp_month,
+            exp_year=row.exp_year,
+            backup=row.slot == "backup",
+        )
+        for row in sorted(rows, key=lambda one: one.slot != "main")
+    }
+
+
+def usable_cards(ledger: Ledger, wallet_id: UUID) -> list[CardFacts]:
+    """Give the usable cards, the one that is charged first."""
+    with ledger.reading() as connection:
+        return list(card_facts(connection, wallet_id).values())
+
+
+def card_with_id(connection: Connection, wallet_id: UUID, card_id: str) -> CardFacts | None:
+    """Give one usable card; None where it is there no longer."""
+    usable = card_facts(connection, wallet_id).values()
+    return next((one for one in usable if one.card_id == card_id), None)
+
+
+def automatic_form(snapshot: Snapshot, recharge: Recharge) -> AutomaticFormFacts:
+    """Give what the form of automatic payments starts from."""
+    return AutomaticFormFacts(
+        currency=snapshot.view.currency,
+        current=automatic_facts(snapshot, recharge),
+        suggested=suggested_rule(snapshot.burn, snapshot.now, snapshot.zone, snapshot.currency),
+        cards=tuple(card_facts(snapshot.connection, snapshot.wallet_id).values()),
+        policy_version=snapshot.view.policy_version,
+    )
+
+
+def automatic_confirm(
+    snapshot: Snapshot, rule: RechargeRule, card_id: str, one_time_action_id: str
+) -> AutomaticConfirmFacts:
+    """Give what turning a rule on means. Refuses: PolicyUnfit, NoCard."""
+    rule.check()
+    connection, wallet_id, view = snapshot.connection, snapshot.wallet_id, snapshot.view
+    card = card_with_id(connection, wallet_id, card_id)
+    if card is None:
+        raise NoCard
+    sums = hours_of(connection, wallet_id, first_day(snapshot.now, view.zone))
+    at_once = charged_at_once(rule, view, snapshot.now)
+    return AutomaticConfirmFacts(
+        one_time_action_id=one_time_action_id,
+        rule=rule,
+        currency=view.currency,
+        card=card,
+        rehearsal=rehearsed(sums, snapshot.money(view.balance_micros), rule, view.zone),
+        charges_now=snapshot.money(at_once) if at_once is not None else None,
+    )

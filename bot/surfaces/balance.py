@@ -1,0 +1,35 @@
+"""A wallet's money as people are shown it, what it lets start, and how long it lasts."""
+
+from bot.facts import BalanceFacts
+from bot.surfaces.figures import basis_of, brings_back
+from bot.surfaces.snapshot import Snapshot
+from ledger import Standing, runway
+
+
+def balance_facts(snapshot: Snapshot) -> BalanceFacts:
+    """Say the money, the standing and how long it lasts."""
+    view = snapshot.view
+    lasts_until = (
+        runway(snapshot.burn, view.available_micros, snapshot.now, view.zone)
+        if snapshot.burn is not None and view.funded
+        else None
+    )
+    stopped = view.funded and view.standing is not Standing.OPEN
+    return BalanceFacts(
+        now=snapshot.now,
+        zone=view.zone,
+        balance=snapshot.money(view.balance_micros),
+        held=snapshot.money(view.held_micros),
+        available=snapshot.money(view.available_micros),
+        open_holds=view.open_holds,
+        standing=view.standing,
+        lasts_until=lasts_until,
+        basis=basis_of(snapshot.burn, lasts_until, view.available_micros),
+        emptied_at=view.emptied_at,
+        grace_ends_at=view.grace_ends_at,
+        grace=snapshot.policy.grace,
+        brings_back=snapshot.money(brings_back(view.balance_micros)) if stopped else None,
+        funded=view.funded,
+        after_stop_count=view.after_stop_count,
+        last_asked_at=view.last_asked_at,
+    )

@@ -1,0 +1,143 @@
+"""Figures and states that are shown, worked out from facts that were read before. Pure."""
+
+from datetime import datetime, timedelta
+
+from bot.facts import Basis, HomeFacts
+from ledger import (
+    MICROS,
+    Automatic,
+    Burn,
+    CreditKind,
+    Currency,
+    Episode,
+    Funds,
+    Level,
+    Money,
+    RechargePast,
+    RechargeRule,
+    Standing,
+    WalletPolicy,
+    WalletView,
+    cost_ahead,
+    default_caps,
+    format_money,
+    recharge_decision,
+    rounded_up_to_major,
+    runway,
+)
+
+CREDIT_KINDS = frozenset(kind.value for kind in CreditKind)
+REFILL_MIN_MICROS = 10 * MICROS
+"""The least that is suggested for bringing everything back."""
+OFFER_MIN_MICROS = 10 * MICROS
+"""The least that an alert's button offers to charge."""
+TARGET_GAP_MAX_MAJOR = 2_500
+"""The most that a suggested rule charges at once."""
+
+
+def basis_of(burn: Burn | None, lasts_until: datetime | None, available_micros: int) -> Basis:
+    """Say how well it is known how long the money lasts."""
+    if burn is None:
+        return Basis.EARLY
+    if burn.week_micros == 0:
+        return Basis.IDLE
+    return Basis.USUAL if lasts_until is not None or available_micros <= 0 else Basis.LONG
+
+
+def brings_back(balance_micros: int) -> int:
+    """Give the least amount in whole major units that brings a wallet back which stands at zero or below."""
+    short = max(REFILL_MIN_MICROS, 1 - balance_micros)
+    return -(-short // MICROS) * MICROS
+
+
+def offered_amount(policy: WalletPolicy, available: Money) -> Money:
+    """Give what an alert's button offers to charge: what brings the wallet back to where it should be."""
+    rule = policy.rule
+    if rule is None:
+        gap = 4 * policy.warning_min_micros - available.micros
+    elif rule.fixed_micros is not None:
+        gap = max(rule.fixed_micros, rule.threshold_micros - available.micros)
+    else:
+        gap = (rule.target_micros or 0) - available.micros
+    return rounded_up_to_major(Money(max(OFFER_MIN_MICROS, gap), available.currency))
+
+
+def suggested_rule(burn: Burn | None, now: datetime, zone: str, currency: Currency) -> RechargeRule:
+    """Suggest a rule from the pace: the threshold covers a day, the target a week, inside the bounds of one charge."""
+    day = week = 0
+    if burn is not None:
+        day = cost_ahead(burn, now, zone, 24)
+        week = burn.week_micros
+
+    def up(micros: int) -> int:
+        return rounded_up_to_major(Money(micros, currency)).micros
+
+    threshold = up(max(50 * MICROS, day))
+    target = min(up(max(200 * MICROS, week)), threshold + TARGET_GAP_MAX_MAJOR * MICROS)
+    target = max(target, threshold + 25 * MICROS)
+    day_cap, month_cap = default_caps(target)
+    return RechargeRule(
+        threshold_micros=threshold, target_micros=target, day_cap_micros=day_cap, month_cap_micros=month_cap
+    )
+
+
+def charged_at_once(rule: RechargeRule, view: WalletView, now: datetime) -> int | None:
+    """Give what a rule would charge as soon as it is turned on; None where the balance is not below it."""
+    policy = WalletPolicy(automatic=Automatic.ON, rule=rule)
+    funds = Funds(view.balance_micros, view.held_micros, view.funded, view.emptied_at, view.grace_ends_at, 0)
+    past = RechargePast(False, 0, 0, 0, None)
+    return recharge_decision(funds, policy, past, now, day_ends_at=now).amount_micros
+
+
+def pace_words(burn: Burn | None, amount: Money, now: datetime, zone: str) -> str:
+    """Say how long an amount lasts at the present pace; empty where that isn't known."""
+    if burn is None or burn.week_micros == 0:
+        return ""
+    until = runway(burn, amount.micros, now, zone)
+    if until is None:
+        return f"{format_money(amount)} lasts more than 60 days at the present pace."
+    hours = (until - now) // timedelta(hours=1)
+    words = f"{hours // 24} days" if hours >= 48 else f"{hours} hours" if hours != 1 else "1 hour"
+    return f"{format_money(amount)} lasts about {words} at the present pace."
+
+
+def phase_of(episode: Episode, standing: Standing) -> str:
+    """Name how an episode stands: "low", "counting", "paused", "restored" or "recovered"."""
+    if episode.closed_at is not None:
+        return "restored" if episode.level is Level.ZERO else "recovered"
+    if episode.level is not Level.ZERO:
+        return "low"
+    return "paused" if standing is Standing.PAUSED else "counting"
+
+
+def whole_cents(micros: int) -> int:
+    """Give an average without the fractions of a cent that nobody was ever charged."""
+    return micros // 10_000 * 10_000
+
+
+def tenths_of_usual(spent_micros: int, usual_micros: int) -> int:
+    """Say how many times the usual was spent, in tenths."""
+    return spent_micros * 10 // max(1, usual_micros)
+
+
+def fingerprint(view: WalletView, now: datetime, facts: HomeFacts) -> str:
+    """Name the state behind a Home tab, so that it is sent again only when something changed."""
+    balance = facts.balance
+    running = (now - (balance.emptied_at or now)) // timedelta(minutes=1)
+    requests = ",".join(one.ref for one in facts.requests)
+    parts = (
+        view.seq,
+        view.held_micros,
+        view.policy_version,
+        view.trouble,
+        balance.standing,
+        running,
+        requests,
+        facts.automatic.card,
+        facts.automatic.blocked_sentence,
+        facts.month.picture_file_id,
+        facts.month.month,
+        facts.people,
+        facts.key_refused_at,
+    )
+    return "|".join(map(str, parts))

@@ -1,0 +1,202 @@
+"""What surfaces work out from facts: offers, suggestions, phases, and whether a Home changed."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from bot.facts import Basis, HomeFacts
+from bot.surfaces.figures import (
+    basis_of,
+    brings_back,
+    charged_at_once,
+    fingerprint,
+    offered_amount,
+    pace_words,
+    phase_of,
+    suggested_rule,
+    tenths_of_usual,
+    whole_cents,
+)
+from ledger import (
+    USD,
+    Burn,
+    Episode,
+    Level,
+    RechargeRule,
+    Standing,
+    WalletPolicy,
+    WalletView,
+)
+from tests.bot import view_facts as v
+
+MICROS = 1_000_000
+VIEW = WalletView(
+    wallet_id=UUID(int=1),
+    currency="USD",
+    zone="UTC",
+    balance_micros=40 * MICROS,
+    held_micros=3 * MICROS,
+    open_holds=1,
+    standing=Standing.OPEN,
+    funded=True,
+    emptied_at=None,
+    grace_ends_at=None,
+    ceiling_micros=0,
+    grace_cost_micros=0,
+    after_stop_count=0,
+    last_asked_at=v.NOW,
+    seq=9,
+    policy_version=2,
+    trouble="",
+    warning_micros=20 * MICROS,
+    critical_micros=5 * MICROS,
+)
+BACK_TO_200 = RechargeRule(threshold_micros=50 * MICROS, target_micros=200 * MICROS)
+ADD_80 = RechargeRule(threshold_micros=50 * MICROS, target_micros=None, fixed_micros=80 * MICROS)
+
+
+def spending(dollars_a_week: int) -> Burn:
+    """Spend evenly around the week."""
+    return Burn((dollars_a_week * MICROS // 168,) * 168)
+
+
+@pytest.mark.parametrize(
+    ("balance", "suggested"), [("0", "10"), ("-9.99", "10"), ("-10", "11"), ("-25.30", "26")]
+)
+def test_what_brings_everything_back_leaves_more_than_nothing(balance: str, suggested: str) -> None:
+    """In whole dollars, ten at the least: at zero a wallet is still stopped."""
+    assert brings_back(v.usd(balance).micros) == v.usd(suggested).micros
+
+
+@pytest.mark.parametrize(
+    ("rule", "available", "offered"),
+    [
+        (None, "30", "50"),  # four times the warning's least of $20
+        (None, "79.50", "10"),
+        (BACK_TO_200, "-1.20", "202"),
+        (BACK_TO_200, "195", "10"),
+        (ADD_80, "20", "80"),
+        (ADD_80, "-45", "95"),
+    ],
+)
+def test_an_alert_offers_what_brings_the_wallet_to_where_it_should_be(
+    rule: RechargeRule | None, available: str, offered: str
+) -> None:
+    """By the rule where there is one, and never less than ten dollars."""
+    policy = WalletPolicy(rule=rule, warning_min_micros=20 * MICROS)
+    assert offered_amount(policy, v.usd(available)) == v.usd(offered)
+
+
+@pytest.mark.parametrize(
+    ("weekly", "threshold", "target"),
+    [(None, 50, 200), (70, 50, 200), (1_400, 200, 1_400), (70_000, 10_000, 12_500)],
+)
+def test_a_suggested_rule_covers_a_day_and_a_week(weekly: int | None, threshold: int, target: int) -> None:
+    """The gap between them stays below the most that is charged at once."""
+    burn = spending(weekly) if weekly is not None else None
+    found = suggested_rule(burn, v.NOW, "UTC", USD)
+    assert (found.threshold_micros, found.target_micros) == (threshold * MICROS, target * MICROS)
+    found.check()
+
+
+@pytest.mark.parametrize(("balance", "charged"), [("49.99", "154"), ("53", None), ("52.99", "151")])
+def test_a_rule_says_what_it_would_charge_at_once(balance: str, charged: str | None) -> None:
+    """In whole dollars; what is held does not count as available."""
+    view = replace(VIEW, balance_micros=v.usd(balance).micros)
+    expected = v.usd(charged).micros if charged is not None else None
+    assert charged_at_once(BACK_TO_200, view, v.NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("weekly", "words"),
+    [
+        (None, ""),
+        (0, ""),
+        (168, "$100.00 lasts about 4 days at the present pace."),
+        (168 * 5, "$100.00 lasts about 20 hours at the present pace."),
+        (168 * 99, "$100.00 lasts about 1 hour at the present pace."),
+        (1, "$100.00 lasts more than 60 days at the present pace."),
+    ],
+)
+def test_an_amount_says_how_long_it_lasts(weekly: int | None, words: str) -> None:
+    """Nothing where the pace is unknown or nothing is spent."""
+    burn = spending(weekly) if weekly is not None else None
+    assert pace_words(burn, v.usd("100"), v.NOW.replace(minute=0), "UTC") == words
+
+
+@pytest.mark.parametrize(
+    ("level", "closed", "standing", "phase"),
+    [
+        (Level.WARNING, False, Standing.OPEN, "low"),
+        (Level.CRITICAL, False, Standing.OPEN, "low"),
+        (Level.ZERO, False, Standing.GRACE, "counting"),
+        (Level.ZERO, False, Standing.PAUSED, "paused"),
+        (Level.ZERO, True, Standing.OPEN, "restored"),
+        (Level.WARNING, True, Standing.OPEN, "recovered"),
+    ],
+)
+def test_an_episode_has_a_phase(level: Level, closed: bool, standing: Standing, phase: str) -> None:
+    """Every level, open and closed."""
+    episode = Episode(UUID(int=2), v.NOW, v.NOW if closed else None, level)
+    assert phase_of(episode, standing) == phase
+
+
+@pytest.mark.parametrize(
+    ("weekly", "lasts", "available", "basis"),
+    [
+        (None, False, 5, Basis.EARLY),
+        (0, False, 5, Basis.IDLE),
+        (70, True, 5, Basis.USUAL),
+        (70, False, 0, Basis.USUAL),
+        (70, False, 5, Basis.LONG),
+    ],
+)
+def test_the_runway_says_how_well_it_is_known(
+    weekly: int | None, lasts: bool, available: int, basis: Basis
+) -> None:
+    """By the history there is."""
+    burn = spending(weekly) if weekly is not None else None
+    assert basis_of(burn, v.NOW if lasts else None, available) is basis
+
+
+def test_averages_are_shown_in_whole_cents_and_tenths() -> None:
+    """Nobody was ever charged the fractions; a usual day of nothing divides nothing."""
+    assert whole_cents(1_239_999) == 1_230_000
+    assert tenths_of_usual(31 * MICROS, 10 * MICROS) == 31
+    assert tenths_of_usual(3, 0) == 30
+
+
+CHANGES = {
+    "a transaction": (replace(VIEW, seq=10), v.home()),
+    "a hold": (replace(VIEW, held_micros=0), v.home()),
+    "the policy": (replace(VIEW, policy_version=3), v.home()),
+    "trouble": (replace(VIEW, trouble="declined"), v.home()),
+    "the standing": (VIEW, v.home(balance=v.balance(standing=Standing.PAUSED))),
+    "a minute of grace": (VIEW, v.home(balance=v.balance(emptied_at=v.NOW - timedelta(minutes=2)))),
+    "a request": (VIEW, v.home(requests=(v.request(),))),
+    "the card": (VIEW, v.home(automatic=replace(v.home().automatic, card=v.BACKUP))),
+    "why no charge is made": (VIEW, v.home(automatic=replace(v.home().automatic, blocked_sentence="No."))),
+    "the picture": (VIEW, v.home(month=replace(v.home().month, picture_file_id="F2"))),
+    "the month": (VIEW, v.home(month=replace(v.home().month, month="2026-01"))),
+    "people": (VIEW, v.home(people=replace(v.home().people, finance=("U7",)))),
+    "a refused key": (VIEW, v.home(key_refused_at=v.NOW)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_home_is_sent_again_when_something_on_it_changed(change: str) -> None:
+    """Each thing that Home shows counts."""
+    assert fingerprint(*_at(CHANGES[change])) != fingerprint(VIEW, v.NOW, v.home())
+
+
+def test_a_home_is_not_sent_again_because_time_passed() -> None:
+    """Nothing on it moves while the wallet is open."""
+    later = v.NOW + timedelta(minutes=5)
+    assert fingerprint(VIEW, later, v.home()) == fingerprint(VIEW, v.NOW, v.home())
+
+
+def _at(changed: tuple[WalletView, HomeFacts]) -> tuple[WalletView, datetime, HomeFacts]:
+    view, facts = changed
+    return view, v.NOW, facts
