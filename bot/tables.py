@@ -152,7 +152,7 @@ disputes = _table(
     _instant("changed_at"),
 )
 
-breaks = _table(
+differences = _table(
     "breaks",  # what a reconciliation found on one side only, or differing
     _wallet(),
     _text("key", key=True),
@@ -162,7 +162,7 @@ breaks = _table(
     _instant("ended_at", optional=True),
 )
 
-calls = _table(
+stripe_requests = _table(
     "calls",
     _wallet(),
     Column("call_id", UuidText, primary_key=True),
@@ -223,9 +223,9 @@ inbox = _table(
     _text("error"),
 )
 
-cursors = _table("cursors", _wallet(), _text("name", key=True), _text("value"), _instant("at"))
+named_values = _table("cursors", _wallet(), _text("name", key=True), _text("value"), _instant("at"))
 
-intents = _table(
+one_time_actions = _table(
     "intents",
     _wallet(),
     Column("intent_id", UuidText, primary_key=True),

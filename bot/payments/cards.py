@@ -17,10 +17,10 @@ from bot.payments.settlement import NotServed
 from bot.ports import CardSeen, Ok, PaymentGateway, Rejected
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
-from bot.stripe.requests import Call
+from bot.stripe.requests import StripeRequest
 from bot.tables import cards
 from bot.wallets import rules
-from bot.wallets.named_values import mark_once
+from bot.wallets.named_values import remember_once
 from bot.wallets.rules import NoCard
 from ledger import Ledger, Tx
 
@@ -68,7 +68,7 @@ class Cards:
     def remove(self, wallet_id: UUID, card_id: str, *, actor: str) -> None:
         """Take a card out for good, here and outside. Refuses: NoCard."""
 
-        def save(tx: Tx) -> Call:
+        def save(tx: Tx) -> StripeRequest:
             if not _take_out(tx, wallet_id=wallet_id, card_id=card_id, actor=actor):
                 raise NoCard
             tx.book.audit(wallet_id, actor, "card_removed", {"card_id": card_id}, {})
@@ -164,5 +164,5 @@ def _refresh(tx: Tx, *, wallet_id: UUID, card: CardSeen) -> None:
 
 
 def _tell_once(tx: Tx, *, wallet_id: UUID, card_id: str, mark: str, days_left: int) -> None:
-    if mark_once(tx, wallet_id, mark):
+    if remember_once(tx, wallet_id, mark):
         tx.outbox.add(wallet_id, CardExpiring(card_id=card_id, days_left=days_left))

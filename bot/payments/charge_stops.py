@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from bot.payment_rows import Payment, find
 from bot.payments.operator_stop import charges_are_off
 from bot.served import Served
-from bot.stripe.requests import APP_REMOVED, CHARGING, HELD_BACK, Call
+from bot.stripe.requests import APP_REMOVED, CHARGING, HELD_BACK, StripeRequest
 
 BARRED_BY: Mapping[str, str] = {HELD_BACK: "operator", APP_REMOVED: "redbar"}
 """Who takes such a payment back, by why."""
@@ -25,9 +25,9 @@ def bar_of(connection: Connection, served: Served, payment: Payment) -> str:
     return ""
 
 
-def bar_of_call(connection: Connection, served: Served, call: Call) -> str:
-    """Say why a call may not be sent again; empty where it may, or charges nothing."""
-    if call.operation not in CHARGING or call.payment_id is None:
+def bar_of_call(connection: Connection, served: Served, request: StripeRequest) -> str:
+    """Say why a request may not be sent again; empty where it may, or charges nothing."""
+    if request.operation not in CHARGING or request.payment_id is None:
         return ""
-    payment = find(connection, call.wallet_id, payment_id=call.payment_id)
+    payment = find(connection, request.wallet_id, payment_id=request.payment_id)
     return bar_of(connection, served, payment) if payment is not None else ""

@@ -26,7 +26,7 @@ from bot.served import Served
 from bot.stripe.key_health import key_refused_at, note_access
 from bot.stripe.read_budget import WARM_EVERY, add_reads, budget_of, look_every, poll_every
 from bot.tables import NIL_WALLET, inbox, payments
-from bot.wallets.named_values import is_left, mark_of, mark_once, set_mark, subject_of
+from bot.wallets.named_values import is_left, named_value, remember_once, set_named_value, subject_of
 from ledger import Ledger, Tx
 from ledger.storage.schema import wallets
 
@@ -144,8 +144,8 @@ class News:
     def poll(self, now: datetime) -> bool:
         """Read the events list and look at open requests, each when it is time to; gives whether anything was asked."""
         with self._ledger.reading() as connection:
-            polled = mark_of(connection, NIL_WALLET, _POLLED)
-            looked = mark_of(connection, NIL_WALLET, _LOOKED)
+            polled = named_value(connection, NIL_WALLET, _POLLED)
+            looked = named_value(connection, NIL_WALLET, _LOOKED)
             watched_at, stopped = _watched(connection, self._served.own(connection))
             budget = budget_of(connection, now)
             refused = key_refused_at(connection, NIL_WALLET) is not None
@@ -168,9 +168,9 @@ class News:
     def _read_events(self, now: datetime) -> bool:
         """Take in the events since a while before the newest one that is known; gives whether our key was refused."""
         with self._ledger.reading() as connection:
-            newest = mark_of(connection, NIL_WALLET, _EVENTS)
-            polled = mark_of(connection, NIL_WALLET, _POLLED)
-            answered = mark_of(connection, NIL_WALLET, _ANSWERED)
+            newest = named_value(connection, NIL_WALLET, _EVENTS)
+            polled = named_value(connection, NIL_WALLET, _POLLED)
+            answered = named_value(connection, NIL_WALLET, _ANSWERED)
         seen_until = next((one.at for one in (answered, polled) if one is not None), now)
         known_until = newest.at if newest is not None and newest.value else seen_until
         answer = self._gateway.events(known_until - OVERLAP)
@@ -185,7 +185,7 @@ class News:
         """Look at all that may be paid at this moment; gives whether there was anything to look at."""
         with self._ledger.reading() as connection:
             watched = what_is_open(connection, self._served.own(connection), now)
-            whole = mark_of(connection, NIL_WALLET, _LOOKED_WHOLE)
+            whole = named_value(connection, NIL_WALLET, _LOOKED_WHOLE)
         whole_at = whole.at if whole is not None else None
         looked = look_at(self._gateway, watched.requests, now=now, whole_at=whole_at)
         missed = looked.misses > 0
@@ -211,7 +211,7 @@ class News:
 
     def pressed(self) -> None:
         """Somebody opens a page to pay: worth looking at often from now on."""
-        self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _PRESSED), wallet_id=None)
+        self._ledger.run(lambda tx: set_named_value(tx, NIL_WALLET, _PRESSED), wallet_id=None)
 
     def count_reads(self) -> None:
         """Add what was read to the month's count."""
@@ -235,7 +235,7 @@ def _watched(connection: Connection, wallet_ids: Sequence[UUID]) -> tuple[dateti
     ).scalar_one_or_none()
     if made_at is None:
         return None, False
-    pressed = mark_of(connection, NIL_WALLET, _PRESSED)
+    pressed = named_value(connection, NIL_WALLET, _PRESSED)
     pressed_at = pressed.at if pressed is not None else None
     emptied_at = connection.execute(
         select(func.max(wallets.c.emptied_at))
@@ -272,11 +272,11 @@ def _keep(tx: Tx, *, events: Sequence[EventSeen]) -> None:
 def _keep_polled(tx: Tx, *, events: Sequence[EventSeen]) -> None:
     """Keep what a poll read, and how far it read."""
     _keep(tx, events=events)
-    set_mark(tx, NIL_WALLET, _POLLED)
-    set_mark(tx, NIL_WALLET, _ANSWERED)
+    set_named_value(tx, NIL_WALLET, _POLLED)
+    set_named_value(tx, NIL_WALLET, _ANSWERED)
     if events:
         newest = max(events, key=lambda one: one.created)
-        set_mark(tx, NIL_WALLET, _EVENTS, newest.event_id, at=newest.created)
+        set_named_value(tx, NIL_WALLET, _EVENTS, newest.event_id, at=newest.created)
 
 
 def _keep_looked(tx: Tx, *, looked: Looked, missed: bool) -> None:
@@ -286,19 +286,19 @@ def _keep_looked(tx: Tx, *, looked: Looked, missed: bool) -> None:
     waiting = (inbox.c.wallet_id == NIL_WALLET) & inbox.c.handled_at.is_(None) & (inbox.c.error == "")
     found = inbox.c.event_id.in_([one.event_id for one in looked.found])
     tx.connection.execute(update(inbox).where(waiting, found).values(due_at=tx.now))
-    set_mark(tx, NIL_WALLET, _LOOKED, _MISSED if missed else "")
+    set_named_value(tx, NIL_WALLET, _LOOKED, _MISSED if missed else "")
     if not missed:
-        set_mark(tx, NIL_WALLET, _LOOKED_WHOLE)
+        set_named_value(tx, NIL_WALLET, _LOOKED_WHOLE)
 
 
 def _tell_once(tx: Tx, *, wallet_id: UUID, notice: MoneyParked) -> None:
-    if mark_once(tx, wallet_id, f"parked:{notice.object_id}"):
+    if remember_once(tx, wallet_id, f"parked:{notice.object_id}"):
         tx.outbox.add(wallet_id, notice)
 
 
 def _try_later(tx: Tx, *, seen_until: datetime) -> None:
-    set_mark(tx, NIL_WALLET, _POLLED)
-    set_mark(tx, NIL_WALLET, _ANSWERED, at=seen_until)
+    set_named_value(tx, NIL_WALLET, _POLLED)
+    set_named_value(tx, NIL_WALLET, _ANSWERED, at=seen_until)
 
 
 def _mark(tx: Tx, *, event_id: str, tries: int, done: bool, error: str) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from bot.notices import ChargesSwitched
-from bot.wallets.named_values import drop_mark, mark_of, set_mark
+from bot.wallets.named_values import forget_named_value, named_value, set_named_value
 from ledger import Ledger, Tx
 
 _NAME = "charges_off"
@@ -13,7 +13,7 @@ _NAME = "charges_off"
 
 def charges_are_off(connection: Connection, wallet_id: UUID) -> bool:
     """Say whether the operator has stopped a wallet's automatic charges."""
-    return mark_of(connection, wallet_id, _NAME) is not None
+    return named_value(connection, wallet_id, _NAME) is not None
 
 
 def switch_charges(ledger: Ledger, wallet_id: UUID, *, off: bool, actor: str) -> bool:
@@ -28,9 +28,9 @@ def switch_charges(ledger: Ledger, wallet_id: UUID, *, off: bool, actor: str) ->
         if before == off:
             return False
         if off:
-            set_mark(tx, wallet_id, _NAME, actor)
+            set_named_value(tx, wallet_id, _NAME, actor)
         else:
-            drop_mark(tx, wallet_id, _NAME)
+            forget_named_value(tx, wallet_id, _NAME)
         tx.outbox.add(wallet_id, ChargesSwitched(off=off))
         tx.book.audit(wallet_id, actor, "charges", "off" if before else "on", "off" if off else "on")
         return True

@@ -31,10 +31,10 @@ from bot.stripe.declines import (
     severity_of,
     words_of,
 )
-from bot.stripe.requests import Call
+from bot.stripe.requests import StripeRequest
 from bot.tables import cards, payments
 from bot.wallets import rules
-from bot.wallets.named_values import mark_once
+from bot.wallets.named_values import remember_once
 from ledger import (
     Currency,
     Ledger,
@@ -80,8 +80,8 @@ class Recharge:
             view, policy = self._ledger.look(connection, wallet_id)
         if not recharge_wanted(funds_of(view), policy):
             return None
-        call = self._ledger.run(lambda tx: self._decide(tx, wallet_id), wallet_id=wallet_id)
-        return self._payments.carry_out(call) if call is not None else None
+        request = self._ledger.run(lambda tx: self._decide(tx, wallet_id), wallet_id=wallet_id)
+        return self._payments.carry_out(request) if request is not None else None
 
     def remind(self, now: datetime) -> None:
         """Remind people of automatic payments that the bank wants confirmed: after an hour, and after six."""
@@ -114,7 +114,7 @@ class Recharge:
         past = _past(connection, view, now)
         return past.counted.attempts_today + (1 if past.unfinished is not None else 0)
 
-    def _decide(self, tx: Tx, wallet_id: UUID) -> Call | None:
+    def _decide(self, tx: Tx, wallet_id: UUID) -> StripeRequest | None:
         if not self._served.lives(tx.connection, wallet_id):
             return None
         view = tx.book.view(wallet_id)
@@ -288,7 +288,7 @@ def due_reminder(waited: timedelta) -> int | None:
 
 
 def _remind(tx: Tx, *, wallet_id: UUID, payment_id: UUID, hours: int) -> None:
-    if mark_once(tx, wallet_id, f"reminded:{payment_id}:{hours}"):
+    if remember_once(tx, wallet_id, f"reminded:{payment_id}:{hours}"):
         tx.outbox.add(wallet_id, ConfirmationDue(payment_id=payment_id, hours=hours))
 
 

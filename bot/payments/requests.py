@@ -1,7 +1,7 @@
 """Payments from wish to fact: pages, links, charges of the saved card, and the news about them.
 
-Sole owner of payment rows and of `sync`. The shape is always *intend → call → record* (`stripe/requests.py`): a row and
-a frozen call are committed, the call is made outside any transaction, and its answer is committed together with
+Sole owner of payment rows and of `sync`. The shape is always *intend → send → record* (`stripe/requests.py`): a row and
+a frozen request are committed, the request is sent outside any transaction, and its answer is committed together with
 what follows from it. The sweep does the same, so a crash between any two steps only delays.
 """
 
@@ -36,7 +36,7 @@ from bot.stripe import closing, customers, request_bodies
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import FORGOTTEN, NO_DECLINES, NOT_ACCEPTED
 from bot.stripe.key_health import note_access
-from bot.stripe.requests import Call, NotMade, Unreachable
+from bot.stripe.requests import NotMade, StripeRequest, Unreachable
 from bot.tables import billing, workspaces
 from ledger import Currency, Ledger, Money, Tx, failpoint, to_minor, transfer_by_key
 
@@ -70,7 +70,7 @@ class Payments:
         to_minor(amount)
         customer = self._customer(wallet_id)
 
-        def intend(tx: Tx) -> Call:
+        def intend(tx: Tx) -> StripeRequest:
             payment = plan(
                 tx,
                 wallet_id,
@@ -92,7 +92,7 @@ class Payments:
         """Make a link and ask somebody to pay by it; they are told by DM."""
         to_minor(amount)
 
-        def intend(tx: Tx) -> Call:
+        def intend(tx: Tx) -> StripeRequest:
             payment = plan(
                 tx,
                 wallet_id,
@@ -115,7 +115,7 @@ class Payments:
         """Make a page that saves a card; a payer is asked by DM, without one the asker opens it."""
         customer = self._customer(wallet_id)
 
-        def intend(tx: Tx) -> Call:
+        def intend(tx: Tx) -> StripeRequest:
             payment = plan(
                 tx,
                 wallet_id,
@@ -131,7 +131,7 @@ class Payments:
 
         return self._made(self._ledger.run(intend, wallet_id=wallet_id))
 
-    def charge(self, tx: Tx, payment: Payment) -> Call:
+    def charge(self, tx: Tx, payment: Payment) -> StripeRequest:
         """Plan the charge of a saved card inside the caller's commit; `carry_out` then makes it."""
         customer = tx.connection.execute(
             select(billing.c.customer_id).where(billing.c.wallet_id == payment.wallet_id)
@@ -139,23 +139,23 @@ class Payments:
         body = request_bodies.intent(payment, customer=customer, install=self._install)
         return stripe_requests.intend(tx, payment.wallet_id, "intent", body, payment_id=payment.payment_id)
 
-    def make(self, call: Call) -> None:
-        """Make a planned call that belongs to no payment; without an answer the sweep goes on with it."""
-        assert call.payment_id is None
-        self._drive(call)
+    def make(self, request: StripeRequest) -> None:
+        """Make a planned request that belongs to no payment; without an answer the sweep goes on with it."""
+        assert request.payment_id is None
+        self._drive(request)
 
-    def carry_out(self, call: Call) -> Payment:
-        """Make a planned call and all that follow from it; gives the payment as it then stands."""
-        assert call.payment_id is not None
-        self._drive(call)
-        payment = self.look(call.wallet_id, call.payment_id)
+    def carry_out(self, request: StripeRequest) -> Payment:
+        """Make a planned request and all that follow from it; gives the payment as it then stands."""
+        assert request.payment_id is not None
+        self._drive(request)
+        payment = self.look(request.wallet_id, request.payment_id)
         assert payment is not None
         return payment
 
     def withdraw(self, wallet_id: UUID, payment_id: UUID, *, by: str) -> Payment | None:
         """Take a request back; None when it is not open any more."""
 
-        def take_back(tx: Tx) -> tuple[Payment, Call | None] | None:
+        def take_back(tx: Tx) -> tuple[Payment, StripeRequest | None] | None:
             payment = find(tx.connection, wallet_id, payment_id=payment_id)
             if payment is None or payment.state not in OPEN or payment.way == "saved_card":
                 return None
@@ -166,9 +166,9 @@ class Payments:
         found = self._ledger.run(take_back, wallet_id=wallet_id)
         if found is None:
             return None
-        payment, call = found
-        if call is not None:
-            self._drive(call)
+        payment, request = found
+        if request is not None:
+            self._drive(request)
         return payment
 
     def look(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
@@ -238,8 +238,8 @@ class Payments:
         if seen.status == "succeeded":
             return self._settle(tx, payment, seen)
         if seen.status in ("requires_payment_method", "canceled") and payment.way == "saved_card":
-            # Whether this or the answer to our own call comes first, the second finds nothing left to do; the
-            # intent is cancelled by whoever made the call.
+            # Whether this or the answer to our own request comes first, the second finds nothing left to do; the
+            # intent is cancelled by whoever made the request.
             if seen.decline_code == "authentication_required":
                 self._needs_person(tx, payment)
             elif seen.decline_code:
@@ -254,7 +254,7 @@ class Payments:
                 if one.recharge_id == paid.recharge_id:
                     closed = change(tx, one, News.TAKEN_BACK)
                     tx.outbox.add(one.wallet_id, PaymentChanged(payment_id=one.payment_id))
-                    closing.close(tx, closed)  # the sweep makes the call
+                    closing.close(tx, closed)  # the sweep makes the request
         return paid
 
     def _ours(self, metadata: Mapping[str, str]) -> Payment | None:
@@ -309,48 +309,50 @@ class Payments:
             due = stripe_requests.due(connection, own, now)
             overdue = payment_rows.overdue(connection, own, now)
         done = sum(
-            self._finish(call, forgotten) for call, forgotten in due if call.call_id not in self._sending
+            self._finish(request, forgotten)
+            for request, forgotten in due
+            if request.request_id not in self._sending
         )
         for wallet_id, payment_id in overdue:
             self._lapse(wallet_id, payment_id)
         return done + len(overdue)
 
-    def _finish(self, call: Call, forgotten: bool) -> bool:
-        """Go on with a call that has no answer; False when it waits until the app is installed again."""
+    def _finish(self, request: StripeRequest, forgotten: bool) -> bool:
+        """Go on with a request that has no answer; False when it waits until the app is installed again."""
         with self._ledger.reading() as connection:
-            lives = self._served.lives(connection, call.wallet_id)
-            bar = bar_of_call(connection, self._served, call)
+            lives = self._served.lives(connection, request.wallet_id)
+            bar = bar_of_call(connection, self._served, request)
         if forgotten:
-            self._look_up(call, FORGOTTEN)
+            self._look_up(request, FORGOTTEN)
         elif bar:
-            self._look_up(call, bar)
-        elif lives or call.operation in stripe_requests.CLOSING:
-            self._drive(call)
+            self._look_up(request, bar)
+        elif lives or request.operation in stripe_requests.CLOSING:
+            self._drive(request)
         else:
             return False
         return True
 
-    def _look_up(self, call: Call, why: str) -> None:
-        """Decide a call by what exists outside, and never send it: its key may be forgotten, or it must not charge."""
+    def _look_up(self, request: StripeRequest, why: str) -> None:
+        """Decide a request by what exists outside and never send it: Stripe may have forgotten its key."""
         # A page, link or unconfirmed intent that may exist without our knowing its id charges nothing by itself.
         answer: stripe_requests.Answer = Rejected(code=why, message="")
-        if call.operation == "customer":
-            answer = customers.look_for(self._gateway, call)
+        if request.operation == "customer":
+            answer = customers.look_for(self._gateway, request)
             if isinstance(answer, Unknown):
                 return
-        elif call.operation == "confirm":
-            looked = self._gateway.intent(call.object_id)
+        elif request.operation == "confirm":
+            looked = self._gateway.intent(request.object_id)
             if not isinstance(looked, Ok):
                 return
             answer = stripe_requests.as_confirmed(looked.seen, why)
 
-        def decide(tx: Tx) -> Call | None:
-            if call.operation in stripe_requests.CLOSING:
-                stripe_requests.record(tx, call, answer)
-                return stripe_requests.repeat(tx, call)
-            return self._follow(tx, call, answer)
+        def decide(tx: Tx) -> StripeRequest | None:
+            if request.operation in stripe_requests.CLOSING:
+                stripe_requests.record(tx, request, answer)
+                return stripe_requests.repeat(tx, request)
+            return self._follow(tx, request, answer)
 
-        self._drive(self._ledger.run(decide, wallet_id=call.wallet_id))
+        self._drive(self._ledger.run(decide, wallet_id=request.wallet_id))
 
     def _lapse(self, wallet_id: UUID, payment_id: UUID) -> None:
         payment = self.look(wallet_id, payment_id)
@@ -363,7 +365,7 @@ class Payments:
             if not isinstance(found, Ok) or not all(self.sync_intent(intent_id) for intent_id in found.seen):
                 return
 
-        def lapse(tx: Tx) -> Call | None:
+        def lapse(tx: Tx) -> StripeRequest | None:
             open_still = fresh(tx, payment)
             if open_still.state not in (State.OFFERED, State.WAITING):
                 return None
@@ -374,14 +376,14 @@ class Payments:
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
             return closing.close(tx, lapsed)
 
-        call = self._ledger.run(lapse, wallet_id=wallet_id)
-        if call is not None:
-            self._drive(call)
+        request = self._ledger.run(lapse, wallet_id=wallet_id)
+        if request is not None:
+            self._drive(request)
 
     # --- Calls and what follows from them ------------------------------------------------------------------
 
-    def _made(self, call: Call) -> Payment:
-        payment = self.carry_out(call)
+    def _made(self, request: StripeRequest) -> Payment:
+        payment = self.carry_out(request)
         if payment.state is State.ASKED:
             with self._ledger.reading() as connection:
                 denied = stripe_requests.was_denied(connection, payment.wallet_id, payment.payment_id)
@@ -390,36 +392,40 @@ class Payments:
             raise NotMade(payment.ref)
         return payment
 
-    def _drive(self, call: Call | None) -> None:
-        while call is not None:
-            _, call = self._step(call)
+    def _drive(self, request: StripeRequest | None) -> None:
+        while request is not None:
+            _, request = self._step(request)
 
-    def _step(self, call: Call) -> tuple[stripe_requests.Answer, Call | None]:
-        """Make one call and commit its answer; gives it, and the call that follows from it."""
+    def _step(self, request: StripeRequest) -> tuple[stripe_requests.Answer, StripeRequest | None]:
+        """Make one request and commit its answer; gives it, and the request that follows from it."""
         # Meanwhile the sweep of this process keeps away from it, however the clock jumps.
-        self._sending.add(call.call_id)
+        self._sending.add(request.request_id)
         try:
-            answer = stripe_requests.send(self._gateway, call)
+            answer = stripe_requests.send(self._gateway, request)
             following = self._ledger.run(
-                partial(self._follow, call=call, answer=answer), wallet_id=call.wallet_id
+                partial(self._follow, request=request, answer=answer), wallet_id=request.wallet_id
             )
         finally:
-            self._sending.discard(call.call_id)
-        failpoint(f"call.{call.operation}.committed")
+            self._sending.discard(request.request_id)
+        failpoint(f"request.{request.operation}.committed")
         note_access(self._ledger, self._served, answer)
         return answer, following
 
-    def _follow(self, tx: Tx, call: Call, answer: stripe_requests.Answer) -> Call | None:
-        """Commit an answer with what follows from it; gives the next call where there is one."""
-        if call.operation == "customer":
-            customers.record(tx, call, answer)
+    def _follow(self, tx: Tx, request: StripeRequest, answer: stripe_requests.Answer) -> StripeRequest | None:
+        """Commit an answer with what follows from it; gives the next request where there is one."""
+        if request.operation == "customer":
+            customers.record(tx, request, answer)
             return None
-        if not stripe_requests.record(tx, call, answer):
+        if not stripe_requests.record(tx, request, answer):
             return None
-        payment = find(tx.connection, call.wallet_id, payment_id=call.payment_id) if call.payment_id else None
+        payment = (
+            find(tx.connection, request.wallet_id, payment_id=request.payment_id)
+            if request.payment_id
+            else None
+        )
         if payment is None:
             return None
-        match call.operation, answer:
+        match request.operation, answer:
             case "session" | "link", Ok(seen):
                 assert isinstance(seen, SessionSeen | LinkSeen)
                 return self._offered(tx, payment, seen)
@@ -432,7 +438,7 @@ class Payments:
                 body = request_bodies.confirm(payment)
                 return stripe_requests.intend(
                     tx,
-                    call.wallet_id,
+                    request.wallet_id,
                     "confirm",
                     body,
                     payment_id=payment.payment_id,
@@ -455,7 +461,7 @@ class Payments:
                 pass  # unknown: the sweep asks again with the same key; closing calls need nothing more
         return None
 
-    def _offered(self, tx: Tx, payment: Payment, seen: SessionSeen | LinkSeen) -> Call | None:
+    def _offered(self, tx: Tx, payment: Payment, seen: SessionSeen | LinkSeen) -> StripeRequest | None:
         ids = {"session_id": seen.session_id} if isinstance(seen, SessionSeen) else {"link_id": seen.link_id}
         offered = change(tx, payment, News.ACCEPTED, url=seen.url, **ids)
         if offered.payer and offered.state is State.OFFERED:
@@ -477,7 +483,7 @@ class Payments:
         if code in BARRED_BY:
             change(tx, payment, News.TAKEN_BACK, withdrawn_by=BARRED_BY[code])
             return
-        # What Stripe called it is written down with the call; people are told whether it says anything of the card.
+        # What Stripe called it is written down with the request; people are told whether it says anything of the card.
         why = code if code in NO_DECLINES else NOT_ACCEPTED
         failed = change(tx, payment, News.REFUSED, decline_code=why)
         if failed.state is State.FAILED and failed.way == "saved_card":
@@ -493,7 +499,7 @@ class Payments:
         )
         return found if isinstance(found, str) else customers.made(self._step(found)[0])
 
-    def _intend_page(self, tx: Tx, payment: Payment, customer: str) -> Call:
+    def _intend_page(self, tx: Tx, payment: Payment, customer: str) -> StripeRequest:
         body = request_bodies.page(
             payment, customer=customer, install=self._install, return_url=self._return_url
         )

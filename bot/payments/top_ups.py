@@ -21,8 +21,8 @@ from bot.payments.requests import Payments
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import words_of
-from bot.stripe.requests import Call
-from bot.tables import intents, payments
+from bot.stripe.requests import StripeRequest
+from bot.tables import one_time_actions, payments
 from bot.wallets.rules import NoCard
 from ledger import Currency, Ledger, Money, Refused, Tx, new_id, to_minor
 
@@ -104,8 +104,8 @@ class Charges:
 
         def save(tx: Tx) -> None:
             known = tx.connection.execute(
-                select(intents.c.intent_id).where(
-                    intents.c.wallet_id == wallet_id, intents.c.intent_id == intent_id
+                select(one_time_actions.c.intent_id).where(
+                    one_time_actions.c.wallet_id == wallet_id, one_time_actions.c.intent_id == intent_id
                 )
             ).scalar_one_or_none()
             if known is None:
@@ -120,12 +120,12 @@ class Charges:
 
     def charge(self, wallet_id: UUID, intent_id: str, *, actor: str) -> Payment:
         """Consume an intent and charge the card. Refuses: AppRemoved, AlreadyUsed, NoCard, OverDailyLimit."""
-        call = self._ledger.run(
+        request = self._ledger.run(
             lambda tx: self._consume(tx, wallet_id, intent_id, actor), wallet_id=wallet_id
         )
-        return self._payments.carry_out(call)
+        return self._payments.carry_out(request)
 
-    def _consume(self, tx: Tx, wallet_id: UUID, intent_id: str, actor: str) -> Call:
+    def _consume(self, tx: Tx, wallet_id: UUID, intent_id: str, actor: str) -> StripeRequest:
         self._served.require_living(tx.connection, wallet_id)
         wish = _wish(tx, wallet_id, intent_id)
         self._check_daily(tx, wallet_id, wish.amount)
@@ -134,8 +134,8 @@ class Charges:
             raise NoCard
         # From here on nothing may refuse.
         tx.connection.execute(
-            update(intents)
-            .where(intents.c.wallet_id == wallet_id, intents.c.intent_id == UUID(intent_id))
+            update(one_time_actions)
+            .where(one_time_actions.c.wallet_id == wallet_id, one_time_actions.c.intent_id == UUID(intent_id))
             .values(consumed_at=tx.now)
         )
         payment = payment_rows.plan(
@@ -204,7 +204,9 @@ class Charges:
 
 def _wish(tx: Tx, wallet_id: UUID, intent_id: str) -> Charge:
     row = tx.connection.execute(
-        select(intents).where(intents.c.wallet_id == wallet_id, intents.c.intent_id == _uuid(intent_id))
+        select(one_time_actions).where(
+            one_time_actions.c.wallet_id == wallet_id, one_time_actions.c.intent_id == _uuid(intent_id)
+        )
     ).one_or_none()
     if row is None or row.purpose != "charge" or row.consumed_at is not None or row.expires_at <= tx.now:
         raise AlreadyUsed
@@ -222,7 +224,7 @@ def _uuid(text: str) -> UUID:
 def _insert_intent(tx: Tx, wallet_id: UUID, intent_id: UUID, amount: Money, card_id: str, actor: str) -> None:
     body = {"amount_micros": amount.micros, "currency": amount.currency.code, "card_id": card_id}
     tx.connection.execute(
-        insert(intents).values(
+        insert(one_time_actions).values(
             wallet_id=wallet_id,
             intent_id=intent_id,
             purpose="charge",

@@ -14,7 +14,7 @@ from bot.payments.settlement import NotBookable, NotServed, settle
 from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected
 from bot.reconciliation.open_differences import OPERATOR, NotSettled, leave, list_again
 from bot.tables import NIL_WALLET
-from bot.wallets.named_values import mark_of, set_mark
+from bot.wallets.named_values import named_value, set_named_value
 from ledger import Currency, KeyReused, Ledger, Money, Tx, from_minor
 
 
@@ -88,10 +88,10 @@ def leave_be(ledger: Ledger, what: str, note: str) -> str:
 
 def _claim(tx: Tx, wallet_id: UUID, intent_id: str) -> None:
     name = f"by_hand:{intent_id}"
-    claimed = mark_of(tx.connection, NIL_WALLET, name)
+    claimed = named_value(tx.connection, NIL_WALLET, name)
     if claimed is not None and claimed.value != str(wallet_id):
         raise NotSettled(f"{intent_id} was credited to wallet {claimed.value}. Nothing more was booked.")
-    set_mark(tx, NIL_WALLET, name, str(wallet_id))
+    set_named_value(tx, NIL_WALLET, name, str(wallet_id))
 
 
 def _credit(tx: Tx, wallet_id: UUID, seen: IntentSeen, note: str) -> tuple[Payment, Money]:

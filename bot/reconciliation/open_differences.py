@@ -13,9 +13,9 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from bot.notices import BooksDiffer
 from bot.reconciliation.difference import Break, Parked
-from bot.tables import NIL_WALLET, breaks, inbox
+from bot.tables import NIL_WALLET, differences, inbox
 from bot.wallets import rules
-from bot.wallets.named_values import LEFT, drop_mark, names_of_marks, set_mark, subject_of
+from bot.wallets.named_values import LEFT, forget_named_value, names_beginning, set_named_value, subject_of
 from ledger import Ledger, Refused, Tx
 
 PARKED_AFTER = 2
@@ -30,9 +30,9 @@ class NotSettled(Refused):
 def open_breaks(connection: Connection, wallet_ids: Sequence[UUID]) -> dict[tuple[UUID, str], str]:
     """Give what differed when it was last looked at, in these wallets and in no wallet: words by wallet and key."""
     rows = connection.execute(
-        select(breaks.c.wallet_id, breaks.c.key, breaks.c.words)
-        .where(breaks.c.wallet_id.in_([*wallet_ids, NIL_WALLET]), breaks.c.ended_at.is_(None))
-        .order_by(breaks.c.wallet_id, breaks.c.key)
+        select(differences.c.wallet_id, differences.c.key, differences.c.words)
+        .where(differences.c.wallet_id.in_([*wallet_ids, NIL_WALLET]), differences.c.ended_at.is_(None))
+        .order_by(differences.c.wallet_id, differences.c.key)
         .execution_options(cross_shard=True)
     )
     return {(row.wallet_id, row.key): row.words for row in rows}
@@ -60,10 +60,10 @@ def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
         raise NotSettled("Name what is to be left: a key or an id that `redbar reconcile` lists.")
     with ledger.reading() as connection:
         differing = connection.execute(
-            select(breaks.c.wallet_id, breaks.c.key)
+            select(differences.c.wallet_id, differences.c.key)
             .where(
-                breaks.c.ended_at.is_(None),
-                or_(breaks.c.key == what, breaks.c.key.endswith(f":{what}", autoescape=True)),
+                differences.c.ended_at.is_(None),
+                or_(differences.c.key == what, differences.c.key.endswith(f":{what}", autoescape=True)),
             )
             .execution_options(cross_shard=True)
         ).all()
@@ -81,12 +81,12 @@ def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
 
 def left_keys(connection: Connection) -> frozenset[str]:
     """Give the keys of all that was left as it is."""
-    return frozenset(name.removeprefix(LEFT) for name in names_of_marks(connection, NIL_WALLET, LEFT))
+    return frozenset(name.removeprefix(LEFT) for name in names_beginning(connection, NIL_WALLET, LEFT))
 
 
 def list_again(ledger: Ledger, key: str) -> None:
     """Forget that a key was left, since it has been booked after all."""
-    ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, f"{LEFT}{key}"), wallet_id=None)
+    ledger.run(lambda tx: forget_named_value(tx, NIL_WALLET, f"{LEFT}{key}"), wallet_id=None)
 
 
 def _parked(connection: Connection, what: str) -> dict[str, str]:
@@ -108,14 +108,14 @@ def _key_of(name: str) -> str:
 
 def _leave(tx: Tx, *, keys: set[str], events: Sequence[str], note: str) -> None:
     for key in sorted(keys):
-        set_mark(tx, NIL_WALLET, f"{LEFT}{key}", note)
+        set_named_value(tx, NIL_WALLET, f"{LEFT}{key}", note)
     here = inbox.c.wallet_id == NIL_WALLET
     tx.connection.execute(update(inbox).where(here, inbox.c.event_id.in_(events)).values(handled_at=tx.now))
 
 
 def _end(tx: Tx, *, wallet_id: UUID, key: str, note: str) -> None:
-    mine = (breaks.c.wallet_id == wallet_id) & (breaks.c.key == key)
-    tx.connection.execute(update(breaks).where(mine).values(ended_at=tx.now))
+    mine = (differences.c.wallet_id == wallet_id) & (differences.c.key == key)
+    tx.connection.execute(update(differences).where(mine).values(ended_at=tx.now))
     if wallet_id != NIL_WALLET:
         tx.book.audit(wallet_id, OPERATOR, "left_as_it_is", {}, {"key": key, "note": note})
 
@@ -140,17 +140,17 @@ def _keep_breaks(tx: Tx, *, wallet_id: UUID, found: Sequence[Break]) -> list[Bre
     rows = {
         row.key: row.found_at
         for row in tx.connection.execute(
-            select(breaks.c.key, breaks.c.found_at).where(
-                breaks.c.wallet_id == wallet_id, breaks.c.ended_at.is_(None)
+            select(differences.c.key, differences.c.found_at).where(
+                differences.c.wallet_id == wallet_id, differences.c.ended_at.is_(None)
             )
         )
     }
     kept = [replace(one, found_at=rows.get(one.key, tx.now), new=one.key not in rows) for one in found]
-    mine = breaks.c.wallet_id == wallet_id
+    mine = differences.c.wallet_id == wallet_id
     gone = rows.keys() - {one.key for one in found}
     if gone:
         tx.connection.execute(
-            update(breaks).where(mine, breaks.c.key.in_(sorted(gone))).values(ended_at=tx.now)
+            update(differences).where(mine, differences.c.key.in_(sorted(gone))).values(ended_at=tx.now)
         )
     for one in kept:
         _keep_break(tx, one)
@@ -164,16 +164,16 @@ def _keep_breaks(tx: Tx, *, wallet_id: UUID, found: Sequence[Break]) -> list[Bre
 
 
 def _keep_break(tx: Tx, one: Break) -> None:
-    mine = (breaks.c.wallet_id == one.wallet_id) & (breaks.c.key == one.key)
+    mine = (differences.c.wallet_id == one.wallet_id) & (differences.c.key == one.key)
     changed = tx.connection.execute(
-        update(breaks)
+        update(differences)
         .where(mine)
         .values(words=one.words, seen_at=tx.now, found_at=one.found_at, ended_at=None)
-        .returning(breaks.c.key)
+        .returning(differences.c.key)
     ).scalar_one_or_none()
     if changed is None:
         tx.connection.execute(
-            insert(breaks).values(
+            insert(differences).values(
                 wallet_id=one.wallet_id,
                 key=one.key,
                 words=one.words,

@@ -36,7 +36,7 @@ from bot.reconciliation.open_differences import keep_breaks, left_keys, open_bre
 from bot.served import Served
 from bot.stripe.read_budget import reads_of_month
 from bot.tables import NIL_WALLET, billing, disputes, payments
-from bot.wallets.named_values import mark_of, set_mark
+from bot.wallets.named_values import named_value, set_named_value
 from ledger import Currency, Ledger, Refused, from_minor, transfer_by_key, transfers_of_source
 
 log = logging.getLogger("redbar.reconcile")
@@ -98,9 +98,9 @@ class Reconciliation:
     def run_if_due(self, now: datetime) -> Digest | None:
         """Compare when the last good comparison is a day old."""
         with self._ledger.reading() as connection:
-            good = mark_of(connection, NIL_WALLET, _GOOD)
+            good = named_value(connection, NIL_WALLET, _GOOD)
         if good is None:
-            self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _GOOD), wallet_id=None)
+            self._ledger.run(lambda tx: set_named_value(tx, NIL_WALLET, _GOOD), wallet_id=None)
         if good is None or now - good.at < EVERY or (self._not_before and now < self._not_before):
             return None
         try:
@@ -119,7 +119,7 @@ class Reconciliation:
     def _run(self, now: datetime, step: Step) -> Digest:
         until = now - YOUNG
         with self._ledger.reading() as connection:
-            good = mark_of(connection, NIL_WALLET, _GOOD)
+            good = named_value(connection, NIL_WALLET, _GOOD)
             own = self._served.own(connection)
             looked_into = open_breaks(connection, own)
             left = left_keys(connection)
@@ -150,7 +150,7 @@ class Reconciliation:
             reads=reads,
             reads_allowed=allowed,
         )
-        self._ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _GOOD, at=until), wallet_id=None)
+        self._ledger.run(lambda tx: set_named_value(tx, NIL_WALLET, _GOOD, at=until), wallet_id=None)
         log.info("reconciled: %s", digest.headline)
         return digest
 

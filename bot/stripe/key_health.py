@@ -15,7 +15,7 @@ from bot.notices import KeyAccepted, KeyRefused
 from bot.ports import Declined, Denied, NeedsAction, Ok
 from bot.served import Served
 from bot.tables import NIL_WALLET, billing, inbox, payments
-from bot.wallets.named_values import drop_mark, mark_of, set_mark
+from bot.wallets.named_values import forget_named_value, named_value, set_named_value
 from ledger import Ledger, Refused, Tx
 
 QUIET_FOR = timedelta(hours=6)
@@ -39,11 +39,11 @@ def keep_mode(ledger: Ledger, *, live: bool) -> None:
     """Remember in which mode the books were begun, and hold to it once anything was asked for. Refuses: OtherMode."""
     mode = "live" if live else "test"
     with ledger.reading() as connection:
-        kept = mark_of(connection, NIL_WALLET, _MODE)
+        kept = named_value(connection, NIL_WALLET, _MODE)
         if kept is not None and kept.value != mode and _anything_asked(connection):
             raise OtherMode(live=live)
     if kept is None or kept.value != mode:
-        ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _MODE, mode), wallet_id=None)
+        ledger.run(lambda tx: set_named_value(tx, NIL_WALLET, _MODE, mode), wallet_id=None)
 
 
 def _anything_asked(connection: Connection) -> bool:
@@ -55,8 +55,8 @@ def _anything_asked(connection: Connection) -> bool:
 
 def key_refused_at(connection: Connection, wallet_id: UUID) -> datetime | None:
     """Say since when Stripe does not accept our key; None while it does."""
-    mark = mark_of(connection, wallet_id, _REFUSED)
-    return mark.at if mark is not None else None
+    refused = named_value(connection, wallet_id, _REFUSED)
+    return refused.at if refused is not None else None
 
 
 def note_access(ledger: Ledger, served: Served, answer: object) -> None:
@@ -71,9 +71,9 @@ def _note_refused(ledger: Ledger, served: Served) -> None:
     with ledger.reading() as connection:
         known = key_refused_at(connection, NIL_WALLET) is not None
         untold = [one for one in served.living(connection) if _is_due(connection, one, ledger.now())]
-    # The installation's mark comes first and goes last: whoever dies in between, the next answer goes on from there.
+    # The installation's refused comes first and goes last: whoever dies in between, the next answer goes on from there.
     if not known:
-        ledger.run(lambda tx: set_mark(tx, NIL_WALLET, _REFUSED), wallet_id=None)
+        ledger.run(lambda tx: set_named_value(tx, NIL_WALLET, _REFUSED), wallet_id=None)
     for wallet_id in untold:
         ledger.run(partial(_refuse, wallet_id=wallet_id), wallet_id=wallet_id)
 
@@ -81,7 +81,7 @@ def _note_refused(ledger: Ledger, served: Served) -> None:
 def _note_accepted(ledger: Ledger, served: Served) -> None:
     with ledger.reading() as connection:
         known = key_refused_at(connection, NIL_WALLET) is not None
-        # A replica with another key may have marked a wallet while the installation's mark was taken away.
+        # A replica with another key may have marked a wallet while the installation's refused was taken away.
         marked = [one for one in served.own(connection) if key_refused_at(connection, one) is not None]
     for wallet_id in marked:
         ledger.run(partial(_accept, wallet_id=wallet_id), wallet_id=wallet_id)
@@ -91,37 +91,39 @@ def _note_accepted(ledger: Ledger, served: Served) -> None:
 
 def _is_due(connection: Connection, wallet_id: UUID, now: datetime) -> bool:
     """Say whether a wallet is to be marked, or its people were left in quiet for long enough to be told."""
-    mark = mark_of(connection, wallet_id, _REFUSED)
-    return mark is None or (mark.value != _TOLD and not _is_quiet(connection, wallet_id, now))
+    refused = named_value(connection, wallet_id, _REFUSED)
+    return refused is None or (refused.value != _TOLD and not _is_quiet(connection, wallet_id, now))
 
 
 def _is_quiet(connection: Connection, wallet_id: UUID, now: datetime) -> bool:
-    told = mark_of(connection, wallet_id, _TOLD)
+    told = named_value(connection, wallet_id, _TOLD)
     return told is not None and now - told.at < QUIET_FOR
 
 
 def _refuse(tx: Tx, *, wallet_id: UUID) -> None:
     if not _is_due(tx.connection, wallet_id, tx.now):
         return
-    mark = mark_of(tx.connection, wallet_id, _REFUSED)
+    refused = named_value(tx.connection, wallet_id, _REFUSED)
     quiet = _is_quiet(tx.connection, wallet_id, tx.now)
-    set_mark(tx, wallet_id, _REFUSED, "" if quiet else _TOLD, at=mark.at if mark is not None else tx.now)
+    set_named_value(
+        tx, wallet_id, _REFUSED, "" if quiet else _TOLD, at=refused.at if refused is not None else tx.now
+    )
     if not quiet:
-        set_mark(tx, wallet_id, _TOLD)
+        set_named_value(tx, wallet_id, _TOLD)
         tx.outbox.add(wallet_id, KeyRefused())
 
 
 def _accept(tx: Tx, *, wallet_id: UUID) -> None:
-    mark = mark_of(tx.connection, wallet_id, _REFUSED)
-    if mark is None:
+    refused = named_value(tx.connection, wallet_id, _REFUSED)
+    if refused is None:
         return
-    drop_mark(tx, wallet_id, _REFUSED)
-    if mark.value == _TOLD:
+    forget_named_value(tx, wallet_id, _REFUSED)
+    if refused.value == _TOLD:
         tx.outbox.add(wallet_id, KeyAccepted())
 
 
 def _accept_all(tx: Tx) -> None:
-    drop_mark(tx, NIL_WALLET, _REFUSED)
+    forget_named_value(tx, NIL_WALLET, _REFUSED)
     # What could not be looked at waits no longer.
     waiting = (inbox.c.wallet_id == NIL_WALLET) & inbox.c.handled_at.is_(None) & (inbox.c.error == "")
     tx.connection.execute(update(inbox).where(waiting).values(due_at=tx.now))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from bot.payment_state import State
 from bot.tables import NIL_WALLET, payments
-from bot.wallets.named_values import mark_of, set_mark
+from bot.wallets.named_values import named_value, set_named_value
 from ledger import Ledger, Tx
 
 READS_FLOOR, READS_A_PAYMENT = 10_000, 500
@@ -139,11 +139,11 @@ def reads_of_month(ledger: Ledger, now: datetime) -> tuple[int, int]:
 
 def add_reads(tx: Tx, *, taken: int) -> None:
     """Add reads to the month's count."""
-    set_mark(tx, NIL_WALLET, _name_of(tx.now), str(_reads(tx.connection, tx.now) + taken))
+    set_named_value(tx, NIL_WALLET, _name_of(tx.now), str(_reads(tx.connection, tx.now) + taken))
 
 
 def _reads(connection: Connection, now: datetime) -> int:
-    counted = mark_of(connection, NIL_WALLET, _name_of(now))
+    counted = named_value(connection, NIL_WALLET, _name_of(now))
     return int(counted.value) if counted is not None else 0
 
 

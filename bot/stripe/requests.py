@@ -1,7 +1,7 @@
-"""Intend → call → record: the one way money POSTs leave the house.
+"""Intend → request → record: the one way money POSTs leave the house.
 
 Every POST to the card side is a row first: its idempotency key and whole body are committed before anything is
-sent, and the answer is committed after. A call whose outcome is unknown is sent again by the sweep, with the same
+sent, and the answer is committed after. A request whose outcome is unknown is sent again by the sweep, with the same
 key and the same bytes, while Stripe still remembers the key; what is older is looked up instead, and what closes
 something is asked for anew (README, R-04). Nothing here knows what a payment means.
 """
@@ -29,13 +29,13 @@ from bot.ports import (
     Unknown,
 )
 from bot.stripe.declines import NEVER_CONFIRMED
-from bot.tables import calls
+from bot.tables import stripe_requests
 from ledger import Refused, Tx, failpoint, new_id
 
 KEY_LIFETIME = timedelta(hours=20)
 """Keys are kept for at least 24 hours at Stripe; older unknowns are never sent again."""
 CUSTOMER_LIFETIME = timedelta(minutes=10)
-"""A call that others wait for and that charges nothing is looked up sooner, and then made anew."""
+"""A request that others wait for and that charges nothing is looked up sooner, and then made anew."""
 RETRY_AFTER = timedelta(minutes=1)
 CHARGING = frozenset({"intent", "confirm"})
 """What charges a saved card: together, the second after the first."""
@@ -43,7 +43,7 @@ CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "deta
 """What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
 
 DENIED, NO_RIGHT = "key not accepted", "the key may not do this"
-"""What is written down of a call that Stripe did not accept because of our key."""
+"""What is written down of a request that Stripe did not accept because of our key."""
 _NO_KEY = "Nothing was charged: Stripe doesn't accept Redbar's key. Whoever runs Redbar has to look at it."
 HELD_BACK = "held_back"
 """Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
@@ -89,11 +89,11 @@ class NotMade(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class StripeRequest:
     """One POST, as committed before it is sent."""
 
     wallet_id: UUID
-    call_id: UUID
+    request_id: UUID
     payment_id: UUID | None
     operation: str
     object_id: str
@@ -112,29 +112,29 @@ def intend(
     *,
     payment_id: UUID | None,
     object_id: str = "",
-) -> Call:
+) -> StripeRequest:
     """Commit a POST that is about to be made."""
-    call_id = new_id()
-    call = Call(
+    request_id = new_id()
+    request = StripeRequest(
         wallet_id=wallet_id,
-        call_id=call_id,
+        request_id=request_id,
         payment_id=payment_id,
         operation=operation,
         object_id=object_id,
         # No personal data; unique for good, since the id is.
-        key=f"redbar:{operation}:{call_id}",
+        key=f"redbar:{operation}:{request_id}",
         body=body,
         created_at=tx.now,
         unsent=True,
     )
     tx.connection.execute(
-        insert(calls).values(
+        insert(stripe_requests).values(
             wallet_id=wallet_id,
-            call_id=call_id,
+            call_id=request_id,
             payment_id=payment_id,
             operation=operation,
             object_id=object_id,
-            key=call.key,
+            key=request.key,
             body=json.dumps(body, sort_keys=True),
             state="planned",
             created_at=tx.now,
@@ -143,60 +143,65 @@ def intend(
         )
     )
     failpoint(f"call.{operation}.planned")
-    return call
+    return request
 
 
-def repeat(tx: Tx, call: Call) -> Call:
-    """Commit under a new key what an old call, which will not be sent again, left undone."""
+def repeat(tx: Tx, request: StripeRequest) -> StripeRequest:
+    """Commit under a new key what an old request, which will not be sent again, left undone."""
     return intend(
         tx,
-        call.wallet_id,
-        call.operation,
-        call.body,
-        payment_id=call.payment_id,
-        object_id=call.object_id,
+        request.wallet_id,
+        request.operation,
+        request.body,
+        payment_id=request.payment_id,
+        object_id=request.object_id,
     )
 
 
-def send(gateway: PaymentGateway, call: Call) -> Answer:
+def send(gateway: PaymentGateway, request: StripeRequest) -> Answer:
     """Make the POST. Outside any transaction."""
-    failpoint(f"call.{call.operation}.before_send")
-    answer = _send(gateway, call)
-    failpoint(f"call.{call.operation}.after_send")
-    if isinstance(answer, Denied) and not answer.whole and call.unsent and call.operation not in CLOSING:
+    failpoint(f"call.{request.operation}.before_send")
+    answer = _send(gateway, request)
+    failpoint(f"call.{request.operation}.after_send")
+    if (
+        isinstance(answer, Denied)
+        and not answer.whole
+        and request.unsent
+        and request.operation not in CLOSING
+    ):
         # A right that is missing stays missing: a definite no, where nothing can have been done before.
         return Rejected(code=NO_RIGHT, message="")
     return answer
 
 
-def _send(gateway: PaymentGateway, call: Call) -> Answer:
-    match call.operation:
+def _send(gateway: PaymentGateway, request: StripeRequest) -> Answer:
+    match request.operation:
         case "customer":
-            return gateway.create_customer(call.body, call.key)
+            return gateway.create_customer(request.body, request.key)
         case "session":
-            return gateway.create_session(call.body, call.key)
+            return gateway.create_session(request.body, request.key)
         case "expire_session":
-            return gateway.expire_session(call.object_id, call.key)
+            return gateway.expire_session(request.object_id, request.key)
         case "link":
-            return gateway.create_link(call.body, call.key)
+            return gateway.create_link(request.body, request.key)
         case "deactivate_link":
-            return gateway.deactivate_link(call.object_id, call.key)
+            return gateway.deactivate_link(request.object_id, request.key)
         case "intent":
-            return gateway.create_intent(call.body, call.key)
+            return gateway.create_intent(request.body, request.key)
         case "confirm":
-            return gateway.confirm_intent(call.object_id, call.body, call.key)
+            return gateway.confirm_intent(request.object_id, request.body, request.key)
         case "cancel_intent":
-            return gateway.cancel_intent(call.object_id, call.key)
+            return gateway.cancel_intent(request.object_id, request.key)
         case "detach":
-            return gateway.detach_card(call.object_id, call.key)
+            return gateway.detach_card(request.object_id, request.key)
         case other:
-            raise AssertionError(f"no such call: {other}")
+            raise AssertionError(f"no such request: {other}")
 
 
-def record(tx: Tx, call: Call, answer: Answer) -> bool:
+def record(tx: Tx, request: StripeRequest, answer: Answer) -> bool:
     """Commit what became of a POST, in the same transaction as what follows from it; False when it is known already.
 
-    Two replicas may sweep one call at the same instant: what follows from its answer follows once.
+    Two replicas may sweep one request at the same instant: what follows from its answer follows once.
     """
     match answer:
         case Ok():
@@ -213,15 +218,15 @@ def record(tx: Tx, call: Call, answer: Answer) -> bool:
             assert isinstance(answer, Unknown)
             state, words = "unknown", answer.message
     changed = tx.connection.execute(
-        update(calls)
+        update(stripe_requests)
         .where(
-            calls.c.wallet_id == call.wallet_id,
-            calls.c.call_id == call.call_id,
-            calls.c.state.in_(_UNFINISHED),
+            stripe_requests.c.wallet_id == request.wallet_id,
+            stripe_requests.c.call_id == request.request_id,
+            stripe_requests.c.state.in_(_UNFINISHED),
         )
-        .values(state=state, answer=words, tried_at=tx.now, tries=calls.c.tries + 1)
+        .values(state=state, answer=words, tried_at=tx.now, tries=stripe_requests.c.tries + 1)
     )
-    failpoint(f"call.{call.operation}.recorded")
+    failpoint(f"call.{request.operation}.recorded")
     return bool(changed.rowcount)
 
 
@@ -234,13 +239,19 @@ def as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Reje
     return Rejected(code=why if why in (HELD_BACK, APP_REMOVED) else NEVER_CONFIRMED, message="")
 
 
-def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequence[tuple[Call, bool]]:
-    """Give the calls whose outcome nobody knows, oldest first, and whether each was ever tried."""
-    wanted = select(calls).where(calls.c.state.in_(_UNFINISHED)).order_by(calls.c.created_at)
+def unfinished(
+    connection: Connection, *, wallet_id: UUID | None = None
+) -> Sequence[tuple[StripeRequest, bool]]:
+    """Give the requests whose outcome nobody knows, oldest first, and whether each was ever tried."""
+    wanted = (
+        select(stripe_requests)
+        .where(stripe_requests.c.state.in_(_UNFINISHED))
+        .order_by(stripe_requests.c.created_at)
+    )
     wanted = (
         wanted.execution_options(cross_shard=True)
         if wallet_id is None
-        else wanted.where(calls.c.wallet_id == wallet_id)
+        else wanted.where(stripe_requests.c.wallet_id == wallet_id)
     )
     return [(_call(row), row["tries"] > 0) for row in connection.execute(wanted).mappings()]
 
@@ -248,22 +259,26 @@ def unfinished(connection: Connection, *, wallet_id: UUID | None = None) -> Sequ
 def was_denied(connection: Connection, wallet_id: UUID, payment_id: UUID) -> bool:
     """Say whether Stripe did not accept our key at the last try of a payment."""
     last = connection.execute(
-        select(calls.c.answer)
+        select(stripe_requests.c.answer)
         .where(
-            calls.c.wallet_id == wallet_id, calls.c.payment_id == payment_id, calls.c.tried_at.is_not(None)
+            stripe_requests.c.wallet_id == wallet_id,
+            stripe_requests.c.payment_id == payment_id,
+            stripe_requests.c.tried_at.is_not(None),
         )
-        .order_by(calls.c.tried_at.desc())
+        .order_by(stripe_requests.c.tried_at.desc())
         .limit(1)
     ).scalar_one_or_none()
     return last == DENIED
 
 
-def due(connection: Connection, wallet_ids: Sequence[UUID], now: datetime) -> Sequence[tuple[Call, bool]]:
-    """Give the wallets' unfinished calls that are due to be sent again, and whether they are too old for that."""
+def due(
+    connection: Connection, wallet_ids: Sequence[UUID], now: datetime
+) -> Sequence[tuple[StripeRequest, bool]]:
+    """Give the wallets' unfinished requests that are due to be sent again, and whether they are too old for that."""
     rows = connection.execute(
-        select(calls)
-        .where(calls.c.wallet_id.in_(wallet_ids), calls.c.state.in_(_UNFINISHED))
-        .order_by(calls.c.created_at)
+        select(stripe_requests)
+        .where(stripe_requests.c.wallet_id.in_(wallet_ids), stripe_requests.c.state.in_(_UNFINISHED))
+        .order_by(stripe_requests.c.created_at)
         .limit(100)
         .execution_options(cross_shard=True)
     ).mappings()
@@ -279,16 +294,16 @@ def _lifetime(operation: str) -> timedelta:
     return CUSTOMER_LIFETIME if operation == "customer" else KEY_LIFETIME
 
 
-def _call(row: Any) -> Call:
+def _call(row: Any) -> StripeRequest:
     body = row["body"]
     assert isinstance(body, str)
-    wallet_id, call_id, payment_id = row["wallet_id"], row["call_id"], row["payment_id"]
+    wallet_id, request_id, payment_id = row["wallet_id"], row["call_id"], row["payment_id"]
     assert isinstance(wallet_id, UUID)
-    assert isinstance(call_id, UUID)
+    assert isinstance(request_id, UUID)
     assert payment_id is None or isinstance(payment_id, UUID)
-    return Call(
+    return StripeRequest(
         wallet_id=wallet_id,
-        call_id=call_id,
+        request_id=request_id,
         payment_id=payment_id,
         operation=str(row["operation"]),
         object_id=str(row["object_id"]),

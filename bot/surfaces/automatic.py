@@ -38,7 +38,7 @@ def _blocked_sentence(why: RechargeBlock | None, until: datetime | None, zone: s
     clock = until.astimezone(ZoneInfo(zone)).strftime("%H:%M") if until is not None else ""
     match why:
         case RechargeBlock.SPACING:
-            return f"RechargeBlock until {clock}: one charge per 15 minutes."
+            return f"Held until {clock}: one charge per 15 minutes."
         case RechargeBlock.RETRY:
             return f"The last try was declined; the next one is at {clock}."
         case RechargeBlock.NEEDS_PERSON:

@@ -17,7 +17,7 @@ from bot.payment_state import State
 from bot.payments.open_checks import LOOK
 from bot.payments.recharge import card_words
 from bot.stripe.declines import words_of
-from bot.tables import NIL_WALLET, calls, disputes, inbox, payment_messages, payments
+from bot.tables import NIL_WALLET, disputes, inbox, payment_messages, payments, stripe_requests
 from ledger import (
     Currency,
     HistoryRow,
@@ -179,13 +179,14 @@ class _Teller:
 
     def _stripe_requests(self, payment: Payment) -> Iterator[Moment]:
         rows = self._connection.execute(
-            select(calls).where(
-                calls.c.wallet_id == self._wallet_id, calls.c.payment_id == payment.payment_id
+            select(stripe_requests).where(
+                stripe_requests.c.wallet_id == self._wallet_id,
+                stripe_requests.c.payment_id == payment.payment_id,
             )
         ).all()
         for row in rows:
             what = row.operation.replace("_", " ")
-            yield Moment(row.created_at, f"Call to Stripe written down: {what} (key {row.key}).")
+            yield Moment(row.created_at, f"StripeRequest to Stripe written down: {what} (key {row.key}).")
             if row.tried_at is not None:
                 times = f", tried {row.tries} times" if row.tries > 1 else ""
                 answer = row.answer or row.state

@@ -1,6 +1,6 @@
 """What is remembered by a name beside the books: how far was read, what was told already, what is switched off.
 
-Of one wallet, or under the nil wallet of the whole installation; each mark has an instant and may have a value.
+Of one wallet, or under the nil wallet of the whole installation; each has an instant and may have a value.
 """
 
 from dataclasses import dataclass
@@ -9,73 +9,79 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from bot.tables import NIL_WALLET, cursors
+from bot.tables import NIL_WALLET, named_values
 from ledger import Tx
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class NamedValue:
     """What was remembered, and of when."""
 
     value: str
     at: datetime
 
 
-def mark_of(connection: Connection, wallet_id: UUID, name: str) -> Mark | None:
+def named_value(connection: Connection, wallet_id: UUID, name: str) -> NamedValue | None:
     """Give what is remembered by a name."""
-    row = connection.execute(select(cursors.c.value, cursors.c.at).where(_is(wallet_id, name))).one_or_none()
-    return Mark(row.value, row.at) if row is not None else None
+    row = connection.execute(
+        select(named_values.c.value, named_values.c.at).where(_is(wallet_id, name))
+    ).one_or_none()
+    return NamedValue(row.value, row.at) if row is not None else None
 
 
-def set_mark(tx: Tx, wallet_id: UUID, name: str, value: str = "", *, at: datetime | None = None) -> None:
+def set_named_value(
+    tx: Tx, wallet_id: UUID, name: str, value: str = "", *, at: datetime | None = None
+) -> None:
     """Remember something in place of what was remembered by that name; `at` is now where nothing else is said."""
     values = {"value": value, "at": at or tx.now}
-    if not tx.connection.execute(update(cursors).where(_is(wallet_id, name)).values(**values)).rowcount:
-        tx.connection.execute(insert(cursors).values(wallet_id=wallet_id, name=name, **values))
+    if not tx.connection.execute(update(named_values).where(_is(wallet_id, name)).values(**values)).rowcount:
+        tx.connection.execute(insert(named_values).values(wallet_id=wallet_id, name=name, **values))
 
 
-def set_first_mark(tx: Tx, name: str, value: str) -> str:
+def set_first_value(tx: Tx, name: str, value: str) -> str:
     """Remember something of the installation that never changes; gives it, or what was remembered before."""
-    found = mark_of(tx.connection, NIL_WALLET, name)
+    found = named_value(tx.connection, NIL_WALLET, name)
     if found is not None:
         return found.value
     # No lock is held here. Of two processes the key lets one insert; the database repeats the other's transaction,
     # which then reads the first one's. An update would overwrite it instead.
-    tx.connection.execute(insert(cursors).values(wallet_id=NIL_WALLET, name=name, value=value, at=tx.now))
+    tx.connection.execute(
+        insert(named_values).values(wallet_id=NIL_WALLET, name=name, value=value, at=tx.now)
+    )
     return value
 
 
-def mark_once(tx: Tx, wallet_id: UUID, name: str) -> bool:
+def remember_once(tx: Tx, wallet_id: UUID, name: str) -> bool:
     """Remember that something was done; False when it was done before."""
-    if mark_of(tx.connection, wallet_id, name) is not None:
+    if named_value(tx.connection, wallet_id, name) is not None:
         return False
-    set_mark(tx, wallet_id, name)
+    set_named_value(tx, wallet_id, name)
     return True
 
 
-def names_of_marks(connection: Connection, wallet_id: UUID, beginning: str) -> frozenset[str]:
+def names_beginning(connection: Connection, wallet_id: UUID, beginning: str) -> frozenset[str]:
     """Give the names of all that is remembered whose names begin alike."""
-    alike = cursors.c.name.startswith(beginning, autoescape=True)
-    rows = connection.execute(select(cursors.c.name).where(cursors.c.wallet_id == wallet_id, alike))
+    alike = named_values.c.name.startswith(beginning, autoescape=True)
+    rows = connection.execute(select(named_values.c.name).where(named_values.c.wallet_id == wallet_id, alike))
     return frozenset(rows.scalars())
 
 
-def drop_mark(tx: Tx, wallet_id: UUID, name: str) -> None:
+def forget_named_value(tx: Tx, wallet_id: UUID, name: str) -> None:
     """Forget what was remembered by a name."""
-    tx.connection.execute(delete(cursors).where(_is(wallet_id, name)))
+    tx.connection.execute(delete(named_values).where(_is(wallet_id, name)))
 
 
 def _is(wallet_id: UUID, name: str) -> ColumnElement[bool]:
-    return (cursors.c.wallet_id == wallet_id) & (cursors.c.name == name)
+    return (named_values.c.wallet_id == wallet_id) & (named_values.c.name == name)
 
 
 LEFT = "left:"
-"""What a mark's name begins with that says of a key that it was left as it is; its value says why."""
+"""What the name of a value begins with that says of a key that it was left as it is; its value says why."""
 
 
 def is_left(connection: Connection, intent_id: str) -> bool:
     """Say whether a payment was left as it is, and with it whatever becomes of it."""
-    return mark_of(connection, NIL_WALLET, f"{LEFT}credit:{intent_id}") is not None
+    return named_value(connection, NIL_WALLET, f"{LEFT}credit:{intent_id}") is not None
 
 
 def subject_of(object_id: str, intent_id: str) -> str:

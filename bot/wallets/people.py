@@ -12,7 +12,7 @@ from bot.notices import AccessAsked
 from bot.ports import Directory, NotNow, PersonSeen
 from bot.rights import Actor, Role
 from bot.tables import people
-from bot.wallets.named_values import mark_of, set_mark
+from bot.wallets.named_values import named_value, set_named_value
 from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, Refused, Tx
 
@@ -125,10 +125,10 @@ class People:
 
         def save(tx: Tx) -> bool:
             name = f"access:{user_id}"
-            asked = mark_of(tx.connection, wallet_id, name)
+            asked = named_value(tx.connection, wallet_id, name)
             if asked is not None and tx.now - asked.at < ASK_EVERY:
                 return False
-            set_mark(tx, wallet_id, name)
+            set_named_value(tx, wallet_id, name)
             tx.outbox.add(wallet_id, AccessAsked(user_id=user_id))
             return True
 

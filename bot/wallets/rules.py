@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import insert, select, update
 
 from bot.notices import RuleChanged
-from bot.tables import cards, intents
+from bot.tables import cards, one_time_actions
 from ledger import Automatic, Ledger, PolicyChanged, RechargeRule, Refused, Tx, new_id
 
 PENDING_LIFETIME = timedelta(hours=1)
@@ -78,7 +78,7 @@ class Rules:
             pending = PendingRule(rule=rule, card_id=card_id, backup_id=backup_id, version=version)
             one_time_action_id = new_id()
             tx.connection.execute(
-                insert(intents).values(
+                insert(one_time_actions).values(
                     wallet_id=wallet_id,
                     intent_id=one_time_action_id,
                     purpose="automatic",
@@ -96,11 +96,11 @@ class Rules:
         """Turn on the rule that was kept. Refuses: PolicyChanged, NoCard, as `turn_on`."""
         with self._ledger.reading() as connection:
             body = connection.execute(
-                select(intents.c.body).where(
-                    intents.c.wallet_id == wallet_id,
-                    intents.c.intent_id == UUID(one_time_action_id),
-                    intents.c.purpose == "automatic",
-                    intents.c.expires_at > self._ledger.now(),
+                select(one_time_actions.c.body).where(
+                    one_time_actions.c.wallet_id == wallet_id,
+                    one_time_actions.c.intent_id == UUID(one_time_action_id),
+                    one_time_actions.c.purpose == "automatic",
+                    one_time_actions.c.expires_at > self._ledger.now(),
                 )
             ).scalar_one_or_none()
         if body is None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 
 from bot.tables import billing, workspaces
-from bot.wallets.named_values import drop_mark, mark_of, set_first_mark, set_mark
+from bot.wallets.named_values import forget_named_value, named_value, set_first_value, set_named_value
 from ledger import (
     Currency,
     Ledger,
@@ -53,7 +53,7 @@ class Workspaces:
     def install_id(self) -> str:
         """Give the id of this installation, made once; every object that we make outside carries it."""
 
-        return self._ledger.run(lambda tx: set_first_mark(tx, "install", str(new_id())), wallet_id=None)
+        return self._ledger.run(lambda tx: set_first_value(tx, "install", str(new_id())), wallet_id=None)
 
     def open(
         self, *, team_id: str, enterprise_id: str, name: str, bot_user_id: str, currency: Currency, zone: str
@@ -71,7 +71,7 @@ class Workspaces:
                 tx.connection.execute(
                     update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=None, name=name)
                 )
-                drop_mark(tx, found, GONE_BY)
+                forget_named_value(tx, found, GONE_BY)
                 return found
             wallet_id = new_wallet_id()
             tx.book.create_wallet(wallet_id, currency.code, zone)
@@ -121,7 +121,7 @@ class Workspaces:
             )
             # An event is Slack's word that it was removed; after an error alone Slack is asked again by itself.
             if died.rowcount or why in REMOVED_BY_EVENT:
-                set_mark(tx, wallet_id, GONE_BY, why)
+                set_named_value(tx, wallet_id, GONE_BY, why)
 
         self._with_wallet(team_id, save)
 
@@ -132,7 +132,7 @@ class Workspaces:
             tx.connection.execute(
                 update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=None)
             )
-            drop_mark(tx, wallet_id, GONE_BY)
+            forget_named_value(tx, wallet_id, GONE_BY)
 
         self._with_wallet(team_id, save)
 
@@ -144,7 +144,7 @@ class Workspaces:
             ).one_or_none()
             if row is None or row.dead_at is None:
                 return None
-            found = mark_of(connection, row.wallet_id, GONE_BY)
+            found = named_value(connection, row.wallet_id, GONE_BY)
         return found.value if found is not None else ""
 
     def _with_wallet(self, team_id: str, save: Callable[[Tx, UUID], None]) -> None:
@@ -167,6 +167,6 @@ def _claim(tx: Tx, team_id: str, name: str) -> None:
     ).one_or_none()
     if other is not None:
         raise OtherWorkspace(name=other.name, team_id=other.team_id)
-    owner, _, owner_name = set_first_mark(tx, _TEAM, f"{team_id} {name}").partition(" ")
+    owner, _, owner_name = set_first_value(tx, _TEAM, f"{team_id} {name}").partition(" ")
     if owner != team_id:
         raise OtherWorkspace(name=owner_name, team_id=owner)

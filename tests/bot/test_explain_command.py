@@ -69,7 +69,7 @@ def test_a_payment_by_link_from_the_wish_to_the_refund(desk: Desk, told: Told) -
         story,
         f"{payment.ref}: a request to pay of $20.00 by a link",
         'Asked for by UADMIN, of UFINANCE, saying "soon dry".',
-        "Call to Stripe written down: link (key redbar:link:",
+        "StripeRequest to Stripe written down: link (key redbar:link:",
         "At Stripe: payment_intent.succeeded",
         "Transaction 1, top_up: $20.00. The balance was $20.00 then.",
         "Transaction 2, refund: −$7.00. The balance was $13.00 then.",

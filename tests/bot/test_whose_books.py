@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 
 from bot.app import open_ledger
 from bot.sandbox.slack.seed import TEAM, TEAM_NAME
-from bot.tables import cursors, workspaces
+from bot.tables import named_values, workspaces
 from bot.wallets.workspaces import OtherWorkspace, Workspaces
 from ledger import USD, Ledger, SystemClock
 from ledger.storage.schema import wallets
@@ -215,6 +215,10 @@ def test_a_second_workspace_cannot_be_run_on_the_same_books(slack: Place, url: s
 
 def _teams(ledger: Ledger) -> list[str]:
     with ledger.reading() as connection:
-        marks = connection.execute(select(cursors.c.value).where(cursors.c.name == "team")).scalars().all()
+        marks = (
+            connection.execute(select(named_values.c.value).where(named_values.c.name == "team"))
+            .scalars()
+            .all()
+        )
         assert len(marks) <= 1
         return list(connection.execute(select(workspaces.c.team_id)).scalars())

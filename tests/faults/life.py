@@ -30,7 +30,7 @@ from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, cards, disputes, inbox, payments
-from bot.tables import calls as call_rows
+from bot.tables import stripe_requests as request_rows
 from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
 from ledger.storage.schema import transfers
@@ -166,7 +166,7 @@ class Witness:
 
     def _watch(self, operation: str, given: list[Any], key: str) -> None:
         with self._ledger.reading() as connection:
-            rows = connection.execute(select(call_rows)).mappings().all()
+            rows = connection.execute(select(request_rows)).mappings().all()
         (row,) = [one for one in rows if one["key"] == key]
         if row["state"] not in ("planned", "unknown") or row["operation"] != operation:
             self._say({"broken": f"{key} was sent though its row says {row['operation']} {row['state']}"})
@@ -327,7 +327,7 @@ class Life:
     def _came_to_nothing(self) -> bool:
         if self._order["insists"] == "detach":
             with self._ledger.reading() as connection:
-                return "detach" not in connection.execute(select(call_rows.c.operation)).scalars().all()
+                return "detach" not in connection.execute(select(request_rows.c.operation)).scalars().all()
         made = self._payments_in(*State)[self._order["known"] :]
         return all(one.state == State.FAILED.value for one in made)
 
@@ -446,7 +446,7 @@ class Life:
                         "body": json.loads(row["body"]),
                     }
                     for row in connection.execute(
-                        select(call_rows).order_by(call_rows.c.created_at)
+                        select(request_rows).order_by(request_rows.c.created_at)
                     ).mappings()
                 ],
                 "unread": [row.error for row in connection.execute(select(inbox)) if row.error],

@@ -14,7 +14,7 @@ from bot.payment_state import State
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.served import AppRemoved
-from bot.tables import calls, payments
+from bot.tables import payments, stripe_requests
 from bot.timers import Upkeep
 from bot.wallets.workspaces import Workspaces
 from ledger import Waiting
@@ -239,14 +239,16 @@ def test_what_takes_no_money_is_still_closed(company: Company) -> None:
 
     assert desk.shop.api.checkout.sessions.retrieve(page.session_id).status == "expired"
     with desk.ledger.reading() as connection:
-        opening = connection.execute(select(calls).where(calls.c.operation == "link")).all()
+        opening = connection.execute(
+            select(stripe_requests).where(stripe_requests.c.operation == "link")
+        ).all()
     assert [row.state for row in opening if row.tries == 1 and row.state != "done"] == ["unknown"]
 
     desk.shop.clock.skip(days=8)
     company.run_every_job()
     assert not desk.shop.api.payment_links.retrieve(link.link_id).active
     with desk.ledger.reading() as connection:
-        states = connection.execute(select(calls.c.operation, calls.c.state)).all()
+        states = connection.execute(select(stripe_requests.c.operation, stripe_requests.c.state)).all()
     assert {row.state for row in states if row.operation in ("expire_session", "deactivate_link")} == {"done"}
 
 

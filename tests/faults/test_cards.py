@@ -8,7 +8,7 @@ from sqlalchemy import select
 from bot.notices import CardExpiring, CardGone
 from bot.payments.cards import due_warning, last_day
 from bot.surfaces.automatic import card_facts
-from bot.tables import calls
+from bot.tables import stripe_requests
 from bot.wallets.rules import NoCard
 from ledger import Automatic
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
@@ -71,8 +71,8 @@ def test_somebody_removes_a_card_here_and_outside(desk: Desk) -> None:
     assert automatic(desk) is Automatic.OFF
     with desk.ledger.reading() as connection:
         made = connection.execute(
-            select(calls.c.state, calls.c.object_id).where(
-                calls.c.wallet_id == desk.wallet_id, calls.c.operation == "detach"
+            select(stripe_requests.c.state, stripe_requests.c.object_id).where(
+                stripe_requests.c.wallet_id == desk.wallet_id, stripe_requests.c.operation == "detach"
             )
         ).all()
     assert [tuple(one) for one in made] == [("done", main)]

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from bot.ports import EventSeen
 from bot.tables import NIL_WALLET, inbox
-from bot.wallets.named_values import mark_of
+from bot.wallets.named_values import named_value
 from ledger import verify_books
 from tests.conftest import REQUIRE_ALL
 from tests.faults.desk import DOLLARS, Desk, desk_in
@@ -83,7 +83,7 @@ def test_after_a_long_sleep_nothing_is_missing(desk: Desk, days: int) -> None:
     assert desk.credited(intent)
     with desk.ledger.reading() as connection:
         ids = connection.execute(select(inbox.c.event_id)).scalars().all()
-        newest = mark_of(connection, NIL_WALLET, "events")
+        newest = named_value(connection, NIL_WALLET, "events")
     assert newest is not None
     assert newest.value in ids
     assert newest.at == clock.now() - timedelta(days=days, hours=2)

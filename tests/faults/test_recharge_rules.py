@@ -215,12 +215,12 @@ def test_two_replicas_that_have_one_answer_go_on_once(desk: Desk) -> None:
     charges.charge(desk.wallet_id, wish, actor="U1")
     desk.shop.clock.skip(minutes=2)
     with desk.ledger.reading() as connection:
-        ((call, _),) = stripe_requests.due(connection, [desk.wallet_id], desk.ledger.now())
-    answers = [stripe_requests.send(desk.gateway, call) for _ in range(2)]
+        ((request, _),) = stripe_requests.due(connection, [desk.wallet_id], desk.ledger.now())
+    answers = [stripe_requests.send(desk.gateway, request) for _ in range(2)]
 
     following = [
         desk.ledger.run(
-            partial(desk.payments._follow, call=call, answer=one),
+            partial(desk.payments._follow, request=request, answer=one),
             wallet_id=desk.wallet_id,
         )
         for one in answers

@@ -16,9 +16,9 @@ from bot.reconciliation.run import NotReconciled
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import OtherMode, keep_mode, key_refused_at, note_access
 from bot.surfaces.automatic import card_facts
-from bot.tables import NIL_WALLET, breaks, inbox, payments
-from bot.tables import calls as call_rows
-from bot.wallets.named_values import drop_mark
+from bot.tables import NIL_WALLET, differences, inbox, payments
+from bot.tables import stripe_requests as request_rows
+from bot.wallets.named_values import forget_named_value
 from ledger import Automatic, CreditKind, PostMoney
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
 
@@ -139,7 +139,9 @@ def test_an_automatic_charge_waits_and_no_card_is_blamed(desk: Desk) -> None:
 
     with desk.ledger.reading() as connection:
         made = connection.execute(select(payments.c.state).where(payments.c.purpose == "recharge")).scalars()
-        keys = connection.execute(select(call_rows.c.key).where(call_rows.c.operation == "intent")).scalars()
+        keys = connection.execute(
+            select(request_rows.c.key).where(request_rows.c.operation == "intent")
+        ).scalars()
         assert (list(made), len(list(keys))) == ([State.PAID.value], 1)
     assert waiting is Automatic.ON
     assert len(desk.shop.charges()) == 1
@@ -161,7 +163,7 @@ def test_a_comparison_concludes_nothing(desk: Desk, refusal: dict[str, Any]) -> 
             both.run(desk.ledger.now())
 
     with desk.ledger.reading() as connection:
-        assert connection.execute(select(breaks)).all() == []
+        assert connection.execute(select(differences)).all() == []
     assert automatic(desk) is Automatic.ON
     desk.shop.arm(match="GET /v1/disputes", times=3, **refusal)
     for hours, left in ((0, 2), (5, 2), (2, 1)):
@@ -223,7 +225,7 @@ def test_a_missing_right_is_not_a_refused_key(desk: Desk) -> None:
 
     assert (_refused_at(desk), desk.told(KeyRefused)) == (None, [])
     with desk.ledger.reading() as connection:
-        (made,) = connection.execute(select(call_rows.c.state, call_rows.c.answer)).all()
+        (made,) = connection.execute(select(request_rows.c.state, request_rows.c.answer)).all()
     assert tuple(made) == ("refused", "the key may not do this")
 
 
@@ -283,7 +285,7 @@ def test_what_a_call_met_is_written_down(desk: Desk) -> None:
         desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
 
     with desk.ledger.reading() as connection:
-        row = connection.execute(select(call_rows)).one()
+        row = connection.execute(select(request_rows)).one()
     assert (row.state, row.answer) == ("unknown", "key not accepted")
     desk.shop.clock.skip(minutes=2)
     desk.payments.sweep(desk.ledger.now())
@@ -304,7 +306,7 @@ def test_a_key_that_is_refused_again_for_good_is_told_again(desk: Desk) -> None:
 def test_no_wallet_stays_marked_whoever_dies_in_between(desk: Desk) -> None:
     """A wallet's mark without the installation's, as two replicas with different keys may leave it."""
     note_access(desk.ledger, desk.served, REFUSED)
-    desk.ledger.run(lambda tx: drop_mark(tx, NIL_WALLET, "key_refused"), wallet_id=None)
+    desk.ledger.run(lambda tx: forget_named_value(tx, NIL_WALLET, "key_refused"), wallet_id=None)
 
     note_access(desk.ledger, desk.served, Ok(()))
 

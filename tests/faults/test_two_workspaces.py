@@ -31,7 +31,7 @@ from bot.reconciliation.open_differences import NotSettled
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import note_access
-from bot.tables import NIL_WALLET, breaks, cards, inbox
+from bot.tables import NIL_WALLET, cards, differences, inbox
 from bot.wallets.platform_keys import create_key
 from bot.wallets.workspaces import Workspaces
 from ledger import USD, Automatic, Money, PostUsage, RechargeRule, Tx
@@ -187,7 +187,7 @@ def _more_work(tx: Tx, wallet_id: UUID) -> None:
         "found_at": tx.now,
         "seen_at": tx.now,
     }
-    tx.connection.execute(insert(breaks).values(**values))
+    tx.connection.execute(insert(differences).values(**values))
 
 
 def test_no_job_does_anything_for_another_workspace(second: Second) -> None:
