@@ -29,7 +29,7 @@ from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
 from bot.ports import Clock
 from bot.reconciliation.difference import as_answer
-from bot.reconciliation.manual_credit import ByHand, chosen_wallet, leave_be
+from bot.reconciliation.manual_credit import ManualCredit, chosen_wallet, leave_be
 from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Clockwork, Job
 from bot.served import Served
@@ -209,18 +209,18 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
         what, note = str(wish["what"]), str(wish["note"])
         if not wish["credit"]:
             return {"words": leave_be(bot.ledger, what, note)}
-        by_hand = ByHand(bot.ledger, bot.gateway, bot.payments)
+        manual_credit = ManualCredit(bot.ledger, bot.gateway, bot.payments)
         wallet_id = chosen_wallet([bot.wallet_id], str(wish["wallet"]))
-        return {"words": by_hand.credit(wallet_id, what, note)}
+        return {"words": manual_credit.credit(wallet_id, what, note)}
 
     return {"key_create": create_key, "charges": charges, "reconcile": reconcile, "settle": settle}
 
 
-def by_hand_of(ledger: Ledger, gateway: StripeGateway) -> ByHand:
+def manual_credit_of(ledger: Ledger, gateway: StripeGateway) -> ManualCredit:
     """Tie together what settling by hand needs, without a workspace to talk to."""
     install = Workspaces(ledger).install_id()
     payments = Payments(ledger, gateway, Served(None), install=install, return_url="")
-    return ByHand(ledger, gateway, payments)
+    return ManualCredit(ledger, gateway, payments)
 
 
 def reconciliation_of(ledger: Ledger, gateway: StripeGateway) -> Reconciliation:

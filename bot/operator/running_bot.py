@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
-from bot.app import by_hand_of, open_ledger, reconciliation_of
+from bot.app import manual_credit_of, open_ledger, reconciliation_of
 from bot.control import Answer, ask, socket_of
 from bot.payments.operator_stop import switch_charges
 from bot.reconciliation.difference import as_answer, lines_of
@@ -80,7 +80,7 @@ def settle(database_url: str, environ: Mapping[str, str], wish: Answer, say: Say
             return {"words": leave_be(ledger, wish["what"], wish["note"])}
         wallet_id = chosen_wallet(wallets, wish["wallet"])
         with _stripe(environ, ledger) as gateway:
-            return {"words": by_hand_of(ledger, gateway).credit(wallet_id, wish["what"], wish["note"])}
+            return {"words": manual_credit_of(ledger, gateway).credit(wallet_id, wish["what"], wish["note"])}
 
     answer = _asked(database_url, {"command": "settle", **wish}, alone)
     say(str(answer.get("error") or answer["words"]))

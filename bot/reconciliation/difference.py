@@ -47,7 +47,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
+class Difference:
     """Something that is not on both sides alike."""
 
     wallet_id: UUID
@@ -90,7 +90,7 @@ class Digest:
     sums: Sequence[Sum]
     healed: Sequence[Entry]
     """What the books had missed and have now."""
-    breaks: Sequence[Break]
+    differences: Sequence[Difference]
     parked: Sequence[Parked]
     left: int = 0
     """How much an operator has left as it is, all in all."""
@@ -103,11 +103,11 @@ class Digest:
     @property
     def headline(self) -> str:
         """Say it in one line."""
-        if not (self.healed or self.breaks or self.parked):
+        if not (self.healed or self.differences or self.parked):
             return "nothing is missing and nothing differs"
         parts = (
             (len(self.healed), "missed and booked now", "missed and booked now"),
-            (len(self.breaks), "that differs", "that differ"),
+            (len(self.differences), "that differs", "that differ"),
             (len(self.parked), "piece of news parked", "pieces of news parked"),
         )
         return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in parts if count)
@@ -154,6 +154,7 @@ def as_answer(digest: Digest) -> dict[str, Any]:
     """Give a digest as JSON: instants in ISO format, micro-units as integers."""
     told = msgspec.to_builtins(digest)
     assert isinstance(told, dict)
+    told["breaks"] = told.pop("differences")  # the key that programs read
     return {**told, "headline": digest.headline}
 
 

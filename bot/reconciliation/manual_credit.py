@@ -12,13 +12,13 @@ from bot.payment_rows import Payment, plan
 from bot.payments.requests import Payments
 from bot.payments.settlement import NotBookable, NotServed, settle
 from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected
-from bot.reconciliation.open_differences import OPERATOR, NotSettled, leave, list_again
+from bot.reconciliation.open_differences import OPERATOR, NotCredited, leave, list_again
 from bot.tables import NIL_WALLET
 from bot.wallets.named_values import named_value, set_named_value
 from ledger import Currency, KeyReused, Ledger, Money, Tx, from_minor
 
 
-class ByHand:
+class ManualCredit:
     """Settles what a reconciliation can only list."""
 
     def __init__(self, ledger: Ledger, gateway: PaymentGateway, payments: Payments) -> None:
@@ -27,16 +27,16 @@ class ByHand:
         self._payments = payments
 
     def credit(self, wallet_id: UUID, intent_id: str, note: str) -> str:
-        """Put what a payment at Stripe brought into a wallet; says so in words. Refuses: NotSettled."""
+        """Put what a payment at Stripe brought into a wallet; says so in words. Refuses: NotCredited."""
         seen = self._look(intent_id)
         try:
             known = self._payments.hear_intent(seen)
         except NotServed as other:
-            raise NotSettled(f"{other} Nothing was booked.") from None
+            raise NotCredited(f"{other} Nothing was booked.") from None
         except NotBookable:
             known = None
         if known is not None:
-            raise NotSettled(
+            raise NotCredited(
                 f"{intent_id} is {known.ref}'s, which is {known.state}. Nothing more was booked."
             )
         # The books' key is one wallet's; this one is the installation's, so that no two wallets are credited.
@@ -46,39 +46,41 @@ class ByHand:
                 lambda tx: _credit(tx, wallet_id, seen, note), wallet_id=wallet_id
             )
         except KeyReused:
-            raise NotSettled(f"{intent_id} is in the wallet already. Nothing more was booked.") from None
+            raise NotCredited(f"{intent_id} is in the wallet already. Nothing more was booked.") from None
         list_again(self._ledger, f"credit:{intent_id}")
         return f"{made.amount} of {intent_id} is in the wallet as {made.ref}. The balance is {balance}."
 
     def _look(self, intent_id: str) -> IntentSeen:
         if not intent_id.startswith("pi_"):
-            raise NotSettled("Only a payment can be credited: name it as Stripe does, pi_…")
+            raise NotCredited("Only a payment can be credited: name it as Stripe does, pi_…")
         match self._gateway.intent(intent_id):
             case Ok(seen) if seen.taken_back:
-                raise NotSettled(
+                raise NotCredited(
                     f"{intent_id} was given back at Stripe, in part or whole, or is disputed. "
                     "Leave it, and ask for what is still owed by a new request."
                 )
             case Ok(seen) if seen.status == "succeeded" and seen.received_minor > 0:
                 return seen
             case Ok(seen):
-                raise NotSettled(f"{intent_id} is {seen.status} at Stripe: no money came by it.")
+                raise NotCredited(f"{intent_id} is {seen.status} at Stripe: no money came by it.")
             case Rejected():
-                raise NotSettled(f"Stripe knows no payment {intent_id}. Nothing was booked.")
+                raise NotCredited(f"Stripe knows no payment {intent_id}. Nothing was booked.")
             case _:
-                raise NotSettled("Stripe could not be asked. Nothing was booked; try again in a few minutes.")
+                raise NotCredited(
+                    "Stripe could not be asked. Nothing was booked; try again in a few minutes."
+                )
 
 
 def chosen_wallet(wallet_ids: Sequence[UUID], named: str) -> UUID:
-    """Give the wallet that is meant: the named one, or the only one. Refuses: NotSettled."""
+    """Give the wallet that is meant: the named one, or the only one. Refuses: NotCredited."""
     meant = [one for one in wallet_ids if named in ("", str(one))]
     if len(meant) != 1:
-        raise NotSettled(f"Name one wallet with --wallet: {', '.join(map(str, wallet_ids))}.")
+        raise NotCredited(f"Name one wallet with --wallet: {', '.join(map(str, wallet_ids))}.")
     return meant[0]
 
 
 def leave_be(ledger: Ledger, what: str, note: str) -> str:
-    """Leave what is listed under a key or an id as it is; says so in words. Refuses: NotSettled."""
+    """Leave what is listed under a key or an id as it is; says so in words. Refuses: NotCredited."""
     keys = leave(ledger, what, note)
     return (
         f"Left as it is, and not listed any more: {', '.join(keys)}. "
@@ -87,17 +89,17 @@ def leave_be(ledger: Ledger, what: str, note: str) -> str:
 
 
 def _claim(tx: Tx, wallet_id: UUID, intent_id: str) -> None:
-    name = f"by_hand:{intent_id}"
+    name = f"manual_credit:{intent_id}"
     claimed = named_value(tx.connection, NIL_WALLET, name)
     if claimed is not None and claimed.value != str(wallet_id):
-        raise NotSettled(f"{intent_id} was credited to wallet {claimed.value}. Nothing more was booked.")
+        raise NotCredited(f"{intent_id} was credited to wallet {claimed.value}. Nothing more was booked.")
     set_named_value(tx, NIL_WALLET, name, str(wallet_id))
 
 
 def _credit(tx: Tx, wallet_id: UUID, seen: IntentSeen, note: str) -> tuple[Payment, Money]:
     currency = Currency.of(tx.book.view(wallet_id).currency)
     if Currency.of(seen.currency) != currency:
-        raise NotSettled(
+        raise NotCredited(
             f"{seen.intent_id} was paid in {seen.currency.upper()}, and the wallet is in {currency.code}. "
             "Give it back in Stripe, then leave it."
         )

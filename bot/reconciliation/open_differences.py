@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, or_, select, update
 
 from bot.notices import BooksDiffer
-from bot.reconciliation.difference import Break, Parked
+from bot.reconciliation.difference import Difference, Parked
 from bot.tables import NIL_WALLET, differences, inbox
 from bot.wallets import rules
 from bot.wallets.named_values import LEFT, forget_named_value, names_beginning, set_named_value, subject_of
@@ -23,11 +23,11 @@ PARKED_AFTER = 2
 OPERATOR = "operator"
 
 
-class NotSettled(Refused):
-    """What an operator wants settled cannot be, in words that say why."""
+class NotCredited(Refused):
+    """What an operator wants credited or left cannot be, in words that say why."""
 
 
-def open_breaks(connection: Connection, wallet_ids: Sequence[UUID]) -> dict[tuple[UUID, str], str]:
+def open_differences(connection: Connection, wallet_ids: Sequence[UUID]) -> dict[tuple[UUID, str], str]:
     """Give what differed when it was last looked at, in these wallets and in no wallet: words by wallet and key."""
     rows = connection.execute(
         select(differences.c.wallet_id, differences.c.key, differences.c.words)
@@ -38,26 +38,31 @@ def open_breaks(connection: Connection, wallet_ids: Sequence[UUID]) -> dict[tupl
     return {(row.wallet_id, row.key): row.words for row in rows}
 
 
-def keep_breaks(ledger: Ledger, found: Sequence[Break], wallet_ids: Sequence[UUID]) -> Sequence[Break]:
-    """Keep the wallets' breaks with their age, end those that are gone, and tell of new ones; not what was left."""
-    by_wallet: dict[UUID, list[Break]] = {}
+def keep_differences(
+    ledger: Ledger, found: Sequence[Difference], wallet_ids: Sequence[UUID]
+) -> Sequence[Difference]:
+    """Keep the wallets' differences with their age, end those that are gone, and report new ones.
+
+    What an operator left as it is counts as none.
+    """
+    by_wallet: dict[UUID, list[Difference]] = {}
     with ledger.reading() as connection:
-        known = {wallet_id for wallet_id, _ in open_breaks(connection, wallet_ids)}
+        known = {wallet_id for wallet_id, _ in open_differences(connection, wallet_ids)}
         left = left_keys(connection)
     for one in found:
         if one.key not in left:
             by_wallet.setdefault(one.wallet_id, []).append(one)
-    kept: list[Break] = []
+    kept: list[Difference] = []
     for wallet_id in sorted(known | by_wallet.keys()):
-        keep = partial(_keep_breaks, wallet_id=wallet_id, found=by_wallet.get(wallet_id, []))
+        keep = partial(_keep_differences, wallet_id=wallet_id, found=by_wallet.get(wallet_id, []))
         kept += ledger.run(keep, wallet_id=wallet_id)
     return kept
 
 
 def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
-    """Leave what is listed under a key or an id of Stripe's as it is; gives the keys. Refuses: NotSettled."""
+    """Leave what is listed under a key or an id of Stripe's as it is; gives the keys. Refuses: NotCredited."""
     if not what.strip():
-        raise NotSettled("Name what is to be left: a key or an id that `redbar reconcile` lists.")
+        raise NotCredited("Name what is to be left: a key or an id that `redbar reconcile` lists.")
     with ledger.reading() as connection:
         differing = connection.execute(
             select(differences.c.wallet_id, differences.c.key)
@@ -69,7 +74,7 @@ def leave(ledger: Ledger, what: str, note: str) -> Sequence[str]:
         ).all()
         parked = _parked(connection, what)
     if not differing and not parked:
-        raise NotSettled(f"Nothing that is listed is called {what}. `redbar reconcile` lists what is.")
+        raise NotCredited(f"Nothing that is listed is called {what}. `redbar reconcile` lists what is.")
     # What is parked today is found on one side only tomorrow night.
     keys = {row.key for row in differing} | {key for key in parked.values() if key}
     ledger.run(partial(_leave, keys=keys, events=sorted(parked), note=note), wallet_id=None)
@@ -136,7 +141,7 @@ def parked_news(ledger: Ledger) -> Sequence[Parked]:
     return [Parked(row.event_id, row.kind, row.object_id, row.taken_at, row.tries, row.error) for row in rows]
 
 
-def _keep_breaks(tx: Tx, *, wallet_id: UUID, found: Sequence[Break]) -> list[Break]:
+def _keep_differences(tx: Tx, *, wallet_id: UUID, found: Sequence[Difference]) -> list[Difference]:
     rows = {
         row.key: row.found_at
         for row in tx.connection.execute(
@@ -153,7 +158,7 @@ def _keep_breaks(tx: Tx, *, wallet_id: UUID, found: Sequence[Break]) -> list[Bre
             update(differences).where(mine, differences.c.key.in_(sorted(gone))).values(ended_at=tx.now)
         )
     for one in kept:
-        _keep_break(tx, one)
+        _keep_difference(tx, one)
     fresh = [one for one in kept if one.new]
     if fresh and wallet_id != NIL_WALLET:
         paused = rules.pause(tx, wallet_id, "the books and Stripe differ")
@@ -163,7 +168,7 @@ def _keep_breaks(tx: Tx, *, wallet_id: UUID, found: Sequence[Break]) -> list[Bre
     return kept
 
 
-def _keep_break(tx: Tx, one: Break) -> None:
+def _keep_difference(tx: Tx, one: Difference) -> None:
     mine = (differences.c.wallet_id == one.wallet_id) & (differences.c.key == one.key)
     changed = tx.connection.execute(
         update(differences)

@@ -2,7 +2,7 @@
 
 Stripe decides about money that moved at Stripe. What the books lack is looked at and booked by the same roads as
 news, and said; what they have beside Stripe is never corrected by a program: automatic payments of that wallet are
-paused, the break is kept with its age, and people are told. About twenty reads where nothing happened.
+paused, the difference is kept with its age, and people are told. About twenty reads where nothing happened.
 """
 
 import logging
@@ -31,8 +31,8 @@ from bot.ports import (
     Rejected,
     Unknown,
 )
-from bot.reconciliation.difference import Break, Comparison, Digest, Entry, Side, compare, sums_of
-from bot.reconciliation.open_differences import keep_breaks, left_keys, open_breaks, parked_news
+from bot.reconciliation.difference import Comparison, Difference, Digest, Entry, Side, compare, sums_of
+from bot.reconciliation.open_differences import keep_differences, left_keys, open_differences, parked_news
 from bot.served import Served
 from bot.stripe.read_budget import reads_of_month
 from bot.tables import NIL_WALLET, billing, disputes, payments
@@ -121,7 +121,7 @@ class Reconciliation:
         with self._ledger.reading() as connection:
             good = named_value(connection, NIL_WALLET, _GOOD)
             own = self._served.own(connection)
-            looked_into = open_breaks(connection, own)
+            looked_into = open_differences(connection, own)
             left = left_keys(connection)
         since = (min(good.at, until) if good is not None else until) - OVERLAP
         step("asking about what is open here")
@@ -143,7 +143,7 @@ class Reconciliation:
             until=until,
             sums=sums_of(found.compared),
             healed=found.healed,
-            breaks=keep_breaks(self._ledger, found.breaks, own),
+            differences=keep_differences(self._ledger, found.differences, own),
             left=len(left),
             parked=parked_news(self._ledger),
             fees=round_.fees,
@@ -287,7 +287,7 @@ class _Round:
         self._left = left
         self._wallet_of: dict[str, UUID | None] = {}
         self._healed: list[Entry] = []
-        self._breaks: list[Break] = []
+        self._differences: list[Difference] = []
         self._theirs: dict[tuple[UUID, str], Side] = {}
         self.fees: dict[str, int] = {}
         """What Stripe kept, in minor units by currency."""
@@ -317,7 +317,7 @@ class _Round:
         for moved in movements:
             self._check_movement(moved)
         self._look_again()
-        return _Found(self._compared(), self._healed, self._breaks)
+        return _Found(self._compared(), self._healed, self._differences)
 
     def _look_again(self) -> None:
         """Look at what differed before, however old: it differs until both sides were seen to agree."""
@@ -358,7 +358,7 @@ class _Round:
                 self._house.hear(seen)
             except (Refused, NotBookable) as problem:  # the others are compared all the same
                 log.warning("what the books lack could not be booked: %s: %s", lacking, problem)
-                self._break(wallet_id, lacking[0], f"could not be booked: {problem}")
+                self._differs(wallet_id, lacking[0], f"could not be booked: {problem}")
         for key, minor, code in keys:
             amount = from_minor(minor, Currency.of(code)).micros
             self._theirs[wallet_id, key] = Side(amount, code)
@@ -386,7 +386,7 @@ class _Round:
         if entry is not None:
             self._healed.append(entry)
         else:
-            self._break(wallet_id, key, "moved at Stripe, and the books know nothing of it")
+            self._differs(wallet_id, key, "moved at Stripe, and the books know nothing of it")
 
     def _unmarked(self, intent: IntentSeen) -> None:
         amount = from_minor(intent.received_minor, Currency.of(intent.currency))
@@ -394,13 +394,13 @@ class _Round:
             f"{amount} was paid by a customer of ours without our mark; "
             f"redbar settle {intent.intent_id} decides about it"
         )
-        self._break(NIL_WALLET, f"credit:{intent.intent_id}", words)
+        self._differs(NIL_WALLET, f"credit:{intent.intent_id}", words)
 
-    def _break(self, wallet_id: UUID, key: str, words: str) -> None:
+    def _differs(self, wallet_id: UUID, key: str, words: str) -> None:
         if wallet_id not in self._wallet_ids and wallet_id != NIL_WALLET:
             wallet_id, words = NIL_WALLET, f"{words} (it names wallet {wallet_id}, which is not here)"
-        if not any(one.key == key and one.wallet_id == wallet_id for one in self._breaks):
-            self._breaks.append(Break(wallet_id, key, words, found_at=self._until, new=True))
+        if not any(one.key == key and one.wallet_id == wallet_id for one in self._differences):
+            self._differences.append(Difference(wallet_id, key, words, found_at=self._until, new=True))
 
     def _compared(self) -> Sequence[Comparison]:
         compared: list[Comparison] = []
@@ -412,7 +412,7 @@ class _Round:
                 if (entry := self._house.entry(wallet_id, key)) is not None:
                     ours[key] = entry
                 elif key not in theirs and key.startswith("dispute:"):
-                    self._break(wallet_id, key, before[key])  # nothing looks a movement up by its id
+                    self._differs(wallet_id, key, before[key])  # nothing looks a movement up by its id
             for key in ours.keys() - theirs.keys():
                 seen = self._house.outside(key)
                 for name, minor, code in _keys_of(seen) if seen is not None else ():
@@ -420,11 +420,11 @@ class _Round:
                         theirs[key] = Side(from_minor(minor, Currency.of(code)).micros, code)
             found = compare(ours, theirs)
             for key, words in found.differing.items():
-                self._break(wallet_id, key, words)
+                self._differs(wallet_id, key, words)
             compared.append(found)
         for (owner, key), side in self._theirs.items():
             if owner not in self._wallet_ids:
-                self._break(owner, key, f"{side} was paid under our mark, for a wallet that is not here")
+                self._differs(owner, key, f"{side} was paid under our mark, for a wallet that is not here")
         return compared
 
 
@@ -432,7 +432,7 @@ class _Round:
 class _Found:
     compared: Sequence[Comparison]
     healed: Sequence[Entry]
-    breaks: Sequence[Break]
+    differences: Sequence[Difference]
 
 
 def _answered(answer: Ok[Sequence[T]] | Rejected | Unknown) -> Sequence[T]:

@@ -124,7 +124,7 @@ class StripeGateway:
         """
         missing = []
         for name, look in self._lists().items():
-            answer = _settled(partial(look, {"limit": 1}))
+            answer = _answered(partial(look, {"limit": 1}))
             if isinstance(answer, Denied) and not answer.whole:
                 missing.append(name)
             elif not isinstance(answer, Ok):
@@ -146,7 +146,7 @@ class StripeGateway:
 
     def create_customer(self, body: Body, key: str) -> Ok[str] | Rejected | Unknown:
         """Make the wallet's customer; gives its id."""
-        return _settled(lambda: str(self._client.v1.customers.create(_any(body), _key(key)).id))
+        return _answered(lambda: str(self._client.v1.customers.create(_any(body), _key(key)).id))
 
     def customers(self, since: datetime) -> Ok[Sequence[CustomerSeen]] | Rejected | Unknown:
         """List the account's customers that were made since an instant, newest first."""
@@ -156,28 +156,30 @@ class StripeGateway:
             found = self._client.v1.customers.list(_any(page)).auto_paging_iter()
             return [customer_seen(one) for one in found]
 
-        return _settled(ask)
+        return _answered(ask)
 
     def create_session(self, body: Body, key: str) -> Ok[SessionSeen] | Rejected | Unknown:
         """Make a hosted page."""
-        return _settled(lambda: session_seen(self._client.v1.checkout.sessions.create(_any(body), _key(key))))
+        return _answered(
+            lambda: session_seen(self._client.v1.checkout.sessions.create(_any(body), _key(key)))
+        )
 
     def expire_session(self, session_id: str, key: str) -> Ok[SessionSeen] | Rejected | Unknown:
         """Take a hosted page back."""
-        return _settled(
+        return _answered(
             lambda: session_seen(self._client.v1.checkout.sessions.expire(session_id, {}, _key(key)))
         )
 
     def card(self, card_id: str) -> Ok[HeldCard] | Rejected | Unknown:
         """Look at a saved card."""
-        answer = _settled(lambda: held_card(self._client.v1.payment_methods.retrieve(card_id)))
+        answer = _answered(lambda: held_card(self._client.v1.payment_methods.retrieve(card_id)))
         if isinstance(answer, Ok):
             return Rejected(code="no_card", message="") if answer.seen is None else Ok(answer.seen)
         return answer
 
     def session(self, session_id: str) -> Ok[SessionSeen] | Rejected | Unknown:
         """Look at a hosted page."""
-        return _settled(
+        return _answered(
             lambda: session_seen(
                 self._client.v1.checkout.sessions.retrieve(session_id, {"expand": _SESSION_EXPAND})
             )
@@ -185,11 +187,11 @@ class StripeGateway:
 
     def create_link(self, body: Body, key: str) -> Ok[LinkSeen] | Rejected | Unknown:
         """Make a durable link."""
-        return _settled(lambda: link_seen(self._client.v1.payment_links.create(_any(body), _key(key))))
+        return _answered(lambda: link_seen(self._client.v1.payment_links.create(_any(body), _key(key))))
 
     def deactivate_link(self, link_id: str, key: str) -> Ok[LinkSeen] | Rejected | Unknown:
         """Make a link refuse further payers."""
-        return _settled(
+        return _answered(
             lambda: link_seen(self._client.v1.payment_links.update(link_id, {"active": False}, _key(key)))
         )
 
@@ -200,7 +202,7 @@ class StripeGateway:
             found = self._client.v1.checkout.sessions.list({"payment_link": link_id, "limit": 100})
             return [id_of(one.payment_intent) for one in found.data if one.payment_intent is not None]
 
-        return _settled(ask)
+        return _answered(ask)
 
     def completed_sessions(
         self, since: datetime, *, link_id: str = "", pages_max: int
@@ -219,7 +221,7 @@ class StripeGateway:
                 seen += [session_seen(one) for one in listed.data]
             return SessionsSeen(seen, whole=not listed.has_more)
 
-        return _settled(ask)
+        return _answered(ask)
 
     def create_intent(self, body: Body, key: str) -> Ok[IntentSeen] | Declined | Rejected | Unknown:
         """Make a PaymentIntent without confirming it; no money moves yet."""
@@ -240,7 +242,7 @@ class StripeGateway:
 
     def cancel_intent(self, intent_id: str, key: str) -> Ok[IntentSeen] | Rejected | Unknown:
         """Make sure that an intent never charges anything."""
-        return _settled(
+        return _answered(
             lambda: intent_seen(
                 self._client.v1.payment_intents.cancel(
                     intent_id, {"cancellation_reason": "abandoned"}, _key(key)
@@ -250,7 +252,7 @@ class StripeGateway:
 
     def intent(self, intent_id: str) -> Ok[IntentSeen] | Rejected | Unknown:
         """Look at a PaymentIntent."""
-        return _settled(
+        return _answered(
             lambda: intent_seen(
                 self._client.v1.payment_intents.retrieve(intent_id, {"expand": _any(_INTENT_EXPAND)})
             )
@@ -258,15 +260,17 @@ class StripeGateway:
 
     def refund(self, refund_id: str) -> Ok[RefundSeen] | Rejected | Unknown:
         """Look at a refund."""
-        return _settled(lambda: refund_seen(self._client.v1.refunds.retrieve(refund_id)))
+        return _answered(lambda: refund_seen(self._client.v1.refunds.retrieve(refund_id)))
 
     def dispute(self, dispute_id: str) -> Ok[DisputeSeen] | Rejected | Unknown:
         """Look at a dispute."""
-        return _settled(lambda: dispute_seen(self._client.v1.disputes.retrieve(dispute_id)))
+        return _answered(lambda: dispute_seen(self._client.v1.disputes.retrieve(dispute_id)))
 
     def fraud_warning(self, warning_id: str) -> Ok[WarningSeen] | Rejected | Unknown:
         """Look at an early fraud warning."""
-        return _settled(lambda: warning_seen(self._client.v1.radar.early_fraud_warnings.retrieve(warning_id)))
+        return _answered(
+            lambda: warning_seen(self._client.v1.radar.early_fraud_warnings.retrieve(warning_id))
+        )
 
     def intents(self, since: datetime, until: datetime) -> Ok[Sequence[IntentSeen]] | Rejected | Unknown:
         """List the account's PaymentIntents that were made in a stretch of time."""
@@ -278,7 +282,7 @@ class StripeGateway:
                 for one in self._client.v1.payment_intents.list(_any(page)).auto_paging_iter()
             ]
 
-        return _settled(ask)
+        return _answered(ask)
 
     def refunds(self, since: datetime, until: datetime) -> Ok[Sequence[RefundSeen]] | Rejected | Unknown:
         """List the account's refunds that were made in a stretch of time."""
@@ -287,7 +291,7 @@ class StripeGateway:
             page = {"created": _between(since, until), "limit": 100}
             return [refund_seen(one) for one in self._client.v1.refunds.list(_any(page)).auto_paging_iter()]
 
-        return _settled(ask)
+        return _answered(ask)
 
     def disputes(self, since: datetime, until: datetime) -> Ok[Sequence[DisputeSeen]] | Rejected | Unknown:
         """List the account's disputes that were opened in a stretch of time."""
@@ -296,7 +300,7 @@ class StripeGateway:
             page = {"created": _between(since, until), "limit": 100}
             return [dispute_seen(one) for one in self._client.v1.disputes.list(_any(page)).auto_paging_iter()]
 
-        return _settled(ask)
+        return _answered(ask)
 
     def movements(self, since: datetime, until: datetime) -> Ok[Sequence[MovementSeen]] | Rejected | Unknown:
         """List the movements of the account's balance in a stretch of time, each with what it came from."""
@@ -306,11 +310,11 @@ class StripeGateway:
             found = self._client.v1.balance_transactions.list(_any(page))
             return [movement_seen(one) for one in found.auto_paging_iter()]
 
-        return _settled(ask)
+        return _answered(ask)
 
     def detach_card(self, card_id: str, key: str) -> Ok[str] | Rejected | Unknown:
         """Make a card unusable for good."""
-        return _settled(lambda: str(self._client.v1.payment_methods.detach(card_id, {}, _key(key)).id))
+        return _answered(lambda: str(self._client.v1.payment_methods.detach(card_id, {}, _key(key)).id))
 
     def events(self, created_from: datetime) -> Ok[Sequence[EventSeen]] | Rejected | Unknown:
         """Give what happened since an instant, oldest first.
@@ -324,7 +328,7 @@ class StripeGateway:
             found = self._client.v1.events.list(_any(page)).auto_paging_iter()
             return [event_seen(one) for one in reversed(list(found))]
 
-        return _settled(ask)
+        return _answered(ask)
 
 
 class SignatureWrong(Exception):
@@ -355,7 +359,7 @@ def webhook_event(payload: bytes, signature: str, secret: str, now: datetime, *,
         raise SignatureWrong(type(problem).__name__) from problem
 
 
-def _settled(call: Callable[[], T]) -> Ok[T] | Rejected | Unknown:
+def _answered(call: Callable[[], T]) -> Ok[T] | Rejected | Unknown:
     outcome = _money(call)
     if isinstance(outcome, Declined):
         return Rejected(code=outcome.code, message="the card was declined")

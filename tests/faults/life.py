@@ -307,7 +307,7 @@ class Life:
             case "compare":
                 with suppress(NotReconciled):
                     digest = self._reconciliation.run(self._ledger.now())
-                    self._say({"breaks": [one.words for one in digest.breaks]})
+                    self._say({"breaks": [one.words for one in digest.differences]})
             case other:
                 raise AssertionError(f"no such wish: {other}")
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from bot.app import reconciliation_of
 from bot.notices import BooksDiffer, MoneyParked
 from bot.ports import EventSeen
-from bot.reconciliation.difference import Break, Digest, as_answer, lines_of
-from bot.reconciliation.open_differences import keep_breaks
+from bot.reconciliation.difference import Difference, Digest, as_answer, lines_of
+from bot.reconciliation.open_differences import keep_differences
 from bot.reconciliation.run import NotReconciled, Reconciliation
 from bot.tables import NIL_WALLET, inbox
 from ledger import Automatic, CreditKind, PostMoney
@@ -38,7 +38,7 @@ def test_nothing_to_say_is_zero_on_both_sides(desk: Desk, both: Reconciliation) 
 
     digest = _later(desk, both)
 
-    assert (digest.healed, digest.breaks, digest.parked) == ([], [], [])
+    assert (digest.healed, digest.differences, digest.parked) == ([], [], [])
     sums = {one.what: (one.count, one.ours_micros, one.theirs_micros) for one in digest.sums}
     assert sums == {
         "payments": (2, 40_000_000, 40_000_000),
@@ -62,8 +62,8 @@ def test_what_was_never_heard_of_is_booked_and_said(desk: Desk, both: Reconcilia
     assert desk.view().balance_micros == 13_000_000
     # The open request itself is asked about first, so its payment is no news by the time payments are listed.
     assert {one.key.partition(":")[0] for one in digest.healed} >= {"refund"}
-    assert digest.breaks == []
-    assert (again.healed, again.breaks) == ([], [])
+    assert digest.differences == []
+    assert (again.healed, again.differences) == ([], [])
     assert any("Was missed, is booked now" in line for line in lines_of(as_answer(digest)))
 
 
@@ -76,7 +76,7 @@ def test_thirty_five_days_later_it_still_finds_everything(desk: Desk, both: Reco
     digest = _later(desk, both, days=35)
 
     assert desk.view().balance_micros == 0
-    assert digest.breaks == []
+    assert digest.differences == []
     assert [one.what for one in digest.sums] == ["payments", "refunds"]
 
 
@@ -92,11 +92,11 @@ def test_a_refund_that_failed_weeks_later_is_found_by_its_movement(desk: Desk, b
     digest = _later(desk, both)
 
     assert [one.key for one in digest.healed] == [f"refund_reversal:{made['id']}"]
-    assert digest.breaks == []
+    assert digest.differences == []
     assert desk.view().balance_micros == DOLLARS.micros
 
 
-def test_a_credit_that_stripe_knows_nothing_of_is_a_break_with_an_age(
+def test_a_credit_that_stripe_knows_nothing_of_is_a_difference_with_an_age(
     desk: Desk, both: Reconciliation
 ) -> None:
     """It is not taken back by a program: told once, listed until it is gone, automatic payments paused."""
@@ -108,11 +108,11 @@ def test_a_credit_that_stripe_knows_nothing_of_is_a_break_with_an_age(
     second = _later(desk, both, hours=20)
     third = _later(desk, both, days=40)  # by then it is older than anything that is listed
 
-    assert [one.key for one in first.breaks] == ["credit:pi_never"]
-    assert first.breaks[0].new
+    assert [one.key for one in first.differences] == ["credit:pi_never"]
+    assert first.differences[0].new
     for later in (second, third):
-        assert [(one.key, one.new, one.found_at) for one in later.breaks] == [
-            ("credit:pi_never", False, first.breaks[0].found_at)
+        assert [(one.key, one.new, one.found_at) for one in later.differences] == [
+            ("credit:pi_never", False, first.differences[0].found_at)
         ]
     assert desk.view().balance_micros == 5_000_000
     assert automatic(desk) is Automatic.PAUSED
@@ -120,33 +120,35 @@ def test_a_credit_that_stripe_knows_nothing_of_is_a_break_with_an_age(
     assert any("Stripe has nothing that moved" in line for line in lines_of(as_answer(third)))
 
 
-def test_a_break_ends_when_both_sides_were_seen_to_agree(desk: Desk, both: Reconciliation) -> None:
+def test_a_difference_ends_when_both_sides_were_seen_to_agree(desk: Desk, both: Reconciliation) -> None:
     """Also long after: a payment that was said to be missing, and has been there all the time."""
     intent, events = desk.paid()
     desk.hear_all(events)
     _later(desk, both, days=30)
-    keep_breaks(
+    keep_differences(
         desk.ledger,
-        [Break(desk.wallet_id, f"credit:{intent}", "?", desk.ledger.now(), new=True)],
+        [Difference(desk.wallet_id, f"credit:{intent}", "?", desk.ledger.now(), new=True)],
         [desk.wallet_id],
     )
 
-    assert _later(desk, both).breaks == []
+    assert _later(desk, both).differences == []
 
 
 def test_a_movement_stays_until_the_books_have_it(desk: Desk, both: Reconciliation) -> None:
-    """Nothing at Stripe looks a movement up by its id, so its break ends with its transfer and not before."""
-    lost = Break(desk.wallet_id, "dispute:txn_9", "moved at Stripe", desk.ledger.now(), new=True)
-    keep_breaks(desk.ledger, [lost], [desk.wallet_id])
-    assert [(one.key, one.words) for one in _later(desk, both, days=200).breaks] == [(lost.key, lost.words)]
+    """Nothing at Stripe looks a movement up by its id, so its difference ends with its transfer and not before."""
+    lost = Difference(desk.wallet_id, "dispute:txn_9", "moved at Stripe", desk.ledger.now(), new=True)
+    keep_differences(desk.ledger, [lost], [desk.wallet_id])
+    assert [(one.key, one.words) for one in _later(desk, both, days=200).differences] == [
+        (lost.key, lost.words)
+    ]
 
     late = PostMoney("stripe", lost.key, CreditKind.DISPUTE_WITHDRAWN, 5_000_000, None)
     desk.ledger.carry_out(desk.wallet_id, [late])
-    assert _later(desk, both, days=30).breaks == []
+    assert _later(desk, both, days=30).differences == []
 
 
 @pytest.mark.parametrize("match", ["GET /v1/payment_intents/*", "GET /v1/refunds/*"])
-def test_a_look_without_an_answer_is_no_break(desk: Desk, both: Reconciliation, match: str) -> None:
+def test_a_look_without_an_answer_is_no_difference(desk: Desk, both: Reconciliation, match: str) -> None:
     """One look-up meets an outage: nothing is concluded from it, and nothing is paused."""
     desk.hear_all(desk.paid()[1])
     made = desk.claw_back("refund", charge=desk.shop.charges()[0]["id"], amount=700)
@@ -163,10 +165,10 @@ def test_a_look_without_an_answer_is_no_break(desk: Desk, both: Reconciliation, 
     assert automatic(desk) is Automatic.ON
     assert desk.told(BooksDiffer) == []
 
-    assert [one.key for one in _later(desk, both).breaks] == ["credit:pi_never"]
+    assert [one.key for one in _later(desk, both).differences] == ["credit:pi_never"]
 
 
-def test_an_amount_that_differs_is_a_break(desk: Desk, both: Reconciliation) -> None:
+def test_an_amount_that_differs_is_a_difference(desk: Desk, both: Reconciliation) -> None:
     """Somebody credited by hand under Stripe's key, and wrote another amount."""
     intent, _ = desk.paid()
     wrong = PostMoney("stripe", f"credit:{intent}", CreditKind.TOP_UP, 90_000_000, None, reference="RB-1001")
@@ -174,8 +176,8 @@ def test_an_amount_that_differs_is_a_break(desk: Desk, both: Reconciliation) -> 
 
     digest = _later(desk, both)
 
-    assert len(digest.breaks) == 1
-    assert digest.breaks[0].key == f"credit:{intent}"
+    assert len(digest.differences) == 1
+    assert digest.differences[0].key == f"credit:{intent}"
     assert "$90.00" in str(as_answer(digest)["breaks"])
     assert [one.paused for one in desk.told(BooksDiffer)] == [False]  # they were off already
     assert desk.view().balance_micros == 90_000_000
@@ -209,7 +211,7 @@ def test_money_under_our_mark_for_nobody_is_parked_and_listed(desk: Desk, both: 
         ).scalars()
         assert list(left) == [events[0].event_id]
     assert [one.event_id for one in digest.parked] == [events[0].event_id]
-    assert [one.key for one in digest.breaks] == [f"credit:{events[0].object_id}"]
+    assert [one.key for one in digest.differences] == [f"credit:{events[0].object_id}"]
     assert "RB-9" in digest.parked[0].error
 
 
@@ -223,8 +225,8 @@ def test_a_payment_of_our_customer_without_our_mark_is_named(desk: Desk, both: R
     digest = _later(desk, both)
 
     assert desk.view().balance_micros == 0
-    assert len(digest.breaks) == 1
-    assert "$30.00 was paid by a customer of ours without our mark" in digest.breaks[0].words
+    assert len(digest.differences) == 1
+    assert "$30.00 was paid by a customer of ours without our mark" in digest.differences[0].words
 
 
 def test_it_runs_once_a_day_and_survives_an_outage(desk: Desk, both: Reconciliation) -> None:

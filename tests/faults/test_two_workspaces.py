@@ -26,8 +26,8 @@ from bot.payments.inbox import News
 from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.ports import Denied
-from bot.reconciliation.manual_credit import ByHand
-from bot.reconciliation.open_differences import NotSettled
+from bot.reconciliation.manual_credit import ManualCredit
+from bot.reconciliation.open_differences import NotCredited
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import note_access
@@ -251,10 +251,12 @@ def test_the_operator_cannot_credit_its_payment_to_the_first_workspace(second: S
     """Beside the running bot of the first workspace."""
     bot = second.running.bot
     unheard = second.unheard()[0]["intent_id"]
-    with pytest.raises(NotSettled, match=r"belongs to wallet .* of another workspace"):
-        ByHand(bot.ledger, bot.gateway, bot.payments).credit(bot.wallet_id, unheard, "whose?")
-    with pytest.raises(NotSettled, match="another workspace"):
-        ByHand(bot.ledger, bot.gateway, second.payments).credit(second.wallet_id, _ours(second), "whose?")
+    with pytest.raises(NotCredited, match=r"belongs to wallet .* of another workspace"):
+        ManualCredit(bot.ledger, bot.gateway, bot.payments).credit(bot.wallet_id, unheard, "whose?")
+    with pytest.raises(NotCredited, match="another workspace"):
+        ManualCredit(bot.ledger, bot.gateway, second.payments).credit(
+            second.wallet_id, _ours(second), "whose?"
+        )
 
 
 def _ours(second: Second) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.app import by_hand_of, reconciliation_of
+from bot.app import manual_credit_of, reconciliation_of
 from bot.notices import ManuallyCredited, MoneyParked, RefundBooked
 from bot.payments.requests import Payments
-from bot.reconciliation.manual_credit import ByHand, leave_be
-from bot.reconciliation.open_differences import NotSettled, parked_news
+from bot.reconciliation.manual_credit import ManualCredit, leave_be
+from bot.reconciliation.open_differences import NotCredited, parked_news
 from bot.reconciliation.run import Reconciliation
 from ledger import Automatic, CreditKind, PostMoney, history, verify_books
 from ledger.storage.schema import audit_log
@@ -27,9 +27,9 @@ def both(desk: Desk) -> Reconciliation:
 
 
 @pytest.fixture
-def hand(desk: Desk) -> ByHand:
+def hand(desk: Desk) -> ManualCredit:
     """The operator's hand."""
-    return by_hand_of(desk.ledger, desk.gateway)
+    return manual_credit_of(desk.ledger, desk.gateway)
 
 
 def _unmarked(desk: Desk, number: str = "4242 4242 4242 4242", **more: Any) -> str:
@@ -66,26 +66,26 @@ def _later(desk: Desk, both: Reconciliation, **time: int) -> Any:
 
 
 def test_what_a_customer_paid_without_our_mark_is_put_into_the_wallet(
-    desk: Desk, both: Reconciliation, hand: ByHand
+    desk: Desk, both: Reconciliation, hand: ManualCredit
 ) -> None:
     """Once, as a payment of its own that people are told of; the comparison agrees from then on."""
     intent = _unmarked(desk)
-    assert [one.key for one in _later(desk, both).breaks] == [f"credit:{intent}"]
+    assert [one.key for one in _later(desk, both).differences] == [f"credit:{intent}"]
 
     words = hand.credit(desk.wallet_id, intent, WHY)
 
     assert words == f"$30.00 of {intent} is in the wallet as RB-1002. The balance is $30.00."
     assert _kinds(desk) == [("top_up", 30)]
     assert len(desk.told(ManuallyCredited)) == 1
-    with pytest.raises(NotSettled, match=r"is RB-1002's, which is paid\. Nothing more was booked"):
+    with pytest.raises(NotCredited, match=r"is RB-1002's, which is paid\. Nothing more was booked"):
         hand.credit(desk.wallet_id, intent, WHY)
     digest = _later(desk, both)
-    assert (digest.breaks, digest.healed) == ([], [])
+    assert (digest.differences, digest.healed) == ([], [])
     assert _kinds(desk) == [("top_up", 30)]
 
 
 def test_what_was_parked_is_handled_once_it_is_credited(
-    desk: Desk, both: Reconciliation, hand: ByHand
+    desk: Desk, both: Reconciliation, hand: ManualCredit
 ) -> None:
     """The piece of news that could not be booked finds its payment the next time that it is tried."""
     desk.happened()
@@ -94,21 +94,21 @@ def test_what_was_parked_is_handled_once_it_is_credited(
     desk.shop.clock.skip(hours=1)
     desk.news.handle_waiting(desk.ledger.now())
     digest = _later(desk, both)
-    assert (len(digest.parked), len(digest.breaks)) == (2, 1)  # of its page, and its own
+    assert (len(digest.parked), len(digest.differences)) == (2, 1)  # of its page, and its own
 
     hand.credit(desk.wallet_id, intent, WHY)
     desk.shop.clock.skip(hours=5)
     desk.news.handle_waiting(desk.ledger.now())
 
     digest = _later(desk, both)
-    assert (digest.parked, digest.breaks) == ([], [])
+    assert (digest.parked, digest.differences) == ([], [])
     assert _kinds(desk) == [("top_up", 50)]
     assert len(desk.told(MoneyParked)) == 1
 
 
 @pytest.mark.parametrize("heard", ["news", "comparison"])
 def test_a_refund_of_it_is_booked_like_any_other(
-    desk: Desk, both: Reconciliation, hand: ByHand, heard: str
+    desk: Desk, both: Reconciliation, hand: ManualCredit, heard: str
 ) -> None:
     """By the news of it, and by the nightly comparison where that was lost."""
     intent = _unmarked(desk)
@@ -120,12 +120,14 @@ def test_a_refund_of_it_is_booked_like_any_other(
         desk.hear_all(desk.happened())
     digest = _later(desk, both)
 
-    assert digest.breaks == []
+    assert digest.differences == []
     assert _kinds(desk) == [("top_up", 30), ("refund", -12)]
     assert len(desk.told(RefundBooked)) == 1
 
 
-def test_a_dispute_of_it_is_booked_like_any_other(desk: Desk, both: Reconciliation, hand: ByHand) -> None:
+def test_a_dispute_of_it_is_booked_like_any_other(
+    desk: Desk, both: Reconciliation, hand: ManualCredit
+) -> None:
     """The cardholder's bank takes it back after it was credited."""
     intent = _unmarked(desk)
     hand.credit(desk.wallet_id, intent, WHY)
@@ -135,37 +137,37 @@ def test_a_dispute_of_it_is_booked_like_any_other(desk: Desk, both: Reconciliati
     desk.hear_all(desk.happened())
 
     assert _kinds(desk) == [("top_up", 30), ("dispute_withdrawn", -30)]
-    assert _later(desk, both).breaks == []
+    assert _later(desk, both).differences == []
 
 
 @pytest.mark.parametrize("number", ["4242 4242 4242 4242", DISPUTED])
-def test_what_was_given_back_before_is_not_credited(desk: Desk, hand: ByHand, number: str) -> None:
+def test_what_was_given_back_before_is_not_credited(desk: Desk, hand: ManualCredit, number: str) -> None:
     """Its refund may be older than what the comparison lists, and would never be booked."""
     intent = _unmarked(desk, number)
     if number != DISPUTED:
         desk.claw_back("refund", charge=desk.shop.charges()[-1]["id"], amount=1_200)
     desk.hear_all(desk.happened())
 
-    with pytest.raises(NotSettled, match="was given back at Stripe, in part or whole, or is disputed"):
+    with pytest.raises(NotCredited, match="was given back at Stripe, in part or whole, or is disputed"):
         hand.credit(desk.wallet_id, intent, WHY)
     assert _kinds(desk) == []
 
 
-def test_no_two_wallets_are_credited(desk: Desk, hand: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_two_wallets_are_credited(desk: Desk, hand: ManualCredit, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second operator saw the payment before the first had credited it."""
     second = open_beside(desk.ledger, "T2")
     intent = _unmarked(desk)
     hand.credit(desk.wallet_id, intent, WHY)
     monkeypatch.setattr(Payments, "hear_intent", lambda self, seen: None)
 
-    with pytest.raises(NotSettled, match="was credited to wallet"):
+    with pytest.raises(NotCredited, match="was credited to wallet"):
         hand.credit(second, intent, WHY)
-    with pytest.raises(NotSettled, match="is in the wallet already"):
+    with pytest.raises(NotCredited, match="is in the wallet already"):
         hand.credit(desk.wallet_id, intent, WHY)
     assert _kinds(desk) == [("top_up", 30)]
 
 
-def test_only_money_that_came_can_be_credited(desk: Desk, hand: ByHand) -> None:
+def test_only_money_that_came_can_be_credited(desk: Desk, hand: ManualCredit) -> None:
     """Each refusal says why, and books nothing."""
     own, events = desk.paid()
     desk.hear_all(events)
@@ -181,10 +183,10 @@ def test_only_money_that_came_can_be_credited(desk: Desk, hand: ByHand) -> None:
         ("re_1", "name it as Stripe does, pi_"),
         (euros, "was paid in EUR, and the wallet is in USD"),
     ):
-        with pytest.raises(NotSettled, match=words):
+        with pytest.raises(NotCredited, match=words):
             hand.credit(desk.wallet_id, what, WHY)
     desk.shop.arm(match="GET /v1/payment_intents/*", mode="status", status=503)
-    with pytest.raises(NotSettled, match="Stripe could not be asked"):
+    with pytest.raises(NotCredited, match="Stripe could not be asked"):
         hand.credit(desk.wallet_id, euros, WHY)
 
     assert _kinds(desk) == [("top_up", 20)]
@@ -195,7 +197,7 @@ def _euros() -> dict[str, Any]:
     return {"price_data": price, "quantity": 1}
 
 
-def test_what_is_left_is_not_listed_again(desk: Desk, both: Reconciliation, hand: ByHand) -> None:
+def test_what_is_left_is_not_listed_again(desk: Desk, both: Reconciliation, hand: ManualCredit) -> None:
     """A payment that was not for the wallet, news of another, and a transfer that Stripe knows nothing of."""
     rule_on(desk)
     unmarked = _unmarked(desk)
@@ -210,7 +212,7 @@ def test_what_is_left_is_not_listed_again(desk: Desk, both: Reconciliation, hand
     said = leave_be(desk.ledger, strange, "was given back in Stripe")  # before the night has found it
     assert said.startswith(f"Left as it is, and not listed any more: credit:{strange}. ")
     first = _later(desk, both)
-    assert sorted(one.key for one in first.breaks) == sorted([f"credit:{unmarked}", "credit:pi_never"])
+    assert sorted(one.key for one in first.differences) == sorted([f"credit:{unmarked}", "credit:pi_never"])
     assert first.parked == []
     assert automatic(desk) is Automatic.PAUSED
     for what in (unmarked, "credit:pi_never"):
@@ -232,7 +234,7 @@ def test_what_is_left_is_not_listed_again(desk: Desk, both: Reconciliation, hand
     hand.credit(desk.wallet_id, unmarked, "it was for the wallet after all")
     assert _later(desk, both).left == 2
     for what, words in (("pi_never", "Nothing that is listed is called pi_never"), (" ", "Name what")):
-        with pytest.raises(NotSettled, match=words):
+        with pytest.raises(NotCredited, match=words):
             leave_be(desk.ledger, what, "again")
 
 
@@ -242,7 +244,7 @@ def test_news_that_only_wait_cannot_be_left(desk: Desk) -> None:
     desk.shop.arm(match="GET /v1/*", mode="status", status=503, times=20)
     desk.hear_all(events)
 
-    with pytest.raises(NotSettled):
+    with pytest.raises(NotCredited):
         leave_be(desk.ledger, intent, "no")
 
 
@@ -265,7 +267,7 @@ def test_what_is_left_while_it_is_looked_at_stays_left(desk: Desk, monkeypatch: 
     look = desk.gateway.refund
 
     def look_slowly(refund_id: str) -> Any:
-        with suppress(NotSettled):
+        with suppress(NotCredited):
             leave_be(desk.ledger, refund, "meanwhile")
         return look(refund_id)
 
@@ -283,5 +285,5 @@ def test_a_refund_that_is_left_hides_nothing_of_its_payment(desk: Desk, both: Re
     assert leave_be(desk.ledger, refund, "x").startswith(
         f"Left as it is, and not listed any more: refund:{refund}."
     )
-    assert [one.key for one in _later(desk, both).breaks] == [f"credit:{strange}"]
+    assert [one.key for one in _later(desk, both).differences] == [f"credit:{strange}"]
     assert len(desk.told(MoneyParked)) == 2  # of the payment, and of its refund
