@@ -137,6 +137,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
     return_url = return_url or f"https://app.slack.com/client/{team_id}"
     payments = Payments(ledger, gateway, served, install=workspaces.install_id(), return_url=return_url)
+    charges = Charges(ledger, payments, served)
     recharge = Recharge(ledger, payments, served)
     cards = Cards(ledger, gateway, payments, served)
     money_out = MoneyOut(ledger, gateway, payments)
@@ -145,16 +146,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str |
     reconciliation = _reconciliation(ledger, gateway, payments, money_out, workspaces, served, news)
     upkeep = Upkeep(ledger, served, payments, recharge, news)
     context = _context(
-        settings,
-        ledger,
-        client,
-        presence,
-        workspaces,
-        payments,
-        Charges(ledger, payments, served),
-        recharge,
-        cards,
-        link_opened=news.pressed,
+        settings, ledger, client, presence, workspaces, payments, charges, recharge, cards, news.pressed
     )
     courier = Courier(ledger, upkeep.heard, context.senders.deliver, served)
     bolt, executors = _bolt(settings, client)
@@ -263,7 +255,6 @@ def _context(
     charges: Charges,
     recharge: Recharge,
     cards: Cards,
-    *,
     link_opened: Callable[[], None],
 ) -> Context:
     people = People(ledger, workspaces, SlackDirectory(client))

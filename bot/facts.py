@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.ports import card_name
 from bot.rights import Role
 from ledger import Automatic, Level, Money, Reason, RechargeRule, Standing
 
@@ -21,7 +22,7 @@ class CardFacts:
     backup: bool = False
 
     def __str__(self) -> str:
-        return f"{self.brand} ••{self.last4}"
+        return card_name(self.brand, self.last4)
 
 
 class Basis(StrEnum):

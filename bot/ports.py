@@ -19,6 +19,11 @@ class Clock(Protocol):
 # --- Money from outside ------------------------------------------------------------------------------------
 
 
+def card_name(brand: str, last4: str) -> str:
+    """Write a card as people read it: "Visa ••4242"."""
+    return f"{brand} ••{last4}"
+
+
 @dataclass(frozen=True, slots=True)
 class CardSeen:
     """A card as the payment side describes it."""
@@ -31,7 +36,7 @@ class CardSeen:
     fingerprint: str
 
     def __str__(self) -> str:
-        return f"{self.brand} ••{self.last4}"
+        return card_name(self.brand, self.last4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from bot.payment_rows import Payment
 from bot.payment_state import IN_FLIGHT, State
 from bot.payments.operator_stop import charges_are_off
 from bot.payments.requests import CONFIRM_LIFETIME, Payments
+from bot.ports import card_name
 from bot.served import Served
 from bot.stripe.declines import (
     DECLINES_DAYS,
@@ -346,4 +347,4 @@ def card_words(connection: Connection, wallet_id: UUID, card_id: str) -> str:
     row = connection.execute(
         select(cards.c.brand, cards.c.last4).where(cards.c.wallet_id == wallet_id, cards.c.card_id == card_id)
     ).one_or_none()
-    return f"{row.brand} ••{row.last4}" if row is not None else "the card"
+    return card_name(row.brand, row.last4) if row is not None else "the card"
