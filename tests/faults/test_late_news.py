@@ -62,6 +62,12 @@ class Bot:
             asked += self.tick()
         return asked
 
+    def run_until_a_look(self) -> None:
+        """Let time pass until Stripe was just asked: the worst moment at which to pay, since nobody looks soon."""
+        self.run(STEP)
+        while not self.run(STEP):
+            pass
+
     def take(self, payment: Payment, at_most: timedelta = 2 * IN_TIME) -> timedelta:
         """Let time pass until a payment is paid; gives how long it took, and for ever where that was too long."""
         passed = timedelta()
@@ -128,7 +134,7 @@ def test_what_was_paid_is_credited_in_time_whatever_becomes_of_its_events(
     asked = bot.ask(way)
     if others:
         desk.shop.clock.skip(hours=HOURS[way])
-    bot.run(timedelta(minutes=1))
+    bot.run_until_a_look()
     for wish in FATES[fate]:
         desk.shop.arm(**wish)
     bot.pay(asked)
