@@ -163,25 +163,25 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from bot.operator.run import serve
+    from bot.operator.run import run_bot
 
-    return serve(os.environ, _say)
+    return run_bot(os.environ, _say)
 
 
 def _key_create(arguments: argparse.Namespace) -> int:
-    from bot.operator.running_bot import create_key
+    from bot.operator.keys import create_key
 
-    return create_key(_database(arguments), arguments.name, _say)
+    return create_key(_database(arguments), os.environ, arguments.name, _say)
 
 
 def _charges(arguments: argparse.Namespace) -> int:
-    from bot.operator.running_bot import charges
+    from bot.operator.charges import charges
 
-    return charges(_database(arguments), arguments.wanted, _say)
+    return charges(_database(arguments), os.environ, arguments.wanted, _say)
 
 
 def _reconcile(arguments: argparse.Namespace) -> int:
-    from bot.operator.running_bot import reconcile
+    from bot.operator.reconcile import reconcile
 
     return reconcile(
         _database(arguments), os.environ, _say, lambda words: _tell(f"{words} …"), as_json=arguments.json
@@ -189,32 +189,32 @@ def _reconcile(arguments: argparse.Namespace) -> int:
 
 
 def _settle(arguments: argparse.Namespace) -> int:
-    from bot.operator.running_bot import settle
+    from bot.operator.settle import settle
 
     note = arguments.note.strip()
     if not note or not note.isprintable():
         _say("--note has to say why, in one line of plain text: people read it, and it stays in the books.")
         return 2
-    wish = {
+    decision = {
         "what": arguments.what,
         "note": note,
         "credit": arguments.credit,
         "wallet": arguments.wallet,
     }
-    return settle(_database(arguments), os.environ, wish, _say)
+    return settle(_database(arguments), os.environ, decision, _say)
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from bot.operator.explain import Wish, explain
+    from bot.operator.explain import Options, explain
 
-    return explain(Wish(_database(arguments), arguments.asked, arguments.wallet, arguments.json), _say)
+    return explain(Options(_database(arguments), arguments.asked, arguments.wallet, arguments.json), _say)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from bot.operator.verify import Wish, verify
+    from bot.operator.verify import Options, verify
     from ledger import SystemClock
 
-    wish = Wish(
+    options = Options(
         _database(arguments),
         arguments.wallet,
         arguments.json,
@@ -222,13 +222,13 @@ def _verify(arguments: argparse.Namespace) -> int:
         arguments.against,
         arguments.progress,
     )
-    return verify(wish, SystemClock(), _say)
+    return verify(options, SystemClock(), _say)
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from bot.operator.export import Wish, export
+    from bot.operator.export import Options, export
 
-    wish = Wish(
+    options = Options(
         _database(arguments),
         arguments.format,
         arguments.month,
@@ -236,7 +236,7 @@ def _export(arguments: argparse.Namespace) -> int:
         None if arguments.output == Path("-") else arguments.output,
         arguments.force,
     )
-    return export(wish, _tell)
+    return export(options, _tell)
 
 
 def _database(arguments: argparse.Namespace) -> str:

@@ -1,40 +1,29 @@
 """The one place where objects are made and tied together, and where they are started and stopped."""
 
-import logging
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from litestar import Litestar
-from slack_bolt import App
-from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
-from slack_bolt.lazy_listener.thread_runner import ThreadLazyListenerRunner
-from slack_sdk import WebClient
 
-from bot.control import Answer, Handler, Step
 from bot.delivering.courier import Courier
 from bot.delivering.posted_messages import PostedMessages
-from bot.http.server import Doors, build_http
+from bot.http.server import Backend, build_http
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
-from bot.payments.operator_stop import switch_charges
 from bot.payments.recharge import Recharge
 from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
 from bot.ports import Clock
-from bot.reconciliation.difference import as_answer
-from bot.reconciliation.manual_credit import ManualCredit, chosen_wallet, leave_be
+from bot.reconciliation.manual_credit import ManualCredit
 from bot.reconciliation.run import Reconciliation
-from bot.scheduler import Clockwork, Job
+from bot.scheduler import Scheduler
 from bot.served import Served
 from bot.settings import Settings
 from bot.slack.client import SlackClient
+from bot.slack.connection import SlackAccess, SlackApp, identify, listening_client, plain_client
 from bot.slack.homes import Homes
 from bot.slack.listeners import register
 from bot.slack.listeners.interaction import Context
@@ -43,18 +32,32 @@ from bot.slack.presence import ListeningClient, Presence
 from bot.slack.senders.table import Senders
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
-from bot.timers import Upkeep
-from bot.wallets import platform_keys
+from bot.timers import SurfaceRefresh, Timers, jobs_of
 from bot.wallets.people import People
 from bot.wallets.rules import Rules
 from bot.wallets.usage import Usage
 from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, migrate
 
-log = logging.getLogger("redbar")
 BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
-LISTENERS = 20
-"""Slow work of a few people must not keep the next command from being acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """Everything that is done to wallets and payments, complete, in a running bot and in a command beside it."""
+
+    ledger: Ledger
+    gateway: StripeGateway
+    served: Served
+    workspaces: Workspaces
+    payments: Payments
+    recharge: Recharge
+    charges: Charges
+    cards: Cards
+    money_out: MoneyOut
+    news: News
+    reconciliation: Reconciliation
+    manual_credit: ManualCredit
 
 
 @dataclass
@@ -63,48 +66,37 @@ class Redbar:
 
     settings: Settings
     ledger: Ledger
+    use_cases: UseCases
     people: People
-    payments: Payments
-    gateway: StripeGateway
-    bolt: App
+    slack: SlackApp
     http: Litestar
-    clockwork: Clockwork
+    scheduler: Scheduler
     courier: Courier
     senders: Senders
-    upkeep: Upkeep
-    reconciliation: Reconciliation
-    served: Served
+    timers: Timers
     wallet_id: UUID
-    executors: Sequence[ThreadPoolExecutor]
-    socket: SocketModeHandler | None = field(default=None)
 
     def start(self) -> None:
-        """Begin to listen and to tick."""
-        if self.settings.socket_mode:
-            self.socket = SocketModeHandler(self.bolt, self.settings.slack_app_token)
-            self.socket.connect()  # type: ignore[no-untyped-call]
-        self.clockwork.start()
+        """Begin to listen and to tick. Raises: NotConnected."""
+        self.slack.start()
+        self.scheduler.start()
 
     def hang_up(self) -> None:
-        """Don't come back when Slack's socket closes."""
-        if self.socket is not None:
-            self.socket.client.auto_reconnect_enabled = False
+        """Don't reconnect when Slack's socket closes."""
+        self.slack.hang_up()
 
     def stop(self) -> None:
         """Stop taking work in, finish what runs, and let go of everything."""
-        self.hang_up()
-        self.clockwork.stop()
-        if self.socket is not None:
-            self.socket.close()  # type: ignore[no-untyped-call]
-        for executor in self.executors:
-            executor.shutdown(wait=True, cancel_futures=True)
+        self.slack.hang_up()
+        self.scheduler.stop()
+        self.slack.stop()
         self.ledger.close()
-        self.gateway.close()
+        self.use_cases.gateway.close()
 
-    def settle_down(self, *, rounds: int = 50) -> None:
+    def run_until_idle(self, *, rounds: int = 50) -> None:
         """Run every job until nothing is left to do at this instant; for a clock that jumps."""
         for _ in range(rounds):
-            self.clockwork.run_all()
+            self.scheduler.run_all()
             if self.courier.run_once(self.ledger.now()) == 0:
                 return
 
@@ -116,232 +108,145 @@ def open_ledger(url: str, clock: Clock) -> Ledger:
     return ledger
 
 
-def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str | None = None) -> Redbar:
-    """Put a bot together: it has asked Slack who it is, and listens to nothing yet."""
-    reach = _reach(settings)
-    plain = WebClient(**reach)
-    me = plain.auth_test()
-    team_id = str(me["team_id"])
+def use_cases_of(
+    ledger: Ledger, gateway: StripeGateway, served: Served, *, return_url: str = "", webhook: bool = False
+) -> UseCases:
+    """Tie the use cases together: the same objects for a running bot, a command beside it, and tests.
+
+    `return_url` is where people go after paying; the default is Slack, in the browser.
+    """
     workspaces = Workspaces(ledger)
-    wallet_id = workspaces.open(
-        team_id=team_id,
-        enterprise_id=str(me.get("enterprise_id") or ""),
-        name=str(me["team"]),
-        bot_user_id=str(me["user_id"]),
-        currency=settings.currency,
-        zone=settings.time_zone,
+    install = workspaces.install_id()
+    payments = Payments(
+        ledger, gateway, served, install=install, return_url=return_url or _slack_page(workspaces, served)
     )
-    served = Served(team_id)
-    presence = Presence(workspaces, team_id, plain)
-    client = ListeningClient(gone=presence.gone, **reach)
-    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
-    return_url = return_url or f"https://app.slack.com/client/{team_id}"
-    payments = Payments(ledger, gateway, served, install=workspaces.install_id(), return_url=return_url)
-    charges = Charges(ledger, payments, served)
     recharge = Recharge(ledger, payments, served)
     cards = Cards(ledger, gateway, payments, served)
     money_out = MoneyOut(ledger, gateway, payments)
-    webhook = bool(settings.stripe_webhook_secret)
     news = News(ledger, gateway, payments, money_out, cards, served, webhook=webhook)
-    reconciliation = _reconciliation(ledger, gateway, payments, money_out, workspaces, served, news)
-    upkeep = Upkeep(ledger, served, payments, recharge, news)
-    context = _context(
-        settings, ledger, client, presence, workspaces, payments, charges, recharge, cards, news.pressed
-    )
-    courier = Courier(ledger, upkeep.heard, context.senders.deliver, served)
-    bolt, executors = _bolt(settings, client)
-    register(bolt, context)
-    refresh = _refresh(served, ledger, context.senders, context.homes, team_id, wallet_id)
-    jobs = _jobs(settings, upkeep, reconciliation, cards, courier, presence, refresh)
-    clockwork = Clockwork(clock, jobs)
-    http = _http(settings, ledger, news, bolt, clockwork)
-    return Redbar(
-        settings,
-        ledger,
-        context.people,
-        payments,
-        gateway,
-        bolt,
-        http,
-        clockwork,
-        courier,
-        context.senders,
-        upkeep,
-        reconciliation,
-        served,
-        wallet_id,
-        executors,
-    )
-
-
-def _reach(settings: Settings) -> dict[str, Any]:
-    return {
-        "token": settings.slack_bot_token,
-        "base_url": settings.slack_api_url,
-        "timeout": 10,
-        "retry_handlers": [],
-    }
-
-
-def commands_of(bot: Redbar) -> dict[str, Handler]:
-    """Give what the operator may ask of a running bot."""
-
-    def create_key(wish: Answer, step: Step) -> Answer:
-        key = platform_keys.create_key(bot.ledger, bot.wallet_id, name=str(wish.get("name") or ""))
-        return {"key": key, "wallet_id": str(bot.wallet_id)}
-
-    def charges(wish: Answer, step: Step) -> Answer:
-        switch_charges(bot.ledger, bot.wallet_id, off=wish.get("wanted") == "off", actor="operator")
-        return {}
-
-    def reconcile(wish: Answer, step: Step) -> Answer:
-        return as_answer(bot.reconciliation.run(bot.ledger.now(), step))
-
-    def settle(wish: Answer, step: Step) -> Answer:
-        what, note = str(wish["what"]), str(wish["note"])
-        if not wish["credit"]:
-            return {"words": leave_be(bot.ledger, what, note)}
-        manual_credit = ManualCredit(bot.ledger, bot.gateway, bot.payments)
-        wallet_id = chosen_wallet([bot.wallet_id], str(wish["wallet"]))
-        return {"words": manual_credit.credit(wallet_id, what, note)}
-
-    return {"key_create": create_key, "charges": charges, "reconcile": reconcile, "settle": settle}
-
-
-def manual_credit_of(ledger: Ledger, gateway: StripeGateway) -> ManualCredit:
-    """Tie together what settling by hand needs, without a workspace to talk to."""
-    install = Workspaces(ledger).install_id()
-    payments = Payments(ledger, gateway, Served(None), install=install, return_url="")
-    return ManualCredit(ledger, gateway, payments)
-
-
-def reconciliation_of(ledger: Ledger, gateway: StripeGateway) -> Reconciliation:
-    """Tie together what a reconciliation needs, without a workspace to talk to."""
-    workspaces, served = Workspaces(ledger), Served(None)
-    payments = Payments(ledger, gateway, served, install=workspaces.install_id(), return_url="")
-    money_out = MoneyOut(ledger, gateway, payments)
-    cards = Cards(ledger, gateway, payments, served)
-    news = News(ledger, gateway, payments, money_out, cards, served, webhook=False)
-    return _reconciliation(ledger, gateway, payments, money_out, workspaces, served, news)
-
-
-def _reconciliation(
-    ledger: Ledger,
-    gateway: StripeGateway,
-    payments: Payments,
-    money_out: MoneyOut,
-    workspaces: Workspaces,
-    served: Served,
-    news: News,
-) -> Reconciliation:
-    return Reconciliation(
-        ledger,
-        gateway,
-        payments,
-        money_out,
-        served,
-        install=workspaces.install_id(),
-        count_reads=news.count_reads,
-    )
-
-
-def _context(
-    settings: Settings,
-    ledger: Ledger,
-    client: WebClient,
-    presence: Presence,
-    workspaces: Workspaces,
-    payments: Payments,
-    charges: Charges,
-    recharge: Recharge,
-    cards: Cards,
-    link_opened: Callable[[], None],
-) -> Context:
-    people = People(ledger, workspaces, SlackDirectory(client))
-    episodes, posted = Episodes(ledger, recharge, charges), PostedMessages(ledger)
-    slack = SlackClient(client, time.sleep)
-    return Context(
+    return UseCases(
         ledger=ledger,
+        gateway=gateway,
+        served=served,
         workspaces=workspaces,
-        people=people,
-        rules=Rules(ledger),
         payments=payments,
-        charges=charges,
         recharge=recharge,
+        charges=Charges(ledger, payments, served),
         cards=cards,
+        money_out=money_out,
+        news=news,
+        reconciliation=Reconciliation(
+            ledger, gateway, payments, money_out, served, install=install, count_reads=news.count_reads
+        ),
+        manual_credit=ManualCredit(ledger, gateway, payments),
+    )
+
+
+def _slack_page(workspaces: Workspaces, served: Served) -> str:
+    teams = [served.team_id] if served.team_id else [one.team_id for one in workspaces.all()]
+    return f"https://app.slack.com/client/{teams[0]}" if len(teams) == 1 else "https://app.slack.com/"
+
+
+def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str = "") -> Redbar:
+    """Put a bot together: it has asked Slack who it is, and listens to nothing yet. Raises: NotConnected."""
+    access = SlackAccess(
+        bot_token=settings.slack_bot_token,
+        app_token=settings.slack_app_token,
+        signing_secret=settings.slack_signing_secret,
+        api_url=settings.slack_api_url,
+    )
+    plain = plain_client(access)
+    me = identify(plain)
+    workspaces = Workspaces(ledger)
+    wallet_id = workspaces.open(
+        team_id=me.team_id,
+        enterprise_id=me.enterprise_id,
+        name=me.name,
+        bot_user_id=me.bot_user_id,
+        currency=settings.currency,
+        zone=settings.time_zone,
+    )
+    served = Served(me.team_id)
+    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
+    webhook = bool(settings.stripe_webhook_secret)
+    cases = use_cases_of(ledger, gateway, served, return_url=return_url, webhook=webhook)
+    presence = Presence(workspaces, me.team_id, plain)
+    client = listening_client(access, presence.gone)
+    context = _context(cases, client, presence, first_admin=settings.billing_admin)
+    timers = Timers(ledger, served, cases.payments, cases.recharge, cases.news)
+    courier = Courier(ledger, timers.heard, context.senders.deliver, served)
+    slack = SlackApp(access, client)
+    register(slack.bolt, context)
+    refresh = SurfaceRefresh(ledger, served, context.senders, context.homes, me.team_id, wallet_id)
+    jobs = jobs_of(
+        settings.tick,
+        timers,
+        reconciliation=cases.reconciliation,
+        cards=cases.cards,
+        courier=courier,
+        presence=presence,
+        refresh=refresh,
+    )
+    scheduler = Scheduler(clock, jobs)
+    http = _http(settings, cases, slack, scheduler)
+    return Redbar(
+        settings=settings,
+        ledger=ledger,
+        use_cases=cases,
+        people=context.people,
+        slack=slack,
+        http=http,
+        scheduler=scheduler,
+        courier=courier,
+        senders=context.senders,
+        timers=timers,
+        wallet_id=wallet_id,
+    )
+
+
+def _context(cases: UseCases, client: ListeningClient, presence: Presence, *, first_admin: str) -> Context:
+    people = People(cases.ledger, cases.workspaces, SlackDirectory(client))
+    episodes = Episodes(cases.ledger, cases.recharge, cases.charges)
+    posted, slack = PostedMessages(cases.ledger), SlackClient(client, time.sleep)
+    return Context(
+        ledger=cases.ledger,
+        workspaces=cases.workspaces,
+        people=people,
+        rules=Rules(cases.ledger),
+        payments=cases.payments,
+        charges=cases.charges,
+        recharge=cases.recharge,
+        cards=cases.cards,
         episodes=episodes,
         posted=posted,
         slack=slack,
-        homes=Homes(ledger, slack, people, recharge, posted, first_admin=settings.billing_admin),
-        senders=Senders(ledger, slack, people, payments, charges, recharge, cards, episodes, posted),
+        homes=Homes(cases.ledger, slack, people, cases.recharge, posted, first_admin=first_admin),
+        senders=Senders(
+            cases.ledger,
+            slack,
+            people,
+            cases.payments,
+            cases.charges,
+            cases.recharge,
+            cases.cards,
+            episodes,
+            posted,
+        ),
         client=client,
         presence=presence,
-        link_opened=link_opened,
+        link_opened=cases.news.pressed,
     )
 
 
-def _bolt(settings: Settings, client: WebClient) -> tuple[App, Sequence[ThreadPoolExecutor]]:
-    # Listeners and slow work apart, and many of them: with Bolt's five shared threads, five slow jobs make the
-    # sixth command time out (measured).
-    listeners = ThreadPoolExecutor(LISTENERS, thread_name_prefix="listener")
-    lazy = ThreadPoolExecutor(LISTENERS, thread_name_prefix="lazy")
-    bolt = App(
-        signing_secret=settings.slack_signing_secret or "unused in Socket Mode",
-        client=client,
-        token_verification_enabled=False,
-        listener_executor=listeners,
-        logger=logging.getLogger("redbar.bolt"),
-    )
-    bolt.listener_runner.lazy_listener_runner = ThreadLazyListenerRunner(bolt.logger, lazy)
-    return bolt, (listeners, lazy)
-
-
-def _http(settings: Settings, ledger: Ledger, news: News, bolt: App, clockwork: Clockwork) -> Litestar:
+def _http(settings: Settings, cases: UseCases, slack: SlackApp, scheduler: Scheduler) -> Litestar:
     return build_http(
-        Doors(
-            ledger=ledger,
-            usage=Usage(ledger),
-            news=news,
-            bolt=None if settings.socket_mode else bolt,
+        Backend(
+            ledger=cases.ledger,
+            usage=Usage(cases.ledger),
+            news=cases.news,
+            slack=None if settings.socket_mode else slack.answer,
             stripe_webhook_secret=settings.stripe_webhook_secret,
             stripe_live=settings.stripe_live,
-            beat=lambda: clockwork.beat_at,
+            last_job_at=lambda: scheduler.last_job_at,
         )
-    )
-
-
-def _refresh(
-    served: Served, ledger: Ledger, senders: Senders, homes: Homes, team_id: str, wallet_id: UUID
-) -> Callable[[datetime], None]:
-    def refresh(now: datetime) -> None:
-        with ledger.reading() as connection:
-            lives = served.lives(connection, wallet_id)
-        if lives:
-            senders.episodes.refresh_open(wallet_id)
-            homes.refresh(wallet_id, team_id)
-
-    return refresh
-
-
-def _jobs(
-    settings: Settings,
-    upkeep: Upkeep,
-    reconciliation: Reconciliation,
-    cards: Cards,
-    courier: Courier,
-    presence: Presence,
-    refresh: Callable[[datetime], None],
-) -> Sequence[Job]:
-    tick = settings.tick
-    return (
-        Job("time", tick, upkeep.observe),
-        Job("news", tick, upkeep.hear_news),
-        Job("recharge", tick * 5, upkeep.recharge),
-        Job("sweep", tick * 30, upkeep.sweep),
-        Job("lines", timedelta(minutes=5), upkeep.draw_lines),
-        Job("cards", timedelta(hours=1), cards.look_ahead),
-        Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
-        Job("courier", tick / 4, courier.run_once),
-        Job("showing", tick * 2, refresh),
-        Job("presence", timedelta(minutes=1), presence.look),
     )

@@ -1,7 +1,7 @@
-"""The heartbeat: what is looked at, how often, and when the next moment falls due.
+"""Runs the jobs, each at its interval.
 
 APScheduler only ticks; *what* is due lives in rows, so a missed or doubled tick loses and doubles nothing. Each job
-is a plain `run_once(now)`. The sandbox's clock uses `next_due` to stop at every moment that it skips over.
+is a plain `run_once(now)`.
 """
 
 import logging
@@ -16,27 +16,27 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from bot.ports import Clock
 
-log = logging.getLogger("redbar.clockwork")
+log = logging.getLogger("redbar.scheduler")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing that is looked at regularly."""
+    """What runs at an interval."""
 
     name: str
     every: timedelta
     run_once: Callable[[datetime], object]
 
 
-class Clockwork:
+class Scheduler:
     """Runs jobs on a thread of its own, and on demand."""
 
     def __init__(self, clock: Clock, jobs: Sequence[Job]) -> None:
         self._clock = clock
         self.jobs = jobs
         self._locks = {job.name: Lock() for job in jobs}
-        self.beat_at: datetime | None = None
-        """When a job last finished: the sign of life that health looks at."""
+        self.last_job_at: datetime | None = None
+        """When a job last finished; `/healthz` gives it."""
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},  # a shared store runs jobs twice (measured)
             executors={"default": ThreadPoolExecutor(len(jobs))},
@@ -78,6 +78,6 @@ class Clockwork:
     def _guarded(self, job: Job) -> None:
         try:
             job.run_once(self._clock.now())
-        except Exception:  # the heartbeat must outlive any one beat
+        except Exception:  # a job that fails must not end the others
             log.exception("job %s failed", job.name)
-        self.beat_at = self._clock.now()
+        self.last_job_at = self._clock.now()

@@ -1,29 +1,34 @@
-"""What is done because time passed or news came: each a plain function of now, safe to run twice or never."""
+"""What time brings: the table of jobs, each a plain function of now that is safe to run twice or never."""
 
-import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy import func, select
 
+from bot.delivering.courier import Courier
 from bot.payment_state import State
+from bot.payments.cards import Cards
 from bot.payments.inbox import News
 from bot.payments.recharge import REMIND_HOURS, Recharge
 from bot.payments.requests import CONFIRM_LIFETIME, Payments
+from bot.reconciliation.run import Reconciliation
+from bot.scheduler import Job
 from bot.served import Served
+from bot.slack.homes import Homes
+from bot.slack.presence import Presence
+from bot.slack.senders.table import Senders
 from bot.tables import payments
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
-
-log = logging.getLogger("redbar.upkeep")
 
 STRIDE_MAX = timedelta(hours=12)
 """A clock that skips looks around at least this often, since the pace and its lines change with the hour."""
 
 
-class Upkeep:
-    """The wallets' housekeeping."""
+class Timers:
+    """What is due at an instant, by rows."""
 
     def __init__(
         self, ledger: Ledger, served: Served, payments_flow: Payments, recharge: Recharge, news: News
@@ -104,6 +109,51 @@ class Upkeep:
         if last is not None:
             found.append(last + timedelta(minutes=15))
         return min((at for at in (*found, soonest) if at is not None and at > after), default=soonest)
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceRefresh:
+    """Shows a wallet's messages and Home tabs anew while its workspace has the app installed."""
+
+    ledger: Ledger
+    served: Served
+    senders: Senders
+    homes: Homes
+    team_id: str
+    wallet_id: UUID
+
+    def run_once(self, now: datetime) -> None:
+        """Update what changed since it was shown."""
+        with self.ledger.reading() as connection:
+            lives = self.served.lives(connection, self.wallet_id)
+        if lives:
+            self.senders.episodes.refresh_open(self.wallet_id)
+            self.homes.refresh(self.wallet_id, self.team_id)
+
+
+def jobs_of(
+    tick: timedelta,
+    timers: Timers,
+    *,
+    reconciliation: Reconciliation,
+    cards: Cards,
+    courier: Courier,
+    presence: Presence,
+    refresh: SurfaceRefresh,
+) -> Sequence[Job]:
+    """Give every job with its interval."""
+    return (
+        Job("time", tick, timers.observe),
+        Job("news", tick, timers.hear_news),
+        Job("recharge", tick * 5, timers.recharge),
+        Job("sweep", tick * 30, timers.sweep),
+        Job("lines", timedelta(minutes=5), timers.draw_lines),
+        Job("cards", timedelta(hours=1), cards.look_ahead),
+        Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
+        Job("courier", tick / 4, courier.run_once),
+        Job("showing", tick * 2, refresh.run_once),
+        Job("presence", timedelta(minutes=1), presence.look),
+    )
 
 
 def _observe(tx: Tx, *, wallet_id: UUID) -> None:

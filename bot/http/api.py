@@ -182,6 +182,10 @@ class PlatformApi:
         )
         return _item(hold_id, receipt, currency)
 
+    async def release(self, caller: Caller, hold_id: str) -> None:
+        """Give a hold back unused."""
+        await self._usage.release(caller.wallet_id, hold_id)
+
     def _hold_answer(self, caller: Caller, answer: Any) -> AuthorizationAnswer:
         wallet = self.wallet(caller.wallet_id)
         hold = None
@@ -317,8 +321,7 @@ def platform_routes(api: PlatformApi, ledger: Ledger) -> Router:
     @post("/holds/{hold_id:str}/release", status_code=HTTP_200_OK)
     async def release(request: Request[Caller, Any, Any], hold_id: FromPath[str]) -> dict[str, str]:
         """Give a hold back unused."""
-        caller = request.user.need("authorize")
-        await api._usage.release(caller.wallet_id, hold_id)
+        await api.release(request.user.need("authorize"), hold_id)
         return {"id": hold_id, "status": "released"}
 
     @get("/wallet")

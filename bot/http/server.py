@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,6 @@ from litestar.config.app import AppConfig
 from litestar.exceptions import ClientException, HTTPException, NotAuthorizedException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from slack_bolt import App, BoltRequest
 
 from bot.http.api import PlatformApi, platform_routes, problem_response, refusal_response
 from bot.payments.inbox import News
@@ -23,35 +22,37 @@ from bot.wallets.usage import Usage
 from ledger import Ledger, Refused
 
 log = logging.getLogger("redbar.http")
+SlackEndpoint = Callable[[str, Mapping[str, str]], tuple[int, str, str] | None]
+"""Answers body and headers by status, body and content type; None when the body is not a request of Slack's."""
 BODY_MAX = 2_000_000
 """Bytes of a request's body: a thousand usages with room to spare."""
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    """What the HTTP edge opens onto."""
+class Backend:
+    """What the HTTP edge passes requests to."""
 
     ledger: Ledger
     usage: Usage
     news: News
-    bolt: App | None
-    """Only in HTTP mode; in Socket Mode Slack never calls us."""
+    slack: SlackEndpoint | None
+    """Only in HTTP mode; in Socket Mode Slack sends us no request."""
     stripe_webhook_secret: str
     stripe_live: bool
     """Whether our key moves real money."""
-    beat: Callable[[], datetime | None]
+    last_job_at: Callable[[], datetime | None]
 
 
-def build_http(doors: Doors) -> Litestar:
+def build_http(backend: Backend) -> Litestar:
     """Put the application together."""
     handlers: list[Any] = [
-        platform_routes(PlatformApi(doors.ledger, doors.usage), doors.ledger),
-        _health(doors),
+        platform_routes(PlatformApi(backend.ledger, backend.usage), backend.ledger),
+        _health(backend),
     ]
-    if doors.stripe_webhook_secret:
-        handlers.append(_stripe_webhook(doors))
-    if doors.bolt is not None:
-        handlers.append(_slack_events(doors.bolt))
+    if backend.stripe_webhook_secret:
+        handlers.append(_stripe_webhook(backend))
+    if backend.slack is not None:
+        handlers.append(_slack_events(backend.slack))
     return Litestar(
         handlers,
         exception_handlers={
@@ -104,17 +105,17 @@ def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[dict[
     return Response(body, status_code=500, media_type="application/problem+json")
 
 
-def _health(doors: Doors) -> Any:
+def _health(backend: Backend) -> Any:
     @get("/healthz", sync_to_thread=False)
     def healthz() -> dict[str, object]:
-        """Say that the process answers, and when its heartbeat last beat."""
-        beat = doors.beat()
-        return {"ok": True, "beat_at": beat.isoformat() if beat is not None else None}
+        """Say that the process answers, and when a job last finished."""
+        finished_at = backend.last_job_at()
+        return {"ok": True, "beat_at": finished_at.isoformat() if finished_at is not None else None}
 
     return healthz
 
 
-def _stripe_webhook(doors: Doors) -> Any:
+def _stripe_webhook(backend: Backend) -> Any:
     @post("/stripe/webhook", status_code=200)
     async def webhook(request: Request[Any, Any, Any]) -> Response[dict[str, object]]:
         """Take in one piece of news from Stripe; answered once it is kept."""
@@ -122,35 +123,31 @@ def _stripe_webhook(doors: Doors) -> Any:
         signature = request.headers.get("stripe-signature", "")
         try:
             event = webhook_event(
-                payload, signature, doors.stripe_webhook_secret, datetime.now(UTC), live=doors.stripe_live
+                payload, signature, backend.stripe_webhook_secret, datetime.now(UTC), live=backend.stripe_live
             )
         except SignatureWrong as problem:
             log.warning("a webhook was refused: %s", problem)
             return Response({"detail": "The signature is not right."}, status_code=400)
-        await asyncio.to_thread(doors.news.take, [event])
-        # Answered now, handled at once on a thread of its own; what a crash leaves waiting, the heartbeat takes up.
-        asyncio.get_running_loop().run_in_executor(None, doors.news.handle_waiting, doors.ledger.now())
+        await asyncio.to_thread(backend.news.take, [event])
+        # Answered now, handled at once on a thread of its own; a job takes up what a crash leaves waiting.
+        asyncio.get_running_loop().run_in_executor(None, backend.news.handle_waiting, backend.ledger.now())
         return Response({"received": True})
 
     return webhook
 
 
-def _slack_events(bolt: App) -> Any:
+def _slack_events(answer: SlackEndpoint) -> Any:
     @post("/slack/events", status_code=200)
     async def slack_events(request: Request[Any, Any, Any]) -> Response[str]:
-        """Hand a request of Slack's to Bolt, which checks its signature, on a thread of its own."""
+        """Have a request of Slack's checked and answered, on a thread of its own."""
         body = (await request.body()).decode("utf-8", "replace")
-        headers: dict[str, str | Sequence[str]] = dict(request.headers.items())
         sent_at = request.headers.get("x-slack-request-timestamp", "0")
         if re.fullmatch(r"\d{1,12}", sent_at, re.ASCII) is None:
-            raise NotAuthorizedException("The signature is not right.")  # Bolt would break on it
-        try:
-            asked = BoltRequest(body=body, headers=headers)
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            # Bolt reads the body before it checks the signature, and anybody may send one.
-            raise ClientException("The body is not a request of Slack's.") from None
-        answer = await asyncio.to_thread(bolt.dispatch, asked)
-        content_type = answer.first_headers_without_set_cookie().get("content-type", "text/plain")
-        return Response(answer.body, status_code=answer.status, media_type=content_type)
+            raise NotAuthorizedException("The signature is not right.")  # Bolt fails on it
+        answered = await asyncio.to_thread(answer, body, dict(request.headers.items()))
+        if answered is None:
+            raise ClientException("The body is not a request of Slack's.")
+        status, text, content_type = answered
+        return Response(text, status_code=status, media_type=content_type)
 
     return slack_events

@@ -21,9 +21,10 @@ from typing import Any, Literal
 import httpx
 import uvicorn
 
-from bot.app import Redbar, build, commands_of, open_ledger
-from bot.control import Control, socket_of
+from bot.app import Redbar, build, open_ledger
+from bot.control import Control, address_of
 from bot.http.server import listen
+from bot.operator.commands import commands_of
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.scenario import ScenarioPlayer
 from bot.sandbox.settings import SandboxSettings
@@ -60,9 +61,9 @@ class Demo:
         """Let time pass; every due moment on the way runs, in order, before the next."""
         target = self.clock.now() + span
         while (now := self.clock.now()) < target:
-            self.clock.skip_to(self.bot.upkeep.next_moment(now, target))
+            self.clock.skip_to(self.bot.timers.next_moment(now, target))
             self.world.stripe.sweep()
-            self.bot.settle_down()
+            self.bot.run_until_idle()
         self.world.tell_time()
 
     def stop(self) -> None:
@@ -124,7 +125,9 @@ def _start(
     undo.callback(bot.stop)
     inner.app = bot.http
     info = _first_start(data, url, bot)
-    control = Control(socket_of(data / "redbar.db"), commands_of(bot))
+    address = address_of(settings.database_url)
+    assert address is not None
+    control = Control(address, commands_of(bot))
     undo.callback(control.close)
     demo = Demo(url, bot, world, clock, control, info, server, thread)
     player = ScenarioPlayer(url, info["api_key"], demo.skip, clock)

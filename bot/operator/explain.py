@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bot.operator.open_for_reading import CannotLook, looking, wallet_named
+from bot.operator.open_for_reading import CommandImpossible, open_for_reading, wallet_named
 from bot.surfaces.explain import Story, stories
 
 Say = Callable[[str], None]
@@ -18,7 +18,7 @@ KNOWN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Options:
     """What is to be explained, and how it is told."""
 
     database_url: str
@@ -28,19 +28,19 @@ class Wish:
     json: bool
 
 
-def explain(wish: Wish, say: Say) -> int:
+def explain(options: Options, say: Say) -> int:
     """Tell the whole story; gives 0 when there is one, 1 when nothing is known, 2 when it could not be looked up."""
     try:
-        wallet_id = wallet_named(wish.wallet)
-        with looking(wish.database_url) as connection:
-            told = stories(connection, wish.asked.strip(), wallet_id)
-    except CannotLook as problem:
-        say(msgspec.json.encode({"error": str(problem)}).decode() if wish.json else str(problem))
+        wallet_id = wallet_named(options.wallet)
+        with open_for_reading(options.database_url) as connection:
+            told = stories(connection, options.asked.strip(), wallet_id)
+    except CommandImpossible as problem:
+        say(msgspec.json.encode({"error": str(problem)}).decode() if options.json else str(problem))
         return 2
-    if wish.json:
+    if options.json:
         say(msgspec.json.encode({"stories": told}).decode())
     elif not told:
-        say(f"Nothing is known by {wish.asked!r}. What can be explained is {KNOWN}.")
+        say(f"Nothing is known by {options.asked!r}. What can be explained is {KNOWN}.")
     else:
         for number, story in enumerate(told):
             for line in ([""] if number else []) + lines_of(story):

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from bot.operator.open_for_reading import CannotLook, looking, wallet_named
-from bot.operator.progress import shown
+from bot.operator.open_for_reading import CommandImpossible, open_for_reading, wallet_named
+from bot.operator.progress import with_progress
 from bot.tables import payments, workspaces
 from ledger import (
     BooksBroken,
@@ -34,7 +34,7 @@ PIPE_CLOSED = 141
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Options:
     """What is to be exported, and where to."""
 
     database_url: str
@@ -47,19 +47,19 @@ class Wish:
     force: bool
 
 
-def export(wish: Wish, say: Say) -> int:
+def export(options: Options, say: Say) -> int:
     """Write the export; gives the exit code. `say` is for people, and never writes where the export goes.
 
     0 when it is whole, 1 when the books do not add up, 2 when it could not be made, 141 when its reader left.
     """
     try:
-        if wish.month is not None and not _MONTH.fullmatch(wish.month):
-            raise CannotLook(f"{wish.month!r} is not a month. Write it like 2026-11.")
-        if wish.output is not None:
-            _check_free(wish.output, force=wish.force)
-        with looking(wish.database_url) as connection:
-            _export(connection, wish, say)
-    except CannotLook as problem:
+        if options.month is not None and not _MONTH.fullmatch(options.month):
+            raise CommandImpossible(f"{options.month!r} is not a month. Write it like 2026-11.")
+        if options.output is not None:
+            _check_free(options.output, force=options.force)
+        with open_for_reading(options.database_url) as connection:
+            _export(connection, options, say)
+    except CommandImpossible as problem:
         say(str(problem))
         return 2
     except BooksBroken as problem:
@@ -71,47 +71,47 @@ def export(wish: Wish, say: Say) -> int:
 
 
 def _check_free(output: Path, *, force: bool) -> None:
-    """Refuse to write over what exists. Raises: CannotLook."""
+    """Refuse to write over what exists. Raises: CommandImpossible."""
     if not os.path.lexists(output):
         return
     # Moving a file there would take the place of a device or a pipe, with root's rights even of /dev/null.
     if not output.is_file():
-        raise CannotLook(f"{output} is no ordinary file. Name another file.")
+        raise CommandImpossible(f"{output} is no ordinary file. Name another file.")
     if not force:
-        raise CannotLook(f"{output} exists. Name another file, or say --force.")
+        raise CommandImpossible(f"{output} exists. Name another file, or say --force.")
 
 
-def _export(connection: Connection, wish: Wish, say: Say) -> None:
-    extract = _extract(connection, wish)
-    if wish.format == "csv":
+def _export(connection: Connection, options: Options, say: Say) -> None:
+    extract = _extract(connection, options)
+    if options.format == "csv":
         lines = csv_lines(connection, extract, _cards(connection, extract.wallet_id))
     else:
         lines = beancount_lines(connection, extract)
-    if wish.output is None:
+    if options.output is None:
         _to_standard_output(lines, extract.count)
         return
-    _to_file(wish.output, shown(lines, extract.count), force=wish.force)
+    _to_file(options.output, with_progress(lines, extract.count), force=options.force)
     currency = Currency.of(extract.currency)
     opening, closing = (
         format_money(Money(micros, currency)) for micros in (extract.opening_micros, extract.closing_micros)
     )
-    say(f"{wish.output}: {extract.count:,} transactions, from {opening} to {closing}.")
+    say(f"{options.output}: {extract.count:,} transactions, from {opening} to {closing}.")
 
 
-def _extract(connection: Connection, wish: Wish) -> Extract:
+def _extract(connection: Connection, options: Options) -> Extract:
     known = list(connection.execute(select(workspaces.c.wallet_id)).scalars())
-    wallet_id = wallet_named(wish.wallet)
+    wallet_id = wallet_named(options.wallet)
     if wallet_id is None and len(known) == 1:
         wallet_id = known[0]
     if wallet_id is None and not known:
-        raise CannotLook("There is no wallet yet: start the bot once, so that it meets its workspace.")
+        raise CommandImpossible("There is no wallet yet: start the bot once, so that it meets its workspace.")
     if wallet_id is None:
         ids = ", ".join(sorted(map(str, known)))
-        raise CannotLook(f"There are several wallets. Choose one with --wallet: {ids}.")
+        raise CommandImpossible(f"There are several wallets. Choose one with --wallet: {ids}.")
     try:
-        return extract_of(connection, wallet_id, wish.month)
+        return extract_of(connection, wallet_id, options.month)
     except WalletUnknown:
-        raise CannotLook(f"There is no wallet {wallet_id}.") from None
+        raise CommandImpossible(f"There is no wallet {wallet_id}.") from None
 
 
 def _cards(connection: Connection, wallet_id: UUID) -> Callable[[str, str], str]:
@@ -127,9 +127,9 @@ def _cards(connection: Connection, wallet_id: UUID) -> Callable[[str, str], str]
 def _to_standard_output(lines: Iterable[str], count: int) -> None:
     # None when it was closed before we began; the number it had may by now be the database's.
     if sys.stdout is None:
-        raise CannotLook("Standard output is closed. Name a file with --output.")
+        raise CommandImpossible("Standard output is closed. Name a file with --output.")
     if not sys.stdout.isatty():
-        lines = shown(lines, count)
+        lines = with_progress(lines, count)
     try:
         # Opened anew: the one there is may speak another encoding, and complains at exit about what it could not write.
         with open(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="") as out:
@@ -137,7 +137,7 @@ def _to_standard_output(lines: Iterable[str], count: int) -> None:
     except BrokenPipeError:
         raise
     except OSError as problem:
-        raise CannotLook(f"The export cannot be written: {problem.strerror}.") from None
+        raise CommandImpossible(f"The export cannot be written: {problem.strerror}.") from None
 
 
 def _to_file(output: Path, lines: Iterable[str], *, force: bool) -> None:
@@ -156,7 +156,7 @@ def _to_file(output: Path, lines: Iterable[str], *, force: bool) -> None:
                 unfinished.unlink(missing_ok=True)
                 raise
     except OSError as problem:
-        raise CannotLook(f"{output} cannot be written: {problem.strerror}.") from None
+        raise CommandImpossible(f"{output} cannot be written: {problem.strerror}.") from None
 
 
 def _owners_own(path: Path) -> TextIO:

@@ -1,4 +1,4 @@
-"""Looking into the database beside a running bot, for commands that only read."""
+"""Opens the database for commands that only read, also beside a running bot."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,17 +11,17 @@ from bot.settings import database_file
 from ledger import StoreUnusable, open_store
 
 
-class CannotLook(Exception):
+class CommandImpossible(Exception):
     """The command cannot do its work; the message says why and what to do."""
 
 
 @contextmanager
-def looking(database_url: str) -> Iterator[Connection]:
-    """Give a connection that reads. Raises: CannotLook."""
+def open_for_reading(database_url: str) -> Iterator[Connection]:
+    """Give a connection that reads. Raises: CommandImpossible."""
     file = database_file(database_url)
     where = file or database_url.rpartition("@")[2]
     if file is not None and not file.exists():
-        raise CannotLook(f"There is no database at {file}.")
+        raise CommandImpossible(f"There is no database at {file}.")
     try:
         store = open_store(database_url, write=False)
         try:
@@ -30,19 +30,21 @@ def looking(database_url: str) -> Iterator[Connection]:
         finally:
             store.close()
     except StoreUnusable as problem:
-        raise CannotLook(str(problem)) from None
+        raise CommandImpossible(str(problem)) from None
     except DatabaseError as problem:
-        raise CannotLook(f"{where} is not a database of Redbar: {problem.orig}.") from None
+        raise CommandImpossible(f"{where} is not a database of Redbar: {problem.orig}.") from None
     except UnicodeDecodeError:
         # The driver's own words about a damaged schema quote it.
-        raise CannotLook(f"{where} is damaged: what it says of its own tables cannot be read.") from None
+        raise CommandImpossible(
+            f"{where} is damaged: what it says of its own tables cannot be read."
+        ) from None
 
 
 def wallet_named(text: str) -> UUID | None:
-    """Read a wallet's id as it was typed; None when none was. Raises: CannotLook."""
+    """Read a wallet's id as it was typed; None when none was. Raises: CommandImpossible."""
     if not text:
         return None
     try:
         return UUID(text)
     except ValueError:
-        raise CannotLook(f"{text!r} is not the id of a wallet.") from None
+        raise CommandImpossible(f"{text!r} is not the id of a wallet.") from None

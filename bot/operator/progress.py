@@ -1,4 +1,4 @@
-"""How far a long command is, for people who watch: once a second, on standard error."""
+"""Shows on standard error how far a long command is, once a second."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ T = TypeVar("T")
 _EVERY_SECONDS = 1
 
 
-def shown(pieces: Iterable[T], total: int, *, always: bool = False) -> Iterator[T]:
+def with_progress(pieces: Iterable[T], total: int, *, always: bool = False) -> Iterator[T]:
     """Pass pieces on, and show how many of about `total` have passed; `always` also where nobody watches, in lines."""
     there = sys.stderr is not None  # None when it was closed before we began
     on_terminal = there and sys.stderr.isatty()

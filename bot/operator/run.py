@@ -8,14 +8,15 @@ from contextlib import ExitStack, closing
 from urllib.parse import urlsplit
 
 import uvicorn
-from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.app import Redbar, build, commands_of, open_ledger
-from bot.control import Control, socket_of
+from bot.app import Redbar, build, open_ledger
+from bot.control import Control, address_of
 from bot.http.server import listen
 from bot.logs import configure
+from bot.operator.commands import commands_of
 from bot.ports import Denied, Ok
-from bot.settings import Settings, SettingsWrong, database_file
+from bot.settings import Settings, SettingsWrong
+from bot.slack.connection import NotConnected, NotSlack, TokenRefused
 from bot.stripe.key_health import OtherMode, keep_mode, note_access
 from bot.wallets.workspaces import OtherWorkspace
 from ledger import StoreUnusable, SystemClock
@@ -24,7 +25,7 @@ log = logging.getLogger("redbar")
 Say = Callable[[str], None]
 
 
-def serve(environ: Mapping[str, str], say: Say) -> int:
+def run_bot(environ: Mapping[str, str], say: Say) -> int:
     """Run until a signal; gives the exit code. Everything that keeps it from starting is said in a sentence."""
     try:
         settings = Settings.from_env(environ)
@@ -41,10 +42,9 @@ def serve(environ: Mapping[str, str], say: Say) -> int:
     try:
         keep_mode(ledger, live=settings.stripe_live)
         bot = build(settings, SystemClock(), ledger)
-    except (SlackApiError, SlackClientError, OSError, OtherMode, OtherWorkspace) as problem:
+    except (NotConnected, OtherMode, OtherWorkspace) as problem:
         ledger.close()
-        refused = isinstance(problem, OtherMode | OtherWorkspace)
-        say(str(problem) if refused else _why_not(settings, problem))
+        say(_why_not(settings, problem) if isinstance(problem, NotConnected) else str(problem))
         return 1
     try:
         return _until_signal(bot, settings, say)
@@ -52,22 +52,20 @@ def serve(environ: Mapping[str, str], say: Say) -> int:
         bot.stop()
 
 
-def _why_not(settings: Settings, problem: Exception, *, which: str = "BOT") -> str:
+def _why_not(settings: Settings, problem: NotConnected) -> str:
     host = urlsplit(settings.slack_api_url).hostname
-    if isinstance(problem, SlackApiError):
-        error = problem.response.get("error")
-        if error is None:
-            return (
-                f"{host} does not answer as Slack does. Check REDBAR_SLACK_API_URL and what stands between."
-            )
-        return f"Slack refused the {which.lower()} token ({error}). Check REDBAR_SLACK_{which}_TOKEN."
+    if isinstance(problem, NotSlack):
+        return f"{host} does not answer as Slack does. Check REDBAR_SLACK_API_URL and what stands between."
+    if isinstance(problem, TokenRefused):
+        setting = f"REDBAR_SLACK_{problem.token.upper()}_TOKEN"
+        return f"Slack refused the {problem.token} token ({problem.code}). Check {setting}."
     return f"{host} cannot be reached. Check the network, then start again: Redbar needs it to hear and answer Slack."
 
 
 def _say_rights(bot: Redbar, say: Say) -> None:
     """Say what the Stripe key can't do, where it can't. It keeps nobody from calling, so the bot runs on."""
-    answer = bot.gateway.unreadable()
-    note_access(bot.ledger, bot.served, answer)
+    answer = bot.use_cases.gateway.unreadable()
+    note_access(bot.ledger, bot.use_cases.served, answer)
     match answer:
         case Ok([]):
             pass
@@ -99,12 +97,12 @@ def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
     with closing(listening), ExitStack() as undo:
         try:
             bot.start()
-        except (SlackApiError, SlackClientError, OSError) as problem:
-            say(_why_not(settings, problem, which="APP"))
+        except NotConnected as problem:
+            say(_why_not(settings, problem))
             return 1
-        file = database_file(settings.database_url)
-        if file is not None:
-            undo.callback(Control(socket_of(file), commands_of(bot)).close)
+        address = address_of(settings.database_url)
+        if address is not None:
+            undo.callback(Control(address, commands_of(bot)).close)
         server = uvicorn.Server(uvicorn.Config(bot.http, log_config=None))
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 
-from bot.operator.open_for_reading import CannotLook, looking, wallet_named
-from bot.operator.progress import shown
+from bot.operator.open_for_reading import CommandImpossible, open_for_reading, wallet_named
+from bot.operator.progress import with_progress
 from ledger import (
     Audit,
     Checkpoint,
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Options:
     """What is to be checked, and how it is told."""
 
     database_url: str
@@ -44,48 +44,54 @@ class Wish:
     """Whether to tell how far it is, also where standard error is no terminal."""
 
 
-def verify(wish: Wish, clock: Clock, say: Say) -> int:
+def verify(options: Options, clock: Clock, say: Say) -> int:
     """Check the books; gives 0 when they are whole, 1 when something was found, 2 when it could not be checked."""
     try:
-        wallet_id = wallet_named(wish.wallet)
-        before = _earlier(wish.against, wallet_id)
-        if wish.keep is not None and os.path.lexists(wish.keep):
-            raise _exists(wish.keep)  # said before the long work, not after it
-        with looking(wish.database_url) as connection:
-            audits = list(audit_books(connection, wallet_id, watch=partial(shown, always=wish.progress)))
+        wallet_id = wallet_named(options.wallet)
+        before = _earlier(options.against, wallet_id)
+        if options.keep is not None and os.path.lexists(options.keep):
+            raise _exists(options.keep)  # said before the long work, not after it
+        with open_for_reading(options.database_url) as connection:
+            audits = list(
+                audit_books(connection, wallet_id, watch=partial(with_progress, always=options.progress))
+            )
             findings = [finding for audit in audits for finding in audit.findings]
             if wallet_id is None:
                 findings += audit_strays(connection)
             if before is not None:
                 findings += compare(connection, before, wallet_id)
-        if wish.keep is not None and not findings:
-            _keep(checkpoint_of(audits, clock.now()), wish.keep)
+        if options.keep is not None and not findings:
+            _keep(checkpoint_of(audits, clock.now()), options.keep)
     except WalletUnknown:
-        return _give_up(f"There is no wallet {wish.wallet}.", wish, say)
-    except CannotLook as problem:
-        return _give_up(str(problem), wish, say)
-    _tell(wish, audits, findings, before, say)
+        return _give_up(f"There is no wallet {options.wallet}.", options, say)
+    except CommandImpossible as problem:
+        return _give_up(str(problem), options, say)
+    _report(options, audits, findings, before, say)
     return 1 if findings else 0
 
 
-def _give_up(words: str, wish: Wish, say: Say) -> int:
+def _give_up(words: str, options: Options, say: Say) -> int:
     # Whoever reads JSON gets JSON, also when there is nothing to tell.
-    say(msgspec.json.encode({"whole": None, "error": words}).decode() if wish.json else words)
+    say(msgspec.json.encode({"whole": None, "error": words}).decode() if options.json else words)
     return 2
 
 
-def _tell(
-    wish: Wish, audits: Sequence[Audit], findings: Sequence[Finding], before: Checkpoint | None, say: Say
+def _report(
+    options: Options,
+    audits: Sequence[Audit],
+    findings: Sequence[Finding],
+    before: Checkpoint | None,
+    say: Say,
 ) -> None:
-    if wish.json:
+    if options.json:
         say(_as_json(audits, findings))
         return
     for finding in findings:
         say(str(finding))
     if findings:
         say(f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}.")
-        if wish.keep is not None:
-            say(f"{wish.keep} was not written: a checkpoint is kept of whole books only.")
+        if options.keep is not None:
+            say(f"{options.keep} was not written: a checkpoint is kept of whole books only.")
         return
     count = sum(audit.seq for audit in audits)
     say(f"The books are whole: {count:,} transactions in {_wallets(len(audits))}.")
@@ -93,12 +99,12 @@ def _tell(
         known = {head.wallet_id for head in before.heads}
         new = sum(audit.wallet_id not in known for audit in audits)
         say(
-            f"Their history is the one of {wish.against}."
+            f"Their history is the one of {options.against}."
             + (f" It says nothing of {_wallets(new)}, which came later." if new else "")
         )
-    if wish.keep is not None:
+    if options.keep is not None:
         say(
-            f"{wish.keep} keeps the ends of their chains. Store it where nobody who can write this database can."
+            f"{options.keep} keeps the ends of their chains. Store it where nobody who can write this database can."
         )
 
 
@@ -127,16 +133,16 @@ def _earlier(path: Path | None, wallet_id: UUID | None) -> Checkpoint | None:
     try:
         before = read_checkpoint(path.read_bytes())
     except OSError as problem:
-        raise CannotLook(f"{path} cannot be read: {problem.strerror}.") from None
+        raise CommandImpossible(f"{path} cannot be read: {problem.strerror}.") from None
     except CheckpointUnreadable as problem:
-        raise CannotLook(f"{path}: {problem}") from None
+        raise CommandImpossible(f"{path}: {problem}") from None
     if wallet_id is not None and wallet_id not in {head.wallet_id for head in before.heads}:
-        raise CannotLook(f"{path} says nothing of wallet {wallet_id}.")
+        raise CommandImpossible(f"{path} says nothing of wallet {wallet_id}.")
     return before
 
 
-def _exists(path: Path) -> CannotLook:
-    return CannotLook(f"{path} exists. Name a new file: an earlier checkpoint is evidence.")
+def _exists(path: Path) -> CommandImpossible:
+    return CommandImpossible(f"{path} exists. Name a new file: an earlier checkpoint is evidence.")
 
 
 def _keep(checkpoint: Checkpoint, path: Path) -> None:
@@ -153,4 +159,4 @@ def _keep(checkpoint: Checkpoint, path: Path) -> None:
     except FileExistsError:
         raise _exists(path) from None
     except OSError as problem:
-        raise CannotLook(f"{path} cannot be written: {problem.strerror}.") from None
+        raise CommandImpossible(f"{path} cannot be written: {problem.strerror}.") from None

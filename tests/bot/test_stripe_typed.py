@@ -8,10 +8,11 @@ from stripe.params._payment_intent_confirm_params import PaymentIntentConfirmPar
 from stripe.params._payment_intent_create_params import PaymentIntentCreateParams
 from stripe.params.checkout._session_create_params import SessionCreateParams
 
-from bot.app import reconciliation_of
+from bot.app import use_cases_of
 from bot.payments.cards import Cards
 from bot.payments.top_ups import Charges
 from bot.ports import Ok
+from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.requests import NotReached
 from tests.bot.typed_params import Recorder, params_of, problems
@@ -58,7 +59,7 @@ def _play(desk: Desk) -> None:
     desk.payments.sweep(desk.ledger.now())
     assert asked.link_id
     desk.news.poll(desk.ledger.now())
-    reconciliation_of(desk.ledger, desk.gateway).run(desk.ledger.now())
+    use_cases_of(desk.ledger, desk.gateway, Served(None)).reconciliation.run(desk.ledger.now())
     assert desk.gateway.unreadable() == Ok([])
     cards = Cards(desk.ledger, desk.gateway, desk.payments, desk.served)
     cards.sync(card)

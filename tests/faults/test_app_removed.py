@@ -15,7 +15,7 @@ from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.served import AppRemoved
 from bot.tables import payments, stripe_requests
-from bot.timers import Upkeep
+from bot.timers import Timers
 from bot.wallets.workspaces import Workspaces
 from ledger import Waiting
 from ledger.storage.schema import notices
@@ -31,7 +31,7 @@ class Company:
     desk: Desk
     recharge: Recharge
     charges: Charges
-    upkeep: Upkeep
+    timers: Timers
     courier: Courier
     wish: str
     """A charge that somebody is about to confirm."""
@@ -59,10 +59,10 @@ class Company:
         """Let time pass, and let everything look around that could charge or tell."""
         self.desk.shop.clock.skip(minutes=minutes)
         now = self.desk.ledger.now()
-        self.upkeep.observe(now)
-        self.upkeep.hear_news(now)
-        self.upkeep.recharge(now)
-        self.upkeep.sweep(now)
+        self.timers.observe(now)
+        self.timers.hear_news(now)
+        self.timers.recharge(now)
+        self.timers.sweep(now)
         self.courier.run_once(now)
 
     def press(self) -> None:
@@ -80,11 +80,11 @@ def company(tmp_path: Path) -> Iterator[Company]:
         desk.hear_all(desk.paid()[1])
         recharge = Recharge(desk.ledger, desk.payments, desk.served)
         charges = Charges(desk.ledger, desk.payments, desk.served)
-        upkeep = Upkeep(desk.ledger, desk.served, desk.payments, recharge, desk.news)
+        timers = Timers(desk.ledger, desk.served, desk.payments, recharge, desk.news)
         told: list[str] = []
 
         def heard(waiting: Waiting) -> None:
-            upkeep.heard(waiting)
+            timers.heard(waiting)
             told.append(f"{waiting.seq} {waiting.name}")
 
         courier = Courier(desk.ledger, heard, lambda to: None, desk.served)
@@ -93,7 +93,7 @@ def company(tmp_path: Path) -> Iterator[Company]:
             pass  # what came before is told
         told.clear()
         rule_on(desk)
-        yield Company(desk, recharge, charges, upkeep, courier, wish, told)
+        yield Company(desk, recharge, charges, timers, courier, wish, told)
 
 
 def _wanted(company: Company) -> None:
@@ -107,7 +107,7 @@ def _retry(company: Company) -> None:
 
 
 def _job(company: Company) -> None:
-    company.upkeep.recharge(company.desk.ledger.now())
+    company.timers.recharge(company.desk.ledger.now())
 
 
 WAYS: dict[str, tuple[Callable[[Company], object], int]] = {
@@ -283,11 +283,11 @@ def test_nobody_is_reminded_while_the_app_is_removed(company: Company) -> None:
     company.remove()
     for _ in range(8):
         company.desk.shop.clock.skip(hours=1)
-        company.upkeep.recharge(company.desk.ledger.now())
+        company.timers.recharge(company.desk.ledger.now())
     assert company.desk.told(ConfirmationDue) == []
 
     company.reinstall()
-    company.upkeep.recharge(company.desk.ledger.now())
+    company.timers.recharge(company.desk.ledger.now())
     assert [one.hours for one in company.desk.told(ConfirmationDue)] == [6]
 
 

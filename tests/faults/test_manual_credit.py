@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.app import manual_credit_of, reconciliation_of
+from bot.app import use_cases_of
 from bot.notices import ManuallyCredited, MoneyParked, RefundBooked
 from bot.payments.requests import Payments
 from bot.reconciliation.manual_credit import ManualCredit, leave_be
 from bot.reconciliation.open_differences import NotCredited, parked_news
 from bot.reconciliation.run import Reconciliation
+from bot.served import Served
 from ledger import Automatic, CreditKind, PostMoney, history, verify_books
 from ledger.storage.schema import audit_log
 from tests.faults.desk import DOLLARS, Desk, automatic, open_beside, rule_on
@@ -23,13 +24,13 @@ WHY = "the invoice of October"
 @pytest.fixture
 def both(desk: Desk) -> Reconciliation:
     """The comparison of the two sides."""
-    return reconciliation_of(desk.ledger, desk.gateway)
+    return use_cases_of(desk.ledger, desk.gateway, Served(None)).reconciliation
 
 
 @pytest.fixture
 def hand(desk: Desk) -> ManualCredit:
     """The operator's hand."""
-    return manual_credit_of(desk.ledger, desk.gateway)
+    return use_cases_of(desk.ledger, desk.gateway, Served(None)).manual_credit
 
 
 def _unmarked(desk: Desk, number: str = "4242 4242 4242 4242", **more: Any) -> str:
@@ -44,7 +45,7 @@ def _unmarked(desk: Desk, number: str = "4242 4242 4242 4242", **more: Any) -> s
 def _strange(desk: Desk) -> str:
     """Have $50 paid under our mark for a payment that is not here, as after a backup was put back."""
     marks = {
-        "redbar_install": reconciliation_of(desk.ledger, desk.gateway)._install,
+        "redbar_install": use_cases_of(desk.ledger, desk.gateway, Served(None)).reconciliation._install,
         "redbar_wallet": str(desk.wallet_id),
         "redbar_ref": "RB-9",
         "redbar_payment": "0199d3a0-0000-7000-8000-000000000000",

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from bot.app import reconciliation_of
+from bot.app import use_cases_of
 from bot.notices import BooksDiffer, MoneyParked
 from bot.ports import EventSeen
 from bot.reconciliation.difference import Difference, Digest, as_answer, lines_of
 from bot.reconciliation.open_differences import keep_differences
 from bot.reconciliation.run import NotReconciled, Reconciliation
+from bot.served import Served
 from bot.tables import NIL_WALLET, inbox
 from ledger import Automatic, CreditKind, PostMoney
 from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
@@ -21,7 +22,7 @@ DISPUTED = "4000 0000 0000 0259"
 @pytest.fixture
 def both(desk: Desk) -> Reconciliation:
     """The comparison of the two."""
-    return reconciliation_of(desk.ledger, desk.gateway)
+    return use_cases_of(desk.ledger, desk.gateway, Served(None)).reconciliation
 
 
 def _later(desk: Desk, both: Reconciliation, **time: int) -> Digest:
@@ -185,7 +186,7 @@ def test_an_amount_that_differs_is_a_difference(desk: Desk, both: Reconciliation
 
 def test_money_under_our_mark_for_nobody_is_parked_and_listed(desk: Desk, both: Reconciliation) -> None:
     """A payment names one that is not here: kept, told once, never dropped, found by the comparison too."""
-    install = reconciliation_of(desk.ledger, desk.gateway)._install
+    install = use_cases_of(desk.ledger, desk.gateway, Served(None)).reconciliation._install
     marks = {"redbar_install": install, "redbar_wallet": str(desk.wallet_id), "redbar_ref": "RB-9"}
     marks["redbar_payment"] = "0199d3a0-0000-7000-8000-000000000000"
     link = desk.shop.link(payment_intent_data={"metadata": marks})

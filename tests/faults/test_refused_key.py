@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.app import reconciliation_of
+from bot.app import use_cases_of
 from bot.notices import KeyAccepted, KeyRefused, RechargeFailed
 from bot.payment_state import State
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.ports import Denied, Ok
 from bot.reconciliation.run import NotReconciled
+from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import OtherMode, keep_mode, key_refused_at, note_access
 from bot.surfaces.automatic import card_facts
@@ -152,7 +153,7 @@ def test_a_comparison_concludes_nothing(desk: Desk, refusal: dict[str, Any]) -> 
     """What may not be listed is not missing, what may not be looked up is not gone; and it is tried but rarely."""
     desk.hear_all(desk.paid()[1])
     rule_on(desk)
-    both = reconciliation_of(desk.ledger, desk.gateway)
+    both = use_cases_of(desk.ledger, desk.gateway, Served(None)).reconciliation
     both.run(desk.ledger.now())
     unlisted = PostMoney("stripe", "credit:pi_never", CreditKind.TOP_UP, 5_000_000, None)
     desk.ledger.carry_out(desk.wallet_id, [unlisted])

@@ -89,7 +89,7 @@ class Second:
 
     def job(self, name: str) -> None:
         """Run one job of the first workspace's process."""
-        (job,) = [one for one in self.running.bot.clockwork.jobs if one.name == name]
+        (job,) = [one for one in self.running.bot.scheduler.jobs if one.name == name]
         job.run_once(self.running.clock.now())
 
     def later(self, **span: int) -> None:
@@ -108,10 +108,10 @@ def _second(folder: Path) -> Iterator[Second]:
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             world = World(client, running.info["api_key"])
-            running.bot.clockwork.stop()
+            running.bot.scheduler.stop()
             next_month = running.clock.now().replace(day=1) + timedelta(days=32)
             running.clock.skip_to(next_month.replace(day=10))  # weeks before a card of that month expires
-            books, gateway = running.bot.ledger, running.bot.gateway
+            books, gateway = running.bot.ledger, running.bot.use_cases.gateway
             wallet_id = open_beside(books, TEAM)
             served = Served(TEAM)
             install = Workspaces(books).install_id()
@@ -193,12 +193,12 @@ def _more_work(tx: Tx, wallet_id: UUID) -> None:
 def test_no_job_does_anything_for_another_workspace(second: Second) -> None:
     """For four days. A job that is added later is run here too."""
     before, charged = second.rows(), len(second.unheard())
-    jobs = second.running.bot.clockwork.jobs
+    jobs = second.running.bot.scheduler.jobs
     for number in range(17):
         for job in jobs:
             job.run_once(second.running.clock.now())
             assert second.rows() == before, f"the job {job.name!r} did something in round {number}"
-        second.running.bot.upkeep.next_moment(second.running.clock.now(), datetime(2100, 1, 1, tzinfo=UTC))
+        second.running.bot.timers.next_moment(second.running.clock.now(), datetime(2100, 1, 1, tzinfo=UTC))
         second.later(hours=6)
         second.running.world.stripe.sweep()
     assert len(second.unheard()) == charged == 2
@@ -207,8 +207,8 @@ def test_no_job_does_anything_for_another_workspace(second: Second) -> None:
 
 def test_each_job_would_have_had_something_to_do(second: Second) -> None:
     """The same jobs, told that they serve the whole books: so the test above can fail, job by job."""
-    object.__setattr__(second.running.bot.served, "team_id", None)
-    second.running.bot.upkeep._news._of_others.clear()
+    object.__setattr__(second.running.bot.use_cases.served, "team_id", None)
+    second.running.bot.timers._news._of_others.clear()
     second.later(minutes=20)
     idle = []
     for name in WORKS:
@@ -241,7 +241,7 @@ def test_a_refused_key_is_told_to_the_first_workspace_alone(second: Second) -> N
     """Stripe refuses the key of the first process; the second may have another."""
     before = second.rows()
     bot = second.running.bot
-    note_access(bot.ledger, bot.served, Denied(sent=False, message="", whole=True))
+    note_access(bot.ledger, bot.use_cases.served, Denied(sent=False, message="", whole=True))
     second.job("courier")
     assert second.rows() == before
     assert any("Stripe doesn't accept" in str(one) for one in second.world.messages("owner"))
@@ -252,16 +252,18 @@ def test_the_operator_cannot_credit_its_payment_to_the_first_workspace(second: S
     bot = second.running.bot
     unheard = second.unheard()[0]["intent_id"]
     with pytest.raises(NotCredited, match=r"belongs to wallet .* of another workspace"):
-        ManualCredit(bot.ledger, bot.gateway, bot.payments).credit(bot.wallet_id, unheard, "whose?")
+        ManualCredit(bot.ledger, bot.use_cases.gateway, bot.use_cases.payments).credit(
+            bot.wallet_id, unheard, "whose?"
+        )
     with pytest.raises(NotCredited, match="another workspace"):
-        ManualCredit(bot.ledger, bot.gateway, second.payments).credit(
+        ManualCredit(bot.ledger, bot.use_cases.gateway, second.payments).credit(
             second.wallet_id, _ours(second), "whose?"
         )
 
 
 def _ours(second: Second) -> str:
     bot = second.running.bot
-    payment = bot.payments.ask(bot.wallet_id, TWENTY, asked_by="U0", payer="U9", note="")
+    payment = bot.use_cases.payments.ask(bot.wallet_id, TWENTY, asked_by="U0", payer="U9", note="")
     second.pay(payment)
     charges = second.world.client.get("/sandbox/api/stripe/charges").json()
     return str(charges[-1]["payment_intent"])
@@ -276,7 +278,7 @@ def test_the_platforms_key_of_another_workspace_is_served_by_the_ledger(second: 
     assert answer["wallet"]["wallet_id"] == str(second.wallet_id)
     charged = len(second.unheard())
     before = second.rows()
-    for job in second.running.bot.clockwork.jobs:
+    for job in second.running.bot.scheduler.jobs:
         job.run_once(second.running.clock.now())
     assert second.rows() == before
     assert len(second.unheard()) == charged

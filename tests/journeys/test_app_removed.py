@@ -201,7 +201,7 @@ def test_no_message_of_a_removed_app_is_changed(company: Company) -> None:
     world.skip(1)
     company.hears("app_uninstalled")
     until(lambda: company.gone_by, lambda: "the event was not heard")
-    company.running.bot.settle_down()
+    company.running.bot.run_until_idle()
     before = company.asked("")
     world.skip(3 * 60)
     assert company.asked("") == before

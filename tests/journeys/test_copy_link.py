@@ -72,7 +72,7 @@ def press_as(running: Demo, user_id: str, payment_id: str) -> None:
             {"type": "button", "action_id": str(Act.COPY_LINK), "block_id": "b", "value": payment_id}
         ],
     }
-    running.bot.bolt.dispatch(BoltRequest(body=body, mode="socket_mode"))
+    running.bot.slack.bolt.dispatch(BoltRequest(body=body, mode="socket_mode"))
 
 
 def test_the_asker_copies_the_link_until_it_is_paid(world: World) -> None:
