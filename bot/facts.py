@@ -1,4 +1,4 @@
-"""What people are shown, as plain facts: flows fill them, views turn them into words and blocks."""
+"""What people are shown, as plain facts: flows fill them, views turn them into words and blocks. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

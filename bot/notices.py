@@ -1,4 +1,4 @@
-"""The notices that the bot commits beside the ledger's own, and how each is read. Amounts are in micro-units."""
+"""The notices that the bot commits beside the ledger's own, and how each is read. Amounts in micro-units. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime

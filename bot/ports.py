@@ -1,4 +1,4 @@
-"""Borders to the outside as Protocols and plain facts; no library of the outside is named here."""
+"""Borders to the outside as Protocols and plain facts; no library of the outside is named here. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

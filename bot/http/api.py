@@ -12,7 +12,7 @@ from litestar.response import Response
 from litestar.status_codes import HTTP_200_OK
 
 from bot.http.auth import Caller, keys_of
-from bot.wallets.usage import BATCH_MAX, Authorization, FieldWrong, Usage, UsageItem, amount_text, permits
+from bot.wallets.usage import BATCH_MAX, Authorization, Usage, UsageItem, amount_text, permits
 from ledger import (
     Busy,
     Currency,
@@ -247,7 +247,6 @@ def _item(item_id: str, outcome: Outcome, currency: Currency) -> ItemAnswer:
 
 def refusal_response(refusal: Refused) -> Response[dict[str, object]]:
     """Answer a refusal with its status, its words and, where one is to blame, the field."""
-    status = 422
     match refusal:
         case Busy():
             status = 503
@@ -255,7 +254,7 @@ def refusal_response(refusal: Refused) -> Response[dict[str, object]]:
             status = 404
         case KeyReused() | HoldEnded():
             status = 409
-        case FieldWrong():
+        case _:
             status = 422
     body: dict[str, object] = {"status": status, "title": type(refusal).__name__, "detail": str(refusal)}
     if field := getattr(refusal, "field", None):

@@ -14,7 +14,7 @@ from bot.control import Control, address_of
 from bot.http.server import listen
 from bot.logs import configure
 from bot.operator.commands import commands_of
-from bot.ports import Denied, Ok
+from bot.ports import Denied, Ok, Rejected, Unknown
 from bot.settings import Settings, SettingsWrong
 from bot.slack.connection import NotConnected, NotSlack, TokenRefused
 from bot.stripe.key_health import OtherMode, keep_mode, note_access
@@ -78,7 +78,7 @@ def _say_rights(bot: Redbar, say: Say) -> None:
                 "Stripe does not accept REDBAR_STRIPE_API_KEY. Nothing can be charged or heard of until it is right; "
                 "calls go on while the balance lasts."
             )
-        case _:
+        case Rejected() | Unknown():
             say("Stripe cannot be asked now. Redbar keeps trying; calls go on while the balance lasts.")
 
 

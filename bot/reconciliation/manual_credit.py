@@ -11,7 +11,7 @@ from bot.notices import ManuallyCredited
 from bot.payment_rows import Payment, plan
 from bot.payments.requests import Payments
 from bot.payments.settlement import NotBookable, NotServed, settle
-from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected
+from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected, Unknown
 from bot.reconciliation.open_differences import OPERATOR, NotCredited, leave, list_again
 from bot.tables import NIL_WALLET
 from bot.wallets.named_values import named_value, set_named_value
@@ -65,7 +65,7 @@ class ManualCredit:
                 raise NotCredited(f"{intent_id} is {seen.status} at Stripe: no money came by it.")
             case Rejected():
                 raise NotCredited(f"Stripe knows no payment {intent_id}. Nothing was booked.")
-            case _:
+            case Unknown():
                 raise NotCredited(
                     "Stripe could not be asked. Nothing was booked; try again in a few minutes."
                 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
-from typing import TypeVar
+from typing import TypeVar, assert_never
 from uuid import UUID
 
 from sqlalchemy import select
@@ -242,7 +242,7 @@ class Reconciliation:
                 self._payments.hear_intent(seen)
             case RefundSeen():
                 _asked(self._money_out.hear_refund(seen))
-            case _:
+            case DisputeSeen():
                 _asked(self._money_out.hear_dispute(seen))
 
     def look_at_source(self, moved: MovementSeen) -> None:
@@ -324,13 +324,16 @@ class _Round:
         for wallet_id, key in self._looked_into:
             if (wallet_id, key) in self._theirs:
                 continue
-            match seen := self._house.outside(key):
+            seen = self._house.outside(key)
+            match seen:
                 case IntentSeen():
                     owner = self._named(seen)
                 case RefundSeen():
                     owner = self._owner(seen.intent_id)
-                case _:
+                case None:
                     owner = None
+                case never:
+                    assert_never(never)
             if seen is not None and owner is not None:
                 self._expect(owner, seen)
 
@@ -464,7 +467,7 @@ def _keys_of(seen: Seen) -> list[tuple[str, int, str]]:
             if seen.status in ("failed", "canceled"):
                 keys.append((f"refund_reversal:{seen.refund_id}", seen.amount_minor, seen.currency))
             return keys
-        case _:
+        case DisputeSeen():
             return [
                 (f"dispute:{one.movement_id}", seen.amount_minor, seen.currency) for one in seen.movements
             ]

@@ -1,4 +1,4 @@
-"""Names that travel to Slack and back: actions, forms, blocks. Renaming one orphans buttons already posted."""
+"""Names that travel to Slack and back: actions, forms, blocks. Renaming one orphans buttons already posted. Pure."""
 
 from enum import StrEnum
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from bot.ports import Denied, Ok, PaymentGateway, Rejected, Unknown
+from bot.ports import Declined, Denied, NeedsAction, Ok, PaymentGateway, Rejected, Unknown
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import FORGOTTEN
 from bot.stripe.requests import NotMade, NotReached, StripeRequest
@@ -24,7 +24,7 @@ def made(answer: stripe_requests.Answer) -> str:
             return str(seen)
         case Unknown():
             raise NotReached(denied=isinstance(answer, Denied))
-        case _:
+        case Declined() | NeedsAction() | Rejected():
             raise NotMade("")
 
 

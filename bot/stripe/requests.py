@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
@@ -214,9 +214,10 @@ def record(tx: Tx, request: StripeRequest, answer: Answer) -> bool:
             state, words = "refused", answer.code
         case Denied():
             state, words = "unknown", DENIED
-        case _:
-            assert isinstance(answer, Unknown)
+        case Unknown():
             state, words = "unknown", answer.message
+        case never:
+            assert_never(never)
     changed = tx.connection.execute(
         update(stripe_requests)
         .where(

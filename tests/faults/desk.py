@@ -120,6 +120,8 @@ class Desk:
                 self.payments.sync_intent(intent)
             case "sweep":
                 self.payments.sweep(now)
+            case _:
+                raise AssertionError(f"no such way: {way}")
 
     def credited(self, intent: str) -> bool:
         """Say whether an intent was credited; that it was once, its key and the sum at the end prove."""

@@ -1,5 +1,7 @@
 """`/wallet` and the global shortcut."""
 
+from typing import assert_never
+
 from slack_bolt import Ack, App
 
 from bot.rights import Role
@@ -61,16 +63,16 @@ def wallet(interaction: Interaction) -> None:
                 who.wallet_id, lambda snapshot: status_facts(snapshot, context.recharge, who.role)
             )
             interaction.tell(status_views.status(facts))
-        case TopUp(amount=None):
-            actions.open_add_balance(interaction, amount=None, pay_with="")
         case TopUp(amount=amount):
-            assert amount is not None
-            actions.top_up(interaction, amount)
-        case Ask(person_id=person_id, amount=None):
-            actions.open_add_balance(interaction, amount=None, pay_with="ask")
+            if amount is None:
+                actions.open_add_balance(interaction, amount=None, pay_with="")
+            else:
+                actions.top_up(interaction, amount)
         case Ask(person_id=person_id, amount=amount, note=note):
-            assert amount is not None
-            actions.ask(interaction, amount, person_id, note)
+            if amount is None:
+                actions.open_add_balance(interaction, amount=None, pay_with="ask")
+            else:
+                actions.ask(interaction, amount, person_id, note)
         case ShowCard():
             actions.open_connect(interaction)
         case AutomaticPayments(off=True):
@@ -89,3 +91,5 @@ def wallet(interaction: Interaction) -> None:
             actions.open_people(interaction)
         case Help(reason=reason):
             interaction.tell(help_views.help_message(reason))
+        case unknown:
+            assert_never(unknown)

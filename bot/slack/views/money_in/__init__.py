@@ -1,4 +1,4 @@
-"""Money coming in, in words: forms, hosted pages, requests to somebody, and what became of a payment."""
+"""Money coming in, in words: forms, hosted pages, requests to somebody, and what became of a payment. Pure."""
 
 from bot.slack.views.money_in.checkout import (
     OTHER,
