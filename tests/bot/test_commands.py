@@ -4,6 +4,8 @@ import pytest
 
 from bot.slack import commands
 from bot.slack.commands import Ask, AutomaticPayments, Help, ShowHistory, ShowUsage, Status, TopUp, parse
+from bot.slack.ids import Act
+from bot.slack.listeners.buttons import WORK
 from ledger import USD, Currency
 from tests.bot.view_facts import usd
 
@@ -110,3 +112,13 @@ def test_a_note_is_kept_to_its_length() -> None:
 
     assert isinstance(wish, Ask)
     assert len(wish.note) == commands.NOTE_MAX
+
+
+def test_every_action_has_work_or_is_a_field_of_a_form() -> None:
+    """A button that nobody listens to fails here: a new action gets work, or a place on this list."""
+    fields = {
+        *(Act.AMOUNT, Act.OTHER_AMOUNT, Act.SAVE_CARD, Act.PERSON, Act.NOTE, Act.THRESHOLD, Act.HOW),
+        *(Act.TARGET, Act.CARD, Act.BACKUP, Act.PER_DAY, Act.DAY_CAP, Act.MONTH_CAP),
+        *(Act.FINANCE, Act.BILLING_ADMINS, Act.CHANNELS),
+    }
+    assert set(Act) - WORK.keys() == fields

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.notices import CapReached, ChargesSwitched, ConfirmationDue
+from bot.app import use_cases_of
+from bot.notices import CapReached, ChargesSwitched, ConfirmationDue, RechargeFailed
 from bot.payment_state import State
 from bot.payments.inbox import News
 from bot.payments.operator_stop import switch_charges
 from bot.payments.recharge import Recharge, due_reminder
 from bot.payments.top_ups import Charges
 from bot.ports import Body
+from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.tables import payments
 from ledger import MICROS, Automatic, PostUsage, RechargeRule
@@ -331,3 +333,21 @@ def test_a_request_that_stripe_does_not_accept_is_no_decline(desk: Desk, recharg
         Automatic.PAUSED,
         "Stripe did not accept the request",
     )
+
+
+@pytest.mark.parametrize("team", ["T1", None], ids=["in the bot", "beside it"])
+def test_a_decline_that_reconciliation_finds_pauses_automatic_payments(
+    desk: Desk, recharge: Recharge, team: str | None
+) -> None:
+    """A hard decline whose answer was lost, found by the bot's comparison or by the operator's command."""
+    desk.shop.arm(last4="4242", decline="stolen_card")
+    desk.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
+    recharge.consider(desk.wallet_id)
+    desk.shop.clock.skip(minutes=10)
+
+    use_cases_of(desk.ledger, desk.gateway, Served(team)).reconciliation.run(desk.ledger.now())
+
+    assert len(desk.told(RechargeFailed)) == 1
+    assert automatic(desk) is Automatic.PAUSED
+    desk.shop.clock.skip(minutes=20)
+    assert recharge.consider(desk.wallet_id) is None
