@@ -399,3 +399,22 @@ def test_the_readme_lists_every_setting_as_it_is() -> None:
 def test_the_map_of_the_architecture_is_true() -> None:
     """A newcomer finds each file on the map, under its own first line: `python -m tests.architecture_map`."""
     assert architecture_map.written() == architecture_map.rendered()
+
+
+def test_what_the_architecture_names_exists() -> None:
+    """Each file, and each function or class that is named with its file."""
+    text = architecture_map.DOCUMENT.read_text(encoding="utf-8").partition(architecture_map.BEGIN)[0]
+    files = set(re.findall(r"`((?:bot|ledger|tests)/[\w/]+\.py)`", text))
+    named = {
+        *re.findall(r"`([\w/]+\.py)`, `(?:\w+\.)?(\w+)`", text),
+        *((file, name) for name, file in re.findall(r"`(?:\w+\.)?(\w+)` in `([\w/]+\.py)`", text)),
+    }
+    assert len(named) > 20
+    assert [file for file in files if not (ROOT / file).exists()] == []
+    assert [(file, name) for file, name in named if not _defines(ROOT / file, name)] == []
+
+
+def _defines(path: Path, name: str) -> bool:
+    return bool(
+        re.search(rf"^\s*(async def|def|class) {name}\b|^{name} =", path.read_text(encoding="utf-8"), re.M)
+    )
