@@ -16,7 +16,7 @@ from bot.payments.recharge import Recharge
 from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
-from bot.ports import Clock
+from bot.ports import Clock, PaymentGateway
 from bot.reconciliation.manual_credit import ManualCredit
 from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Scheduler
@@ -47,7 +47,7 @@ class UseCases:
     """Everything that is done to wallets and payments, complete, in a running bot and in a command beside it."""
 
     ledger: Ledger
-    gateway: StripeGateway
+    gateway: PaymentGateway
     served: Served
     workspaces: Workspaces
     payments: Payments
@@ -66,6 +66,7 @@ class Redbar:
 
     settings: Settings
     ledger: Ledger
+    gateway: StripeGateway
     use_cases: UseCases
     people: People
     slack: SlackApp
@@ -91,7 +92,7 @@ class Redbar:
         self.scheduler.stop()
         self.slack.stop()
         self.ledger.close()
-        self.use_cases.gateway.close()
+        self.gateway.close()
 
     def run_until_idle(self, *, rounds: int = 50) -> None:
         """Run every job until nothing is left to do at this instant; for a clock that jumps."""
@@ -109,7 +110,7 @@ def open_ledger(url: str, clock: Clock) -> Ledger:
 
 
 def use_cases_of(
-    ledger: Ledger, gateway: StripeGateway, served: Served, *, return_url: str = "", webhook: bool = False
+    ledger: Ledger, gateway: PaymentGateway, served: Served, *, return_url: str = "", webhook: bool = False
 ) -> UseCases:
     """Tie the use cases together: the same objects for a running bot, a command beside it, and tests.
 
@@ -192,6 +193,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str =
     return Redbar(
         settings=settings,
         ledger=ledger,
+        gateway=gateway,
         use_cases=cases,
         people=context.people,
         slack=slack,

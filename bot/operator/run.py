@@ -64,7 +64,7 @@ def _why_not(settings: Settings, problem: NotConnected) -> str:
 
 def _say_rights(bot: Redbar, say: Say) -> None:
     """Say what the Stripe key can't do, where it can't. It keeps nobody from calling, so the bot runs on."""
-    answer = bot.use_cases.gateway.unreadable()
+    answer = bot.gateway.unreadable()
     note_access(bot.ledger, bot.use_cases.served, answer)
     match answer:
         case Ok([]):

@@ -1,11 +1,12 @@
-"""Automatic payments: looks once more, charges the card by the rule, and knows how a decline goes on.
+"""Automatic payments: looks once more, and charges the saved card by the rule.
 
 The decision is pure (`ledger.recharge_decision`); here it is made under the wallet's lock, in the transaction that
-inserts the attempt, so that a rule switched off, a card removed or a cap reached a moment ago counts.
+inserts the attempt, so that a rule switched off, a card removed or a cap reached a moment ago counts. What follows a
+failed try is `recharge_failure`'s.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,23 +16,14 @@ from sqlalchemy import Connection, func, select
 
 from bot import payment_rows
 from bot.days import day_bounds
-from bot.notices import CapReached, ConfirmationDue, RechargeFailed
+from bot.notices import CapReached, ConfirmationDue
 from bot.payment_rows import Payment
 from bot.payment_state import IN_FLIGHT, State
 from bot.payments.operator_stop import charges_are_off
 from bot.payments.requests import CONFIRM_LIFETIME, Payments
-from bot.ports import card_name
+from bot.payments.saved_cards import card_slots
 from bot.served import Served
-from bot.stripe.declines import (
-    DECLINES_DAYS,
-    DECLINES_MAX,
-    NO_DECLINES,
-    NextTry,
-    Severity,
-    next_try,
-    severity_of,
-    words_of,
-)
+from bot.stripe.declines import DECLINES_DAYS, DECLINES_MAX, NO_DECLINES
 from bot.stripe.requests import StripeRequest
 from bot.tables import cards, payments
 from bot.wallets import rules
@@ -73,7 +65,6 @@ class Recharge:
         self._ledger = ledger
         self._payments = payments_flow
         self._served = served
-        payments_flow.failed = self._failed
 
     def consider(self, wallet_id: UUID) -> Payment | None:
         """Charge the card if the rule says so at this instant; gives the try that was made."""
@@ -165,42 +156,6 @@ class Recharge:
             tx.book.set_trouble(wallet_id, trouble)
             tx.outbox.add(wallet_id, CapReached(held=held.value))
 
-    def _failed(self, tx: Tx, payment: Payment) -> None:
-        """Say how an automatic payment goes on; in the commit that recorded its failure."""
-        if payment.purpose != "recharge":
-            return
-        wallet_id = payment.wallet_id
-        tried = _tried_cards(tx.connection, payment)
-        slots = card_slots(tx.connection, wallet_id)
-        if payment.state is State.WAITING:
-            going_on = NextTry(at=None, card_id="", tries_left=0)
-        else:
-            lapsed = payment.state is State.LAPSED
-            severity = Severity.HARD if lapsed else severity_of(payment.decline_code, payment.advice_code)
-            going_on = next_try(
-                severity,
-                tried,
-                backup_id=slots.get("backup", ""),
-                now=tx.now,
-                wont_last_until=_wont_last(tx, wallet_id),
-            )
-        payment_rows.schedule(tx, payment, going_on.at, going_on.card_id)
-        card = card_words(tx.connection, wallet_id, payment.card_id)
-        why = _why(payment, card)
-        tx.book.set_trouble(wallet_id, why)
-        paused = going_on.at is None and payment.state is not State.WAITING
-        if paused:
-            rules.pause(tx, wallet_id, why)
-        tx.outbox.add(
-            wallet_id,
-            RechargeFailed(
-                payment_id=payment.payment_id,
-                tries_left=going_on.tries_left,
-                next_try_at=going_on.at,
-                paused=paused,
-            ),
-        )
-
     def rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
         """Give the link by which people can pay instead of a failed automatic payment; made once per recharge."""
         failed = self._payments.look(wallet_id, payment_id)
@@ -214,14 +169,6 @@ class Recharge:
         return self._payments.ask(
             wallet_id, failed.amount, asked_by="", payer="", note="", recharge_id=failed.recharge_id
         )
-
-
-def _why(payment: Payment, card: str) -> str:
-    if payment.state is State.LAPSED:
-        return f"nobody confirmed the payment on {card} at the bank in time"
-    return words_of(
-        "authentication_required" if payment.state is State.WAITING else payment.decline_code, card
-    )
 
 
 def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
@@ -314,37 +261,3 @@ def _is_worn_out(connection: Connection, wallet_id: UUID, card_id: str, now: dat
         )
     ).scalar_one()
     return int(declined) >= DECLINES_MAX
-
-
-def _tried_cards(connection: Connection, payment: Payment) -> Sequence[str]:
-    rows = connection.execute(
-        select(payments.c.card_id)
-        .where(
-            payments.c.wallet_id == payment.wallet_id,
-            payments.c.recharge_id == payment.recharge_id,
-            payments.c.purpose == "recharge",
-        )
-        .order_by(payments.c.created_at)
-    )
-    return [str(card) for card in rows.scalars()]
-
-
-def _wont_last(tx: Tx, wallet_id: UUID) -> bool:
-    view = tx.book.view(wallet_id)
-    return view.available_micros <= view.critical_micros
-
-
-def card_slots(connection: Connection, wallet_id: UUID) -> dict[str, str]:
-    """Give the usable cards by slot: "main" and, where there is one, "backup"."""
-    rows = connection.execute(
-        select(cards.c.slot, cards.c.card_id).where(cards.c.wallet_id == wallet_id, cards.c.slot != "removed")
-    )
-    return {str(slot): str(card) for slot, card in rows}
-
-
-def card_words(connection: Connection, wallet_id: UUID, card_id: str) -> str:
-    """Write a card as people read it: "Visa ••4242"."""
-    row = connection.execute(
-        select(cards.c.brand, cards.c.last4).where(cards.c.wallet_id == wallet_id, cards.c.card_id == card_id)
-    ).one_or_none()
-    return card_name(row.brand, row.last4) if row is not None else "the card"

@@ -6,7 +6,7 @@ what follows from it. The sweep does the same, so a crash between any two steps 
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -19,6 +19,7 @@ from bot.payment_rows import Payment, change, find, fresh, plan
 from bot.payment_state import IN_FLIGHT, OPEN, News, State
 from bot.payments import settlement
 from bot.payments.charge_stops import BARRED_BY, bar_of, bar_of_call
+from bot.payments.recharge_failure import follow_failure
 from bot.payments.settlement import NotServed, Unattributed
 from bot.ports import (
     Declined,
@@ -44,9 +45,6 @@ log = logging.getLogger("redbar.payments")
 PAGE_LIFETIME = timedelta(hours=23, minutes=59)  # Stripe takes 24 hours, by its own clock
 LINK_LIFETIME, CONFIRM_LIFETIME = timedelta(days=7), timedelta(hours=24)
 
-Aftermath = Callable[[Tx, Payment], None]
-"""What else is committed when a charge of the saved card ended without money."""
-
 
 class Payments:
     """Makes payments and hears what became of them."""
@@ -60,8 +58,6 @@ class Payments:
         self._install = install
         self._return_url = return_url
         self._sending: set[UUID] = set()
-        self.failed: Aftermath = lambda tx, payment: None
-        """Called in the same commit when an automatic charge failed or waits for a person."""
 
     # --- Wishes --------------------------------------------------------------------------------------------
 
@@ -371,7 +367,7 @@ class Payments:
                 return None
             lapsed = change(tx, open_still, News.EXPIRED)
             if lapsed.way == "saved_card":
-                self.failed(tx, lapsed)  # nobody confirmed in time
+                follow_failure(tx, lapsed)  # nobody confirmed in time
                 return None
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
             return closing.close(tx, lapsed)
@@ -472,12 +468,12 @@ class Payments:
     def _declined(self, tx: Tx, payment: Payment, decline_code: str, advice_code: str) -> None:
         if payment.state in IN_FLIGHT:
             failed = change(tx, payment, News.DECLINED, decline_code=decline_code, advice_code=advice_code)
-            self.failed(tx, failed)
+            follow_failure(tx, failed)
 
     def _needs_person(self, tx: Tx, payment: Payment) -> None:
         if payment.state in IN_FLIGHT:
             waiting = change(tx, payment, News.ACTION_NEEDED, expires_at=tx.now + CONFIRM_LIFETIME)
-            self.failed(tx, waiting)
+            follow_failure(tx, waiting)
 
     def _refused(self, tx: Tx, payment: Payment, code: str) -> None:
         if code in BARRED_BY:
@@ -487,7 +483,7 @@ class Payments:
         why = code if code in NO_DECLINES else NOT_ACCEPTED
         failed = change(tx, payment, News.REFUSED, decline_code=why)
         if failed.state is State.FAILED and failed.way == "saved_card":
-            self.failed(tx, failed)
+            follow_failure(tx, failed)
 
     # --- Bodies --------------------------------------------------------------------------------------------
 

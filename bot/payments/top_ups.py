@@ -16,8 +16,8 @@ from bot.days import day_bounds
 from bot.facts import PaymentFacts
 from bot.payment_rows import Payment
 from bot.payment_state import State
-from bot.payments.recharge import card_slots, card_words
 from bot.payments.requests import Payments
+from bot.payments.saved_cards import card_slots, card_words
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import words_of

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, or_, select
 from bot.payment_rows import Payment, payment_of
 from bot.payment_state import State
 from bot.payments.open_checks import LOOK
-from bot.payments.recharge import card_words
+from bot.payments.saved_cards import card_words
 from bot.stripe.declines import words_of
 from bot.tables import NIL_WALLET, disputes, inbox, payment_messages, payments, stripe_requests
 from ledger import (

@@ -9,7 +9,8 @@ from bot.facts import AutomaticFacts, CardFacts, DisputeFacts, FailureFacts, Ref
 from bot.notices import DisputeChanged, RechargeFailed, RefundBooked
 from bot.payment_rows import Payment
 from bot.payment_state import State
-from bot.payments.recharge import Recharge, card_words
+from bot.payments.recharge import Recharge
+from bot.payments.saved_cards import card_words
 from bot.stripe.declines import words_of
 from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id
 from bot.surfaces.balance import balance_facts

@@ -12,13 +12,16 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import insert, select
 
-from bot.app import open_ledger
+from bot.app import open_ledger, use_cases_of
 from bot.notices import BotNotice
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
+from bot.payments.recharge import Recharge
 from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
+from bot.payments.top_ups import Charges
 from bot.ports import EventSeen, Ok
+from bot.reconciliation.run import Reconciliation
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, workspaces
@@ -53,6 +56,9 @@ class Desk:
     news: News
     money_out: MoneyOut
     cards: Cards
+    charges: Charges
+    recharge: Recharge
+    reconciliation: Reconciliation
     served: Served
     wallet_id: UUID
     known: set[str] = field(default_factory=set)
@@ -185,17 +191,25 @@ def desk_in(folder: Path, url: str = "") -> Iterator[Desk]:
     gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
     workspaces = Workspaces(ledger)
     served = Served("T1")
-    payments = Payments(
-        ledger, gateway, served, install=workspaces.install_id(), return_url="https://slack.example/"
-    )
-    money_out = MoneyOut(ledger, gateway, payments)
     wallet_id = workspaces.open(
         team_id="T1", enterprise_id="", name="Orders", bot_user_id="U1", currency=DOLLARS.currency, zone="UTC"
     )
-    cards = Cards(ledger, gateway, payments, served)
-    news = News(ledger, gateway, payments, money_out, cards, served, webhook=True)
+    made = use_cases_of(ledger, gateway, served, return_url="https://slack.example/", webhook=True)
     try:
-        yield Desk(shop, ledger, gateway, payments, news, money_out, cards, served, wallet_id)
+        yield Desk(
+            shop=shop,
+            ledger=ledger,
+            gateway=gateway,
+            payments=made.payments,
+            news=made.news,
+            money_out=made.money_out,
+            cards=made.cards,
+            charges=made.charges,
+            recharge=made.recharge,
+            reconciliation=made.reconciliation,
+            served=served,
+            wallet_id=wallet_id,
+        )
     finally:
         ledger.close()
         gateway.close()

@@ -15,12 +15,10 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from bot.app import open_ledger
-from bot.payments.cards import Cards
+from bot.app import open_ledger, use_cases_of
 from bot.payments.inbox import News
-from bot.payments.recharge import card_slots
-from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
+from bot.payments.saved_cards import card_slots
 from bot.payments.top_ups import Charges
 from bot.sandbox.document_store import DocumentStore
 from bot.served import Served
@@ -247,23 +245,11 @@ class Lane:
         ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", self.clock)
         gateway = StripeGateway(KEY, f"{self.shop.base_url}/stripe")
         workspaces = Workspaces(ledger)
-        served = Served("T1")
-        payments = Payments(
-            ledger, gateway, served, install=workspaces.install_id(), return_url="https://slack.example/"
-        )
         wallet_id = workspaces.open(
             team_id="T1", enterprise_id="", name="Matrix", bot_user_id="U0", currency=USD, zone="UTC"
         )
-        news = News(
-            ledger,
-            gateway,
-            payments,
-            MoneyOut(ledger, gateway, payments),
-            Cards(ledger, gateway, payments, served),
-            served,
-            webhook=False,
-        )
-        setting = Setting(self.shop, self.clock, ledger, payments, news, Rules(ledger), wallet_id)
+        made = use_cases_of(ledger, gateway, Served("T1"), return_url="https://slack.example/", webhook=False)
+        setting = Setting(self.shop, self.clock, ledger, made.payments, made.news, Rules(ledger), wallet_id)
         targets = setting.prepare(name)
         ledger.close()
         gateway.close()

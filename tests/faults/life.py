@@ -17,21 +17,15 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from bot.app import use_cases_of
 from bot.payment_state import State
-from bot.payments.cards import Cards
-from bot.payments.inbox import News
-from bot.payments.recharge import Recharge
-from bot.payments.refunds import MoneyOut
-from bot.payments.requests import Payments
-from bot.payments.top_ups import Charges
 from bot.ports import PaymentGateway
-from bot.reconciliation.run import NotReconciled, Reconciliation
+from bot.reconciliation.run import NotReconciled
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, cards, disputes, inbox, payments
 from bot.tables import stripe_requests as request_rows
-from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
 from ledger.storage.schema import transfers
 
@@ -209,35 +203,11 @@ class Life:
         astray = (order["operation"], self._others[way]) if way else None
         dies = (order["operation"], order["read_dies"])
         gateway = cast(PaymentGateway, Witness(self._ledger, self._real, astray, dies, say))
-        workspaces, served = Workspaces(self._ledger), Served("T1")
-        self._payments = Payments(
-            self._ledger,
-            gateway,
-            served,
-            install=workspaces.install_id(),
-            return_url="https://slack.example/",
+        made = use_cases_of(
+            self._ledger, gateway, Served("T1"), return_url="https://slack.example/", webhook=False
         )
-        self._charges = Charges(self._ledger, self._payments, served)
-        self._recharge = Recharge(self._ledger, self._payments, served)
-        money_out = MoneyOut(self._ledger, gateway, self._payments)
-        self._news = News(
-            self._ledger,
-            gateway,
-            self._payments,
-            money_out,
-            Cards(self._ledger, gateway, self._payments, served),
-            served,
-            webhook=False,
-        )
-        self._reconciliation = Reconciliation(
-            self._ledger,
-            gateway,
-            self._payments,
-            money_out,
-            served,
-            install=workspaces.install_id(),
-            count_reads=self._news.count_reads,
-        )
+        self._payments, self._charges, self._recharge = made.payments, made.charges, made.recharge
+        self._news, self._reconciliation = made.news, made.reconciliation
         self._wallet_id = UUID(order["wallet_id"])
 
     def live(self) -> None:

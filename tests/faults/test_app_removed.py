@@ -78,7 +78,7 @@ def company(tmp_path: Path) -> Iterator[Company]:
         assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
         assert desk.payments.sync_session(page.session_id)
         desk.hear_all(desk.paid()[1])
-        recharge = Recharge(desk.ledger, desk.payments, desk.served)
+        recharge = desk.recharge
         charges = Charges(desk.ledger, desk.payments, desk.served)
         timers = Timers(desk.ledger, desk.served, desk.payments, recharge, desk.news)
         told: list[str] = []

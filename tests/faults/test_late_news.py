@@ -15,7 +15,7 @@ from bot.notices import MoneyParked
 from bot.payment_rows import Payment
 from bot.payment_state import State
 from bot.payments.inbox import News
-from bot.payments.recharge import card_slots
+from bot.payments.saved_cards import card_slots
 from bot.payments.top_ups import Charges
 from bot.stripe.read_budget import add_reads, reads_of_month
 from bot.tables import inbox, payments

@@ -40,7 +40,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def recharge(desk: Desk) -> Recharge:
     """Automatic payments."""
-    return Recharge(desk.ledger, desk.payments, desk.served)
+    return desk.recharge
 
 
 def _connect(desk: Desk, number: str = "4242 4242 4242 4242") -> None:

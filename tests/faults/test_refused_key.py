@@ -9,7 +9,6 @@ from sqlalchemy import select
 from bot.app import use_cases_of
 from bot.notices import KeyAccepted, KeyRefused, RechargeFailed
 from bot.payment_state import State
-from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.ports import Denied, Ok
 from bot.reconciliation.run import NotReconciled
@@ -130,7 +129,7 @@ def test_an_automatic_charge_waits_and_no_card_is_blamed(desk: Desk) -> None:
     _connect(desk)
     rule_on(desk)
     desk.shop.arm(match="POST /v1/payment_intents", times=3, **NOT_THE_KEY)
-    recharge = Recharge(desk.ledger, desk.payments, desk.served)
+    recharge = desk.recharge
 
     for _ in range(3):
         recharge.consider(desk.wallet_id)
@@ -236,7 +235,7 @@ def test_an_automatic_charge_without_the_right_for_it_is_a_matter_for_people(des
     rule_on(desk)
     desk.shop.arm(match="POST /v1/payment_intents", **NOT_THE_RIGHT)
 
-    Recharge(desk.ledger, desk.payments, desk.served).consider(desk.wallet_id)
+    desk.recharge.consider(desk.wallet_id)
 
     assert automatic(desk) is Automatic.PAUSED
     assert desk.view().trouble == "Stripe did not accept the request"

@@ -18,12 +18,11 @@ from sqlalchemy import Table, insert, select, update
 import bot.tables
 import ledger.storage.schema
 from bot import payment_rows
+from bot.app import use_cases_of
 from bot.operator import demo
 from bot.payment_rows import Payment
 from bot.payment_state import News as Event
-from bot.payments.cards import Cards
 from bot.payments.inbox import News
-from bot.payments.refunds import MoneyOut
 from bot.payments.requests import Payments
 from bot.ports import Denied
 from bot.reconciliation.manual_credit import ManualCredit
@@ -33,7 +32,6 @@ from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import note_access
 from bot.tables import NIL_WALLET, cards, differences, inbox
 from bot.wallets.platform_keys import create_key
-from bot.wallets.workspaces import Workspaces
 from ledger import USD, Automatic, Money, PostUsage, RechargeRule, Tx
 from ledger.storage.schema import wallets
 from tests.faults.desk import open_beside
@@ -113,21 +111,11 @@ def _second(folder: Path) -> Iterator[Second]:
             running.clock.skip_to(next_month.replace(day=10))  # weeks before a card of that month expires
             books, gateway = running.bot.ledger, running.bot.use_cases.gateway
             wallet_id = open_beside(books, TEAM)
-            served = Served(TEAM)
-            install = Workspaces(books).install_id()
-            payments = Payments(books, gateway, served, install=install, return_url="https://slack.example/")
-            money_out = MoneyOut(books, gateway, payments)
-            news = News(
-                books,
-                gateway,
-                payments,
-                money_out,
-                Cards(books, gateway, payments, served),
-                served,
-                webhook=True,
+            made = use_cases_of(
+                books, gateway, Served(TEAM), return_url="https://slack.example/", webhook=True
             )
             key = create_key(books, wallet_id, name="beta")
-            second = Second(running, world, wallet_id, payments, news, key)
+            second = Second(running, world, wallet_id, made.payments, made.news, key)
             _give_work(second)
             yield second
     finally:

@@ -71,8 +71,8 @@ class StripeStandIn:
     def __init__(
         self, store: DocumentStore, wire: Wire, live: Live, clock: Clock, settings: SandboxSettings
     ) -> None:
-        self.state = StripeState(store, live, clock, settings.base_url)
-        self.state.webhooks = settings.stripe_webhook_url is not None
+        webhooks = settings.stripe_webhook_url is not None
+        self.state = StripeState(store, live, clock, settings.base_url, webhooks=webhooks)
         self.pages = HostedPages(self.state)
         self.faults = Faults()
         self._wire = wire
@@ -81,7 +81,7 @@ class StripeStandIn:
         self._in_flight: set[str] = set()
         # Threads of its own: the product asks from within requests that hold the server's threads.
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="stripe")
-        self.webhooks = Webhooks(self.state, wire, settings) if self.state.webhooks else None
+        self.webhooks = Webhooks(self.state, wire, settings) if webhooks else None
         self.router = Router(
             "/", route_handlers=[*_api_routes(self), *_page_routes(self), *_control_routes(self)]
         )

@@ -53,14 +53,16 @@ def merged(before: Mapping[str, str], change: object) -> dict[str, str]:
 class StripeState:
     """The account's objects."""
 
-    def __init__(self, store: DocumentStore, live: Live, clock: Clock, base_url: str) -> None:
+    def __init__(
+        self, store: DocumentStore, live: Live, clock: Clock, base_url: str, *, webhooks: bool
+    ) -> None:
         self.store = store
         self._live = live
         self._clock = clock
         self._base_url = base_url
         self.idempotency_key = ""
         """The key of the request being handled, which its events carry."""
-        self.webhooks = False
+        self.webhooks = webhooks
         """Whether events are also queued for a webhook endpoint."""
 
     def now(self) -> int:
