@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from bot.operator.open_for_reading import CommandImpossible, open_for_reading, wallet_named
 from bot.operator.progress import with_progress
+from bot.stripe.keys import credit_key
 from bot.tables import payments, workspaces
 from ledger import (
     BooksBroken,
@@ -120,7 +121,7 @@ def _cards(connection: Connection, wallet_id: UUID) -> Callable[[str, str], str]
             payments.c.wallet_id == wallet_id, payments.c.intent_id != "", payments.c.paid_with != ""
         )
     )
-    by_key = {f"credit:{intent_id}": card for intent_id, card in rows}
+    by_key = {credit_key(intent_id): card for intent_id, card in rows}
     return lambda source, source_id: by_key.get(source_id, "") if source == "stripe" else ""
 
 

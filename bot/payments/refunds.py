@@ -16,6 +16,7 @@ from bot.payment_rows import Payment
 from bot.payments.requests import Payments
 from bot.payments.settlement import AmountsDiffer
 from bot.ports import DisputeSeen, Ok, PaymentGateway, RefundSeen, Rejected, Unknown, WarningSeen
+from bot.stripe.keys import dispute_key, refund_key, refund_reversal_key
 from bot.tables import disputes
 from bot.wallets import rules
 from ledger import CreditKind, Currency, Ledger, PostMoney, Receipt, Refused, Tx, from_minor
@@ -77,9 +78,9 @@ def _book_refund(tx: Tx, payment: Payment, seen: RefundSeen) -> None:
     # A refund that failed before it was heard of is booked both ways all the same: whatever the order of the news,
     # the books end the same, and match the movements at Stripe one by one.
     failed = seen.status in _GIVEN_BACK
-    wanted = [(CreditKind.REFUND, f"refund:{seen.refund_id}")]
+    wanted = [(CreditKind.REFUND, refund_key(seen.refund_id))]
     if failed:
-        wanted.append((CreditKind.REFUND_REVERSAL, f"refund_reversal:{seen.refund_id}"))
+        wanted.append((CreditKind.REFUND_REVERSAL, refund_reversal_key(seen.refund_id)))
     amount = _micros(payment, seen.amount_minor, seen.currency, seen.refund_id)
     fresh = _post(tx, payment, amount, wanted)
     if any(fresh):
@@ -100,7 +101,7 @@ def _book_dispute(tx: Tx, payment: Payment, seen: DisputeSeen) -> None:
         [
             (
                 CreditKind.DISPUTE_REINSTATED if one.incoming else CreditKind.DISPUTE_WITHDRAWN,
-                f"dispute:{one.movement_id}",
+                dispute_key(one.movement_id),
             )
             for one in seen.movements
         ],

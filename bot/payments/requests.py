@@ -33,10 +33,11 @@ from bot.ports import (
     Unknown,
 )
 from bot.served import Served
-from bot.stripe import closing, customers, request_bodies
+from bot.stripe import customers, request_bodies
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import FORGOTTEN, NO_DECLINES, NOT_ACCEPTED
 from bot.stripe.key_health import note_access
+from bot.stripe.keys import credit_key
 from bot.stripe.requests import NotMade, StripeRequest, Unreachable
 from bot.tables import billing, workspaces
 from ledger import Currency, Ledger, Money, Tx, failpoint, to_minor, transfer_by_key
@@ -157,7 +158,7 @@ class Payments:
                 return None
             payment = change(tx, payment, News.TAKEN_BACK, withdrawn_by=by)
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
-            return payment, closing.close(tx, payment)
+            return payment, stripe_requests.close(tx, payment)
 
         found = self._ledger.run(take_back, wallet_id=wallet_id)
         if found is None:
@@ -250,7 +251,7 @@ class Payments:
                 if one.recharge_id == paid.recharge_id:
                     closed = change(tx, one, News.TAKEN_BACK)
                     tx.outbox.add(one.wallet_id, PaymentChanged(payment_id=one.payment_id))
-                    closing.close(tx, closed)  # the sweep makes the request
+                    stripe_requests.close(tx, closed)  # the sweep makes the request
         return paid
 
     def _ours(self, metadata: Mapping[str, str]) -> Payment | None:
@@ -290,7 +291,7 @@ class Payments:
         """Find the payment by which an operator credited an intent that names none of ours."""
         with self._ledger.reading() as connection:
             for wallet_id in connection.execute(select(workspaces.c.wallet_id)).scalars().all():
-                if transfer_by_key(connection, wallet_id, "stripe", f"credit:{intent_id}") is not None:
+                if transfer_by_key(connection, wallet_id, "stripe", credit_key(intent_id)) is not None:
                     if self._served.is_others(connection, wallet_id):
                         raise NotServed(wallet_id)
                     return find(connection, wallet_id, intent_id=intent_id)
@@ -370,7 +371,7 @@ class Payments:
                 follow_failure(tx, lapsed)  # nobody confirmed in time
                 return None
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
-            return closing.close(tx, lapsed)
+            return stripe_requests.close(tx, lapsed)
 
         request = self._ledger.run(lapse, wallet_id=wallet_id)
         if request is not None:
@@ -430,7 +431,7 @@ class Payments:
                 started = change(tx, payment, News.STARTED, intent_id=seen.intent_id)
                 if bar := bar_of(tx.connection, self._served, started):
                     self._refused(tx, started, bar)
-                    return closing.cancel(tx, started)
+                    return stripe_requests.cancel(tx, started)
                 body = request_bodies.confirm(payment)
                 return stripe_requests.intend(
                     tx,
@@ -446,13 +447,13 @@ class Payments:
                     self._settle(tx, payment, seen)
             case "intent" | "confirm", Declined():
                 self._declined(tx, payment, answer.decline_code, answer.advice_code)
-                return closing.cancel(tx, payment)
+                return stripe_requests.cancel(tx, payment)
             case "confirm", NeedsAction():
                 self._needs_person(tx, payment)
-                return closing.cancel(tx, payment)
+                return stripe_requests.cancel(tx, payment)
             case "session" | "link" | "intent" | "confirm", Rejected():
                 self._refused(tx, payment, answer.code)
-                return closing.cancel(tx, payment)
+                return stripe_requests.cancel(tx, payment)
             case _:
                 pass  # unknown: the sweep asks again with the same key; closing calls need nothing more
         return None
@@ -463,7 +464,7 @@ class Payments:
         if offered.payer and offered.state is State.OFFERED:
             tx.outbox.add(payment.wallet_id, RequestSent(payment_id=payment.payment_id))
         # It may have been taken back before it was known to exist.
-        return closing.close(tx, offered) if offered.state is State.WITHDRAWN else None
+        return stripe_requests.close(tx, offered) if offered.state is State.WITHDRAWN else None
 
     def _declined(self, tx: Tx, payment: Payment, decline_code: str, advice_code: str) -> None:
         if payment.state in IN_FLIGHT:

@@ -13,6 +13,7 @@ from bot.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
 from bot.payment_rows import Payment, change
 from bot.payment_state import News, State, after
 from bot.ports import CardSeen, IntentSeen
+from bot.stripe.keys import credit_key
 from bot.tables import cards, payments
 from bot.wallets import rules
 from ledger import CreditKind, Currency, PostMoney, Receipt, Refused, Tx, from_minor
@@ -34,7 +35,7 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
         [
             PostMoney(
                 source="stripe",
-                source_id=f"credit:{seen.intent_id}",
+                source_id=credit_key(seen.intent_id),
                 kind=CreditKind.RECHARGE if payment.purpose == "recharge" else CreditKind.TOP_UP,
                 amount_micros=amount.micros,
                 occurred_at=None,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from bot.stripe.keys import CREDIT, DISPUTE, REFUND, REFUND_REVERSAL, is_dispute, split_key
 from ledger import Currency, Money, from_minor
 
 
@@ -114,10 +115,10 @@ class Digest:
 
 
 _KINDS = {
-    "credit": "payments",
-    "refund": "refunds",
-    "refund_reversal": "refunds returned",
-    "dispute": "disputes",
+    CREDIT: "payments",
+    REFUND: "refunds",
+    REFUND_REVERSAL: "refunds returned",
+    DISPUTE: "disputes",
 }
 
 
@@ -129,7 +130,7 @@ def compare(ours: Mapping[str, Entry], theirs: Mapping[str, Side]) -> Comparison
         if mine is None:
             differing[key] = f"Stripe has {other}, the books have nothing"
         elif other is None:
-            if not key.startswith("dispute:"):  # listed by its dispute, which may be older than the list
+            if not is_dispute(key):  # listed by its dispute, which may be older than the list
                 differing[key] = f"the books have {mine}, Stripe has nothing that moved"
         elif (mine.amount_micros, mine.currency) != (other.amount_micros, other.currency):
             differing[key] = f"the books have {mine}, Stripe has {other}"
@@ -143,7 +144,7 @@ def sums_of(compared: Sequence[Comparison]) -> Sequence[Sum]:
         for key in one.ours.keys() | one.theirs.keys():
             mine, other = one.ours.get(key), one.theirs.get(key)
             currency = mine.currency if mine is not None else other.currency if other is not None else ""
-            sums = found.setdefault((_KINDS.get(key.partition(":")[0], "other"), currency), [0, 0, 0])
+            sums = found.setdefault((_KINDS.get(split_key(key)[0], "other"), currency), [0, 0, 0])
             sums[0] += 1
             sums[1] += mine.amount_micros if mine is not None else 0
             sums[2] += other.amount_micros if other is not None else 0

@@ -13,6 +13,7 @@ from bot.payments.requests import Payments
 from bot.payments.settlement import NotBookable, NotServed, settle
 from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected, Unknown
 from bot.reconciliation.open_differences import OPERATOR, NotCredited, leave, list_again
+from bot.stripe.keys import credit_key
 from bot.tables import NIL_WALLET
 from bot.wallets.named_values import named_value, set_named_value
 from ledger import Currency, KeyReused, Ledger, Money, Tx, from_minor
@@ -47,7 +48,7 @@ class ManualCredit:
             )
         except KeyReused:
             raise NotCredited(f"{intent_id} is in the wallet already. Nothing more was booked.") from None
-        list_again(self._ledger, f"credit:{intent_id}")
+        list_again(self._ledger, credit_key(intent_id))
         return f"{made.amount} of {intent_id} is in the wallet as {made.ref}. The balance is {balance}."
 
     def _look(self, intent_id: str) -> IntentSeen:

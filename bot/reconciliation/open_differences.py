@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 
 from bot.notices import BooksDiffer
 from bot.reconciliation.difference import Difference, Parked
+from bot.stripe.keys import credit_key, refund_key
 from bot.tables import NIL_WALLET, differences, inbox
 from bot.wallets import rules
 from bot.wallets.named_values import LEFT, forget_named_value, names_beginning, set_named_value, subject_of
@@ -107,8 +108,9 @@ def _parked(connection: Connection, what: str) -> dict[str, str]:
 
 
 def _key_of(name: str) -> str:
-    what = {"pi_": "credit", "re_": "refund"}.get(name[:3], "")
-    return f"{what}:{name}" if what else ""
+    if name.startswith("pi_"):
+        return credit_key(name)
+    return refund_key(name) if name.startswith("re_") else ""
 
 
 def _leave(tx: Tx, *, keys: set[str], events: Sequence[str], note: str) -> None:

@@ -34,6 +34,17 @@ from bot.ports import (
 from bot.reconciliation.difference import Comparison, Difference, Digest, Entry, Side, compare, sums_of
 from bot.reconciliation.open_differences import keep_differences, left_keys, open_differences, parked_news
 from bot.served import Served
+from bot.stripe.keys import (
+    CREDIT,
+    REFUND,
+    REFUND_REVERSAL,
+    credit_key,
+    dispute_key,
+    is_dispute,
+    refund_key,
+    refund_reversal_key,
+    split_key,
+)
 from bot.stripe.read_budget import reads_of_month
 from bot.tables import NIL_WALLET, billing, disputes, payments
 from bot.wallets.named_values import named_value, set_named_value
@@ -247,25 +258,23 @@ class Reconciliation:
 
     def look_at_source(self, moved: MovementSeen) -> None:
         """Look at what a movement came from, and let it act. Raises: NotReconciled."""
-        match (_key_of(moved) or "").partition(":")[0]:
-            case "credit":
-                look = partial(self._payments.sync_intent, moved.intent_id)
-            case "refund" | "refund_reversal":
-                look = partial(self._money_out.sync_refund, moved.source_id)
-            case _:
-                look = partial(self._money_out.sync_dispute, moved.source_id)
+        kind, _ = split_key(_key_of(moved) or "")
+        if kind == CREDIT:
+            look = partial(self._payments.sync_intent, moved.intent_id)
+        elif kind in (REFUND, REFUND_REVERSAL):
+            look = partial(self._money_out.sync_refund, moved.source_id)
+        else:
+            look = partial(self._money_out.sync_dispute, moved.source_id)
         self._look(lambda: _asked(look()))
 
     def outside(self, key: str) -> IntentSeen | RefundSeen | None:
         """Look up at Stripe what a key stands for; None where it knows nothing of it. Raises: NotReconciled."""
-        what, _, name = key.partition(":")
-        match what:
-            case "credit":
-                return _known(self._gateway.intent(name))
-            case "refund" | "refund_reversal":
-                return _known(self._gateway.refund(name))
-            case _:
-                return None  # a movement's: listed with its dispute
+        kind, object_id = split_key(key)
+        if kind == CREDIT:
+            return _known(self._gateway.intent(object_id))
+        if kind in (REFUND, REFUND_REVERSAL):
+            return _known(self._gateway.refund(object_id))
+        return None  # a movement's: listed with its dispute
 
 
 class _Round:
@@ -344,12 +353,12 @@ class _Round:
         return self._wallet_of[intent_id]
 
     def _credited(self, intent_id: str) -> UUID | None:
-        return next((one for one in self._wallet_ids if self._house.entry(one, f"credit:{intent_id}")), None)
+        return next((one for one in self._wallet_ids if self._house.entry(one, credit_key(intent_id))), None)
 
     def _named(self, intent: IntentSeen) -> UUID | None:
         """Say whose an intent is: the wallet that it names, or that an operator credited it to; nobody's if left."""
         named = self._house.owner(intent)
-        if named is not None and f"credit:{intent.intent_id}" in self._left:
+        if named is not None and credit_key(intent.intent_id) in self._left:
             return self._credited(intent.intent_id)
         return named if named in self._wallet_ids else self._credited(intent.intent_id) or named
 
@@ -397,7 +406,7 @@ class _Round:
             f"{amount} was paid by a customer of ours without our mark; "
             f"redbar settle {intent.intent_id} decides about it"
         )
-        self._differs(NIL_WALLET, f"credit:{intent.intent_id}", words)
+        self._differs(NIL_WALLET, credit_key(intent.intent_id), words)
 
     def _differs(self, wallet_id: UUID, key: str, words: str) -> None:
         if wallet_id not in self._wallet_ids and wallet_id != NIL_WALLET:
@@ -414,7 +423,7 @@ class _Round:
             for key in (theirs.keys() | before.keys()) - ours.keys():
                 if (entry := self._house.entry(wallet_id, key)) is not None:
                     ours[key] = entry
-                elif key not in theirs and key.startswith("dispute:"):
+                elif key not in theirs and is_dispute(key):
                     self._differs(wallet_id, key, before[key])  # nothing looks a movement up by its id
             for key in ours.keys() - theirs.keys():
                 seen = self._house.outside(key)
@@ -459,29 +468,29 @@ def _keys_of(seen: Seen) -> list[tuple[str, int, str]]:
     """Give the books' keys of what moved, each with its amount in minor units and its currency."""
     match seen:
         case IntentSeen(status="succeeded"):
-            return [(f"credit:{seen.intent_id}", seen.received_minor, seen.currency)]
+            return [(credit_key(seen.intent_id), seen.received_minor, seen.currency)]
         case IntentSeen():
             return []
         case RefundSeen():
-            keys = [(f"refund:{seen.refund_id}", seen.amount_minor, seen.currency)]
+            keys = [(refund_key(seen.refund_id), seen.amount_minor, seen.currency)]
             if seen.status in ("failed", "canceled"):
-                keys.append((f"refund_reversal:{seen.refund_id}", seen.amount_minor, seen.currency))
+                keys.append((refund_reversal_key(seen.refund_id), seen.amount_minor, seen.currency))
             return keys
         case DisputeSeen():
             return [
-                (f"dispute:{one.movement_id}", seen.amount_minor, seen.currency) for one in seen.movements
+                (dispute_key(one.movement_id), seen.amount_minor, seen.currency) for one in seen.movements
             ]
 
 
 def _key_of(moved: MovementSeen) -> str | None:
     match moved.kind, moved.category:
         case ("charge" | "payment", _):
-            return f"credit:{moved.intent_id}"
+            return credit_key(moved.intent_id)
         case ("refund" | "payment_refund", _):
-            return f"refund:{moved.source_id}"
+            return refund_key(moved.source_id)
         case ("refund_failure" | "payment_failure_refund", _):
-            return f"refund_reversal:{moved.source_id}"
+            return refund_reversal_key(moved.source_id)
         case ("adjustment", "dispute" | "dispute_reversal"):
-            return f"dispute:{moved.movement_id}"
+            return dispute_key(moved.movement_id)
         case _:
             return None

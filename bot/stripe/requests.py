@@ -1,9 +1,9 @@
-"""Intend → request → record: the one way money POSTs leave the house.
+"""Intend → send → record: the one way in which POSTs about money reach Stripe.
 
 Every POST to the card side is a row first: its idempotency key and whole body are committed before anything is
 sent, and the answer is committed after. A request whose outcome is unknown is sent again by the sweep, with the same
 key and the same bytes, while Stripe still remembers the key; what is older is looked up instead, and what closes
-something is asked for anew (README, R-04). Nothing here knows what a payment means.
+something is asked for anew (README, R-04). What follows from an answer is decided by whoever sent the request.
 """
 
 import json
@@ -15,6 +15,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
 
+from bot.payment_rows import Payment
+from bot.payment_state import State
 from bot.ports import (
     Body,
     Declined,
@@ -156,6 +158,26 @@ def repeat(tx: Tx, request: StripeRequest) -> StripeRequest:
         payment_id=request.payment_id,
         object_id=request.object_id,
     )
+
+
+def cancel(tx: Tx, payment: Payment) -> StripeRequest | None:
+    """Plan the end of a try's intent: one intent per try, and after a definite failure nothing may ever charge it."""
+    if not payment.intent_id or payment.state is State.PAID:
+        return None
+    return _intend_closing(tx, payment, "cancel_intent", payment.intent_id)
+
+
+def close(tx: Tx, payment: Payment) -> StripeRequest | None:
+    """Plan the end of what people could still pay by."""
+    if payment.link_id:
+        return _intend_closing(tx, payment, "deactivate_link", payment.link_id)
+    if payment.session_id and payment.state is State.WITHDRAWN:
+        return _intend_closing(tx, payment, "expire_session", payment.session_id)
+    return None
+
+
+def _intend_closing(tx: Tx, payment: Payment, operation: str, object_id: str) -> StripeRequest:
+    return intend(tx, payment.wallet_id, operation, {}, payment_id=payment.payment_id, object_id=object_id)
 
 
 def send(gateway: PaymentGateway, request: StripeRequest) -> Answer:

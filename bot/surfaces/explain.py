@@ -17,6 +17,7 @@ from bot.payment_state import State
 from bot.payments.open_checks import LOOK
 from bot.payments.saved_cards import card_words
 from bot.stripe.declines import words_of
+from bot.stripe.keys import credit_key, possible_keys
 from bot.tables import NIL_WALLET, disputes, inbox, payment_messages, payments, stripe_requests
 from ledger import (
     Currency,
@@ -125,8 +126,8 @@ class _Teller:
 
     def _references(self, asked: str) -> Iterator[str]:
         """Give the references of transfers that came from an object of Stripe's."""
-        for key in ("credit:", "refund:", "refund_reversal:", "dispute:"):
-            row = transfer_by_key(self._connection, self._wallet_id, "stripe", f"{key}{asked}")
+        for key in possible_keys(asked):
+            row = transfer_by_key(self._connection, self._wallet_id, "stripe", key)
             if row is not None and row.reference:
                 yield row.reference
 
@@ -217,7 +218,7 @@ class _Teller:
         rows = history(self._connection, self._wallet_id, reference=payment.ref, limit=100)
         if payment.intent_id:
             credit = transfer_by_key(
-                self._connection, self._wallet_id, "stripe", f"credit:{payment.intent_id}"
+                self._connection, self._wallet_id, "stripe", credit_key(payment.intent_id)
             )
             if credit is not None and credit.seq not in {row.seq for row in rows}:
                 rows = [*rows, credit]  # its reference was erased
