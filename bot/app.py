@@ -11,10 +11,14 @@ from bot.delivering.courier import Courier
 from bot.delivering.posted_messages import PostedMessages
 from bot.http.server import Backend, build_http
 from bot.payments.cards import Cards
+from bot.payments.disputes import Disputes
 from bot.payments.inbox import News
 from bot.payments.recharge import Recharge
-from bot.payments.refunds import MoneyOut
+from bot.payments.refunds import Refunds
 from bot.payments.requests import Payments
+from bot.payments.sending import RequestSender
+from bot.payments.sweep import Sweep
+from bot.payments.sync import Sync
 from bot.payments.top_ups import Charges
 from bot.ports import Clock, PaymentGateway
 from bot.reconciliation.manual_credit import ManualCredit
@@ -50,11 +54,15 @@ class UseCases:
     gateway: PaymentGateway
     served: Served
     workspaces: Workspaces
+    sender: RequestSender
     payments: Payments
+    sync: Sync
+    sweep: Sweep
     recharge: Recharge
     charges: Charges
     cards: Cards
-    money_out: MoneyOut
+    refunds: Refunds
+    disputes: Disputes
     news: News
     reconciliation: Reconciliation
     manual_credit: ManualCredit
@@ -118,28 +126,33 @@ def use_cases_of(
     """
     workspaces = Workspaces(ledger)
     install = workspaces.install_id()
+    sender = RequestSender(ledger, gateway, served)
+    sync = Sync(ledger, gateway, served, install=install)
     payments = Payments(
-        ledger, gateway, served, install=install, return_url=return_url or _slack_page(workspaces, served)
+        ledger, gateway, sender, install=install, return_url=return_url or _slack_page(workspaces, served)
     )
-    recharge = Recharge(ledger, payments, served)
-    cards = Cards(ledger, gateway, payments, served)
-    money_out = MoneyOut(ledger, gateway, payments)
-    news = News(ledger, gateway, payments, money_out, cards, served, webhook=webhook)
+    refunds, disputes = Refunds(gateway, sync), Disputes(gateway, sync)
+    cards = Cards(ledger, gateway, sender, served)
+    news = News(ledger, gateway, sync, refunds, disputes, cards, served, webhook=webhook)
     return UseCases(
         ledger=ledger,
         gateway=gateway,
         served=served,
         workspaces=workspaces,
+        sender=sender,
         payments=payments,
-        recharge=recharge,
+        sync=sync,
+        sweep=Sweep(ledger, gateway, served, sender, sync),
+        recharge=Recharge(ledger, payments, served),
         charges=Charges(ledger, payments, served),
         cards=cards,
-        money_out=money_out,
+        refunds=refunds,
+        disputes=disputes,
         news=news,
         reconciliation=Reconciliation(
-            ledger, gateway, payments, money_out, served, install=install, count_reads=news.count_reads
+            ledger, gateway, sync, refunds, disputes, served, install=install, count_reads=news.count_reads
         ),
-        manual_credit=ManualCredit(ledger, gateway, payments),
+        manual_credit=ManualCredit(ledger, gateway, sync),
     )
 
 
@@ -174,7 +187,7 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str =
     presence = Presence(workspaces, me.team_id, plain)
     client = listening_client(access, presence.gone)
     context = _context(cases, client, presence, first_admin=settings.billing_admin)
-    timers = Timers(ledger, served, cases.payments, cases.recharge, cases.news)
+    timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news)
     courier = Courier(ledger, timers.heard, context.senders.deliver, served)
     slack = SlackApp(access, client)
     register(slack.bolt, context)

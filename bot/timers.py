@@ -12,8 +12,9 @@ from bot.delivering.courier import Courier
 from bot.payment_state import State
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
+from bot.payments.outcomes import CONFIRM_LIFETIME
 from bot.payments.recharge import REMIND_HOURS, Recharge
-from bot.payments.requests import CONFIRM_LIFETIME, Payments
+from bot.payments.sweep import Sweep
 from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Job
 from bot.served import Served
@@ -30,12 +31,10 @@ STRIDE_MAX = timedelta(hours=12)
 class Timers:
     """What is due at an instant, by rows."""
 
-    def __init__(
-        self, ledger: Ledger, served: Served, payments_flow: Payments, recharge: Recharge, news: News
-    ) -> None:
+    def __init__(self, ledger: Ledger, served: Served, sweep: Sweep, recharge: Recharge, news: News) -> None:
         self._ledger = ledger
         self._served = served
-        self._payments = payments_flow
+        self._sweep = sweep
         self._recharge = recharge
         self._news = news
 
@@ -61,7 +60,7 @@ class Timers:
 
     def sweep(self, now: datetime) -> None:
         """Finish what a crash or an outage left open."""
-        self._payments.sweep(self._ledger.now())
+        self._sweep.run(self._ledger.now())
 
     def draw_lines(self, now: datetime) -> None:
         """Draw the alert lines anew from the present pace."""

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from bot.notices import CardExpiring, CardGone
-from bot.payments.requests import Payments
+from bot.payments.sending import RequestSender
 from bot.payments.settlement import NotServed
 from bot.ports import CardSeen, Ok, PaymentGateway, Rejected
 from bot.served import Served
@@ -31,11 +31,13 @@ WARN_DAYS = (30, 7, 1)
 class Cards:
     """Follows saved cards."""
 
-    def __init__(self, ledger: Ledger, gateway: PaymentGateway, payments: Payments, served: Served) -> None:
+    def __init__(
+        self, ledger: Ledger, gateway: PaymentGateway, sender: RequestSender, served: Served
+    ) -> None:
         self._ledger = ledger
         self._served = served
         self._gateway = gateway
-        self._payments = payments
+        self._sender = sender
 
     def sync(self, card_id: str) -> bool:
         """Look at a card and keep what changed; False when outside could not be asked. Raises: NotServed."""
@@ -74,7 +76,7 @@ class Cards:
             tx.book.audit(wallet_id, actor, "card_removed", {"card_id": card_id}, {})
             return stripe_requests.intend(tx, wallet_id, "detach", {}, payment_id=None, object_id=card_id)
 
-        self._payments.make(self._ledger.run(save, wallet_id=wallet_id))
+        self._sender.send_all(self._ledger.run(save, wallet_id=wallet_id))
 
     def connected_by(self, wallet_id: UUID, card_id: str) -> str:
         """Say who connected a card that is in use; empty when there is none."""

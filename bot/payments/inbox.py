@@ -17,10 +17,11 @@ from sqlalchemy import Connection, func, insert, select, update
 from bot.notices import MoneyParked
 from bot.payment_state import State
 from bot.payments.cards import Cards
+from bot.payments.disputes import Disputes
 from bot.payments.open_checks import Looked, look_at, what_is_open
-from bot.payments.refunds import MoneyOut
-from bot.payments.requests import Payments
+from bot.payments.refunds import Refunds
 from bot.payments.settlement import NotBookable, NotServed
+from bot.payments.sync import Sync
 from bot.ports import Denied, EventSeen, Ok, PaymentGateway
 from bot.served import Served
 from bot.stripe.key_health import key_refused_at, note_access
@@ -50,8 +51,9 @@ class News:
         self,
         ledger: Ledger,
         gateway: PaymentGateway,
-        payments_flow: Payments,
-        money_out: MoneyOut,
+        sync: Sync,
+        refunds: Refunds,
+        disputes: Disputes,
         cards: Cards,
         served: Served,
         *,
@@ -59,8 +61,9 @@ class News:
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
-        self._payments = payments_flow
-        self._money_out = money_out
+        self._sync = sync
+        self._refunds = refunds
+        self._disputes = disputes
         self._cards = cards
         self._served = served
         self._of_others: set[str] = set()
@@ -128,17 +131,17 @@ class News:
 
     def _handle(self, kind: str, object_id: str, intent_id: str) -> bool:
         if kind.startswith("checkout.session."):
-            return self._payments.sync_session(object_id)
+            return self._sync.session(object_id)
         if kind.startswith("payment_intent."):
-            return self._payments.sync_intent(object_id)
+            return self._sync.intent(object_id)
         if kind.startswith("refund."):
-            return self._money_out.sync_refund(object_id)
+            return self._refunds.sync(object_id)
         if kind.startswith("charge.dispute."):
-            return self._money_out.sync_dispute(object_id)
+            return self._disputes.sync(object_id)
         if kind.startswith("payment_method."):
             return self._cards.sync(object_id)
         if kind.startswith("radar.early_fraud_warning."):
-            return self._money_out.sync_warning(object_id)
+            return self._disputes.sync_warning(object_id)
         return True  # a setup intent's: its page says the same
 
     def poll(self, now: datetime) -> bool:
@@ -199,7 +202,7 @@ class News:
     def _look_at_charge(self, intent_id: str) -> bool:
         """Let what an intent says act; False when outside could not be asked."""
         try:
-            return self._payments.sync_intent(intent_id)
+            return self._sync.intent(intent_id)
         except NotBookable as problem:
             if not self._was_left(intent_id):
                 log.error("charge %s cannot be booked: %s", intent_id, problem)

@@ -20,7 +20,8 @@ from bot.notices import CapReached, ConfirmationDue
 from bot.payment_rows import Payment
 from bot.payment_state import IN_FLIGHT, State
 from bot.payments.operator_stop import charges_are_off
-from bot.payments.requests import CONFIRM_LIFETIME, Payments
+from bot.payments.outcomes import CONFIRM_LIFETIME
+from bot.payments.requests import Payments
 from bot.payments.saved_cards import card_slots
 from bot.served import Served
 from bot.stripe.declines import DECLINES_DAYS, DECLINES_MAX, NO_DECLINES

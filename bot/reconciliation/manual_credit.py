@@ -9,8 +9,8 @@ from uuid import UUID
 
 from bot.notices import ManuallyCredited
 from bot.payment_rows import Payment, plan
-from bot.payments.requests import Payments
 from bot.payments.settlement import NotBookable, NotServed, settle
+from bot.payments.sync import Sync
 from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected, Unknown
 from bot.reconciliation.open_differences import OPERATOR, NotCredited, leave, list_again
 from bot.stripe.keys import credit_key
@@ -22,16 +22,16 @@ from ledger import Currency, KeyReused, Ledger, Money, Tx, from_minor
 class ManualCredit:
     """Settles what a reconciliation can only list."""
 
-    def __init__(self, ledger: Ledger, gateway: PaymentGateway, payments: Payments) -> None:
+    def __init__(self, ledger: Ledger, gateway: PaymentGateway, sync: Sync) -> None:
         self._ledger = ledger
         self._gateway = gateway
-        self._payments = payments
+        self._sync = sync
 
     def credit(self, wallet_id: UUID, intent_id: str, note: str) -> str:
         """Put what a payment at Stripe brought into a wallet; says so in words. Refuses: NotCredited."""
         seen = self._look(intent_id)
         try:
-            known = self._payments.hear_intent(seen)
+            known = self._sync.hear_intent(seen)
         except NotServed as other:
             raise NotCredited(f"{other} Nothing was booked.") from None
         except NotBookable:

@@ -17,9 +17,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bot.payment_state import State
-from bot.payments.refunds import MoneyOut
-from bot.payments.requests import Payments
+from bot.payments.disputes import Disputes
+from bot.payments.refunds import Refunds
 from bot.payments.settlement import NotBookable
+from bot.payments.sync import Sync
 from bot.ports import (
     Denied,
     DisputeSeen,
@@ -89,8 +90,9 @@ class Reconciliation:
         self,
         ledger: Ledger,
         gateway: PaymentGateway,
-        payments_flow: Payments,
-        money_out: MoneyOut,
+        sync: Sync,
+        refunds: Refunds,
+        disputes: Disputes,
         served: Served,
         *,
         install: str,
@@ -98,8 +100,9 @@ class Reconciliation:
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
-        self._payments = payments_flow
-        self._money_out = money_out
+        self._sync = sync
+        self._refunds = refunds
+        self._disputes = disputes
         self._served = served
         self._install = install
         self._count_reads = count_reads
@@ -186,7 +189,7 @@ class Reconciliation:
         for row in rows:
             self._look(partial(self._look_at_payment, row.session_id, row.intent_id, row.link_id))
         for dispute_id in disputed:
-            self._look(partial(self._money_out.sync_dispute, dispute_id))
+            self._look(partial(self._disputes.sync, dispute_id))
 
     def _look(self, look: Callable[[], object]) -> None:
         try:
@@ -196,13 +199,13 @@ class Reconciliation:
 
     def _look_at_payment(self, session_id: str, intent_id: str, link_id: str) -> None:
         if session_id:
-            self._payments.sync_session(session_id)
+            self._sync.session(session_id)
         elif intent_id:
-            self._payments.sync_intent(intent_id)
+            self._sync.intent(intent_id)
         elif link_id:
             made = self._gateway.link_intents(link_id)
             for one in made.seen if isinstance(made, Ok) else ():
-                self._payments.sync_intent(one)
+                self._sync.intent(one)
 
     # --- What a round needs of both sides -------------------------------------------------------------------
 
@@ -250,21 +253,21 @@ class Reconciliation:
         """Let something that the books lack act, as news would have. Refuses; raises: NotBookable, NotReconciled."""
         match seen:
             case IntentSeen():
-                self._payments.hear_intent(seen)
+                self._sync.hear_intent(seen)
             case RefundSeen():
-                _asked(self._money_out.hear_refund(seen))
+                _asked(self._refunds.hear(seen))
             case DisputeSeen():
-                _asked(self._money_out.hear_dispute(seen))
+                _asked(self._disputes.hear(seen))
 
     def look_at_source(self, moved: MovementSeen) -> None:
         """Look at what a movement came from, and let it act. Raises: NotReconciled."""
         kind, _ = split_key(_key_of(moved) or "")
         if kind == CREDIT:
-            look = partial(self._payments.sync_intent, moved.intent_id)
+            look = partial(self._sync.intent, moved.intent_id)
         elif kind in (REFUND, REFUND_REVERSAL):
-            look = partial(self._money_out.sync_refund, moved.source_id)
+            look = partial(self._refunds.sync, moved.source_id)
         else:
-            look = partial(self._money_out.sync_dispute, moved.source_id)
+            look = partial(self._disputes.sync, moved.source_id)
         self._look(lambda: _asked(look()))
 
     def outside(self, key: str) -> IntentSeen | RefundSeen | None:

@@ -84,7 +84,7 @@ def test_a_charge_whose_answer_was_lost_and_found(desk: Desk, told: Told) -> Non
     """Unknown for a minute, then settled by the same key."""
     page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="UADMIN")
     assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
-    desk.payments.sync_session(page.session_id)
+    desk.sync.session(page.session_id)
     charges = Charges(desk.ledger, desk.payments, desk.served)
     wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="UADMIN")
     desk.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
@@ -92,7 +92,7 @@ def test_a_charge_whose_answer_was_lost_and_found(desk: Desk, told: Told) -> Non
         charges.charge(desk.wallet_id, wish, actor="UADMIN")
     assert "It will not be charged twice" in told.of("RB-1002")
     desk.shop.clock.skip(minutes=2)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
 
     story = told.of("RB-1002")
 
@@ -106,7 +106,7 @@ def test_a_declined_charge_says_why(desk: Desk, told: Told) -> None:
     """In plain words, with what Stripe answered beside them."""
     page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="UADMIN")
     assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
-    desk.payments.sync_session(page.session_id)
+    desk.sync.session(page.session_id)
     charges = Charges(desk.ledger, desk.payments, desk.served)
     desk.shop.arm(last4="4242", decline="insufficient_funds")
     wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="UADMIN")

@@ -9,7 +9,6 @@ from stripe.params._payment_intent_create_params import PaymentIntentCreateParam
 from stripe.params.checkout._session_create_params import SessionCreateParams
 
 from bot.app import use_cases_of
-from bot.payments.cards import Cards
 from bot.payments.top_ups import Charges
 from bot.ports import Ok
 from bot.served import Served
@@ -35,10 +34,10 @@ def _play(desk: Desk) -> None:
     with pytest.raises(NotReached):
         desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
     desk.shop.clock.skip(minutes=12)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
     connected = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
     assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(connected.session_id))["ok"]
-    desk.payments.sync_session(connected.session_id)
+    desk.sync.session(connected.session_id)
     page = desk.payments.offer_page(desk.wallet_id, DOLLARS, asked_by="U1", saves_card=True)
     desk.payments.withdraw(desk.wallet_id, page.payment_id, by="U1")
     link = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="please")
@@ -56,12 +55,12 @@ def _play(desk: Desk) -> None:
     asked = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
     desk.news.poll(desk.ledger.now())
     desk.shop.clock.skip(days=8)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
     assert asked.link_id
     desk.news.poll(desk.ledger.now())
     use_cases_of(desk.ledger, desk.gateway, Served(None)).reconciliation.run(desk.ledger.now())
     assert desk.gateway.unreadable() == Ok([])
-    cards = Cards(desk.ledger, desk.gateway, desk.payments, desk.served)
+    cards = desk.cards
     cards.sync(card)
     cards.remove(desk.wallet_id, card, actor="U1")
 

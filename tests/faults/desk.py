@@ -15,10 +15,14 @@ from sqlalchemy import insert, select
 from bot.app import open_ledger, use_cases_of
 from bot.notices import BotNotice
 from bot.payments.cards import Cards
+from bot.payments.disputes import Disputes
 from bot.payments.inbox import News
 from bot.payments.recharge import Recharge
-from bot.payments.refunds import MoneyOut
+from bot.payments.refunds import Refunds
 from bot.payments.requests import Payments
+from bot.payments.sending import RequestSender
+from bot.payments.sweep import Sweep
+from bot.payments.sync import Sync
 from bot.payments.top_ups import Charges
 from bot.ports import EventSeen, Ok
 from bot.reconciliation.run import Reconciliation
@@ -52,9 +56,13 @@ class Desk:
     shop: Shop
     ledger: Ledger
     gateway: StripeGateway
+    sender: RequestSender
     payments: Payments
     news: News
-    money_out: MoneyOut
+    sync: Sync
+    sweep: Sweep
+    refunds: Refunds
+    disputes: Disputes
     cards: Cards
     charges: Charges
     recharge: Recharge
@@ -121,11 +129,11 @@ class Desk:
             case "page":
                 assert event is not None
                 if event.object_id.startswith("cs_"):
-                    self.payments.sync_session(event.object_id)
+                    self.sync.session(event.object_id)
             case "intent":
-                self.payments.sync_intent(intent)
+                self.sync.intent(intent)
             case "sweep":
-                self.payments.sweep(now)
+                self.sweep.run(now)
             case _:
                 raise AssertionError(f"no such way: {way}")
 
@@ -200,9 +208,13 @@ def desk_in(folder: Path, url: str = "") -> Iterator[Desk]:
             shop=shop,
             ledger=ledger,
             gateway=gateway,
+            sender=made.sender,
             payments=made.payments,
             news=made.news,
-            money_out=made.money_out,
+            sync=made.sync,
+            sweep=made.sweep,
+            refunds=made.refunds,
+            disputes=made.disputes,
             cards=made.cards,
             charges=made.charges,
             recharge=made.recharge,

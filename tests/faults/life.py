@@ -207,6 +207,7 @@ class Life:
             self._ledger, gateway, Served("T1"), return_url="https://slack.example/", webhook=False
         )
         self._payments, self._charges, self._recharge = made.payments, made.charges, made.recharge
+        self._sync, self._sweep = made.sync, made.sweep
         self._news, self._reconciliation = made.news, made.reconciliation
         self._wallet_id = UUID(order["wallet_id"])
 
@@ -268,12 +269,12 @@ class Life:
                     wallet_id=wallet_id,
                 )
                 self._clock.skip(minutes=2)
-                flow.sweep(self._ledger.now())
+                self._sweep.run(self._ledger.now())
             case "hear":
                 self._news.poll(self._ledger.now())
                 self._news.handle_waiting(self._ledger.now())
             case "sweep":
-                flow.sweep(self._ledger.now())
+                self._sweep.run(self._ledger.now())
             case "compare":
                 with suppress(NotReconciled):
                     digest = self._reconciliation.run(self._ledger.now())
@@ -328,7 +329,7 @@ class Life:
         now = self._ledger.now()
         self._news.poll(now)
         self._news.handle_waiting(now)
-        self._payments.sweep(now)
+        self._sweep.run(now)
         if self._order["automatic"]:
             self._recharge.consider(self._wallet_id)
 
@@ -353,9 +354,9 @@ class Life:
             ).all()
         for kind, object_id in ids:
             if kind.startswith("checkout.session."):
-                self._payments.sync_session(object_id)
+                self._sync.session(object_id)
             elif kind.startswith("payment_intent."):
-                self._payments.sync_intent(object_id)
+                self._sync.intent(object_id)
         self._clock.skip(minutes=11)
         self._look_around()
         if not self._is_quiet():

@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
+from bot.app import use_cases_of
 from bot.payments.recharge import Recharge
-from bot.payments.requests import Payments
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from ledger import Ledger, PostUsage, RechargeBlock, Tx
@@ -23,15 +23,15 @@ ROUNDS_MAX = 20_000
 """Each takes about a millisecond; nobody asks that often unless something hangs."""
 
 
-def race(ledger: Ledger, stripe: str, install: str, wallet_id: UUID, name: str, rounds: int) -> int:
+def race(ledger: Ledger, stripe: str, wallet_id: UUID, name: str, rounds: int) -> int:
     """Spend what there is and ask for a recharge until a cap says no so many times; gives how many were made.
 
     However slowly one answer comes, the others go on asking, so what the caps admit is reached on any machine.
     """
     gateway = StripeGateway(KEY, stripe)
-    served = Served("T1")
-    payments = Payments(ledger, gateway, served, install=install, return_url="https://slack.example/")
-    recharge = Recharge(ledger, payments, served)
+    recharge = use_cases_of(
+        ledger, gateway, Served("T1"), return_url="https://slack.example/", webhook=False
+    ).recharge
     made, capped = 0, 0
     try:
         for number in range(ROUNDS_MAX):
@@ -64,7 +64,7 @@ def _child(order: dict[str, str], number: int, go: int) -> int:
         os.read(go, 1)
         wallet_id, rounds = UUID(order["wallet_id"]), int(order["rounds"])
         name = f"{order['day']}-{number}"
-        return race(ledger, order["stripe"], order["install"], wallet_id, name, rounds)
+        return race(ledger, order["stripe"], wallet_id, name, rounds)
     finally:
         ledger.close()
 

@@ -76,11 +76,11 @@ def company(tmp_path: Path) -> Iterator[Company]:
     with desk_in(tmp_path) as desk:
         page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
         assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
-        assert desk.payments.sync_session(page.session_id)
+        assert desk.sync.session(page.session_id)
         desk.hear_all(desk.paid()[1])
         recharge = desk.recharge
         charges = Charges(desk.ledger, desk.payments, desk.served)
-        timers = Timers(desk.ledger, desk.served, desk.payments, recharge, desk.news)
+        timers = Timers(desk.ledger, desk.served, desk.sweep, recharge, desk.news)
         told: list[str] = []
 
         def heard(waiting: Waiting) -> None:

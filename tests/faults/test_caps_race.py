@@ -44,7 +44,7 @@ def _wallet(folder: Path, rule: RechargeRule, url: str = "") -> Iterator[Desk]:
     with desk_in(folder, url) as desk:
         page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
         assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
-        assert desk.payments.sync_session(page.session_id)
+        assert desk.sync.session(page.session_id)
         desk.hear_all(desk.paid()[1])
         with desk.ledger.reading() as connection:
             _, policy = desk.ledger.look(connection, desk.wallet_id)
@@ -94,7 +94,6 @@ def test_eight_processes_charge_what_the_caps_admit(
             order = {
                 "database_url": url,
                 "stripe": f"{desk.shop.base_url}/stripe",
-                "install": desk.payments._install,
                 "wallet_id": str(desk.wallet_id),
                 "now": desk.ledger.now().isoformat(),
                 "racers": RACERS,
@@ -121,7 +120,7 @@ def test_eight_threads_charge_what_the_caps_admit(
     """On SQLite, in one process; it starts anew every day, and has forgotten nothing."""
     with _wallet(tmp_path, rule) as desk:
         url = f"sqlite:///{tmp_path / 'redbar.db'}"
-        install, stripe = desk.payments._install, f"{desk.shop.base_url}/stripe"
+        stripe = f"{desk.shop.base_url}/stripe"
         desk.ledger.close()
         for day in range(1, DAYS + 1):
             desk.shop.clock.skip(days=1)
@@ -129,7 +128,7 @@ def test_eight_threads_charge_what_the_caps_admit(
             try:
                 with ThreadPoolExecutor(RACERS) as pool:
                     racing = [
-                        pool.submit(race, ledger, stripe, install, desk.wallet_id, f"{day}-{number}", ROUNDS)
+                        pool.submit(race, ledger, stripe, desk.wallet_id, f"{day}-{number}", ROUNDS)
                         for number in range(RACERS)
                     ]
                     made = [one.result() for one in racing]

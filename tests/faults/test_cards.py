@@ -18,7 +18,7 @@ from tests.sandbox.stripe_place import MASTERCARD, VISA
 def _connect(desk: Desk, number: str = VISA) -> str:
     page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
     assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
-    assert desk.payments.sync_session(page.session_id)
+    assert desk.sync.session(page.session_id)
     return _slots(desk)["main"]
 
 
@@ -89,7 +89,7 @@ def test_without_an_answer_the_removal_goes_on(desk: Desk) -> None:
     assert _slots(desk) == {}
     assert desk.shop.api.payment_methods.retrieve(main).customer is not None
     desk.shop.clock.skip(minutes=2)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
 
     assert desk.shop.api.payment_methods.retrieve(main).customer is None
 

@@ -25,10 +25,10 @@ def test_a_saved_failure_holds_a_wallet_up_for_minutes_not_for_a_day(desk: Desk,
         with pytest.raises(NotReached):
             _connect(desk)
         desk.shop.clock.skip(minutes=2)
-        desk.payments.sweep(desk.ledger.now())
+        desk.sweep.run(desk.ledger.now())
     desk.shop.clock.skip(minutes=10)
 
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
 
     assert _connect(desk) is State.OFFERED
     page = desk.payments.offer_page(desk.wallet_id, DOLLARS, asked_by="U1", saves_card=True)
@@ -44,11 +44,11 @@ def test_without_a_list_it_waits(desk: Desk) -> None:
     desk.shop.clock.skip(minutes=12)
     desk.shop.arm(match="GET /v1/customers", mode="status", status=503)
 
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
     with pytest.raises(NotReached):
         _connect(desk)
     desk.shop.clock.skip(minutes=2)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
 
     assert _connect(desk) is State.OFFERED
     assert len(_customers(desk)) == 1
@@ -62,7 +62,7 @@ def test_another_wallets_customer_is_not_taken(desk: Desk) -> None:
     stranger = desk.shop.api.customers.create({"name": "Orders", "metadata": {"redbar_wallet": "another"}})
     desk.shop.clock.skip(minutes=12)
 
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
 
     assert _connect(desk) is State.OFFERED
     assert len(_customers(desk)) == 2

@@ -43,7 +43,7 @@ class Bot:
 
     def __init__(self, desk: Desk, *, webhook: bool) -> None:
         self.desk = desk
-        args = (desk.ledger, desk.gateway, desk.payments, desk.money_out, desk.cards, desk.served)
+        args = (desk.ledger, desk.gateway, desk.sync, desk.refunds, desk.disputes, desk.cards, desk.served)
         self.news = News(*args, webhook=webhook)
 
     def tick(self) -> bool:
@@ -51,7 +51,7 @@ class Bot:
         now = self.desk.ledger.now()
         asked = self.news.poll(now)
         self.news.handle_waiting(now)
-        self.desk.payments.sweep(now)
+        self.desk.sweep.run(now)
         return asked
 
     def run(self, length: timedelta, step: timedelta = STEP) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from bot.app import use_cases_of
 from bot.notices import ManuallyCredited, MoneyParked, RefundBooked
-from bot.payments.requests import Payments
+from bot.payments.sync import Sync
 from bot.reconciliation.manual_credit import ManualCredit, leave_be
 from bot.reconciliation.open_differences import NotCredited, parked_news
 from bot.reconciliation.run import Reconciliation
@@ -159,7 +159,7 @@ def test_no_two_wallets_are_credited(desk: Desk, hand: ManualCredit, monkeypatch
     second = open_beside(desk.ledger, "T2")
     intent = _unmarked(desk)
     hand.credit(desk.wallet_id, intent, WHY)
-    monkeypatch.setattr(Payments, "hear_intent", lambda self, seen: None)
+    monkeypatch.setattr(Sync, "hear_intent", lambda self, seen: None)
 
     with pytest.raises(NotCredited, match="was credited to wallet"):
         hand.credit(second, intent, WHY)

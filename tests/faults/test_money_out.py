@@ -52,7 +52,7 @@ def test_a_refund_before_the_credit_waits_for_nothing(desk: Desk) -> None:
     desk.paid()
     made = desk.claw_back("refund", charge=_charge(desk))
 
-    assert desk.money_out.sync_refund(made["id"])
+    assert desk.refunds.sync(made["id"])
 
     assert _kinds(desk) == [("top_up", 20), ("refund", -20)]
 

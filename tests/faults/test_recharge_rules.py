@@ -46,7 +46,7 @@ def recharge(desk: Desk) -> Recharge:
 def _connect(desk: Desk, number: str = "4242 4242 4242 4242") -> None:
     page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
     assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
-    assert desk.payments.sync_session(page.session_id)
+    assert desk.sync.session(page.session_id)
 
 
 def _rule(desk: Desk, rule: RechargeRule) -> None:
@@ -118,7 +118,7 @@ def test_money_that_people_have_on_the_way_counts(desk: Desk, recharge: Recharge
     assert recharge.consider(desk.wallet_id) is not None
 
     desk.shop.clock.skip(minutes=2)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
     assert desk.view().balance_micros == 200 * MICROS
     assert sorted(_charged(desk)) == [20, 160]
 
@@ -135,7 +135,7 @@ def test_a_retry_that_succeeds_takes_the_rescue_back(desk: Desk, recharge: Recha
 
     assert recharge.consider(desk.wallet_id) is not None
     desk.shop.clock.skip(minutes=2)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
 
     again = desk.payments.look(desk.wallet_id, rescue.payment_id)
     assert again is not None
@@ -176,7 +176,7 @@ def test_what_was_begun_when_the_operator_stopped_charges_is_taken_back(
     assert switch_charges(desk.ledger, desk.wallet_id, off=True, actor="operator")
     for _ in range(5):
         desk.shop.clock.skip(minutes=20)
-        desk.payments.sweep(desk.ledger.now())
+        desk.sweep.run(desk.ledger.now())
         recharge.consider(desk.wallet_id)
 
     assert _charged(desk) == ([180] if charged else [])
@@ -222,14 +222,14 @@ def test_two_replicas_that_have_one_answer_go_on_once(desk: Desk) -> None:
 
     following = [
         desk.ledger.run(
-            partial(desk.payments._follow, request=request, answer=one),
+            partial(desk.sender.follow, request=request, answer=one),
             wallet_id=desk.wallet_id,
         )
         for one in answers
     ]
 
     assert [one is not None for one in following] == [True, False]
-    desk.payments._drive(following[0])
+    desk.sender.send_all(following[0])
     assert _charged(desk) == [20]
 
 
@@ -253,7 +253,7 @@ def test_after_a_long_sleep_there_is_one_recharge_at_most(desk: Desk, recharge: 
     for _ in range(20):
         desk.news.poll(desk.ledger.now())
         desk.news.handle_waiting(desk.ledger.now())
-        desk.payments.sweep(desk.ledger.now())
+        desk.sweep.run(desk.ledger.now())
         recharge.consider(desk.wallet_id)
         desk.shop.clock.skip(minutes=1)
 
@@ -265,7 +265,14 @@ def test_after_a_long_sleep_there_is_one_recharge_at_most(desk: Desk, recharge: 
 def test_a_press_is_followed_by_looks(desk: Desk) -> None:
     """An old request is looked at every ten minutes; after somebody pressed Pay, three times a minute."""
     news = News(
-        desk.ledger, desk.gateway, desk.payments, desk.money_out, desk.cards, desk.served, webhook=False
+        desk.ledger,
+        desk.gateway,
+        desk.sync,
+        desk.refunds,
+        desk.disputes,
+        desk.cards,
+        desk.served,
+        webhook=False,
     )
     desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
     desk.shop.clock.skip(hours=5)
@@ -290,7 +297,7 @@ def test_an_outage_of_a_day_wears_no_card_out(desk: Desk, recharge: Recharge) ->
         failed = recharge.consider(desk.wallet_id)
         assert failed is not None
         desk.shop.clock.skip(hours=21)
-        desk.payments.sweep(desk.ledger.now())
+        desk.sweep.run(desk.ledger.now())
         desk.shop.clock.skip(hours=26)
         _rule(desk, RULE)
 
@@ -309,7 +316,7 @@ def test_a_charge_that_had_no_answer_in_time_is_tried_again_on_the_same_card(
     desk.shop.arm(match="POST /v1/payment_intents", mode="status", status=503)
     recharge.consider(desk.wallet_id)
     desk.shop.clock.skip(hours=21)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
     assert desk.view().trouble == "Stripe gave no answer in time"
     assert recharge.consider(desk.wallet_id) is None
 

@@ -44,7 +44,7 @@ REFUSALS = pytest.mark.parametrize("refusal", [NOT_THE_KEY, NOT_THE_RIGHT], ids=
 def _connect(desk: Desk) -> str:
     page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
     assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
-    assert desk.payments.sync_session(page.session_id)
+    assert desk.sync.session(page.session_id)
     with desk.ledger.reading() as connection:
         return card_facts(connection, desk.wallet_id)["main"].card_id
 
@@ -52,7 +52,7 @@ def _connect(desk: Desk) -> str:
 def _later(desk: Desk) -> None:
     desk.shop.clock.skip(minutes=5)
     desk.news.handle_waiting(desk.ledger.now())
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
 
 
 def _refused_at(desk: Desk) -> datetime | None:
@@ -251,7 +251,7 @@ def test_a_call_that_may_have_been_sent_is_not_given_up_for_a_missing_right(desk
 
     for state in (State.ASKED, State.OFFERED):
         desk.shop.clock.skip(minutes=2)
-        desk.payments.sweep(desk.ledger.now())
+        desk.sweep.run(desk.ledger.now())
         with desk.ledger.reading() as connection:
             assert connection.execute(select(payments.c.state)).scalar_one() == state.value
 
@@ -288,7 +288,7 @@ def test_what_a_call_met_is_written_down(desk: Desk) -> None:
         row = connection.execute(select(request_rows)).one()
     assert (row.state, row.answer) == ("unknown", "key not accepted")
     desk.shop.clock.skip(minutes=2)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
     with desk.ledger.reading() as connection:
         assert connection.execute(select(payments.c.state)).scalar_one() == State.OFFERED.value
 
@@ -329,7 +329,7 @@ def test_a_right_that_is_missing_leaves_nothing_open(desk: Desk) -> None:
     assert desk.shop.api.payment_links.retrieve(asked.link_id).active
 
     desk.shop.clock.skip(minutes=2)
-    desk.payments.sweep(desk.ledger.now())
+    desk.sweep.run(desk.ledger.now())
 
     assert not desk.shop.api.payment_links.retrieve(asked.link_id).active
 

@@ -24,6 +24,7 @@ from bot.payment_rows import Payment
 from bot.payment_state import News as Event
 from bot.payments.inbox import News
 from bot.payments.requests import Payments
+from bot.payments.sync import Sync
 from bot.ports import Denied
 from bot.reconciliation.manual_credit import ManualCredit
 from bot.reconciliation.open_differences import NotCredited
@@ -59,6 +60,7 @@ class Second:
     world: World
     wallet_id: UUID
     payments: Payments
+    sync: Sync
     news: News
     key: str
 
@@ -115,7 +117,7 @@ def _second(folder: Path) -> Iterator[Second]:
                 books, gateway, Served(TEAM), return_url="https://slack.example/", webhook=True
             )
             key = create_key(books, wallet_id, name="beta")
-            second = Second(running, world, wallet_id, made.payments, made.news, key)
+            second = Second(running, world, wallet_id, made.payments, made.sync, made.news, key)
             _give_work(second)
             yield second
     finally:
@@ -133,13 +135,13 @@ def _give_work(second: Second) -> None:
     wallet_id, flow = second.wallet_id, second.payments
     page = flow.connect(wallet_id, USD, asked_by="U0")
     second.pay(page)
-    assert flow.sync_session(page.session_id)
+    assert second.sync.session(page.session_id)
     first = flow.ask(wallet_id, TWENTY, asked_by="U0", payer="U9", note="")
     second.pay(first)
     assert second.news.poll(second.running.clock.now()) is not None
     books = second.running.bot.ledger
     for intent in second.unheard():
-        assert flow.sync_intent(intent["intent_id"])
+        assert second.sync.intent(intent["intent_id"])
     opened = second.world.client.post(
         "/v1/authorizations",
         json={"id": "work", "kind": "outbound_call", "estimate": "1.00"},
@@ -240,13 +242,9 @@ def test_the_operator_cannot_credit_its_payment_to_the_first_workspace(second: S
     bot = second.running.bot
     unheard = second.unheard()[0]["intent_id"]
     with pytest.raises(NotCredited, match=r"belongs to wallet .* of another workspace"):
-        ManualCredit(bot.ledger, bot.use_cases.gateway, bot.use_cases.payments).credit(
-            bot.wallet_id, unheard, "whose?"
-        )
+        ManualCredit(bot.ledger, bot.gateway, bot.use_cases.sync).credit(bot.wallet_id, unheard, "whose?")
     with pytest.raises(NotCredited, match="another workspace"):
-        ManualCredit(bot.ledger, bot.use_cases.gateway, second.payments).credit(
-            second.wallet_id, _ours(second), "whose?"
-        )
+        ManualCredit(bot.ledger, bot.gateway, second.sync).credit(second.wallet_id, _ours(second), "whose?")
 
 
 def _ours(second: Second) -> str:
