@@ -17,7 +17,7 @@ FIRST_REF = 1000
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One wish of ours to be paid, or (without an amount) to be trusted with a card."""
+    """One payment that is asked for, or (without an amount) a card that is asked for."""
 
     wallet_id: UUID
     payment_id: UUID

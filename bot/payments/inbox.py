@@ -2,7 +2,7 @@
 
 An event is only a hint. It is kept by its id, so that it is taken in once; it is marked handled in the commit after
 its effect, and the effect is safe to repeat, so a crash in between only repeats it. What a look at an open request
-finds (`flows/looks.py`) is a hint of the same kind.
+finds (`open_checks.py`) is a hint of the same kind.
 """
 
 import logging
@@ -77,7 +77,7 @@ class News:
 
     def handle_waiting(self, now: datetime) -> int:
         """Handle what waits in the inbox, oldest first; one bad piece holds up no other."""
-        # Two hands on one piece would do no harm, only twice the reads.
+        # Two threads on one piece would do no harm, only twice the reads.
         with self._handling:
             return self._handle_waiting(now)
 

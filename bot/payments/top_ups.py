@@ -1,4 +1,4 @@
-"""Charging the saved card by a person's hand: one-time intents, the daily limit, and what became of it.
+"""Charging the saved card by a person: one-time actions, the daily limit, and what became of it.
 
 A money button carries an opaque id and nothing else; what it stands for is a row of ours, consumed once, by
 somebody entitled at that moment (I18).
@@ -26,7 +26,7 @@ from bot.tables import one_time_actions, payments
 from bot.wallets.rules import NoCard
 from ledger import Currency, Ledger, Money, Refused, Tx, new_id, to_minor
 
-INTENT_LIFETIME = timedelta(hours=24)
+ACTION_LIFETIME = timedelta(hours=24)
 TOP_UP_MIN_MAJOR = 10
 TOP_UP_MAX_MAJOR = 10_000
 PEOPLE_DAY_MAX_MAJOR = 1_000
@@ -56,8 +56,8 @@ class OverDailyLimit(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What an intent stands for."""
+class PendingCharge:
+    """What a one-time action stands for: a charge that nobody has confirmed yet."""
 
     amount: Money
     card_id: str
@@ -73,7 +73,7 @@ def check_amount(amount: Money) -> None:
 
 
 class Charges:
-    """Lets people charge the saved card, once per confirmed wish."""
+    """Lets people charge the saved card, once per confirmed pending."""
 
     def __init__(self, ledger: Ledger, payments_flow: Payments, served: Served) -> None:
         self._ledger = ledger
@@ -81,7 +81,7 @@ class Charges:
         self._served = served
 
     def prepare(self, wallet_id: UUID, amount: Money, *, actor: str) -> tuple[str, str]:
-        """Keep a wish to charge the main card; gives its id and the card's. Refuses: NoCard, AmountNotTaken."""
+        """Keep a pending charge of the main card; gives its id and the card's. Refuses: NoCard, AmountNotTaken."""
         check_amount(amount)
 
         def save(tx: Tx) -> tuple[str, str]:
@@ -89,9 +89,9 @@ class Charges:
             if "main" not in slots:
                 raise NoCard
             self._check_daily(tx, wallet_id, amount)
-            intent_id = new_id()
-            _insert_intent(tx, wallet_id, intent_id, amount, slots["main"], actor)
-            return str(intent_id), slots["main"]
+            one_time_action_id = new_id()
+            _insert_action(tx, wallet_id, one_time_action_id, amount, slots["main"], actor)
+            return str(one_time_action_id), slots["main"]
 
         return self._ledger.run(save, wallet_id=wallet_id)
 
@@ -100,42 +100,46 @@ class Charges:
 
         Whoever presses first consumes it; rights, limits and the card are checked then.
         """
-        intent_id = uuid5(episode_id, f"charge:{amount.micros}:{card_id}")
+        one_time_action_id = uuid5(episode_id, f"charge:{amount.micros}:{card_id}")
 
         def save(tx: Tx) -> None:
             known = tx.connection.execute(
                 select(one_time_actions.c.intent_id).where(
-                    one_time_actions.c.wallet_id == wallet_id, one_time_actions.c.intent_id == intent_id
+                    one_time_actions.c.wallet_id == wallet_id,
+                    one_time_actions.c.intent_id == one_time_action_id,
                 )
             ).scalar_one_or_none()
             if known is None:
-                _insert_intent(tx, wallet_id, intent_id, amount, card_id, "")
+                _insert_action(tx, wallet_id, one_time_action_id, amount, card_id, "")
 
         self._ledger.run(save, wallet_id=wallet_id)
-        return str(intent_id)
+        return str(one_time_action_id)
 
-    def peek(self, wallet_id: UUID, intent_id: str) -> Charge:
-        """Say what an intent stands for without consuming it. Refuses: AlreadyUsed."""
-        return self._ledger.run(lambda tx: _wish(tx, wallet_id, intent_id), wallet_id=wallet_id)
+    def peek(self, wallet_id: UUID, one_time_action_id: str) -> PendingCharge:
+        """Say what a one-time action stands for without consuming it. Refuses: AlreadyUsed."""
+        return self._ledger.run(lambda tx: _pending(tx, wallet_id, one_time_action_id), wallet_id=wallet_id)
 
-    def charge(self, wallet_id: UUID, intent_id: str, *, actor: str) -> Payment:
-        """Consume an intent and charge the card. Refuses: AppRemoved, AlreadyUsed, NoCard, OverDailyLimit."""
+    def charge(self, wallet_id: UUID, one_time_action_id: str, *, actor: str) -> Payment:
+        """Consume a one-time action and charge the card. Refuses: AppRemoved, AlreadyUsed, NoCard, OverDailyLimit."""
         request = self._ledger.run(
-            lambda tx: self._consume(tx, wallet_id, intent_id, actor), wallet_id=wallet_id
+            lambda tx: self._consume(tx, wallet_id, one_time_action_id, actor), wallet_id=wallet_id
         )
         return self._payments.carry_out(request)
 
-    def _consume(self, tx: Tx, wallet_id: UUID, intent_id: str, actor: str) -> StripeRequest:
+    def _consume(self, tx: Tx, wallet_id: UUID, one_time_action_id: str, actor: str) -> StripeRequest:
         self._served.require_living(tx.connection, wallet_id)
-        wish = _wish(tx, wallet_id, intent_id)
-        self._check_daily(tx, wallet_id, wish.amount)
+        pending = _pending(tx, wallet_id, one_time_action_id)
+        self._check_daily(tx, wallet_id, pending.amount)
         slots = card_slots(tx.connection, wallet_id)
-        if wish.card_id not in slots.values():
+        if pending.card_id not in slots.values():
             raise NoCard
         # From here on nothing may refuse.
         tx.connection.execute(
             update(one_time_actions)
-            .where(one_time_actions.c.wallet_id == wallet_id, one_time_actions.c.intent_id == UUID(intent_id))
+            .where(
+                one_time_actions.c.wallet_id == wallet_id,
+                one_time_actions.c.intent_id == UUID(one_time_action_id),
+            )
             .values(consumed_at=tx.now)
         )
         payment = payment_rows.plan(
@@ -143,13 +147,13 @@ class Charges:
             wallet_id,
             purpose="top_up",
             way="saved_card",
-            currency=wish.amount.currency,
-            amount=wish.amount,
+            currency=pending.amount.currency,
+            amount=pending.amount,
             asked_by=actor,
-            card_id=wish.card_id,
+            card_id=pending.card_id,
         )
         tx.book.audit(
-            wallet_id, actor, "charge", {}, {"ref": payment.ref, "amount_micros": wish.amount.micros}
+            wallet_id, actor, "charge", {}, {"ref": payment.ref, "amount_micros": pending.amount.micros}
         )
         return self._payments.charge(tx, payment)
 
@@ -202,16 +206,17 @@ class Charges:
         )
 
 
-def _wish(tx: Tx, wallet_id: UUID, intent_id: str) -> Charge:
+def _pending(tx: Tx, wallet_id: UUID, one_time_action_id: str) -> PendingCharge:
     row = tx.connection.execute(
         select(one_time_actions).where(
-            one_time_actions.c.wallet_id == wallet_id, one_time_actions.c.intent_id == _uuid(intent_id)
+            one_time_actions.c.wallet_id == wallet_id,
+            one_time_actions.c.intent_id == _uuid(one_time_action_id),
         )
     ).one_or_none()
     if row is None or row.purpose != "charge" or row.consumed_at is not None or row.expires_at <= tx.now:
         raise AlreadyUsed
     body = json.loads(row.body)
-    return Charge(Money(body["amount_micros"], Currency.of(body["currency"])), body["card_id"])
+    return PendingCharge(Money(body["amount_micros"], Currency.of(body["currency"])), body["card_id"])
 
 
 def _uuid(text: str) -> UUID:
@@ -221,16 +226,18 @@ def _uuid(text: str) -> UUID:
         raise AlreadyUsed from None
 
 
-def _insert_intent(tx: Tx, wallet_id: UUID, intent_id: UUID, amount: Money, card_id: str, actor: str) -> None:
+def _insert_action(
+    tx: Tx, wallet_id: UUID, one_time_action_id: UUID, amount: Money, card_id: str, actor: str
+) -> None:
     body = {"amount_micros": amount.micros, "currency": amount.currency.code, "card_id": card_id}
     tx.connection.execute(
         insert(one_time_actions).values(
             wallet_id=wallet_id,
-            intent_id=intent_id,
+            intent_id=one_time_action_id,
             purpose="charge",
             body=json.dumps(body),
             actor=actor,
             created_at=tx.now,
-            expires_at=tx.now + INTENT_LIFETIME,
+            expires_at=tx.now + ACTION_LIFETIME,
         )
     )
