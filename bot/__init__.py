@@ -1,1 +1,1 @@
-"""Everything that talks: Slack, Stripe, HTTP, the scheduler, and the flows between a wish and a fact."""
+"""Everything that talks: Slack, Stripe, HTTP, the scheduler, and the use cases between them."""

@@ -1,6 +1,6 @@
 """What may become of a payment. Pure: a total table, walked by a test, and the few lines that obey it.
 
-Theory. A payment is one wish of ours to be paid (or, for a card connection, to be trusted with a card). It lives
+Theory. A payment is one request of ours to be paid (or, for a card connection, to be trusted with a card). It lives
 by news: whatever brings the news (the answer to our own call, a webhook, a poll, a sweep), the same table says what
 follows, so news may come twice, late and in any order. Money is never argued with: whatever we believed before, a
 success is a success. Only refunds and disputes undo one, and they are transfers of their own.

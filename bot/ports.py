@@ -57,7 +57,7 @@ class HeldCard:
 
 @dataclass(frozen=True, slots=True)
 class IntentSeen:
-    """A PaymentIntent: one wish of ours to move money, as it stands outside. Amounts in minor units."""
+    """A PaymentIntent: one request of ours to move money, as Stripe shows it. Amounts in minor units."""
 
     intent_id: str
     status: str

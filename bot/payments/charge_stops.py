@@ -7,27 +7,27 @@ from sqlalchemy import Connection
 from bot.payment_rows import Payment, find
 from bot.payments.operator_stop import charges_are_off
 from bot.served import Served
-from bot.stripe.requests import APP_REMOVED, CHARGING, HELD_BACK, StripeRequest
+from bot.stripe.requests import APP_REMOVED, CHARGING, STOPPED_BY_OPERATOR, StripeRequest
 
-BARRED_BY: Mapping[str, str] = {HELD_BACK: "operator", APP_REMOVED: "redbar"}
+STOPPED_BY: Mapping[str, str] = {STOPPED_BY_OPERATOR: "operator", APP_REMOVED: "redbar"}
 """Who takes such a payment back, by why."""
 
 
-def bar_of(connection: Connection, served: Served, payment: Payment) -> str:
+def stop_of(connection: Connection, served: Served, payment: Payment) -> str:
     """Say why a payment's card may not be charged; empty where it may.
 
-    A dead workspace bars every charge, the operator's switch only automatic ones.
+    A dead workspace stops every charge, the operator's switch only automatic ones.
     """
     if not served.lives(connection, payment.wallet_id):
         return APP_REMOVED
     if payment.purpose == "recharge" and charges_are_off(connection, payment.wallet_id):
-        return HELD_BACK
+        return STOPPED_BY_OPERATOR
     return ""
 
 
-def bar_of_call(connection: Connection, served: Served, request: StripeRequest) -> str:
+def stop_of_request(connection: Connection, served: Served, request: StripeRequest) -> str:
     """Say why a request may not be sent again; empty where it may, or charges nothing."""
     if request.operation not in CHARGING or request.payment_id is None:
         return ""
     payment = find(connection, request.wallet_id, payment_id=request.payment_id)
-    return bar_of(connection, served, payment) if payment is not None else ""
+    return stop_of(connection, served, payment) if payment is not None else ""

@@ -10,7 +10,7 @@ from bot.notices import PaymentChanged, RequestSent
 from bot.payment_rows import Payment, change
 from bot.payment_state import IN_FLIGHT, News, State
 from bot.payments import settlement
-from bot.payments.charge_stops import BARRED_BY
+from bot.payments.charge_stops import STOPPED_BY
 from bot.payments.recharge_failure import follow_failure
 from bot.ports import IntentSeen, LinkSeen, SessionSeen
 from bot.stripe import requests as stripe_requests
@@ -60,8 +60,8 @@ def needs_person(tx: Tx, payment: Payment) -> None:
 
 def refused(tx: Tx, payment: Payment, code: str) -> None:
     """Record that a request was not accepted, or a charge stopped."""
-    if code in BARRED_BY:
-        change(tx, payment, News.TAKEN_BACK, withdrawn_by=BARRED_BY[code])
+    if code in STOPPED_BY:
+        change(tx, payment, News.TAKEN_BACK, withdrawn_by=STOPPED_BY[code])
         return
     # What Stripe called it is written down with the request; people are told whether it says anything of the card.
     why = code if code in NO_DECLINES else NOT_ACCEPTED

@@ -10,7 +10,7 @@ from uuid import UUID
 from bot.payment_rows import change, find
 from bot.payment_state import News
 from bot.payments import outcomes
-from bot.payments.charge_stops import bar_of
+from bot.payments.charge_stops import stop_of
 from bot.ports import Declined, IntentSeen, LinkSeen, NeedsAction, Ok, PaymentGateway, Rejected, SessionSeen
 from bot.served import Served
 from bot.stripe import customers, request_bodies
@@ -74,8 +74,8 @@ class RequestSender:
             case "intent", Ok(seen):
                 assert isinstance(seen, IntentSeen)
                 started = change(tx, payment, News.STARTED, intent_id=seen.intent_id)
-                if bar := bar_of(tx.connection, self._served, started):
-                    outcomes.refused(tx, started, bar)
+                if stop := stop_of(tx.connection, self._served, started):
+                    outcomes.refused(tx, started, stop)
                     return stripe_requests.cancel(tx, started)
                 body = request_bodies.confirm(payment)
                 return stripe_requests.intend(

@@ -11,7 +11,7 @@ from bot import payment_rows
 from bot.notices import PaymentChanged
 from bot.payment_rows import change, find, fresh
 from bot.payment_state import News, State
-from bot.payments.charge_stops import bar_of_call
+from bot.payments.charge_stops import stop_of_request
 from bot.payments.recharge_failure import follow_failure
 from bot.payments.sending import RequestSender
 from bot.payments.sync import Sync
@@ -55,11 +55,11 @@ class Sweep:
         """Go on with a request that has no answer; False when it waits until the app is installed again."""
         with self._ledger.reading() as connection:
             lives = self._served.lives(connection, request.wallet_id)
-            bar = bar_of_call(connection, self._served, request)
+            stop = stop_of_request(connection, self._served, request)
         if forgotten:
             self._look_up(request, FORGOTTEN)
-        elif bar:
-            self._look_up(request, bar)
+        elif stop:
+            self._look_up(request, stop)
         elif lives or request.operation in stripe_requests.CLOSING:
             self._sender.send_all(request)
         else:

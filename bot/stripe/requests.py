@@ -47,7 +47,7 @@ CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "deta
 DENIED, NO_RIGHT = "key not accepted", "the key may not do this"
 """What is written down of a request that Stripe did not accept because of our key."""
 _NO_KEY = "Nothing was charged: Stripe doesn't accept Redbar's key. Whoever runs Redbar has to look at it."
-HELD_BACK = "held_back"
+STOPPED_BY_OPERATOR = "held_back"
 """Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
 APP_REMOVED = "app_removed"
 """Why a charge that was begun is not made: the app was removed from the workspace meanwhile."""
@@ -259,7 +259,7 @@ def as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Reje
         return Ok(seen)
     if seen.decline_code:
         return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
-    return Rejected(code=why if why in (HELD_BACK, APP_REMOVED) else NEVER_CONFIRMED, message="")
+    return Rejected(code=why if why in (STOPPED_BY_OPERATOR, APP_REMOVED) else NEVER_CONFIRMED, message="")
 
 
 def unfinished(
