@@ -144,7 +144,7 @@ def intend(
             answer="",
         )
     )
-    failpoint(f"call.{operation}.planned")
+    failpoint(f"stripe_request.{operation}.planned")
     return request
 
 
@@ -182,9 +182,9 @@ def _intend_closing(tx: Tx, payment: Payment, operation: str, object_id: str) ->
 
 def send(gateway: PaymentGateway, request: StripeRequest) -> Answer:
     """Make the POST. Outside any transaction."""
-    failpoint(f"call.{request.operation}.before_send")
+    failpoint(f"stripe_request.{request.operation}.before_send")
     answer = _send(gateway, request)
-    failpoint(f"call.{request.operation}.after_send")
+    failpoint(f"stripe_request.{request.operation}.after_send")
     if (
         isinstance(answer, Denied)
         and not answer.whole
@@ -249,7 +249,7 @@ def record(tx: Tx, request: StripeRequest, answer: Answer) -> bool:
         )
         .values(state=state, answer=words, tried_at=tx.now, tries=stripe_requests.c.tries + 1)
     )
-    failpoint(f"call.{request.operation}.recorded")
+    failpoint(f"stripe_request.{request.operation}.recorded")
     return bool(changed.rowcount)
 
 

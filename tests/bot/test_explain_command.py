@@ -13,13 +13,13 @@ from bot.__main__ import main
 from bot.payments.top_ups import Charges
 from bot.stripe.requests import Unreachable
 from ledger import CaptureHold, Correct, OpenHold, PostUsage, erase_numbers
-from tests.faults.desk import DOLLARS, Desk, desk_in
+from tests.faults.driver import DOLLARS, BotDriver, driver_in
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def driver(tmp_path: Path) -> Iterator[BotDriver]:
     """One wallet, one Stripe."""
-    with desk_in(tmp_path) as made:
+    with driver_in(tmp_path) as made:
         yield made
 
 
@@ -51,17 +51,19 @@ def _in_order(text: str, *words: str) -> None:
         at = found
 
 
-def test_a_payment_by_link_from_the_wish_to_the_refund(desk: Desk, told: Told) -> None:
+def test_a_payment_by_link_from_the_wish_to_the_refund(driver: BotDriver, told: Told) -> None:
     """By its reference, its intent, its link, its refund and an event: the same story."""
-    payment = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="UADMIN", payer="UFINANCE", note="soon dry")
-    desk.shop.clock.skip(minutes=5)
-    assert desk.shop.pay(SimpleNamespace(url=payment.url))["ok"]
-    events = desk.happened()
-    desk.shop.clock.skip(minutes=1)
-    desk.hear_all(events)
-    desk.shop.clock.skip(minutes=5)
-    refund = desk.claw_back("refund", charge=desk.shop.charges()[0]["id"], amount=700)
-    desk.hear_all(desk.happened())
+    payment = driver.payments.ask(
+        driver.wallet_id, DOLLARS, asked_by="UADMIN", payer="UFINANCE", note="soon dry"
+    )
+    driver.shop.clock.skip(minutes=5)
+    assert driver.shop.pay(SimpleNamespace(url=payment.url))["ok"]
+    events = driver.happened()
+    driver.shop.clock.skip(minutes=1)
+    driver.hear_all(events)
+    driver.shop.clock.skip(minutes=5)
+    refund = driver.claw_back("refund", charge=driver.shop.charges()[0]["id"], amount=700)
+    driver.hear_all(driver.happened())
 
     story = told.of(payment.ref.lower())
 
@@ -80,19 +82,19 @@ def test_a_payment_by_link_from_the_wish_to_the_refund(desk: Desk, told: Told) -
         assert told.of(name) == story
 
 
-def test_a_charge_whose_answer_was_lost_and_found(desk: Desk, told: Told) -> None:
+def test_a_charge_whose_answer_was_lost_and_found(driver: BotDriver, told: Told) -> None:
     """Unknown for a minute, then settled by the same key."""
-    page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="UADMIN")
-    assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
-    desk.sync.session(page.session_id)
-    charges = Charges(desk.ledger, desk.payments, desk.served)
-    wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="UADMIN")
-    desk.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
+    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="UADMIN")
+    assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
+    driver.sync.session(page.session_id)
+    charges = Charges(driver.ledger, driver.payments, driver.served)
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="UADMIN")
+    driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
     with suppress(Unreachable):
-        charges.charge(desk.wallet_id, wish, actor="UADMIN")
+        charges.charge(driver.wallet_id, wish, actor="UADMIN")
     assert "It will not be charged twice" in told.of("RB-1002")
-    desk.shop.clock.skip(minutes=2)
-    desk.sweep.run(desk.ledger.now())
+    driver.shop.clock.skip(minutes=2)
+    driver.sweep.run(driver.ledger.now())
 
     story = told.of("RB-1002")
 
@@ -102,15 +104,15 @@ def test_a_charge_whose_answer_was_lost_and_found(desk: Desk, told: Told) -> Non
     assert "Visa ••4242 is connected. No money moved" in told.of("RB-1001")
 
 
-def test_a_declined_charge_says_why(desk: Desk, told: Told) -> None:
+def test_a_declined_charge_says_why(driver: BotDriver, told: Told) -> None:
     """In plain words, with what Stripe answered beside them."""
-    page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="UADMIN")
-    assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
-    desk.sync.session(page.session_id)
-    charges = Charges(desk.ledger, desk.payments, desk.served)
-    desk.shop.arm(last4="4242", decline="insufficient_funds")
-    wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="UADMIN")
-    charges.charge(desk.wallet_id, wish, actor="UADMIN")
+    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="UADMIN")
+    assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
+    driver.sync.session(page.session_id)
+    charges = Charges(driver.ledger, driver.payments, driver.served)
+    driver.shop.arm(last4="4242", decline="insufficient_funds")
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="UADMIN")
+    charges.charge(driver.wallet_id, wish, actor="UADMIN")
 
     story = told.of("RB-1002")
 
@@ -118,17 +120,17 @@ def test_a_declined_charge_says_why(desk: Desk, told: Told) -> None:
     assert "Now: Nothing was charged: the bank said there isn't enough money on Visa ••4242." in story
 
 
-def test_a_call_from_its_hold_to_its_correction(desk: Desk, told: Told) -> None:
+def test_a_call_from_its_hold_to_its_correction(driver: BotDriver, told: Told) -> None:
     """Asked, held, captured, partly given back; and one that was refused."""
-    desk.hear_all(desk.paid()[1])
+    driver.hear_all(driver.paid()[1])
     hold = OpenHold("call-118", "outbound_call", 450_000, reference="camp-7")
-    desk.ledger.carry_out(desk.wallet_id, [hold])
-    desk.shop.clock.skip(minutes=3)
-    desk.ledger.carry_out(
-        desk.wallet_id, [CaptureHold("call-118", 420_000, None, quantity=180, reference="camp-7")]
+    driver.ledger.carry_out(driver.wallet_id, [hold])
+    driver.shop.clock.skip(minutes=3)
+    driver.ledger.carry_out(
+        driver.wallet_id, [CaptureHold("call-118", 420_000, None, quantity=180, reference="camp-7")]
     )
-    desk.ledger.carry_out(desk.wallet_id, [Correct("operator", "fix-1", 2, 20_000, None)])
-    desk.ledger.carry_out(desk.wallet_id, [OpenHold("call-119", "outbound_call", 900_000_000)])
+    driver.ledger.carry_out(driver.wallet_id, [Correct("operator", "fix-1", 2, 20_000, None)])
+    driver.ledger.carry_out(driver.wallet_id, [OpenHold("call-119", "outbound_call", 900_000_000)])
 
     _in_order(
         told.of("call-118"),
@@ -142,36 +144,36 @@ def test_a_call_from_its_hold_to_its_correction(desk: Desk, told: Told) -> None:
     assert "1 transaction, −$0.42 in all" in told.of("camp-7")
 
 
-def test_usage_that_came_late_shows_both_times(desk: Desk, told: Told) -> None:
+def test_usage_that_came_late_shows_both_times(driver: BotDriver, told: Told) -> None:
     """When it happened and when it was recorded."""
-    desk.hear_all(desk.paid()[1])
-    began = desk.ledger.now()
-    desk.shop.clock.skip(hours=30)
-    desk.ledger.carry_out(desk.wallet_id, [PostUsage("platform", "c-1", "ai_task", 10_000, began)])
+    driver.hear_all(driver.paid()[1])
+    began = driver.ledger.now()
+    driver.shop.clock.skip(hours=30)
+    driver.ledger.carry_out(driver.wallet_id, [PostUsage("platform", "c-1", "ai_task", 10_000, began)])
 
     assert f"happened {began:%Y-%m-%d %H:%M:%S}" in told.of("c-1")
 
 
-def test_what_was_erased_is_not_told(desk: Desk, told: Told) -> None:
+def test_what_was_erased_is_not_told(driver: BotDriver, told: Told) -> None:
     """The story goes on without the words; by its number it is still found."""
-    intent, events = desk.paid()
-    desk.hear_all(events)
-    erase = partial(erase_numbers, wallet_id=desk.wallet_id, seqs=[1], actor="operator")
-    desk.ledger.run(lambda tx: erase(tx), wallet_id=desk.wallet_id)
+    intent, events = driver.paid()
+    driver.hear_all(events)
+    erase = partial(erase_numbers, wallet_id=driver.wallet_id, seqs=[1], actor="operator")
+    driver.ledger.run(lambda tx: erase(tx), wallet_id=driver.wallet_id)
 
     assert "Transaction 1, top_up: $20.00." in told.of(intent)
 
 
-def test_what_nobody_knows_is_said_with_what_can_be_asked(desk: Desk, told: Told) -> None:
+def test_what_nobody_knows_is_said_with_what_can_be_asked(driver: BotDriver, told: Told) -> None:
     """One sentence and an exit code; in JSON an empty list."""
     assert "Nothing is known by 'RB-9999'. What can be explained is a reference" in told.of("RB-9999", code=1)
     assert json.loads(told.of("nothing", "--json", code=1)) == {"stories": []}
     assert "is not the id of a wallet" in told.of("RB-1001", "--wallet", "x", code=2)
 
 
-def test_json_has_the_same_moments(desk: Desk, told: Told) -> None:
+def test_json_has_the_same_moments(driver: BotDriver, told: Told) -> None:
     """For programs: instants in ISO format."""
-    desk.hear_all(desk.paid()[1])
+    driver.hear_all(driver.paid()[1])
 
     (story,) = json.loads(told.of("RB-1001", "--json"))["stories"]
 

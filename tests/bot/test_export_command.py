@@ -32,7 +32,7 @@ from ledger import (
     new_wallet_id,
 )
 from ledger.storage.sqlite import sqlite_module
-from tests.faults.desk import open_beside
+from tests.faults.driver import open_beside
 from tests.ledger.wallet_driver import MORNING, ManualClock, usd
 
 ROOT = str(Path(__file__).parent.parent.parent)

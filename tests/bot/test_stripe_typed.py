@@ -15,66 +15,68 @@ from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.requests import NotReached
 from tests.bot.typed_params import Recorder, params_of, problems
-from tests.faults.desk import DOLLARS, Desk, desk_in
+from tests.faults.driver import DOLLARS, BotDriver, driver_in
 
 INSIDE = {"close", "take_reads"}
 """What asks Stripe nothing."""
 
 
 @pytest.fixture
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotDriver]:
     """One wallet, one Stripe."""
-    with desk_in(tmp_path_factory.mktemp("typed")) as made:
+    with driver_in(tmp_path_factory.mktemp("typed")) as made:
         yield made
 
 
-def _play(desk: Desk) -> None:
+def _play(driver: BotDriver) -> None:
     """Do everything that makes the gateway speak."""
-    desk.shop.arm(match="POST /v1/customers", mode="status", status=500, do=True, stored=True)
+    driver.shop.arm(match="POST /v1/customers", mode="status", status=500, do=True, stored=True)
     with pytest.raises(NotReached):
-        desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
-    desk.shop.clock.skip(minutes=12)
-    desk.sweep.run(desk.ledger.now())
-    connected = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
-    assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(connected.session_id))["ok"]
-    desk.sync.session(connected.session_id)
-    page = desk.payments.offer_page(desk.wallet_id, DOLLARS, asked_by="U1", saves_card=True)
-    desk.payments.withdraw(desk.wallet_id, page.payment_id, by="U1")
-    link = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="please")
-    desk.payments.withdraw(desk.wallet_id, link.payment_id, by="U1")
-    charges, card = Charges(desk.ledger, desk.payments, desk.served), ""
+        driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+    driver.shop.clock.skip(minutes=12)
+    driver.sweep.run(driver.ledger.now())
+    connected = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+    assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(connected.session_id))["ok"]
+    driver.sync.session(connected.session_id)
+    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by="U1", saves_card=True)
+    driver.payments.withdraw(driver.wallet_id, page.payment_id, by="U1")
+    link = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="please")
+    driver.payments.withdraw(driver.wallet_id, link.payment_id, by="U1")
+    charges, card = Charges(driver.ledger, driver.payments, driver.served), ""
     for decline in ("", "lost_card"):
-        desk.shop.arm(last4="4242", decline=decline)
-        wish, card = charges.prepare(desk.wallet_id, DOLLARS, actor="U1")
-        charges.charge(desk.wallet_id, wish, actor="U1")
-    desk.shop.arm(last4="4242", decline="")
+        driver.shop.arm(last4="4242", decline=decline)
+        wish, card = charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
+        charges.charge(driver.wallet_id, wish, actor="U1")
+    driver.shop.arm(last4="4242", decline="")
     for number in ("4000 0000 0000 0259", "4000 0000 0000 5423"):
-        desk.hear_all(desk.paid(number)[1])
-    desk.claw_back("refund", charge=desk.shop.charges()[0]["id"], amount=100)
-    desk.hear_all(desk.happened())
-    asked = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
-    desk.news.poll(desk.ledger.now())
-    desk.shop.clock.skip(days=8)
-    desk.sweep.run(desk.ledger.now())
+        driver.hear_all(driver.paid(number)[1])
+    driver.claw_back("refund", charge=driver.shop.charges()[0]["id"], amount=100)
+    driver.hear_all(driver.happened())
+    asked = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    driver.news.poll(driver.ledger.now())
+    driver.shop.clock.skip(days=8)
+    driver.sweep.run(driver.ledger.now())
     assert asked.link_id
-    desk.news.poll(desk.ledger.now())
-    use_cases_of(desk.ledger, desk.gateway, Served(None)).reconciliation.run(desk.ledger.now())
-    assert desk.gateway.unreadable() == Ok([])
-    cards = desk.cards
+    driver.news.poll(driver.ledger.now())
+    use_cases_of(driver.ledger, driver.gateway, Served(None)).reconciliation.run(driver.ledger.now())
+    assert driver.gateway.unreadable() == Ok([])
+    cards = driver.cards
     cards.sync(card)
-    cards.remove(desk.wallet_id, card, actor="U1")
+    cards.remove(driver.wallet_id, card, actor="U1")
 
 
-def test_no_call_says_what_the_library_does_not_know(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_call_says_what_the_library_does_not_know(
+    driver: BotDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of the gateway's methods are driven, with the bodies that the flows freeze."""
     calls: list[tuple[str, Any, Any]] = []
     used: set[str] = set()
-    desk.gateway._client = Recorder(desk.gateway._client, calls)  # type: ignore[assignment]  # it answers the same
+    driver.gateway._client = Recorder(driver.gateway._client, calls)  # type: ignore[assignment]  # it answers the same
     methods = {name for name in vars(StripeGateway) if not name.startswith("_")} - INSIDE
     for name in methods:
         monkeypatch.setattr(StripeGateway, name, _noting(getattr(StripeGateway, name), name, used))
 
-    _play(desk)
+    _play(driver)
 
     assert methods - used == set()
     found = [

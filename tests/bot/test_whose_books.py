@@ -20,7 +20,7 @@ from bot.tables import named_values, workspaces
 from bot.wallets.workspaces import OtherWorkspace, Workspaces
 from ledger import USD, Ledger, SystemClock
 from ledger.storage.schema import wallets
-from tests.faults.desk import open_beside
+from tests.faults.driver import open_beside
 from tests.postgres_server import Server
 from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, Place, SettableClock, Stage, unused_port
 

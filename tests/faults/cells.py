@@ -193,7 +193,7 @@ class Cell:
 
 def cells_of(scene: Scene) -> list[Cell]:
     """Give a scene's cells, all that there can be."""
-    places = [NOWHERE, *(f"call.{scene.operation}.{place}" for place in PLACES)]
+    places = [NOWHERE, *(f"stripe_request.{scene.operation}.{place}" for place in PLACES)]
     if scene.credits:
         places.append(CREDIT)
     return [

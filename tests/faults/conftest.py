@@ -1,18 +1,18 @@
-"""A desk for every test of a file that asks for no other, and lanes for the matrices."""
+"""A driver for every test of a file that asks for no other, and lanes for the matrices."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.faults.desk import Desk, desk_in
+from tests.faults.driver import BotDriver, driver_in
 from tests.faults.lane import LANES, Lane
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def driver(tmp_path: Path) -> Iterator[BotDriver]:
     """One wallet, one Stripe."""
-    with desk_in(tmp_path) as made:
+    with driver_in(tmp_path) as made:
         yield made
 
 

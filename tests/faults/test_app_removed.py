@@ -19,7 +19,7 @@ from bot.timers import Timers
 from bot.wallets.workspaces import Workspaces
 from ledger import Waiting
 from ledger.storage.schema import notices
-from tests.faults.desk import DOLLARS, Desk, desk_in, rule_on
+from tests.faults.driver import DOLLARS, BotDriver, driver_in, rule_on
 
 TEAM = "T1"
 
@@ -28,7 +28,7 @@ TEAM = "T1"
 class Company:
     """A wallet with $20, a saved card and a rule, whose notices go to a list."""
 
-    desk: Desk
+    driver: BotDriver
     recharge: Recharge
     charges: Charges
     timers: Timers
@@ -39,26 +39,26 @@ class Company:
 
     def remove(self) -> None:
         """Remove the app."""
-        Workspaces(self.desk.ledger).forget(TEAM, "app_uninstalled")
+        Workspaces(self.driver.ledger).forget(TEAM, "app_uninstalled")
 
     def reinstall(self) -> None:
         """Install it again."""
-        Workspaces(self.desk.ledger).revive(TEAM)
+        Workspaces(self.driver.ledger).revive(TEAM)
 
     def charged(self) -> list[int]:
         """Give what the saved card was charged, in dollars."""
-        return [one["amount"] // 100 for one in self.desk.shop.charges()][1:]
+        return [one["amount"] // 100 for one in self.driver.shop.charges()][1:]
 
     def rows(self) -> list[Any]:
         """Give the charges of the saved card."""
-        mine = (payments.c.wallet_id == self.desk.wallet_id) & (payments.c.way == "saved_card")
-        with self.desk.ledger.reading() as connection:
+        mine = (payments.c.wallet_id == self.driver.wallet_id) & (payments.c.way == "saved_card")
+        with self.driver.ledger.reading() as connection:
             return list(connection.execute(select(payments).where(mine).order_by(payments.c.created_at)))
 
     def run_every_job(self, *, minutes: int = 5) -> None:
         """Let time pass, and let everything look around that could charge or tell."""
-        self.desk.shop.clock.skip(minutes=minutes)
-        now = self.desk.ledger.now()
+        self.driver.shop.clock.skip(minutes=minutes)
+        now = self.driver.ledger.now()
         self.timers.observe(now)
         self.timers.hear_news(now)
         self.timers.recharge(now)
@@ -67,51 +67,51 @@ class Company:
 
     def press(self) -> None:
         """Confirm the charge that was prepared."""
-        self.charges.charge(self.desk.wallet_id, self.wish, actor="U1")
+        self.charges.charge(self.driver.wallet_id, self.wish, actor="U1")
 
 
 @pytest.fixture
 def company(tmp_path: Path) -> Iterator[Company]:
     """The company, on the morning of its removal."""
-    with desk_in(tmp_path) as desk:
-        page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
-        assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
-        assert desk.sync.session(page.session_id)
-        desk.hear_all(desk.paid()[1])
-        recharge = desk.recharge
-        charges = Charges(desk.ledger, desk.payments, desk.served)
-        timers = Timers(desk.ledger, desk.served, desk.sweep, recharge, desk.news)
+    with driver_in(tmp_path) as driver:
+        page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+        assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
+        assert driver.sync.session(page.session_id)
+        driver.hear_all(driver.paid()[1])
+        recharge = driver.recharge
+        charges = Charges(driver.ledger, driver.payments, driver.served)
+        timers = Timers(driver.ledger, driver.served, driver.sweep, recharge, driver.news)
         told: list[str] = []
 
         def heard(waiting: Waiting) -> None:
             timers.heard(waiting)
             told.append(f"{waiting.seq} {waiting.name}")
 
-        courier = Courier(desk.ledger, heard, lambda to: None, desk.served)
-        wish, _ = charges.prepare(desk.wallet_id, DOLLARS, actor="U1")
-        while courier.run_once(desk.ledger.now()):
+        courier = Courier(driver.ledger, heard, lambda to: None, driver.served)
+        wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
+        while courier.run_once(driver.ledger.now()):
             pass  # what came before is told
         told.clear()
-        rule_on(desk)
-        yield Company(desk, recharge, charges, timers, courier, wish, told)
+        rule_on(driver)
+        yield Company(driver, recharge, charges, timers, courier, wish, told)
 
 
 def _wanted(company: Company) -> None:
     """The ledger's notice that a charge is wanted waits first in line."""
-    company.courier.run_once(company.desk.ledger.now())
+    company.courier.run_once(company.driver.ledger.now())
 
 
 def _retry(company: Company) -> None:
     """The next try of a charge that was declined is due."""
-    company.recharge.consider(company.desk.wallet_id)
+    company.recharge.consider(company.driver.wallet_id)
 
 
 def _job(company: Company) -> None:
-    company.timers.recharge(company.desk.ledger.now())
+    company.timers.recharge(company.driver.ledger.now())
 
 
 WAYS: dict[str, tuple[Callable[[Company], object], int]] = {
-    "the rule": (lambda company: company.recharge.consider(company.desk.wallet_id), 180),
+    "the rule": (lambda company: company.recharge.consider(company.driver.wallet_id), 180),
     "the notice that it is wanted": (_wanted, 180),
     "the job": (_job, 180),
     "a retry": (_retry, 180),
@@ -122,17 +122,17 @@ WAYS: dict[str, tuple[Callable[[Company], object], int]] = {
 
 def _get_ready(company: Company, way: str) -> None:
     if way == "a retry":
-        company.desk.shop.arm(last4="4242", decline="insufficient_funds")
-        failed = company.recharge.consider(company.desk.wallet_id)
+        company.driver.shop.arm(last4="4242", decline="insufficient_funds")
+        failed = company.recharge.consider(company.driver.wallet_id)
         assert failed is not None
         assert failed.state is State.FAILED
-        company.desk.shop.arm(last4="4242", decline="")
-        company.desk.shop.clock.skip(minutes=61)
+        company.driver.shop.arm(last4="4242", decline="")
+        company.driver.shop.clock.skip(minutes=61)
 
 
 def _nothing_is_left_open(company: Company) -> None:
     """Stripe has no intent that could still be confirmed."""
-    listed = company.desk.shop.api.payment_intents.list({"limit": 100}).data
+    listed = company.driver.shop.api.payment_intents.list({"limit": 100}).data
     assert {one.status for one in listed} <= {"succeeded", "canceled"}
 
 
@@ -170,14 +170,14 @@ def test_a_removal_between_intent_and_confirmation_cancels_the_intent(
 ) -> None:
     """Stripe has made the intent, and it is never confirmed."""
     _get_ready(company, way)
-    real = company.desk.gateway.create_intent
+    real = company.driver.gateway.create_intent
 
     def create(*told: Any) -> Any:
         answer = real(*told)
         company.remove()
         return answer
 
-    monkeypatch.setattr(company.desk.gateway, "create_intent", create)
+    monkeypatch.setattr(company.driver.gateway, "create_intent", create)
     WAYS[way][0](company)
     monkeypatch.undo()
 
@@ -185,7 +185,7 @@ def test_a_removal_between_intent_and_confirmation_cancels_the_intent(
     assert company.rows()[-1].withdrawn_by == "redbar"
     _nothing_is_left_open(company)
     if way == "a press":
-        payment = company.desk.payments.look(company.desk.wallet_id, company.rows()[-1].payment_id)
+        payment = company.driver.payments.look(company.driver.wallet_id, company.rows()[-1].payment_id)
         assert payment is not None
         assert company.charges.result(payment).outcome == "taken_back"
     for _ in range(5):
@@ -211,7 +211,7 @@ def test_a_removal_before_the_sweep_sends_no_charge_again(
 ) -> None:
     """A call without an answer is looked up, never sent; money that was taken before is credited as ever."""
     _get_ready(company, way)
-    company.desk.shop.arm(match=match, mode=mode)
+    company.driver.shop.arm(match=match, mode=mode)
     WAYS[way][0](company)
     company.remove()
     for _ in range(6):
@@ -219,35 +219,35 @@ def test_a_removal_before_the_sweep_sends_no_charge_again(
 
     amount = WAYS[way][1]
     assert company.charged() == ([amount] if happened else [])
-    assert company.desk.view().balance_micros == (20 + (amount if happened else 0)) * 1_000_000
+    assert company.driver.view().balance_micros == (20 + (amount if happened else 0)) * 1_000_000
     assert company.rows()[-1].state == ("paid" if happened else "withdrawn")
     _nothing_is_left_open(company)
 
 
 def test_what_takes_no_money_is_still_closed(company: Company) -> None:
     """Page, link and card: a call that closes one is sent again after the removal, one that opens one waits."""
-    desk = company.desk
-    page = desk.payments.offer_page(desk.wallet_id, DOLLARS, asked_by="U1", saves_card=False)
-    link = desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
-    desk.shop.arm(match="POST /v1/checkout/sessions/*/expire", mode="reset_before")
-    desk.payments.withdraw(desk.wallet_id, page.payment_id, by="U1")
-    desk.shop.arm(match="POST /v1/payment_links", mode="reset_before")
+    driver = company.driver
+    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by="U1", saves_card=False)
+    link = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    driver.shop.arm(match="POST /v1/checkout/sessions/*/expire", mode="reset_before")
+    driver.payments.withdraw(driver.wallet_id, page.payment_id, by="U1")
+    driver.shop.arm(match="POST /v1/payment_links", mode="reset_before")
     with pytest.raises(Exception, match="Stripe could not be reached"):
-        desk.payments.ask(desk.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+        driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
     company.remove()
     company.run_every_job()
 
-    assert desk.shop.api.checkout.sessions.retrieve(page.session_id).status == "expired"
-    with desk.ledger.reading() as connection:
+    assert driver.shop.api.checkout.sessions.retrieve(page.session_id).status == "expired"
+    with driver.ledger.reading() as connection:
         opening = connection.execute(
             select(stripe_requests).where(stripe_requests.c.operation == "link")
         ).all()
     assert [row.state for row in opening if row.tries == 1 and row.state != "done"] == ["unknown"]
 
-    desk.shop.clock.skip(days=8)
+    driver.shop.clock.skip(days=8)
     company.run_every_job()
-    assert not desk.shop.api.payment_links.retrieve(link.link_id).active
-    with desk.ledger.reading() as connection:
+    assert not driver.shop.api.payment_links.retrieve(link.link_id).active
+    with driver.ledger.reading() as connection:
         states = connection.execute(select(stripe_requests.c.operation, stripe_requests.c.state)).all()
     assert {row.state for row in states if row.operation in ("expire_session", "deactivate_link")} == {"done"}
 
@@ -257,10 +257,10 @@ def test_notices_wait_without_using_up_a_try_and_are_delivered_once(company: Com
     company.remove()
     for _ in range(20):
         company.run_every_job(minutes=6 * 60)
-    with company.desk.ledger.reading() as connection:
+    with company.driver.ledger.reading() as connection:
         rows = connection.execute(
             select(notices.c.seq, notices.c.attempts).where(
-                notices.c.wallet_id == company.desk.wallet_id, notices.c.state == "waiting"
+                notices.c.wallet_id == company.driver.wallet_id, notices.c.state == "waiting"
             )
         ).all()
     assert rows
@@ -278,22 +278,22 @@ def test_notices_wait_without_using_up_a_try_and_are_delivered_once(company: Com
 
 def test_nobody_is_reminded_while_the_app_is_removed(company: Company) -> None:
     """Of a payment that the bank wants confirmed."""
-    company.desk.shop.arm(last4="4242", decline="authentication_required")
-    assert company.recharge.consider(company.desk.wallet_id) is not None
+    company.driver.shop.arm(last4="4242", decline="authentication_required")
+    assert company.recharge.consider(company.driver.wallet_id) is not None
     company.remove()
     for _ in range(8):
-        company.desk.shop.clock.skip(hours=1)
-        company.timers.recharge(company.desk.ledger.now())
-    assert company.desk.told(ConfirmationDue) == []
+        company.driver.shop.clock.skip(hours=1)
+        company.timers.recharge(company.driver.ledger.now())
+    assert company.driver.told(ConfirmationDue) == []
 
     company.reinstall()
-    company.timers.recharge(company.desk.ledger.now())
-    assert [one.hours for one in company.desk.told(ConfirmationDue)] == [6]
+    company.timers.recharge(company.driver.ledger.now())
+    assert [one.hours for one in company.driver.told(ConfirmationDue)] == [6]
 
 
 def test_an_event_overrules_an_error_and_a_start_clears_both(company: Company) -> None:
     """Only an event says for certain that the app was removed; an error after it says nothing more."""
-    workspaces = Workspaces(company.desk.ledger)
+    workspaces = Workspaces(company.driver.ledger)
     workspaces.forget(TEAM, "invalid_auth")
     assert workspaces.gone_by(TEAM) == "invalid_auth"
     workspaces.forget(TEAM, "app_uninstalled")

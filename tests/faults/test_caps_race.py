@@ -18,7 +18,7 @@ from bot.app import open_ledger
 from bot.payment_state import State
 from bot.tables import payments
 from ledger import MICROS, Automatic, Ledger, RechargeRule, verify_books
-from tests.faults.desk import DOLLARS, Desk, desk_in
+from tests.faults.driver import DOLLARS, BotDriver, driver_in
 from tests.faults.racers import race
 from tests.postgres_server import Server
 
@@ -39,32 +39,32 @@ def _rule(*, per_day_max: int, day_cap: int) -> RechargeRule:
 
 
 @contextmanager
-def _wallet(folder: Path, rule: RechargeRule, url: str = "") -> Iterator[Desk]:
+def _wallet(folder: Path, rule: RechargeRule, url: str = "") -> Iterator[BotDriver]:
     """One wallet with money, a card and a rule."""
-    with desk_in(folder, url) as desk:
-        page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
-        assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
-        assert desk.sync.session(page.session_id)
-        desk.hear_all(desk.paid()[1])
-        with desk.ledger.reading() as connection:
-            _, policy = desk.ledger.look(connection, desk.wallet_id)
+    with driver_in(folder, url) as driver:
+        page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+        assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
+        assert driver.sync.session(page.session_id)
+        driver.hear_all(driver.paid()[1])
+        with driver.ledger.reading() as connection:
+            _, policy = driver.ledger.look(connection, driver.wallet_id)
         on = replace(policy, automatic=Automatic.ON, rule=rule)
-        desk.ledger.run(
-            lambda tx: tx.book.set_policy(desk.wallet_id, on, actor="U1", expected_version=None),
-            wallet_id=desk.wallet_id,
+        driver.ledger.run(
+            lambda tx: tx.book.set_policy(driver.wallet_id, on, actor="U1", expected_version=None),
+            wallet_id=driver.wallet_id,
         )
-        yield desk
+        yield driver
 
 
-def _charged(desk: Desk) -> list[int]:
+def _charged(driver: BotDriver) -> list[int]:
     """Give what the saved card was charged, in dollars; the first payment came by a link."""
-    return sorted(one["amount"] // 100 for one in desk.shop.charges()[1:])
+    return sorted(one["amount"] // 100 for one in driver.shop.charges()[1:])
 
 
-def _is_right(desk: Desk, ledger: Ledger, expected: list[int]) -> None:
-    assert _charged(desk) == sorted(expected)
+def _is_right(driver: BotDriver, ledger: Ledger, expected: list[int]) -> None:
+    assert _charged(driver) == sorted(expected)
     with ledger.reading() as connection:
-        mine = (payments.c.wallet_id == desk.wallet_id) & (payments.c.purpose == "recharge")
+        mine = (payments.c.wallet_id == driver.wallet_id) & (payments.c.purpose == "recharge")
         rows = connection.execute(
             select(payments.c.state, func.count()).where(mine).group_by(payments.c.state)
         )
@@ -88,14 +88,14 @@ def test_eight_processes_charge_what_the_caps_admit(
 ) -> None:
     """On PostgreSQL, each process with connections of its own, three days one after the other."""
     url = postgres.create(f"caps_{next(_numbers)}")
-    with _wallet(tmp_path, rule, url) as desk:
+    with _wallet(tmp_path, rule, url) as driver:
         for day in range(1, DAYS + 1):
-            desk.shop.clock.skip(days=1)
+            driver.shop.clock.skip(days=1)
             order = {
                 "database_url": url,
-                "stripe": f"{desk.shop.base_url}/stripe",
-                "wallet_id": str(desk.wallet_id),
-                "now": desk.ledger.now().isoformat(),
+                "stripe": f"{driver.shop.base_url}/stripe",
+                "wallet_id": str(driver.wallet_id),
+                "now": driver.ledger.now().isoformat(),
                 "racers": RACERS,
                 "rounds": ROUNDS,
                 "day": day,
@@ -110,7 +110,7 @@ def test_eight_processes_charge_what_the_caps_admit(
                 timeout=120,
             )
             assert all(json.loads(said.stdout)), said.stderr  # an empty answer is a crash
-            _is_right(desk, desk.ledger, each_day * day)
+            _is_right(driver, driver.ledger, each_day * day)
 
 
 @CAPS
@@ -118,21 +118,21 @@ def test_eight_threads_charge_what_the_caps_admit(
     tmp_path: Path, rule: RechargeRule, each_day: list[int]
 ) -> None:
     """On SQLite, in one process; it starts anew every day, and has forgotten nothing."""
-    with _wallet(tmp_path, rule) as desk:
+    with _wallet(tmp_path, rule) as driver:
         url = f"sqlite:///{tmp_path / 'redbar.db'}"
-        stripe = f"{desk.shop.base_url}/stripe"
-        desk.ledger.close()
+        stripe = f"{driver.shop.base_url}/stripe"
+        driver.ledger.close()
         for day in range(1, DAYS + 1):
-            desk.shop.clock.skip(days=1)
-            ledger = open_ledger(url, desk.shop.clock)
+            driver.shop.clock.skip(days=1)
+            ledger = open_ledger(url, driver.shop.clock)
             try:
                 with ThreadPoolExecutor(RACERS) as pool:
                     racing = [
-                        pool.submit(race, ledger, stripe, desk.wallet_id, f"{day}-{number}", ROUNDS)
+                        pool.submit(race, ledger, stripe, driver.wallet_id, f"{day}-{number}", ROUNDS)
                         for number in range(RACERS)
                     ]
                     made = [one.result() for one in racing]
                 assert sum(made) == len(each_day)
-                _is_right(desk, ledger, each_day * day)
+                _is_right(driver, ledger, each_day * day)
             finally:
                 ledger.close()

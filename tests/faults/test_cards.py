@@ -11,118 +11,118 @@ from bot.surfaces.automatic import card_facts
 from bot.tables import stripe_requests
 from bot.wallets.rules import NoCard
 from ledger import Automatic
-from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
+from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
 from tests.sandbox.stripe_place import MASTERCARD, VISA
 
 
-def _connect(desk: Desk, number: str = VISA) -> str:
-    page = desk.payments.connect(desk.wallet_id, DOLLARS.currency, asked_by="U1")
-    assert desk.shop.pay(desk.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
-    assert desk.sync.session(page.session_id)
-    return _slots(desk)["main"]
+def _connect(driver: BotDriver, number: str = VISA) -> str:
+    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+    assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
+    assert driver.sync.session(page.session_id)
+    return _slots(driver)["main"]
 
 
-def _slots(desk: Desk) -> dict[str, str]:
-    with desk.ledger.reading() as connection:
-        return {slot: one.card_id for slot, one in card_facts(connection, desk.wallet_id).items()}
+def _slots(driver: BotDriver) -> dict[str, str]:
+    with driver.ledger.reading() as connection:
+        return {slot: one.card_id for slot, one in card_facts(connection, driver.wallet_id).items()}
 
 
-def test_a_card_that_is_gone_turns_automatic_payments_off(desk: Desk) -> None:
+def test_a_card_that_is_gone_turns_automatic_payments_off(driver: BotDriver) -> None:
     """Detached in Stripe's own pages: heard of twice, told once; the backup is there for people to charge."""
-    backup = _connect(desk, MASTERCARD)
-    main = _connect(desk)
-    rule_on(desk)
-    desk.happened()
-    desk.shop.api.payment_methods.detach(main)
+    backup = _connect(driver, MASTERCARD)
+    main = _connect(driver)
+    rule_on(driver)
+    driver.happened()
+    driver.shop.api.payment_methods.detach(main)
 
     for _ in range(2):
-        desk.hear_all(desk.happened())
-        desk.cards.sync(main)
+        driver.hear_all(driver.happened())
+        driver.cards.sync(main)
 
-    assert _slots(desk) == {"main": backup}
-    assert automatic(desk) is Automatic.OFF
-    assert len(desk.told(CardGone)) == 1
+    assert _slots(driver) == {"main": backup}
+    assert automatic(driver) is Automatic.OFF
+    assert len(driver.told(CardGone)) == 1
 
 
-def test_a_backup_that_is_gone_leaves_the_rule_alone(desk: Desk) -> None:
+def test_a_backup_that_is_gone_leaves_the_rule_alone(driver: BotDriver) -> None:
     """Only said."""
-    backup = _connect(desk, MASTERCARD)
-    main = _connect(desk)
-    rule_on(desk)
-    desk.happened()
-    desk.shop.api.payment_methods.detach(backup)
+    backup = _connect(driver, MASTERCARD)
+    main = _connect(driver)
+    rule_on(driver)
+    driver.happened()
+    driver.shop.api.payment_methods.detach(backup)
 
-    desk.hear_all(desk.happened())
+    driver.hear_all(driver.happened())
 
-    assert _slots(desk) == {"main": main}
-    assert automatic(desk) is Automatic.ON
-    assert len(desk.told(CardGone)) == 1
+    assert _slots(driver) == {"main": main}
+    assert automatic(driver) is Automatic.ON
+    assert len(driver.told(CardGone)) == 1
 
 
-def test_somebody_removes_a_card_here_and_outside(desk: Desk) -> None:
+def test_somebody_removes_a_card_here_and_outside(driver: BotDriver) -> None:
     """One POST with a committed key; the card belongs to nobody at Stripe; a second time it is refused."""
-    main = _connect(desk)
-    rule_on(desk)
+    main = _connect(driver)
+    rule_on(driver)
 
-    desk.cards.remove(desk.wallet_id, main, actor="U1")
+    driver.cards.remove(driver.wallet_id, main, actor="U1")
 
-    assert _slots(desk) == {}
-    assert desk.shop.api.payment_methods.retrieve(main).customer is None
-    assert automatic(desk) is Automatic.OFF
-    with desk.ledger.reading() as connection:
+    assert _slots(driver) == {}
+    assert driver.shop.api.payment_methods.retrieve(main).customer is None
+    assert automatic(driver) is Automatic.OFF
+    with driver.ledger.reading() as connection:
         made = connection.execute(
             select(stripe_requests.c.state, stripe_requests.c.object_id).where(
-                stripe_requests.c.wallet_id == desk.wallet_id, stripe_requests.c.operation == "detach"
+                stripe_requests.c.wallet_id == driver.wallet_id, stripe_requests.c.operation == "detach"
             )
         ).all()
     assert [tuple(one) for one in made] == [("done", main)]
     with pytest.raises(NoCard):
-        desk.cards.remove(desk.wallet_id, main, actor="U1")
+        driver.cards.remove(driver.wallet_id, main, actor="U1")
 
 
-def test_without_an_answer_the_removal_goes_on(desk: Desk) -> None:
+def test_without_an_answer_the_removal_goes_on(driver: BotDriver) -> None:
     """Nothing of ours charges it from that moment; the sweep asks Stripe again."""
-    main = _connect(desk)
-    desk.shop.arm(match="POST /v1/payment_methods/*/detach", mode="status", status=503)
+    main = _connect(driver)
+    driver.shop.arm(match="POST /v1/payment_methods/*/detach", mode="status", status=503)
 
-    desk.cards.remove(desk.wallet_id, main, actor="U1")
-    assert _slots(desk) == {}
-    assert desk.shop.api.payment_methods.retrieve(main).customer is not None
-    desk.shop.clock.skip(minutes=2)
-    desk.sweep.run(desk.ledger.now())
+    driver.cards.remove(driver.wallet_id, main, actor="U1")
+    assert _slots(driver) == {}
+    assert driver.shop.api.payment_methods.retrieve(main).customer is not None
+    driver.shop.clock.skip(minutes=2)
+    driver.sweep.run(driver.ledger.now())
 
-    assert desk.shop.api.payment_methods.retrieve(main).customer is None
+    assert driver.shop.api.payment_methods.retrieve(main).customer is None
 
 
-def test_a_card_that_the_network_renewed_is_known_by_its_new_date(desk: Desk) -> None:
+def test_a_card_that_the_network_renewed_is_known_by_its_new_date(driver: BotDriver) -> None:
     """Stripe's card updater gives it another last day and other digits."""
-    main = _connect(desk)
-    desk.happened()
-    renewed = desk.shop.http.post(
+    main = _connect(driver)
+    driver.happened()
+    renewed = driver.shop.http.post(
         "/sandbox/api/stripe/script", json={"renew": main, "exp_year": 2041, "last4": "4343"}
     )
     assert renewed.json() == {"ok": True}
 
-    desk.hear_all(desk.happened())
+    driver.hear_all(driver.happened())
 
-    with desk.ledger.reading() as connection:
-        card = card_facts(connection, desk.wallet_id)["main"]
+    with driver.ledger.reading() as connection:
+        card = card_facts(connection, driver.wallet_id)["main"]
     assert (card.exp_year, card.last4) == (2041, "4343")
 
 
-def test_people_are_told_before_a_card_expires_each_time_once(desk: Desk) -> None:
+def test_people_are_told_before_a_card_expires_each_time_once(driver: BotDriver) -> None:
     """Thirty days before, seven, and one."""
-    _connect(desk)
-    with desk.ledger.reading() as connection:
-        card = card_facts(connection, desk.wallet_id)["main"]
-    left = (last_day(card.exp_year, card.exp_month) - desk.ledger.now().date()).days
-    desk.shop.clock.skip(days=left - 40)
+    _connect(driver)
+    with driver.ledger.reading() as connection:
+        card = card_facts(connection, driver.wallet_id)["main"]
+    left = (last_day(card.exp_year, card.exp_month) - driver.ledger.now().date()).days
+    driver.shop.clock.skip(days=left - 40)
     told = []
     for _ in range(50):
-        desk.cards.look_ahead(desk.ledger.now())
-        desk.cards.look_ahead(desk.ledger.now())
-        told.append(len(desk.told(CardExpiring)))
-        desk.shop.clock.skip(days=1)
+        driver.cards.look_ahead(driver.ledger.now())
+        driver.cards.look_ahead(driver.ledger.now())
+        told.append(len(driver.told(CardExpiring)))
+        driver.shop.clock.skip(days=1)
 
     assert [told.index(count) for count in (1, 2, 3)] == [10, 33, 39]
     assert told[-1] == 3

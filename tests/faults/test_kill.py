@@ -82,10 +82,10 @@ def _calls(process: Process, acknowledged: list[str], enough: threading.Event) -
 @pytest.mark.parametrize(
     "place",
     [
-        "call.intent.before_send",
-        "call.intent.after_send",
-        "call.confirm.before_send",
-        "call.confirm.after_send",
+        "stripe_request.intent.before_send",
+        "stripe_request.intent.after_send",
+        "stripe_request.confirm.before_send",
+        "stripe_request.confirm.after_send",
     ],
 )
 def test_a_charge_is_made_once_and_credited_once_wherever_it_is_killed(
@@ -134,7 +134,7 @@ def test_a_payment_on_a_page_is_credited_although_the_bot_was_dead(tmp_path: Pat
 def test_a_link_that_was_being_made_is_offered_once(tmp_path: Path) -> None:
     """Killed when Stripe had made it: finance still gets one message with one link, and it works."""
     data = tmp_path / "demo"
-    with demo_process(data, failpoints="call.link.after_send=kill") as first:
+    with demo_process(data, failpoints="stripe_request.link.after_send=kill") as first:
         with suppress(httpx.HTTPError):
             first.world.command("admin", "/wallet ask @finance 25")
         assert first.wait() == -9

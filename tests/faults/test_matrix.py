@@ -68,7 +68,7 @@ class Round:
         if place == NOWHERE:
             passed = first.heard("passed")
             self._must(
-                bool(passed) and passed[0].get(f"call.{scene.operation}.recorded", 0) > 0,
+                bool(passed) and passed[0].get(f"stripe_request.{scene.operation}.recorded", 0) > 0,
                 "the call was not made in the first life",
             )
         met = not place.endswith(UNTOUCHED)

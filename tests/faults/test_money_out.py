@@ -11,7 +11,7 @@ from bot.notices import DisputeChanged, RefundBooked
 from bot.ports import EventSeen
 from bot.tables import disputes
 from ledger import Automatic, PostUsage, history, verify_books
-from tests.faults.desk import DOLLARS, Desk, automatic, rule_on
+from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
 
 DISPUTED = "4000 0000 0000 0259"
 INQUIRED = "4000 0000 0000 1976"
@@ -19,77 +19,79 @@ SUSPECTED = "4000 0000 0000 5423"
 REFUND_FAILS = "4000 0000 0000 5126"
 
 
-def _charge(desk: Desk) -> str:
-    return str(desk.shop.charges()[-1]["id"])
+def _charge(driver: BotDriver) -> str:
+    return str(driver.shop.charges()[-1]["id"])
 
 
-def _kinds(desk: Desk) -> Sequence[tuple[str, int]]:
-    with desk.ledger.reading() as connection:
-        page = history(connection, desk.wallet_id, limit=50)
+def _kinds(driver: BotDriver) -> Sequence[tuple[str, int]]:
+    with driver.ledger.reading() as connection:
+        page = history(connection, driver.wallet_id, limit=50)
         assert verify_books(connection) == []
     return [(row.kind, row.amount_micros // 1_000_000) for row in reversed(page)]
 
 
-def test_partial_refunds_are_booked_each_by_its_own_id(desk: Desk) -> None:
+def test_partial_refunds_are_booked_each_by_its_own_id(driver: BotDriver) -> None:
     """Three of them, heard of often and in any order; the charge's running sum is never looked at."""
-    _, events = desk.paid()
+    _, events = driver.paid()
     for cents in (500, 500, 300):
-        desk.claw_back("refund", charge=_charge(desk), amount=cents)
-    heard = [*events, *desk.happened()] * 3
+        driver.claw_back("refund", charge=_charge(driver), amount=cents)
+    heard = [*events, *driver.happened()] * 3
     random.Random(7).shuffle(heard)  # noqa: S311 - a fixed order, so that a failure comes again
 
     for event in heard:
-        desk.hear_all([event])
+        driver.hear_all([event])
 
-    assert sorted(_kinds(desk)[1:]) == [("refund", -5), ("refund", -5), ("refund", -3)]
-    assert _kinds(desk)[0] == ("top_up", 20)
-    assert desk.view().balance_micros == 7_000_000
-    assert len(desk.told(RefundBooked)) == 3
+    assert sorted(_kinds(driver)[1:]) == [("refund", -5), ("refund", -5), ("refund", -3)]
+    assert _kinds(driver)[0] == ("top_up", 20)
+    assert driver.view().balance_micros == 7_000_000
+    assert len(driver.told(RefundBooked)) == 3
 
 
-def test_a_refund_before_the_credit_waits_for_nothing(desk: Desk) -> None:
+def test_a_refund_before_the_credit_waits_for_nothing(driver: BotDriver) -> None:
     """Who hears of the refund first looks at the payment, which credits it."""
-    desk.paid()
-    made = desk.claw_back("refund", charge=_charge(desk))
+    driver.paid()
+    made = driver.claw_back("refund", charge=_charge(driver))
 
-    assert desk.refunds.sync(made["id"])
+    assert driver.refunds.sync(made["id"])
 
-    assert _kinds(desk) == [("top_up", 20), ("refund", -20)]
+    assert _kinds(driver) == [("top_up", 20), ("refund", -20)]
 
 
-def test_a_refund_that_fails_puts_the_money_back(desk: Desk) -> None:
+def test_a_refund_that_fails_puts_the_money_back(driver: BotDriver) -> None:
     """A card that is gone takes no refund; the bank says so later."""
-    _, events = desk.paid(REFUND_FAILS)
-    desk.hear_all(events)
-    desk.claw_back("refund", charge=_charge(desk), amount=1_200)
-    desk.hear_all(desk.happened())
-    assert desk.view().balance_micros == 8_000_000
+    _, events = driver.paid(REFUND_FAILS)
+    driver.hear_all(events)
+    driver.claw_back("refund", charge=_charge(driver), amount=1_200)
+    driver.hear_all(driver.happened())
+    assert driver.view().balance_micros == 8_000_000
 
-    desk.shop.clock.skip(hours=2)
-    desk.shop.stand_in.sweep()
-    desk.hear_all(desk.happened())
+    driver.shop.clock.skip(hours=2)
+    driver.shop.stand_in.sweep()
+    driver.hear_all(driver.happened())
 
-    assert _kinds(desk) == [("top_up", 20), ("refund", -12), ("refund_reversal", 12)]
-    assert len(desk.told(RefundBooked)) == 2
+    assert _kinds(driver) == [("top_up", 20), ("refund", -12), ("refund_reversal", 12)]
+    assert len(driver.told(RefundBooked)) == 2
 
 
-def test_a_refund_that_was_pending_and_failed_unheard_ends_the_same(desk: Desk) -> None:
+def test_a_refund_that_was_pending_and_failed_unheard_ends_the_same(driver: BotDriver) -> None:
     """Nobody listened between its request and its failure: the books end as if somebody had."""
-    _, events = desk.paid()
-    made = desk.claw_back("refund", charge=_charge(desk), amount=1_200, status="pending")
-    desk.claw_back("turn_refund", refund=made["id"], status="failed")
+    _, events = driver.paid()
+    made = driver.claw_back("refund", charge=_charge(driver), amount=1_200, status="pending")
+    driver.claw_back("turn_refund", refund=made["id"], status="failed")
 
-    desk.hear_all([*reversed(desk.happened()), *events])
+    driver.hear_all([*reversed(driver.happened()), *events])
 
-    assert _kinds(desk) == [("top_up", 20), ("refund", -12), ("refund_reversal", 12)]
-    assert len(desk.told(RefundBooked)) == 1
+    assert _kinds(driver) == [("top_up", 20), ("refund", -12), ("refund_reversal", 12)]
+    assert len(driver.told(RefundBooked)) == 1
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_a_dispute_takes_once_and_turns_automatic_payments_off(desk: Desk, order: Sequence[int]) -> None:
+def test_a_dispute_takes_once_and_turns_automatic_payments_off(
+    driver: BotDriver, order: Sequence[int]
+) -> None:
     """In every order of its first three events, each of them twice."""
-    rule_on(desk)
-    intent, events = desk.paid(DISPUTED)
+    rule_on(driver)
+    intent, events = driver.paid(DISPUTED)
     disputing = [one for one in events if one.kind.startswith("charge.dispute.")]
     assert len(disputing) == 2
     pieces: list[list[EventSeen]] = [
@@ -99,99 +101,101 @@ def test_a_dispute_takes_once_and_turns_automatic_payments_off(desk: Desk, order
     ]
 
     for index in (*order, *order):
-        desk.hear_all(pieces[index])
+        driver.hear_all(pieces[index])
 
-    assert desk.credited(intent)
-    assert _kinds(desk) == [("top_up", 20), ("dispute_withdrawn", -20)]
-    assert automatic(desk) is Automatic.OFF
-    assert len(desk.told(DisputeChanged)) == 1
+    assert driver.credited(intent)
+    assert _kinds(driver) == [("top_up", 20), ("dispute_withdrawn", -20)]
+    assert automatic(driver) is Automatic.OFF
+    assert len(driver.told(DisputeChanged)) == 1
 
 
 @pytest.mark.parametrize(("outcome", "left"), [("won", 20), ("lost", 0)])
-def test_a_dispute_ends_with_all_or_nothing(desk: Desk, outcome: str, left: int) -> None:
+def test_a_dispute_ends_with_all_or_nothing(driver: BotDriver, outcome: str, left: int) -> None:
     """Won gives it back by a transaction of its own; lost moves nothing more; news that comes late changes neither."""
-    _, events = desk.paid(DISPUTED)
-    desk.hear_all(events)
-    rule_on(desk)  # an admin decides to go on
+    _, events = driver.paid(DISPUTED)
+    driver.hear_all(events)
+    rule_on(driver)  # an admin decides to go on
     (dispute,) = {one.object_id for one in events if one.kind.startswith("charge.dispute.")}
-    desk.claw_back("turn_dispute", dispute=dispute, status="under_review")
-    desk.claw_back("turn_dispute", dispute=dispute, status=outcome)
+    driver.claw_back("turn_dispute", dispute=dispute, status="under_review")
+    driver.claw_back("turn_dispute", dispute=dispute, status=outcome)
 
-    late = [*reversed(desk.happened()), *events]
+    late = [*reversed(driver.happened()), *events]
     for event in (*late, *late):
-        desk.hear_all([event])
+        driver.hear_all([event])
 
-    assert desk.view().balance_micros == left * 1_000_000
-    assert [kind for kind, _ in _kinds(desk)].count("dispute_reinstated") == (outcome == "won")
-    assert automatic(desk) is Automatic.ON
-    assert len(desk.told(DisputeChanged)) == 2
+    assert driver.view().balance_micros == left * 1_000_000
+    assert [kind for kind, _ in _kinds(driver)].count("dispute_reinstated") == (outcome == "won")
+    assert automatic(driver) is Automatic.ON
+    assert len(driver.told(DisputeChanged)) == 2
 
 
-def test_an_appeal_may_move_the_money_once_more(desk: Desk) -> None:
+def test_an_appeal_may_move_the_money_once_more(driver: BotDriver) -> None:
     """Lost, then won after all: keyed by the movement, so it is simply one more."""
-    _, events = desk.paid(DISPUTED)
+    _, events = driver.paid(DISPUTED)
     (dispute,) = {one.object_id for one in events if one.kind.startswith("charge.dispute.")}
     for status in ("lost", "won"):
-        desk.claw_back("turn_dispute", dispute=dispute, status=status)
-        desk.hear_all(desk.happened())
+        driver.claw_back("turn_dispute", dispute=dispute, status=status)
+        driver.hear_all(driver.happened())
 
-    assert _kinds(desk) == [("top_up", 20), ("dispute_withdrawn", -20), ("dispute_reinstated", 20)]
+    assert _kinds(driver) == [("top_up", 20), ("dispute_withdrawn", -20), ("dispute_reinstated", 20)]
 
 
-def test_an_inquiry_moves_nothing_and_pauses(desk: Desk) -> None:
+def test_an_inquiry_moves_nothing_and_pauses(driver: BotDriver) -> None:
     """The bank only asks; when it takes the money after all, automatic payments are off."""
-    rule_on(desk)
-    _, events = desk.paid(INQUIRED)
-    desk.hear_all(events)
-    assert _kinds(desk) == [("top_up", 20)]
-    assert automatic(desk) is Automatic.PAUSED
+    rule_on(driver)
+    _, events = driver.paid(INQUIRED)
+    driver.hear_all(events)
+    assert _kinds(driver) == [("top_up", 20)]
+    assert automatic(driver) is Automatic.PAUSED
 
     (dispute,) = {one.object_id for one in events if one.kind.startswith("charge.dispute.")}
-    desk.claw_back("turn_dispute", dispute=dispute, status="needs_response")
-    desk.hear_all(desk.happened())
+    driver.claw_back("turn_dispute", dispute=dispute, status="needs_response")
+    driver.hear_all(driver.happened())
 
-    assert desk.view().balance_micros == 0
-    assert automatic(desk) is Automatic.OFF
-    assert len(desk.told(DisputeChanged)) == 2
+    assert driver.view().balance_micros == 0
+    assert automatic(driver) is Automatic.OFF
+    assert len(driver.told(DisputeChanged)) == 2
 
 
-def test_a_suspicion_is_told_once(desk: Desk) -> None:
+def test_a_suspicion_is_told_once(driver: BotDriver) -> None:
     """A fraud warning moves nothing."""
-    _, events = desk.paid(SUSPECTED)
+    _, events = driver.paid(SUSPECTED)
 
     for _ in range(3):
-        desk.hear_all(events)
+        driver.hear_all(events)
 
-    assert _kinds(desk) == [("top_up", 20)]
-    assert len(desk.told(DisputeChanged)) == 1
-    with desk.ledger.reading() as connection:
-        mine = select(disputes.c.status).where(disputes.c.wallet_id == desk.wallet_id)
+    assert _kinds(driver) == [("top_up", 20)]
+    assert len(driver.told(DisputeChanged)) == 1
+    with driver.ledger.reading() as connection:
+        mine = select(disputes.c.status).where(disputes.c.wallet_id == driver.wallet_id)
         assert connection.execute(mine).scalars().all() == ["suspected"]
 
 
-def test_a_refund_may_take_the_wallet_below_zero(desk: Desk) -> None:
+def test_a_refund_may_take_the_wallet_below_zero(driver: BotDriver) -> None:
     """What was spent already is given back all the same, and the cutoff follows."""
-    _, events = desk.paid()
-    desk.hear_all(events)
-    desk.ledger.carry_out(desk.wallet_id, [PostUsage("platform", "c-1", "outbound_call", 15_000_000, None)])
-    desk.claw_back("refund", charge=_charge(desk))
-    desk.hear_all(desk.happened())
+    _, events = driver.paid()
+    driver.hear_all(events)
+    driver.ledger.carry_out(
+        driver.wallet_id, [PostUsage("platform", "c-1", "outbound_call", 15_000_000, None)]
+    )
+    driver.claw_back("refund", charge=_charge(driver))
+    driver.hear_all(driver.happened())
 
-    view = desk.view()
+    view = driver.view()
     assert view.balance_micros == DOLLARS.micros - 15_000_000 - DOLLARS.micros
     assert view.standing == "grace"
-    desk.shop.clock.skip(minutes=16)
-    assert desk.view().standing == "paused"
+    driver.shop.clock.skip(minutes=16)
+    assert driver.view().standing == "paused"
 
 
-def test_what_is_not_ours_is_passed_over(desk: Desk) -> None:
+def test_what_is_not_ours_is_passed_over(driver: BotDriver) -> None:
     """The company's other business on the same account: its refunds and disputes are none of the wallet's."""
-    link = desk.shop.link()
-    assert desk.shop.pay(link, DISPUTED)["ok"]
-    before = len(_kinds(desk))
-    desk.hear_all(desk.happened())
+    link = driver.shop.link()
+    assert driver.shop.pay(link, DISPUTED)["ok"]
+    before = len(_kinds(driver))
+    driver.hear_all(driver.happened())
 
-    assert len(_kinds(desk)) == before
-    with desk.ledger.reading() as connection:
+    assert len(_kinds(driver)) == before
+    with driver.ledger.reading() as connection:
         left = connection.execute(select(disputes.c.dispute_id).execution_options(cross_shard=True)).all()
     assert left == []

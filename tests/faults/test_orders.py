@@ -18,36 +18,36 @@ from bot.tables import NIL_WALLET, inbox
 from bot.wallets.named_values import named_value
 from ledger import verify_books
 from tests.conftest import REQUIRE_ALL
-from tests.faults.desk import DOLLARS, Desk, desk_in
+from tests.faults.driver import DOLLARS, BotDriver, driver_in
 
 ORDERS = 2_000 if REQUIRE_ALL else 60
 PARTS = 4
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotDriver]:
     """One wallet, one Stripe."""
-    with desk_in(tmp_path_factory.mktemp("orders")) as made:
+    with driver_in(tmp_path_factory.mktemp("orders")) as made:
         yield made
 
 
-def test_every_order_of_the_ways_credits_once(desk: Desk) -> None:
+def test_every_order_of_the_ways_credits_once(driver: BotDriver) -> None:
     """One after the other, in all hundred and twenty orders."""
     for ways in permutations(["webhook", "poll", "page", "intent", "sweep"]):
-        intent, events = desk.paid()
+        intent, events = driver.paid()
         for way in ways:
             for event in events:
-                desk.hear(way, event, intent)
-        assert desk.credited(intent), ways
+                driver.hear(way, event, intent)
+        assert driver.credited(intent), ways
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_any_order_and_repetition_at_once_credits_once(desk: Desk, part: int) -> None:
+def test_any_order_and_repetition_at_once_credits_once(driver: BotDriver, part: int) -> None:
     """All news shuffled, from four threads; in every tenth order each piece comes one to five times."""
     chance = random.Random(part)  # noqa: S311 - a fixed seed, so that a failure comes again
-    before = desk.shop.charges()
+    before = driver.shop.charges()
     for number in range(ORDERS // PARTS):
-        intent, events = desk.paid()
+        intent, events = driver.paid()
         heard: list[tuple[str, EventSeen | None]] = []
         heard += [(way, event) for event in events for way in ("webhook", "page")]
         heard += [(way, None) for way in ("poll", "intent", "sweep")]
@@ -55,33 +55,33 @@ def test_any_order_and_repetition_at_once_credits_once(desk: Desk, part: int) ->
         chance.shuffle(heard)
 
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(desk.hear, *zip(*heard, strict=True), repeat(intent)))
+            list(pool.map(driver.hear, *zip(*heard, strict=True), repeat(intent)))
 
-        assert desk.credited(intent), (number, heard)
+        assert driver.credited(intent), (number, heard)
 
-    made = len(desk.shop.charges()) - len(before)
+    made = len(driver.shop.charges()) - len(before)
     assert made == ORDERS // PARTS
-    with desk.ledger.reading() as connection:
-        view, _ = desk.ledger.look(connection, desk.wallet_id)
+    with driver.ledger.reading() as connection:
+        view, _ = driver.ledger.look(connection, driver.wallet_id)
         assert verify_books(connection) == []
-    assert view.balance_micros == DOLLARS.micros * len(desk.shop.charges())
+    assert view.balance_micros == DOLLARS.micros * len(driver.shop.charges())
 
 
 @pytest.mark.parametrize("days", [4, 35])
-def test_after_a_long_sleep_nothing_is_missing(desk: Desk, days: int) -> None:
+def test_after_a_long_sleep_nothing_is_missing(driver: BotDriver, days: int) -> None:
     """Nobody polled for days; the events are read on from the time of the last one that is known."""
-    clock = desk.shop.clock
-    desk.news.poll(desk.ledger.now() + timedelta(hours=1))
-    intent, _ = desk.paid()
+    clock = driver.shop.clock
+    driver.news.poll(driver.ledger.now() + timedelta(hours=1))
+    intent, _ = driver.paid()
     clock.skip(days=days)
 
     for _ in range(2):
-        desk.news.poll(desk.ledger.now())
-        desk.news.handle_waiting(desk.ledger.now())
+        driver.news.poll(driver.ledger.now())
+        driver.news.handle_waiting(driver.ledger.now())
         clock.skip(hours=1)
 
-    assert desk.credited(intent)
-    with desk.ledger.reading() as connection:
+    assert driver.credited(intent)
+    with driver.ledger.reading() as connection:
         ids = connection.execute(select(inbox.c.event_id)).scalars().all()
         newest = named_value(connection, NIL_WALLET, "events")
     assert newest is not None

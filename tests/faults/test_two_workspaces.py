@@ -35,7 +35,7 @@ from bot.tables import NIL_WALLET, cards, differences, inbox
 from bot.wallets.platform_keys import create_key
 from ledger import USD, Automatic, Money, PostUsage, RechargeRule, Tx
 from ledger.storage.schema import wallets
-from tests.faults.desk import open_beside
+from tests.faults.driver import open_beside
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, until
 

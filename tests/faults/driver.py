@@ -50,7 +50,7 @@ NoticeT = TypeVar("NoticeT", bound=BotNotice)
 
 
 @dataclass
-class Desk:
+class BotDriver:
     """A bot without Slack in front of a Stripe that is served."""
 
     shop: Shop
@@ -143,10 +143,10 @@ class Desk:
             return transfer_by_key(connection, self.wallet_id, "stripe", f"credit:{intent}") is not None
 
 
-def rule_on(desk: Desk) -> None:
+def rule_on(driver: BotDriver) -> None:
     """Turn automatic payments on: below $50 back to $200."""
-    with desk.ledger.reading() as connection:
-        _, policy = desk.ledger.look(connection, desk.wallet_id)
+    with driver.ledger.reading() as connection:
+        _, policy = driver.ledger.look(connection, driver.wallet_id)
     rule = RechargeRule(
         threshold_micros=50_000_000,
         target_micros=200_000_000,
@@ -156,16 +156,16 @@ def rule_on(desk: Desk) -> None:
         month_cap_micros=5_000_000_000,
     )
     on = replace(policy, automatic=Automatic.ON, rule=rule)
-    desk.ledger.run(
-        lambda tx: tx.book.set_policy(desk.wallet_id, on, actor="U1", expected_version=None),
-        wallet_id=desk.wallet_id,
+    driver.ledger.run(
+        lambda tx: tx.book.set_policy(driver.wallet_id, on, actor="U1", expected_version=None),
+        wallet_id=driver.wallet_id,
     )
 
 
-def automatic(desk: Desk) -> Automatic:
+def automatic(driver: BotDriver) -> Automatic:
     """Say whether automatic payments are on."""
-    with desk.ledger.reading() as connection:
-        return desk.ledger.look(connection, desk.wallet_id)[1].automatic
+    with driver.ledger.reading() as connection:
+        return driver.ledger.look(connection, driver.wallet_id)[1].automatic
 
 
 def open_beside(ledger: Ledger, team_id: str, *, name: str = "Two") -> UUID:
@@ -191,7 +191,7 @@ def open_beside(ledger: Ledger, team_id: str, *, name: str = "Two") -> UUID:
 
 
 @contextmanager
-def desk_in(folder: Path, url: str = "") -> Iterator[Desk]:
+def driver_in(folder: Path, url: str = "") -> Iterator[BotDriver]:
     """Set up one wallet and one Stripe; the books are a file in the folder, or a database by its address."""
     stage, clock = Stage(), SettableClock()
     shop = Shop(stage, clock, folder)
@@ -204,7 +204,7 @@ def desk_in(folder: Path, url: str = "") -> Iterator[Desk]:
     )
     made = use_cases_of(ledger, gateway, served, return_url="https://slack.example/", webhook=True)
     try:
-        yield Desk(
+        yield BotDriver(
             shop=shop,
             ledger=ledger,
             gateway=gateway,
