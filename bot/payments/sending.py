@@ -45,7 +45,7 @@ class RequestSender:
             )
         finally:
             self._sending.discard(request.request_id)
-        failpoint(f"request.{request.operation}.committed")
+        failpoint(f"stripe_request.{request.operation}.committed")
         note_access(self._ledger, self._served, answer)
         return answer, following
 
