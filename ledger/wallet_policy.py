@@ -93,6 +93,13 @@ class WalletPolicy:
     default_holds: dict[str, int] = field(default_factory=dict)
     """Per kind, where it differs from `default_hold_micros`."""
     hold_lifetime: timedelta = timedelta(minutes=5)
+    """How long money is set aside after a hold was opened, renewed or extended."""
+    permit_lifetime: timedelta = timedelta(seconds=30)
+    """How long an answer may be acted on before asking again."""
+    item_max_micros: int = 1_000 * MICROS
+    """The most that one piece of work may cost: more is taken for a slip and rejected."""
+    alarm_ends_after: timedelta = timedelta(minutes=30)
+    """How long available money has to stay well above a level's line before the level falls without money coming in."""
     warning_min_micros: int = 50 * MICROS
     """The lowest warning line of a wallet without a rule."""
 
