@@ -282,6 +282,20 @@ class RefundFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CreditFacts:
+    """Money that whoever runs Redbar gave, or gave back by lowering what a piece of work cost."""
+
+    amount: Money
+    balance: Money
+    why: str
+    kind: str = ""
+    """The kind of the work that was corrected; empty for a credit."""
+    usage_id: str = ""
+    total: Money | None = None
+    """What the work costs now."""
+
+
+@dataclass(frozen=True, slots=True)
 class DisputeFacts:
     """A bank that wants a payment back, asks about it, suspects it, or has decided."""
 

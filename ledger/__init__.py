@@ -62,6 +62,7 @@ from ledger.commands import (
     AI_TASK,
     INBOUND_CALL,
     OUTBOUND_CALL,
+    PLATFORM,
     Answer,
     CaptureHold,
     Command,
@@ -82,6 +83,7 @@ from ledger.commands import (
     funds_of,
 )
 from ledger.errors import (
+    AboveItemMax,
     AmountOutOfRange,
     AmountUnreadable,
     Busy,
@@ -98,7 +100,7 @@ from ledger.errors import (
     Refused,
     TextUnfit,
     TimeUnfit,
-    TransferUnknown,
+    UsageUnknown,
     WalletUnknown,
 )
 from ledger.failpoints import failpoint
@@ -121,6 +123,7 @@ from ledger.notices import (
     Notice,
     RechargeWanted,
     StartedAfterStop,
+    UsageCorrected,
     WalletCredited,
     WalletEmptied,
     WalletLow,

@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import assert_never
 from uuid import UUID
 
 from ledger.notices import (
@@ -21,8 +22,8 @@ from ledger.recharge_policy import recharge_wanted
 from ledger.standing import Funds, Standing, standing_at
 from ledger.wallet_policy import Automatic, WalletPolicy
 
-REARM_PERCENT = 110
-"""A level is armed again when available money is this far above its line."""
+CLEAR_PERCENT = 110
+"""Available money is well above a line when it is so much of it."""
 CRITICAL_PERCENT = 25
 
 
@@ -53,7 +54,11 @@ class Watch:
     """What the wallet has already said, so that it says each thing once."""
 
     announced: Level = Level.FINE
-    """The highest level announced and not armed again."""
+    """The highest level that was announced and has not fallen since."""
+    announced_line_micros: int = 0
+    """That level's line when it was announced: a line that moves down afterwards ends nothing."""
+    falls_at: datetime | None = None
+    """When the level falls, if money stays well above its line until then; None while it does not."""
     episode_id: UUID | None = None
     episode_level: Level = Level.FINE
     """The highest level the open episode has reached; meaningless without one."""
@@ -73,18 +78,39 @@ class Moment:
 
 def level_at(moment: Moment, policy: WalletPolicy) -> Level:
     """Judge how serious things are. Warnings stay silent while automatic payments work."""
-    available = moment.funds.available_micros
-    if not moment.funds.funded:
+    level = _seriousness(moment, policy, moment.lines)
+    return Level.FINE if level is Level.WARNING and policy.automatic is Automatic.ON else level
+
+
+def line_of(level: Level, lines: Lines, policy: WalletPolicy) -> int:
+    """Give the line of a level: the balance or the available money at which, or below which, it begins."""
+    match level:
+        case Level.FINE:
+            return 0
+        case Level.WARNING:
+            return lines.warning_micros
+        case Level.CRITICAL:
+            return max(lines.critical_micros, policy.floor_micros)
+        case Level.ZERO:
+            return policy.floor_micros
+        case _:
+            assert_never(level)
+
+
+def _seriousness(moment: Moment, policy: WalletPolicy, lines: Lines, *, percent: int = 100) -> Level:
+    """Judge the level by lines of which so many percent count, whether or not anybody hears of it."""
+    funds = moment.funds
+    if not funds.funded:
         return Level.FINE
-    if moment.funds.balance_micros <= 0:
+    floor = policy.floor_micros * percent
+    available = funds.available_micros * 100
+    if funds.balance_micros <= 0 or funds.balance_micros * 100 < floor:
         return Level.ZERO
-    if available <= moment.lines.critical_micros:
+    if available <= lines.critical_micros * percent or available < floor:
         return Level.CRITICAL
-    if available > moment.lines.warning_micros:
+    if available > lines.warning_micros * percent:
         return Level.FINE
-    if moment.trouble:
-        return Level.CRITICAL
-    return Level.FINE if policy.automatic is Automatic.ON else Level.WARNING
+    return Level.CRITICAL if moment.trouble else Level.WARNING
 
 
 def consequences(
@@ -102,19 +128,26 @@ def consequences(
     Called with `before` equal to `after` it judges what time alone did. `cause` is source and id of the transfer.
     """
     notices: list[Notice] = []
-    if after.funds.balance_micros > 0 and (before.funds.balance_micros <= 0 or not before.funds.funded):
+    said = watch.announced
+    watch = _fallen(before, after, policy, watch, now)
+    if _runs_again(before, after, said, watch.announced):
         notices.append(_resumed(before, after, watch, now, cause))
-        watch = replace(watch, episode_id=None, episode_level=Level.FINE, paused_said=False)
-    watch = _rearmed(after, watch)
+        watch = replace(watch, episode_id=None, episode_level=Level.FINE)
+    if after.funds.balance_micros > 0:
+        watch = replace(watch, paused_said=False)
     level = level_at(after, policy)
     if level > watch.announced:
-        watch = replace(watch, announced=level)
         episode_id = watch.episode_id or new_episode_id
-        watch = replace(watch, episode_id=episode_id, episode_level=level)
-        notices.append(_crossed(after.funds, level, episode_id))
+        watch = replace(
+            _announced(watch, level, after.lines, policy), episode_id=episode_id, episode_level=level
+        )
+        if level is not Level.ZERO or after.funds.emptied_at is None:
+            notices.append(_low(after.funds, level, episode_id))
     elif watch.episode_id is not None and watch.announced is Level.FINE:
         notices.append(WalletRecovered(episode_id=watch.episode_id))
         watch = replace(watch, episode_id=None, episode_level=Level.FINE)
+    if before.funds.emptied_at is None and after.funds.emptied_at is not None:
+        notices.append(_emptied(after.funds, watch))
     if standing_at(now, after.funds) is Standing.PAUSED and not watch.paused_said:
         notices.append(_paused(after.funds, watch, now))
         watch = replace(watch, paused_said=True)
@@ -122,6 +155,54 @@ def consequences(
     if wanted and not watch.recharge_said:
         notices.append(RechargeWanted())
     return notices, replace(watch, recharge_said=wanted)
+
+
+def _fallen(before: Moment, after: Moment, policy: WalletPolicy, watch: Watch, now: datetime) -> Watch:
+    """Let the announced level fall: by money that came in, or by time well above its line.
+
+    Money that was only held and given back ends nothing at once, and a line that moved ends nothing at all.
+    """
+    if watch.announced is Level.FINE:
+        return watch
+    if after.funds.balance_micros > before.funds.balance_micros:
+        level = _seriousness(after, policy, after.lines)
+        if level < watch.announced:
+            watch = _announced(watch, level, after.lines, policy)
+    if watch.falls_at is not None and now >= watch.falls_at and _clear(after, policy, watch):
+        watch = _announced(watch, _one_lower(watch.announced), after.lines, policy)
+    if watch.announced is Level.FINE or not _clear(after, policy, watch):
+        return replace(watch, falls_at=None)
+    return replace(watch, falls_at=watch.falls_at or now + policy.alarm_ends_after)
+
+
+def _clear(after: Moment, policy: WalletPolicy, watch: Watch) -> bool:
+    """Say whether the wallet is well above the line of its announced level, where that line is and where it was."""
+    said, lines = watch.announced_line_micros, after.lines
+    match watch.announced:
+        case Level.WARNING:
+            lines = replace(lines, warning_micros=max(lines.warning_micros, said))
+        case Level.CRITICAL:
+            lines = replace(lines, critical_micros=max(lines.critical_micros, said))
+        case Level.ZERO if after.funds.balance_micros * 100 < said * CLEAR_PERCENT:
+            return False
+        case _:
+            pass
+    return _seriousness(after, policy, lines, percent=CLEAR_PERCENT) < watch.announced
+
+
+def _announced(watch: Watch, level: Level, lines: Lines, policy: WalletPolicy) -> Watch:
+    return replace(watch, announced=level, announced_line_micros=line_of(level, lines, policy), falls_at=None)
+
+
+def _one_lower(level: Level) -> Level:
+    return max(one for one in Level if one < level)
+
+
+def _runs_again(before: Moment, after: Moment, said: Level, announced: Level) -> bool:
+    """Say whether what had stopped may start again, or starts for the first time."""
+    if not before.funds.funded:
+        return after.funds.balance_micros > 0
+    return said is Level.ZERO and announced < Level.ZERO
 
 
 def _resumed(
@@ -138,30 +219,21 @@ def _resumed(
     )
 
 
-def _rearmed(after: Moment, watch: Watch) -> Watch:
-    available = after.funds.available_micros
-    announced = watch.announced
-    if announced is Level.ZERO and after.funds.balance_micros > 0:
-        announced = Level.CRITICAL
-    if announced is Level.CRITICAL and available * 100 >= after.lines.critical_micros * REARM_PERCENT:
-        announced = Level.WARNING
-    if announced is Level.WARNING and available * 100 >= after.lines.warning_micros * REARM_PERCENT:
-        announced = Level.FINE
-    return replace(watch, announced=announced)
+def _low(funds: Funds, level: Level, episode_id: UUID) -> WalletLow:
+    return WalletLow(
+        episode_id=episode_id,
+        level=level,
+        balance_micros=funds.balance_micros,
+        available_micros=funds.available_micros,
+    )
 
 
-def _crossed(funds: Funds, level: Level, episode_id: UUID) -> Notice:
-    if level is not Level.ZERO:
-        return WalletLow(
-            episode_id=episode_id,
-            level=level,
-            balance_micros=funds.balance_micros,
-            available_micros=funds.available_micros,
-        )
+def _emptied(funds: Funds, watch: Watch) -> WalletEmptied:
+    assert watch.episode_id is not None, "a wallet empties inside an episode"
     assert funds.emptied_at is not None
     assert funds.grace_ends_at is not None
     return WalletEmptied(
-        episode_id=episode_id,
+        episode_id=watch.episode_id,
         emptied_at=funds.emptied_at,
         grace_ends_at=funds.grace_ends_at,
         balance_micros=funds.balance_micros,

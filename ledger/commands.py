@@ -18,6 +18,8 @@ from ledger.standing import Funds, Permit, Standing
 OUTBOUND_CALL = "outbound_call"
 INBOUND_CALL = "inbound_call"
 AI_TASK = "ai_task"
+PLATFORM = "platform"
+"""The source of usage whose ids share one namespace with those of holds: one id is one piece of work."""
 
 
 class CreditKind(StrEnum):
@@ -35,7 +37,7 @@ class CreditKind(StrEnum):
 
 
 class PostUsage(msgspec.Struct, frozen=True, gc=False):
-    """Work that happened; never refused for lack of money. Ends its hold when it names one."""
+    """Work that happened; never refused for lack of money. Charges the hold that it names, or whose id it has."""
 
     source: str
     source_id: str
@@ -64,18 +66,24 @@ class PostMoney(msgspec.Struct, frozen=True, gc=False):
 
 
 class Correct(msgspec.Struct, frozen=True, gc=False):
-    """Gives back all or part of an earlier transfer, linked to it."""
+    """Lowers what usage cost to the right total, by a linked transfer that gives the rest back."""
 
     source: str
     source_id: str
-    corrects_seq: int
-    amount_micros: int
+    corrects: str
+    """The id of the usage, or of the hold that was charged."""
+    total_micros: int
+    """What it should have cost in all: 0 or more, at most what is booked."""
     occurred_at: datetime | None
     description: str = ""
 
 
 class OpenHold(msgspec.Struct, frozen=True, gc=False):
-    """Asks whether work may start and sets its estimate aside. The answer is remembered by `hold_id`."""
+    """Asks whether work may start and sets its estimate aside.
+
+    The answer is remembered by `hold_id` and given again until it may no longer be acted on; then the same question is
+    judged anew.
+    """
 
     hold_id: str
     """The caller's id, unique in the wallet."""
@@ -97,7 +105,7 @@ class ExtendHold(msgspec.Struct, frozen=True, gc=False):
 
 
 class CaptureHold(msgspec.Struct, frozen=True, gc=False):
-    """Turns a hold into usage of the real amount, also above the hold."""
+    """Charges a hold with the real amount, also above what it holds, and also after it ended."""
 
     hold_id: str
     amount_micros: int

@@ -5,6 +5,7 @@ Pure.
 Refused
 ├── AmountUnreadable        the text is not an amount of that currency
 ├── AmountOutOfRange        zero, negative, or more than the books can hold
+├── AboveItemMax            one piece of work costs more than the policy takes for possible
 ├── NotCardExact            the amount has no exact form in the card network's minor units
 ├── CurrencyUnknown         no such currency here
 ├── CurrencyMismatch        money of one currency offered to a wallet of another
@@ -15,8 +16,8 @@ Refused
 ├── KeyReused               the same key with other contents
 ├── HoldUnknown             no such hold in this wallet
 ├── HoldEnded               the hold was captured, released, or has expired
-├── TransferUnknown         the transfer to correct does not exist
-├── CorrectionTooLarge      more than what is left of the transfer it corrects
+├── UsageUnknown            the usage to correct does not exist
+├── CorrectionTooLarge      a total above what is booked
 ├── PolicyUnfit             a rule whose numbers contradict each other
 ├── PolicyChanged           somebody else changed the policy in the meantime
 └── Busy                    too much is waiting; try again in a moment (the one refusal worth repeating)
@@ -40,6 +41,14 @@ class AmountUnreadable(Refused):
 
 class AmountOutOfRange(Refused):
     """An amount is zero, negative or larger than the books can hold."""
+
+
+class AboveItemMax(Refused):
+    """One piece of work costs more than the wallet's policy takes for possible. `most` is written with its currency."""
+
+    def __init__(self, most: str) -> None:
+        self.field = "amount"
+        super().__init__(f"One piece of work may cost at most {most} here; more is taken for a slip.")
 
 
 class NotCardExact(Refused):
@@ -123,20 +132,22 @@ class HoldEnded(Refused):
         super().__init__(f"This hold has ended: it was {ending}.")
 
 
-class TransferUnknown(Refused):
-    """The transfer that a correction names does not exist in this wallet."""
+class UsageUnknown(Refused):
+    """The usage or hold that a correction names was never charged in this wallet."""
 
     def __init__(self) -> None:
-        super().__init__("There is no such transaction to correct.")
+        self.field = "corrects"
+        super().__init__("There is no usage of that id, and no hold of that id was charged.")
 
 
 class CorrectionTooLarge(Refused):
-    """A correction asks for more than is left of what it corrects. Amounts in micro-units."""
+    """A correction asks for a total above what is booked. Amounts in micro-units."""
 
-    def __init__(self, *, asked_micros: int, left_micros: int) -> None:
-        self.asked_micros = asked_micros
-        self.left_micros = left_micros
-        super().__init__("A correction cannot be larger than what is left of the transaction it corrects.")
+    def __init__(self, *, total_micros: int, booked_micros: int) -> None:
+        self.field = "amount"
+        self.total_micros = total_micros
+        self.booked_micros = booked_micros
+        super().__init__("A correction can only lower what is booked. Post the rest as usage of its own.")
 
 
 class PolicyUnfit(Refused):

@@ -22,7 +22,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class WalletLow:
-    """Available money crossed a warning or critical line."""
+    """Available money crossed a warning or critical line, or the balance no longer lets an ordinary start through."""
 
     name: ClassVar[str] = "wallet.low"
     episode_id: UUID
@@ -55,7 +55,7 @@ class WalletPaused:
 
 @dataclass(frozen=True, slots=True)
 class WalletResumed:
-    """The balance is above zero again: everything may start."""
+    """What had stopped may start again, or the wallet was funded for the first time."""
 
     name: ClassVar[str] = "wallet.resumed"
     episode_id: UUID | None
@@ -106,6 +106,22 @@ class StartedAfterStop:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class UsageCorrected:
+    """The operator, or the platform, lowered what a piece of work cost."""
+
+    name: ClassVar[str] = "usage.corrected"
+    kind: str
+    usage_id: str
+    total_micros: int
+    """What it costs now."""
+    given_back_micros: int
+    balance_micros: int
+    source: str
+    source_id: str
+    """The key of the correction, whose text says why."""
+
+
 Notice = (
     WalletLow
     | WalletEmptied
@@ -115,4 +131,5 @@ Notice = (
     | WalletCredited
     | RechargeWanted
     | StartedAfterStop
+    | UsageCorrected
 )

@@ -103,6 +103,12 @@ class WalletPolicy:
     warning_min_micros: int = 50 * MICROS
     """The lowest warning line of a wallet without a rule."""
 
+    @property
+    def floor_micros(self) -> int:
+        """The smallest default hold: with less nothing starts but inbound calls and work without a price."""
+        holds = (self.default_hold_micros, *self.default_holds.values())
+        return min((micros for micros in holds if micros > 0), default=1)
+
     def hold_for(self, kind: str) -> int:
         """Give the default hold of a kind."""
         return self.default_holds.get(kind, self.default_hold_micros)

@@ -216,7 +216,7 @@ class PlatformApi:
 def wallet_answer(view: WalletView, policy: WalletPolicy, now: datetime) -> WalletAnswer:
     """Shape a wallet for machines."""
     currency = Currency.of(view.currency)
-    found = permits(view, now, default_hold_micros=policy.default_hold_micros)
+    found = permits(view, policy, now)
     return WalletAnswer(
         wallet_id=view.wallet_id,
         currency=view.currency,

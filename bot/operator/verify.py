@@ -88,6 +88,8 @@ def _report(
         return
     for finding in findings:
         say(str(finding))
+    for note in [note for audit in audits for note in audit.notes]:
+        say(f"Note: {note}")
     if findings:
         say(f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}.")
         if options.keep is not None:

@@ -5,7 +5,15 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from bot.facts import AutomaticFacts, CardFacts, DisputeFacts, FailureFacts, RefundFacts, RequestFacts
+from bot.facts import (
+    AutomaticFacts,
+    CardFacts,
+    CreditFacts,
+    DisputeFacts,
+    FailureFacts,
+    RefundFacts,
+    RequestFacts,
+)
 from bot.notices import DisputeChanged, RechargeFailed, RefundBooked
 from bot.payment_rows import Payment
 from bot.payment_state import State
@@ -17,7 +25,7 @@ from bot.surfaces.balance import balance_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
 from bot.tables import disputes
-from ledger import Automatic, Ledger, Money, policy_of
+from ledger import Automatic, Ledger, Money, UsageCorrected, WalletCredited, policy_of, transfer_by_key
 
 
 def after_stop_count(ledger: Ledger, wallet_id: UUID) -> int:
@@ -93,6 +101,31 @@ def rule_before_and_after(
         for policy in found
     )
     return before, after
+
+
+def credit_facts(ledger: Ledger, wallet_id: UUID, notice: WalletCredited) -> CreditFacts:
+    """Give what a credit by hand did to the wallet."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        row = transfer_by_key(snapshot.connection, wallet_id, notice.source, notice.source_id)
+        return CreditFacts(
+            amount=snapshot.money(notice.amount_micros),
+            balance=snapshot.money(snapshot.view.balance_micros),
+            why=row.description if row is not None else "",
+        )
+
+
+def correction_facts(ledger: Ledger, wallet_id: UUID, notice: UsageCorrected) -> CreditFacts:
+    """Give what a correction did to the wallet."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        row = transfer_by_key(snapshot.connection, wallet_id, notice.source, notice.source_id)
+        return CreditFacts(
+            amount=snapshot.money(notice.given_back_micros),
+            balance=snapshot.money(snapshot.view.balance_micros),
+            why=row.description if row is not None else "",
+            kind=notice.kind,
+            usage_id=notice.usage_id,
+            total=snapshot.money(notice.total_micros),
+        )
 
 
 def refund_facts(ledger: Ledger, payment: Payment, notice: RefundBooked) -> RefundFacts:

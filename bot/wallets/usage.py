@@ -14,6 +14,7 @@ from ledger import (
     AI_TASK,
     INBOUND_CALL,
     OUTBOUND_CALL,
+    PLATFORM,
     CaptureHold,
     Command,
     Currency,
@@ -28,6 +29,7 @@ from ledger import (
     Receipt,
     Refused,
     ReleaseHold,
+    WalletPolicy,
     WalletView,
     decimal_text,
     funds_of,
@@ -39,7 +41,6 @@ AnswerT = TypeVar("AnswerT", HoldAnswer, Receipt)
 
 BATCH_MAX = 1_000
 ID_MAX = 200
-SOURCE = "platform"
 KINDS = (OUTBOUND_CALL, INBOUND_CALL, AI_TASK)
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _FUTURE = timedelta(minutes=5)
@@ -83,7 +84,7 @@ class Authorization:
 def usage_command(item: UsageItem, currency: Currency, now: datetime) -> PostUsage:
     """Read one usage. Refuses: FieldWrong."""
     return PostUsage(
-        source=SOURCE,
+        source=PLATFORM,
         source_id=_id(item.id),
         kind=_kind(item.kind),
         amount_micros=_price("amount", item.amount, currency),
@@ -231,11 +232,15 @@ class Usage:
         return outcome
 
 
-def permits(view: WalletView, now: datetime, *, default_hold_micros: int) -> dict[str, Permit]:
-    """Say for each known kind whether an ordinary start would be allowed now."""
+def permits(view: WalletView, policy: WalletPolicy, now: datetime) -> dict[str, Permit]:
+    """Say for each known kind whether a start at its default hold would be allowed now."""
     return {
         kind: permit_at(
-            now, funds_of(view), inbound=kind == INBOUND_CALL, estimate_micros=default_hold_micros
+            now,
+            funds_of(view),
+            inbound=kind == INBOUND_CALL,
+            estimate_micros=policy.hold_for(kind),
+            lifetime=policy.permit_lifetime,
         )
         for kind in KINDS
     }

@@ -19,7 +19,7 @@ from ledger.chart import CORRECTION, MONEY, USAGE
 from ledger.commands import AI_TASK, INBOUND_CALL, OUTBOUND_CALL
 from ledger.deciding.chain import GENESIS, digest_of_text, link_covered
 from ledger.deciding.rows import CHAINED, IN_TRANSFERS, Transfer
-from ledger.storage.schema import holds
+from ledger.storage.schema import charges, holds
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -97,6 +97,8 @@ class Walk:
         """Holds that ended by being captured at the moment of a transfer that names them."""
         self.uncaptured: Problem | None = None
         """The first transfer that names a hold which was open then, and did not end by it."""
+        self.twice: list[Problem] = []
+        """Transfers that charged a hold again, in books of a time when that could happen."""
         self._connection = connection
         self._wallet_id = wallet_id
         self._zone = zone
@@ -197,7 +199,7 @@ class Walk:
                     sums[1] += quantity
                 if hold_id is not None:
                     self._name(hold_id, recorded_at, number)
-                if balance <= 0 or not calm:
+                if balance <= 0 or after_stop or not calm:
                     self.balance, self.recorded_at = balance, recorded_at
                     self._cross_zero(kind, amount, after_stop, is_usage=credit == "usage")
                     calm = self._is_calm
@@ -262,13 +264,12 @@ class Walk:
         self.funded = self.funded or kind in _FUNDING
         if self.balance > 0:
             self.emptied_at = None
-            return
-        if self.emptied_at is None and self.funded:
+        elif self.emptied_at is None and self.funded:
             self.emptied_at = self.recorded_at
             self.grace_cost = self.after_stop_count = 0
         if self.emptied_at is not None and is_usage:
             self.grace_cost += min(amount, -self.balance)
-            self.after_stop_count += after_stop
+        self.after_stop_count += after_stop
 
     def _new_quarter(self, occurred_at: int, kind: str) -> list[int]:
         if len(self._quarters) >= QUARTERS_AT_ONCE:
@@ -315,9 +316,32 @@ class Walk:
                 if opened < at and (ended is None or at < ended):
                     self._blame(seq, f"names hold {hold_id}, which was open and did not end by it")
 
+        self._look_up_charges(hold_ids)
+
+    def _look_up_charges(self, hold_ids: list[str]) -> None:
+        """Each hold that a transfer names was charged by it, or by an earlier one."""
+        rows = self._connection.execute(
+            select(charges.c.hold_id, charges.c.seq).where(
+                charges.c.wallet_id == self._wallet_id, charges.c.hold_id.in_(hold_ids)
+            )
+        )
+        charged_by = {row.hold_id: row.seq for row in rows}
+        for hold_id in hold_ids:
+            first = charged_by.get(hold_id, _BEYOND)
+            for _, seq in self._named[hold_id]:
+                if seq > first:
+                    self.twice.append(charged_twice(seq, hold_id, first))
+                elif seq < first:
+                    self._blame(seq, f"names hold {hold_id}, which is not remembered as charged by it")
+
     def _blame(self, seq: int, words: str) -> None:
         if self.uncaptured is None or seq < self.uncaptured.seq:
             self.uncaptured = Problem("hold", words, seq)
+
+
+def charged_twice(seq: int, hold_id: str, first: int) -> Problem:
+    """Name a transfer that charged again what an earlier one had charged."""
+    return Problem("charged twice", f"charged {hold_id} again, which transaction {first} had charged", seq)
 
 
 def _pieces(names: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -37,21 +37,24 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError
 
 from ledger.audit.chain_walk import Walk, Watch, reads_what_it_can, sums_of_month, unwatched
+from ledger.audit.charges import charged_under_own_id, misfit_charges
 from ledger.audit.month_sums import Hour, Secret, Tally, month_of
 from ledger.audit.orphan_rows import OrphanRow, canonical, orphan_rows, wallets_of
-from ledger.deciding.planner import HOLDS
-from ledger.deciding.rows import ALLOWING
+from ledger.deciding.rows import ALLOWING, HOLDS
 from ledger.errors import CurrencyUnknown, WalletUnknown
 from ledger.instants import EPOCH, from_stamp, to_stamp
 from ledger.money import Currency
+from ledger.standing import Scope
 from ledger.storage.schema import (
     UtcInstant,
     UuidText,
+    charges,
     episodes,
     holds,
     hourly,
     notices,
     policies,
+    stops,
     transfers,
     wallets,
 )
@@ -85,6 +88,8 @@ class Audit:
     recorded_at: datetime
     """When the wallet last changed."""
     findings: Sequence[Finding]
+    notes: Sequence[Finding] = ()
+    """What is as it must be, and worth knowing: holds that were charged twice before that was impossible."""
 
 
 def audit_books(
@@ -123,8 +128,10 @@ def _audit(connection: Connection, wallet_id: UUID, watch: Watch, guarded: bool)
         if not reads_what_it_can(connection):
             raise
         return Audit(wallet_id, 0, b"", EPOCH, [Finding(wallet_id, "unreadable", None, str(problem.orig))])
-    findings = list(_Check(connection, wallet_id, wallet, watch, guarded).findings())
-    return Audit(wallet_id, wallet.seq, wallet.chain_head, from_stamp(_clamped(wallet.touched_at)), findings)
+    check = _Check(connection, wallet_id, wallet, watch, guarded)
+    findings = list(check.findings())
+    touched_at = from_stamp(_clamped(wallet.touched_at))
+    return Audit(wallet_id, wallet.seq, wallet.chain_head, touched_at, findings, check.notes)
 
 
 class _Check:
@@ -143,6 +150,7 @@ class _Check:
         self._wallet_id = wallet_id
         self._watch = watch
         self._guarded = guarded
+        self.notes: list[Finding] = []
         self._secret = Secret(os.urandom(32))
         self._derived = Tally(self._secret)
 
@@ -164,7 +172,7 @@ class _Check:
         else:  # else what is derived from the transfers differs too, and says nothing new
             yield from self._cached(walk)
             checks += [lambda: self._rollups(zone), lambda: self._captured(walk)]
-        for check in (*checks, self._keys, self._corrections, self._notices):
+        for check in (*checks, self._keys, self._charges, self._stops, self._corrections, self._notices):
             try:
                 yield from check()
             except DatabaseError as unreadable:
@@ -225,14 +233,17 @@ class _Check:
             yield (day, hour, kind), (count, quantity, amount)
 
     def _held(self) -> Iterator[Finding]:
-        held, due = self._one(
+        held, count, due = self._one(
             select(
                 func.coalesce(func.sum(holds.c.amount), 0),
+                func.count(),
                 type_coerce(func.min(holds.c.expires_at), BigInteger),
             ).where(holds.c.wallet_id == self._wallet_id, holds.c.state == "open")
         )
         if self._wallet.held != int(held):
             yield self._finding("held", f"cached {self._wallet.held}, derived {held}")
+        if self._wallet.open_holds != count:
+            yield self._finding("held", f"cached {self._wallet.open_holds} open holds, derived {count}")
         looks = self._wallet.next_hold_expires_at
         if due is not None and (looks is None or looks > due):
             words = f"a hold expires at {_shown(due)}; the wallet looks again at {_shown(looks)}"
@@ -252,8 +263,10 @@ class _Check:
             and_(c.state == "expired", ended < expires),
             and_(c.state.in_(("captured", "released")), ended >= expires),
             refused == c.reason.in_(ALLOWING),
-            and_(refused, or_(c.amount != 0, ended != opened)),
-            and_(~refused, or_(c.amount < func.coalesce(c.asked, 0), valid != expires)),
+            and_(refused, c.amount != 0),
+            and_(~refused, c.amount < func.coalesce(c.asked, 0)),
+            valid < opened,
+            c.generation < 1,
             c.inbound.not_in((0, 1)),
             c.asked < 0,
         )
@@ -263,10 +276,52 @@ class _Check:
         if hold_id is not None:
             yield self._finding("hold", f"hold {hold_id} does not fit its own times, amounts and end")
 
+    def _charges(self) -> Iterator[Finding]:
+        """What is remembered as a hold's charge is one, and the wallet knows that there are such ids."""
+        used = self._one(
+            select(
+                select(holds.c.hold_id).where(holds.c.wallet_id == self._wallet_id).exists()
+                | select(charges.c.hold_id).where(charges.c.wallet_id == self._wallet_id).exists()
+            )
+        )
+        if self._wallet.holds_used != int(used[0]):
+            yield self._finding(
+                "charge", f"holds were used: cached {self._wallet.holds_used}, derived {int(used[0])}"
+            )
+        for problem in misfit_charges(self._connection, self._wallet_id):
+            yield self._finding(problem.check, problem.words, seq=problem.seq)
+        for problem in charged_under_own_id(self._connection, self._wallet_id):
+            self.notes.append(self._finding(problem.check, problem.words, seq=problem.seq))
+
+    def _stops(self) -> Iterator[Finding]:
+        """Each stop stops something for a while, and the wallet knows when the last one ended."""
+        wrong = self._connection.execute(
+            select(stops.c.scope).where(
+                stops.c.wallet_id == self._wallet_id,
+                or_(stops.c.scope.not_in([one.value for one in Scope]), stops.c.began_at >= stops.c.ended_at),
+            )
+        ).first()
+        if wrong is not None:
+            yield self._finding("stop", "one of them stops nothing, or ended before it began")
+        (last,) = self._one(
+            select(type_coerce(func.max(stops.c.ended_at), BigInteger)).where(
+                stops.c.wallet_id == self._wallet_id
+            )
+        )
+        if self._wallet.stopped_until != last:
+            words = (
+                f"the last stop ended at {_shown(last)}, the wallet says {_shown(self._wallet.stopped_until)}"
+            )
+            yield self._finding("stop", words)
+
     def _captured(self, walk: Walk) -> Iterator[Finding]:
         """A capture has a hold that says so, and a hold that says so has its capture."""
+        self.notes += [self._finding(one.check, one.words, seq=one.seq) for one in walk.twice]
         if walk.uncaptured is not None:
             yield self._finding(walk.uncaptured.check, walk.uncaptured.words, seq=walk.uncaptured.seq)
+        ended, recorded = (
+            type_coerce(one, BigInteger) for one in (holds.c.ended_at, transfers.c.recorded_at)
+        )
         captured = self._connection.execute(
             select(transfers.c.seq, transfers.c.source_id)
             .join(
@@ -278,17 +333,19 @@ class _Check:
                 transfers.c.wallet_id == self._wallet_id,
                 transfers.c.source == HOLDS,
                 or_(
-                    func.coalesce(holds.c.state, "") != "captured",
+                    holds.c.kind.is_(None),
                     holds.c.kind != transfers.c.kind,
-                    type_coerce(holds.c.ended_at, BigInteger)
-                    != type_coerce(transfers.c.recorded_at, BigInteger),
+                    holds.c.state == "open",
+                    and_(holds.c.state == "captured", ended != recorded),
+                    and_(holds.c.state == "released", ended >= recorded),
+                    ended > recorded,
                 ),
             )
             .order_by(transfers.c.seq)
             .limit(1)
         ).one_or_none()
         if captured is not None:
-            words = f"captures hold {captured.source_id}, which was not captured then, or as another kind"
+            words = f"captures hold {captured.source_id}, which did not end then, or is of another kind"
             yield self._finding("hold", words, seq=captured.seq)
         count = self._connection.execute(
             select(func.count()).where(holds.c.wallet_id == self._wallet_id, holds.c.state == "captured")

@@ -13,12 +13,13 @@ from ledger.chart import Recipe
 from ledger.commands import Correct, PostMoney, PostUsage
 from ledger.deciding.chain import NO_TEXT, digest_of_text, link
 from ledger.deciding.rows import Hold, Transfer, Wallet
-from ledger.instants import to_stamp
+from ledger.instants import from_stamp, to_stamp
 from ledger.notices import (
     Level,
     Notice,
     RechargeWanted,
     StartedAfterStop,
+    UsageCorrected,
     WalletCredited,
     WalletEmptied,
     WalletLow,
@@ -26,6 +27,7 @@ from ledger.notices import (
     WalletRecovered,
     WalletResumed,
 )
+from ledger.standing import Stop
 from ledger.wallet_policy import WalletPolicy
 
 _QUARTER = 15 * 60 * 1_000_000
@@ -62,11 +64,15 @@ class Draft:
         """How many of them are on their way to the database."""
         self.holds: dict[str, Hold] = {}
         """Holds opened or changed."""
+        self.charges: list[tuple[str, int, int]] = []
+        """Ids of charged holds, and further ids of what was charged: id, transfer, whether it is a further one."""
         self.hourly: dict[tuple[str, int, str], list[int]] = {}
         """Count, quantity and effect on the balance, to be added per local day, hour and kind."""
         self.notices: list[Notice] = []
         self.episodes: list[tuple[UUID, Level]] = []
         """Episodes that opened or rose, or closed (`Level.FINE`)."""
+        self.stops: list[Stop] = list(wallet.touch_ceiling(now))
+        """Stops that ended."""
         self._ceiling = ceiling
         self._salts = salts
         self._salted = 0
@@ -75,7 +81,8 @@ class Draft:
         self._quarters: dict[int, tuple[str, int]] = {}
         threshold = policy.rule.threshold_micros if policy.rule is not None else 0
         # Nothing is ever told of available money that stays above the highest line.
-        self._floor = max(wallet.lines.warning_micros, wallet.lines.critical_micros, threshold)
+        lines = wallet.lines
+        self._floor = max(lines.warning_micros, lines.critical_micros, threshold, policy.floor_micros)
         self._judged = wallet.moment()
         self._was_calm = self._calm()
 
@@ -84,6 +91,7 @@ class Draft:
         recipe: Recipe,
         kind: str,
         command: PostUsage | PostMoney | Correct,
+        amount: int,
         *,
         reference: str = "",
         quantity: int | None = None,
@@ -95,7 +103,7 @@ class Draft:
     ) -> Transfer:
         """Move money: one transfer, linked to the one before."""
         wallet = self.wallet
-        effect = recipe.sign * command.amount_micros
+        effect = recipe.sign * amount
         wallet.seq += 1
         wallet.balance += effect
         occurred_at = self.stamp if command.occurred_at is None else to_stamp(command.occurred_at)
@@ -105,7 +113,7 @@ class Draft:
             kind,
             recipe.debit,
             recipe.credit,
-            command.amount_micros,
+            amount,
             wallet.balance,
             occurred_at,
             self.stamp,
@@ -133,26 +141,47 @@ class Draft:
         sums[1] += quantity or 0
         sums[2] += effect
         if wallet.balance <= 0 or wallet.emptied_at is not None:
-            wallet.cross_zero(self.now, self.policy, self._ceiling, refills_grace=refills_grace)
+            self.stops += wallet.cross_zero(self.now, self.policy, self._ceiling, refills_grace=refills_grace)
         return transfer
+
+    def fund(self) -> None:
+        """Note that money has come in, perhaps for the first time."""
+        self.stops += self.wallet.fund(self.now)
+
+    def charge(self, hold_id: str, seq: int, *, alias: bool) -> None:
+        """Write that a hold was charged by a transfer, or that an id is a further one of what was charged."""
+        self.wallet.holds_used = True
+        self.charges.append((hold_id, seq, int(alias)))
 
     def keep(self, hold: Hold) -> None:
         """Write a hold as it is now."""
         self.holds[hold.hold_id] = hold
 
-    def set_aside(self, amount: int, *, until: datetime) -> None:
-        """Hold more money, until an instant."""
-        self.wallet.held += amount
-        due = self.wallet.next_hold_expires_at
-        self.wallet.next_hold_expires_at = until if due is None else min(due, until)
+    def open_hold(self, hold: Hold) -> None:
+        """Hold money that was not held before."""
+        self.wallet.open_holds += 1
+        self._set_aside(hold.amount, hold.expires_at)
+        self.keep(hold)
 
-    def end_hold(self, hold: Hold, ending: str) -> Hold:
+    def renew_hold(self, before: Hold, hold: Hold) -> None:
+        """Go on holding money, for longer and perhaps more of it."""
+        self._set_aside(hold.amount - before.amount, hold.expires_at)
+        self.keep(hold)
+
+    def _set_aside(self, more: int, until: int) -> None:
+        wallet = self.wallet
+        wallet.held += more
+        wallet.holds_used = True
+        expires_at = from_stamp(until)
+        due = wallet.next_hold_expires_at
+        wallet.next_hold_expires_at = expires_at if due is None else min(due, expires_at)
+
+    def end_hold(self, hold: Hold, ended: Hold) -> None:
         """End a live hold: it holds nothing from now on."""
-        assert hold.live(self.stamp), "a hold ends once"
+        assert hold.live(self.stamp), "a hold ends once an opening"
         self.wallet.held -= hold.amount
-        ended = hold._replace(state=ending, ended_at=self.stamp)
+        self.wallet.open_holds -= 1
         self.keep(ended)
-        return ended
 
     def follow(self, cause: tuple[str, str]) -> None:
         """Let the policy say what must be told of the change since the wallet was last judged."""
@@ -186,6 +215,7 @@ class Draft:
                     | WalletCredited()
                     | RechargeWanted()
                     | StartedAfterStop()
+                    | UsageCorrected()
                 ):
                     pass
                 case _:

@@ -1,6 +1,7 @@
 """What a command may contain, checked before anything is decided. Pure: each check refuses by name or does nothing."""
 
 from datetime import datetime, timedelta
+from unicodedata import is_normalized
 
 from ledger.commands import Correct, PostMoney, PostUsage
 from ledger.errors import AmountOutOfRange, KeyReused, TextUnfit, TimeUnfit
@@ -17,7 +18,8 @@ BACK_MAX = timedelta(days=400)
 def check_amount(micros: int, *, least: int = 1) -> None:
     """Refuse an amount that a transfer cannot have. Refuses: AmountOutOfRange."""
     if type(micros) is not int or not least <= micros <= MICROS_MAX:
-        raise AmountOutOfRange("An amount has to be more than zero and at most a hundred billion.")
+        above = "more than zero" if least else "zero or more"
+        raise AmountOutOfRange(f"An amount has to be {above} and at most a hundred billion.")
 
 
 def check_quantity(quantity: int | None) -> None:
@@ -69,6 +71,12 @@ def check_posting(command: PostUsage | PostMoney | Correct, reference: str = "")
     check_key("id", source_id)
     check_text("description", description)
     check_text("reference", reference)
+
+
+def check_normal(field: str, key: str) -> None:
+    """Refuse an id that looks the same as another one but is written with other characters. Refuses: TextUnfit."""
+    if not key.isascii() and not is_normalized("NFC", key):
+        raise TextUnfit(field, "has to be written in Unicode's normal form C (NFC)")
 
 
 def check_same(key: str, *pairs: tuple[str, object, object]) -> None:

@@ -6,7 +6,7 @@ rules speak of.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -17,9 +17,11 @@ from ledger.commands import HoldAnswer, Receipt
 from ledger.deciding.chain import NO_TEXT
 from ledger.instants import from_stamp, to_stamp
 from ledger.notices import Level
-from ledger.standing import Funds, Permit, Reason, Standing, Stretch, grace_end, grace_spent
+from ledger.standing import Funds, Permit, Reason, Scope, Standing, Stop, Stretch, grace_end, grace_spent
 from ledger.wallet_policy import WalletPolicy
 
+HOLDS = "hold"
+"""The source of what is posted by capturing a hold; its id is the hold's."""
 ALLOWING = (Reason.ALLOWED.value, Reason.FREE_OF_CHARGE.value)
 
 
@@ -97,6 +99,8 @@ class Hold(NamedTuple):
     reason: str
     standing: str
     valid_until: int
+    generation: int
+    """How many times it was opened."""
 
     def live(self, now: int) -> bool:
         """Say whether it holds anything; judged by time, never by whether a sweep came by."""
@@ -150,6 +154,13 @@ class WalletRow(NamedTuple):
     paused_said: int
     recharge_said: int
     notice_seq: int
+    ceiling_month: int
+    ceiling_hit_at: int | None
+    stopped_until: int | None
+    open_holds: int
+    holds_used: int
+    announced_line: int
+    falls_at: int | None
     policy: str
 
 
@@ -160,6 +171,7 @@ class Wallet:
     wallet_id: UUID
     currency: str
     zone: str
+    created_at: datetime
     balance: int
     held: int
     next_hold_expires_at: datetime | None
@@ -176,6 +188,15 @@ class Wallet:
     trouble: str
     lines: Lines
     watch: Watch
+    ceiling_month: int
+    """The local month that the ceiling was drawn in, as `month_number` counts."""
+    ceiling_hit_at: datetime | None
+    """When the ceiling was reached while grace was left; None while it is not."""
+    stopped_until: datetime | None
+    """When the last stop that is over ended."""
+    open_holds: int
+    holds_used: bool
+    """Whether an id may be a hold's, or another name of what was charged."""
 
     def funds(self) -> Funds:
         """Give the facts that standing is judged by."""
@@ -197,10 +218,29 @@ class Wallet:
             grace_cost_micros=self.grace_cost,
         )
 
+    def stops_now(self) -> tuple[Stop, ...]:
+        """Give the stops that have not ended. One that time alone will begin is among them."""
+        if not self.funded:
+            return Stop(Scope.INBOUND, self.created_at, None), Stop(Scope.OTHERS, self.created_at, None)
+        if self.emptied_at is None or self.grace_ends_at is None:
+            return ()
+        inbound_at = min(self.grace_ends_at, self.ceiling_hit_at or self.grace_ends_at)
+        return Stop(Scope.INBOUND, inbound_at, None), Stop(Scope.OTHERS, self.emptied_at, None)
+
+    def fund(self, now: datetime) -> tuple[Stop, ...]:
+        """Take the first money in: gives the stops that end by it."""
+        ended = () if self.funded else self._ended(self.stops_now(), now)
+        self.funded = True
+        return ended
+
     def cross_zero(
         self, now: datetime, policy: WalletPolicy, ceiling: int | None, *, refills_grace: bool
-    ) -> None:
-        """Keep the books of standing after a move: when it emptied, until when grace lasts, what of it was spent."""
+    ) -> tuple[Stop, ...]:
+        """Keep the books of standing after a move: when it emptied, until when grace lasts, what of it was spent.
+
+        Gives the stops that ended by the move.
+        """
+        ended: tuple[Stop, ...] = ()
         if self.balance <= 0 and self.emptied_at is None and self.funded:
             self.emptied_at = now
             assert ceiling is not None, "known wherever a batch can empty the wallet"
@@ -210,6 +250,7 @@ class Wallet:
             self.after_stop_count = 0
         elif self.balance > 0 and self.emptied_at is not None:
             assert self.grace_ends_at is not None, "an empty wallet always carries the end of its grace"
+            ended = self._ended(self.stops_now(), now)
             spent = grace_spent(
                 self.grace_spent,
                 emptied_at=self.emptied_at,
@@ -217,7 +258,31 @@ class Wallet:
                 refilled_at=now,
             )
             self.grace_spent = () if refills_grace else spent
-            self.emptied_at = self.grace_ends_at = None
+            self.emptied_at = self.grace_ends_at = self.ceiling_hit_at = None
+        return ended + self.touch_ceiling(now)
+
+    def touch_ceiling(self, now: datetime) -> tuple[Stop, ...]:
+        """See whether an empty wallet has reached the ceiling or come back above it; gives the stop that ended."""
+        if self.emptied_at is None or self.grace_ends_at is None or now >= self.grace_ends_at:
+            return ()
+        if self.balance <= -self.ceiling:
+            self.ceiling_hit_at = self.ceiling_hit_at or now
+        elif self.ceiling_hit_at is not None:
+            stop = Stop(Scope.INBOUND, self.ceiling_hit_at, None)
+            self.ceiling_hit_at = None
+            return self._ended((stop,), now)
+        return ()
+
+    def _ended(self, stops: tuple[Stop, ...], now: datetime) -> tuple[Stop, ...]:
+        ended = tuple(replace(stop, ended_at=now) for stop in stops if stop.began_at < now)
+        if ended:
+            self.stopped_until = now
+        return ended
+
+
+def month_number(at: datetime) -> int:
+    """Number the month of a local instant: one more for each month."""
+    return at.year * 12 + at.month
 
 
 def wallet_of(row: WalletRow) -> Wallet:
@@ -226,6 +291,7 @@ def wallet_of(row: WalletRow) -> Wallet:
         wallet_id=UUID(row.wallet_id),
         currency=row.currency,
         zone=row.zone,
+        created_at=from_stamp(row.created_at),
         balance=row.balance,
         held=row.held,
         next_hold_expires_at=_instant(row.next_hold_expires_at),
@@ -245,11 +311,18 @@ def wallet_of(row: WalletRow) -> Wallet:
         lines=Lines(row.warning_line, row.critical_line),
         watch=Watch(
             announced=Level(row.announced),
+            announced_line_micros=row.announced_line,
+            falls_at=_instant(row.falls_at),
             episode_id=None if row.episode_id is None else UUID(row.episode_id),
             episode_level=Level(row.episode_level),
             paused_said=bool(row.paused_said),
             recharge_said=bool(row.recharge_said),
         ),
+        ceiling_month=row.ceiling_month,
+        ceiling_hit_at=_instant(row.ceiling_hit_at),
+        stopped_until=_instant(row.stopped_until),
+        open_holds=row.open_holds,
+        holds_used=bool(row.holds_used),
     )
 
 
@@ -273,6 +346,13 @@ SAVED = (
     "episode_level",
     "paused_said",
     "recharge_said",
+    "ceiling_month",
+    "ceiling_hit_at",
+    "stopped_until",
+    "open_holds",
+    "holds_used",
+    "announced_line",
+    "falls_at",
 )
 """The columns of `wallets` that a batch may change."""
 
@@ -300,6 +380,13 @@ def saved(wallet: Wallet, now: int) -> tuple[object, ...]:
         int(watch.episode_level),
         int(watch.paused_said),
         int(watch.recharge_said),
+        wallet.ceiling_month,
+        _stamp(wallet.ceiling_hit_at),
+        _stamp(wallet.stopped_until),
+        wallet.open_holds,
+        int(wallet.holds_used),
+        watch.announced_line_micros,
+        _stamp(watch.falls_at),
     )
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
 from typing import assert_never
 
 from ledger.chart import MONEY
 from ledger.commands import (
+    PLATFORM,
     CaptureHold,
     Command,
     Correct,
@@ -15,8 +18,8 @@ from ledger.commands import (
     PostUsage,
     ReleaseHold,
 )
+from ledger.deciding.charging import began_at
 from ledger.deciding.checks import storable
-from ledger.deciding.planner import HOLDS
 from ledger.deciding.rows import Wallet
 
 
@@ -27,7 +30,13 @@ class Wanted:
     keys: dict[str, set[str]] = field(default_factory=dict)
     """Ids by source."""
     holds: set[str] = field(default_factory=set)
-    seqs: set[int] = field(default_factory=set)
+    """Ids that are named as holds'."""
+    own: set[str] = field(default_factory=set)
+    """Ids of the platform's usage, each of which may be a hold's, too."""
+    corrected: set[str] = field(default_factory=set)
+    """Ids of usage or holds whose cost is corrected."""
+    dated: list[PostUsage] = field(default_factory=list)
+    """Usage that may have begun earlier than it is posted."""
     outgoing_micros: int = 0
     """The most that can leave the balance."""
     brings_money: bool = False
@@ -39,22 +48,31 @@ class Wanted:
             return False
         return wallet.balance <= self.outgoing_micros
 
+    def looks_back_to(self, stopped_until: datetime, now: datetime) -> bool:
+        """Say whether some of the usage began before the last stop ended."""
+        return any(began_at(one, now) < stopped_until for one in self.dated)
+
 
 def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
     """Gather what has to be loaded before commands can be decided; keys of transfers only where one `looks` for them.
 
-    A hold's own key is always among them: whether it ended is told by what ended it.
+    Where a hold is named, its id may have been charged as usage, and usage that names it may have charged it before:
+    those keys are always looked up.
     """
     wanted = Wanted()
     keys, holds = wanted.keys, wanted.holds
+    always: dict[str, set[str]] = {}
     for command in commands:
         match command:
             case PostUsage():
                 keys.setdefault(command.source, set()).add(command.source_id)
                 if command.hold_id is not None:
                     holds.add(command.hold_id)
+                    always.setdefault(command.source, set()).add(command.source_id)
                 if command.parent is not None:
                     holds.add(command.parent)
+                if command.occurred_at is not None or command.quantity is not None:
+                    wanted.dated.append(command)
                 _leaves(wanted, command.amount_micros)
                 if command.reference or command.description:
                     wanted.texts += 1
@@ -67,17 +85,14 @@ def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
                     _leaves(wanted, command.amount_micros)
             case Correct():
                 keys.setdefault(command.source, set()).add(command.source_id)
-                wanted.seqs.add(command.corrects_seq)
+                wanted.corrected.add(command.corrects)
                 wanted.texts += 1
-                # Either way: what it corrects is not known yet.
                 wanted.brings_money = True
-                _leaves(wanted, command.amount_micros)
             case OpenHold():
                 holds.add(command.hold_id)
                 if command.parent is not None:
                     holds.add(command.parent)
             case CaptureHold():
-                keys.setdefault(HOLDS, set()).add(command.hold_id)
                 holds.add(command.hold_id)
                 _leaves(wanted, command.amount_micros)
                 wanted.texts += 1  # its own, or its hold's
@@ -86,12 +101,14 @@ def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
             case _:
                 assert_never(command)
     # What no database can keep is in none: it is refused when it is decided.
-    wanted.keys = {
-        source: set(filter(storable, ids))
-        for source, ids in keys.items()
-        if (looks or source == HOLDS) and storable(source)
-    }
+    wanted.own = set(filter(storable, keys.get(PLATFORM, ())))
     wanted.holds = set(filter(storable, holds))
+    wanted.corrected = set(filter(storable, wanted.corrected))
+    always.setdefault(PLATFORM, set()).update(wanted.holds, wanted.corrected)
+    wanted.keys = {}
+    for source, ids in chain(always.items(), keys.items() if looks else ()):
+        if ids and storable(source):
+            wanted.keys.setdefault(source, set()).update(filter(storable, ids))
     return wanted
 
 

@@ -166,7 +166,9 @@ def references_of(
 def due_wallets(
     connection: Connection, now: datetime, *, wallet_ids: Sequence[UUID] | None = None
 ) -> list[UUID]:
-    """Give the wallets in which time alone has changed something: grace that ran out, holds that expired.
+    """Give the wallets in which time alone has changed something.
+
+    Grace ran out, holds expired, or money stayed above an alarm's line for long enough.
 
     With `wallet_ids` only those among them.
     """
@@ -174,7 +176,8 @@ def due_wallets(
         select(wallets.c.wallet_id)
         .where(
             ((wallets.c.grace_ends_at <= now) & (wallets.c.paused_said == 0))
-            | (wallets.c.next_hold_expires_at <= now),
+            | (wallets.c.next_hold_expires_at <= now)
+            | (wallets.c.falls_at <= now),
             _among(wallet_ids),
         )
         .execution_options(cross_shard=True)
@@ -193,9 +196,10 @@ def next_due(
     held = select(func.min(wallets.c.next_hold_expires_at)).where(
         wallets.c.next_hold_expires_at > after, mine
     )
+    falls = select(func.min(wallets.c.falls_at)).where(wallets.c.falls_at > after, mine)
     found = [
         connection.execute(one, execution_options={"cross_shard": True}).scalar_one_or_none()
-        for one in (grace, held)
+        for one in (grace, held, falls)
     ]
     return min((at for at in found if at is not None), default=None)
 

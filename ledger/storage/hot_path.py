@@ -4,16 +4,17 @@ Everything here runs on the driver's own connection, inside the transaction that
 would slow down a lone caller.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from ledger.deciding.batch import Draft
-from ledger.deciding.planner import Loaded
+from ledger.deciding.loaded import Loaded
 from ledger.deciding.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
 from ledger.deciding.wanted import Wanted
 from ledger.failpoints import failpoint
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 GROWN_FROM = 5_000
 """Transfers of one wallet from which on a plan is one for large tables, and may be kept."""
 _GROWN = "redbar_grown"
+_HOLDS_USED = "redbar_holds_used"
 DECIDED_AHEAD = 64
 """Commands of a batch that are decided before the first of them are sent: PostgreSQL then writes on its own core."""
 
@@ -34,6 +36,10 @@ class HotPath(Protocol):
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
         """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
+        ...
+
+    def corrections(self, wallet_id: UUID, seqs: Collection[int]) -> dict[int, list[Transfer]]:
+        """Give what corrects transfers, in order, by their numbers."""
         ...
 
     def ahead(self, draft: Draft) -> None:
@@ -75,9 +81,18 @@ class SqliteHotPath:
             run(sql.posted, {**mine, "source": source, "list": many(ids)})
             for source, ids in wanted.keys.items()
         )
-        held = run(sql.holds, {**mine, "list": many(wanted.holds)}) if wanted.holds else ()
-        numbered = run(sql.numbered, {**mine, "list": many(wanted.seqs)}) if wanted.seqs else ()
-        return WalletRow._make(row), _loaded(chain.from_iterable(posted), held, numbered)
+        wallet, ids = WalletRow._make(row), wanted.holds | wanted.own | wanted.corrected
+        if not ids or not wallet.holds_used:
+            return wallet, _loaded(chain.from_iterable(posted), (), ())
+        named = {**mine, "list": many(ids)}
+        return wallet, _loaded(chain.from_iterable(posted), run(sql.holds, named), run(sql.charged, named))
+
+    def corrections(self, wallet_id: UUID, seqs: Collection[int]) -> dict[int, list[Transfer]]:
+        """Give what corrects transfers, in order, by their numbers."""
+        if not seqs:
+            return {}
+        mine = {"wallet_id": str(wallet_id), "list": many(seqs)}
+        return _by_corrected(self._driver.execute(self._statements.corrections, mine))
 
     def ahead(self, draft: Draft) -> None:
         """Nothing: the database runs on this very thread."""
@@ -98,6 +113,8 @@ class SqliteHotPath:
             run_many(sql.add_hours, _hours(draft))
         if draft.holds:
             run_many(sql.keep_holds, list(draft.holds.values()))
+        if draft.charges:
+            run_many(sql.insert_charges, _charges(draft))
         run(sql.save_wallet, (*saved(draft.wallet, draft.stamp), draft.wallet_id))
 
 
@@ -111,6 +128,7 @@ class PostgresHotPath:
         self._new_pipeline = partial(Pipeline, driver)
         self._statements = statements_for(connection)
         self._info = connection.info
+        self._holds_used: set[str] = self._info.setdefault(_HOLDS_USED, set())
         self._on_its_way: Pipeline | None = None
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
@@ -123,16 +141,37 @@ class PostgresHotPath:
         grown = _GROWN in self._info
         for source, ids in wanted.keys.items():
             pipeline.ask(sql.posted, (mine, source, list(ids)), prepare=grown)
-        if wanted.holds:
-            pipeline.ask(sql.holds, (mine, list(wanted.holds)), prepare=grown)
-        if wanted.seqs:
-            pipeline.ask(sql.numbered, (mine, list(wanted.seqs)), prepare=grown)
+        ids = wanted.holds | wanted.own | wanted.corrected
+        # Whether an id can be a hold's stands in the row that is read only now. What was seen of it before is a hint.
+        looks = bool(ids) and mine in self._holds_used
+        if looks:
+            self._ask_named(pipeline, mine, ids, prepare=grown)
         (row, *found) = pipeline.answers()
         if not row:
             return None
-        numbered = found.pop() if wanted.seqs else ()
-        held = found.pop() if wanted.holds else ()
-        return WalletRow._make(row[0]), _loaded(chain.from_iterable(found), held, numbered)
+        wallet = WalletRow._make(row[0])
+        if ids and wallet.holds_used and not looks:
+            self._holds_used.add(mine)
+            pipeline = self._new_pipeline()
+            self._ask_named(pipeline, mine, ids, prepare=grown)
+            found += pipeline.answers()
+            looks = True
+        charged = found.pop() if looks else ()
+        held = found.pop() if looks else ()
+        return wallet, _loaded(chain.from_iterable(found), held, charged)
+
+    def _ask_named(self, pipeline: "Pipeline", mine: str, ids: set[str], *, prepare: bool) -> None:
+        for question in (self._statements.holds, self._statements.charged):
+            pipeline.ask(question, (mine, list(ids)), prepare=prepare)
+
+    def corrections(self, wallet_id: UUID, seqs: Collection[int]) -> dict[int, list[Transfer]]:
+        """Give what corrects transfers, in order, by their numbers."""
+        if not seqs:
+            return {}
+        pipeline = self._new_pipeline()
+        pipeline.ask(self._statements.corrections, (str(wallet_id), list(seqs)), prepare=False)
+        (rows,) = pipeline.answers()
+        return _by_corrected(rows)
 
     def ahead(self, draft: Draft) -> None:
         """Have the server insert what is decided so far, on its own core, while the rest is decided here."""
@@ -176,6 +215,8 @@ class PostgresHotPath:
             pipeline.run(sql.add_hours, (mine, *columns_of(_hours(draft))))
         if draft.holds:
             pipeline.run(sql.keep_holds, (mine, *columns_of(draft.holds.values())))
+        if draft.charges:
+            pipeline.run(sql.insert_charges, (mine, *columns_of(_charges(draft))))
         pipeline.run(sql.save_wallet, (*saved(draft.wallet, draft.stamp), mine))
         if ends:
             failpoint("book.before_commit")
@@ -193,7 +234,11 @@ def _hours(draft: Draft) -> list[tuple[str | int, ...]]:
     return [(draft.wallet_id, *hour, *added) for hour, added in draft.hourly.items()]
 
 
-def _loaded(posted: Iterable[Any], held: Iterable[Any], numbered: Iterable[Any]) -> Loaded:
+def _charges(draft: Draft) -> list[tuple[str, str, int, int]]:
+    return [(draft.wallet_id, *charge) for charge in draft.charges]
+
+
+def _loaded(posted: Iterable[Any], held: Iterable[Any], charged: Iterable[Any]) -> Loaded:
     loaded = Loaded()
     for row in posted:
         transfer = Transfer._make(row)
@@ -201,5 +246,14 @@ def _loaded(posted: Iterable[Any], held: Iterable[Any], numbered: Iterable[Any])
     for row in held:
         hold = Hold._make(row)
         loaded.holds[hold.hold_id] = hold
-    loaded.by_seq = {transfer.seq: transfer for transfer in map(Transfer._make, numbered)}
+    loaded.charges = {hold_id: Transfer._make(columns) for hold_id, *columns in charged}
     return loaded
+
+
+def _by_corrected(rows: Iterable[Any]) -> dict[int, list[Transfer]]:
+    found: dict[int, list[Transfer]] = {}
+    # Sorted here: asked for in order, SQLite would read the wallet from end to end instead of its index.
+    for transfer in sorted(map(Transfer._make, rows), key=attrgetter("seq")):
+        assert transfer.corrects_seq is not None
+        found.setdefault(transfer.corrects_seq, []).append(transfer)
+    return found

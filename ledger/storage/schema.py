@@ -138,6 +138,13 @@ wallets = Table(
     _number("paused_said"),
     _number("recharge_said"),
     _number("notice_seq"),
+    _number("ceiling_month", 0),  # local year * 12 + month of the last draw
+    Column("ceiling_hit_at", UtcInstant),
+    Column("stopped_until", UtcInstant),  # when the last stop ended
+    _number("open_holds", 0),
+    _number("holds_used", 0),  # whether any id may be a hold's, or an alias of what was charged
+    _number("announced_line", 0),
+    Column("falls_at", UtcInstant),
     CheckConstraint("(balance > 0 OR funded = 0) = (emptied_at IS NULL)", name="emptied"),
     CheckConstraint("(emptied_at IS NULL) = (grace_ends_at IS NULL)", name="grace"),
     CheckConstraint("held >= 0", name="held"),
@@ -232,10 +239,36 @@ holds = Table(
     _text("reason"),
     _text("standing"),
     Column("valid_until", UtcInstant, nullable=False),
+    _number("generation", 1),
     CheckConstraint("state IN ('open', 'captured', 'released', 'expired', 'refused')", name="state"),
     CheckConstraint("amount >= 0", name="amount"),
     CheckConstraint("(state = 'open') = (ended_at IS NULL)", name="ended"),
     Index("ix_holds_open", "wallet_id", "state", "expires_at"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+charges = Table(
+    "charges",
+    metadata,
+    _wallet(),
+    Column("hold_id", PlainText, primary_key=True),  # one hold is charged once
+    _number("seq"),
+    _number("alias"),  # 1: not a hold's id, but one under which the same charge was posted again
+    CheckConstraint("alias IN (0, 1)", name="alias"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    _wallet(),
+    Column("scope", PlainText, primary_key=True),
+    Column("began_at", UtcInstant, primary_key=True),
+    Column("ended_at", UtcInstant, nullable=False),
+    CheckConstraint("scope IN ('inbound', 'others')", name="scope"),
+    CheckConstraint("began_at < ended_at", name="order"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

@@ -19,10 +19,15 @@ _encode = msgspec.json.Encoder().encode
 _TRANSFER = Transfer._fields[:IN_TRANSFERS]
 _TEXT = ("wallet_id", "seq", *Transfer._fields[IN_TRANSFERS:])
 _WALLET = WalletRow._fields[:-1]
+_CHARGE = ("wallet_id", "hold_id", "seq", "alias")
 _HOUR = ("wallet_id", "day", "hour", "kind")
 _SUMS = ("count", "quantity", "amount")
-_CHANGING = ("amount", "state", "expires_at", "ended_at", "valid_until")
-"""What may change of a hold after it was opened."""
+_CHANGING = tuple(
+    name
+    for name in Hold._fields
+    if name not in ("wallet_id", "hold_id", "kind", "asked", "reference", "parent")
+)
+"""What may change of a hold: everything but what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,11 @@ class Statements:
     add_hours: str
     posted: str
     """Transfers with their text, by wallet, source and many ids."""
-    numbered: str
-    """Transfers with their text, by wallet and many numbers."""
+    charged: str
+    """Ids of charged holds, and the transfers that charged them with their text, by wallet and many ids."""
+    corrections: str
+    """Transfers with their text, by wallet and the numbers of what they correct."""
+    insert_charges: str
     all_of_wallet: str
     """All transfers with their text, by wallet, in order."""
     holds: str
@@ -81,7 +89,12 @@ def _sqlite() -> Statements:
         keep_holds=f"{_insert('holds', Hold._fields)} {_OR_CHANGE}",
         add_hours=f"{_insert('hourly', (*_HOUR, *_SUMS))} {_OR_ADD}",
         posted=f"{listed} AND t.source = :source AND t.source_id = j.value",
-        numbered=f"{listed} AND t.seq = j.value",
+        charged=f"SELECT c.hold_id, {columns} FROM json_each(:list) j CROSS JOIN charges c CROSS JOIN {with_text} "  # noqa: S608
+        "WHERE c.wallet_id = :wallet_id AND c.hold_id = j.value AND t.wallet_id = c.wallet_id AND t.seq = c.seq",
+        # Named, because the planner would rather read the wallet from end to end than trust an index on few rows.
+        corrections=listed.replace("transfers t", "transfers t INDEXED BY ix_transfers_corrects")
+        + " AND t.corrects_seq = j.value AND t.corrects_seq IS NOT NULL",
+        insert_charges=_insert("charges", _CHARGE),
         all_of_wallet=f"SELECT {columns} FROM {with_text} WHERE t.wallet_id = :wallet_id ORDER BY t.seq",  # noqa: S608
         holds=f"SELECT {holds} FROM json_each(:list) j CROSS JOIN holds h "  # noqa: S608
         "WHERE h.wallet_id = :wallet_id AND h.hold_id = j.value",
@@ -111,7 +124,11 @@ def _postgres() -> Statements:
         keep_holds=f"{_unnest('holds', Hold._fields)} {_OR_CHANGE}",
         add_hours=f"{_unnest('hourly', (*_HOUR, *_SUMS))} {_OR_ADD}",
         posted=f"{listed} $1::uuid AND t.source = $2::text AND t.source_id = ANY($3::text[])",
-        numbered=f"{listed} $1::uuid AND t.seq = ANY($2::int8[])",
+        # The inner join first: what was charged is looked up by the number that stands beside its id.
+        charged=f"SELECT c.hold_id, {columns} FROM charges c CROSS JOIN {with_text} "  # noqa: S608
+        "WHERE c.wallet_id = $1::uuid AND c.hold_id = ANY($2::text[]) AND t.wallet_id = c.wallet_id AND t.seq = c.seq",
+        corrections=f"{listed} $1::uuid AND t.corrects_seq = ANY($2::int8[])",
+        insert_charges=_unnest("charges", _CHARGE),
         all_of_wallet=f"{listed} %(wallet_id)s ORDER BY t.seq",
         holds=f"SELECT {holds} FROM holds h WHERE h.wallet_id = $1::uuid AND h.hold_id = ANY($2::text[])",  # noqa: S608
     )

@@ -14,14 +14,15 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ledger.alert_policy import Lines, lines_for
 from ledger.commands import Command, Outcome, WalletView
 from ledger.deciding.batch import SALT_BYTES, Draft
 from ledger.deciding.chain import GENESIS
-from ledger.deciding.planner import Loaded, Planner
-from ledger.deciding.rows import Wallet, WalletRow, wallet_of
+from ledger.deciding.loaded import Loaded
+from ledger.deciding.planner import Planner
+from ledger.deciding.rows import Wallet, WalletRow, month_number, wallet_of
 from ledger.deciding.wanted import Wanted, wanted_by
 from ledger.errors import CurrencyMismatch, PolicyChanged, Refused, WalletUnknown
 from ledger.failpoints import failpoint
@@ -30,9 +31,9 @@ from ledger.instants import from_stamp
 from ledger.money import Currency
 from ledger.notices import Level
 from ledger.spending import cost_ahead
-from ledger.standing import standing_at
+from ledger.standing import STOPS_KEPT, Scope, Stop, standing_at
 from ledger.storage.hot_path import DECIDED_AHEAD, hot_path_for
-from ledger.storage.schema import audit_log, episodes, holds, policies, transfers, wallets
+from ledger.storage.schema import audit_log, episodes, holds, policies, stops, wallets
 from ledger.storage.spend_query import burn_of, usage_of_month_before
 from ledger.storage.statements import statements_for
 from ledger.wallet_policy import WalletPolicy
@@ -64,7 +65,8 @@ class Book:
         `ends` lets the commit travel with the last write: nothing may follow in the same transaction. Without `looks`
         no key is looked up before: the database refuses the whole when one is there, and a refusal raises Unsure.
         """
-        draft, loaded = self._open(wallet_id, wanted_by(commands, looks=looks))
+        wanted = wanted_by(commands, looks=looks)
+        draft, loaded = self._open(wallet_id, wanted)
         planner = Planner(draft, loaded)
         draft.follow(_TIME)  # what time did comes before what the batch does
         outcomes: list[Outcome] = []
@@ -123,6 +125,10 @@ class Book:
                 funded=0,
                 grace_spent="[]",
                 ceiling=rules.overdraft_min_micros,
+                ceiling_month=0,
+                open_holds=0,
+                holds_used=0,
+                announced_line=0,
                 grace_cost=0,
                 after_stop_count=0,
                 policy_version=1,
@@ -162,7 +168,8 @@ class Book:
             raise PolicyChanged
         # From here on nothing may refuse.
         self._insert_policy(wallet_id, version + 1, policy, actor=actor, reason=reason)
-        self._update(wallet_id, policy_version=version + 1)
+        # The new policy draws the overdraft ceiling anew, too.
+        self._update(wallet_id, policy_version=version + 1, ceiling_month=0)
         self.audit(wallet_id, actor, "policy", msgspec.to_builtins(before), msgspec.to_builtins(policy))
         self.redraw_lines(wallet_id)
         return version + 1
@@ -237,49 +244,48 @@ class Book:
     def _open(self, wallet_id: UUID, wanted: Wanted) -> tuple[Draft, Loaded]:
         row, loaded = self._read(wallet_id, wanted)
         wallet, policy, now = wallet_of(row), _policy_in(row.policy), self._now
-        if self._expire_holds(wallet, now) and wanted.holds:
+        if self._expire_holds(wallet, now) and (wanted.holds or wanted.own):
             _, loaded = self._read(wallet_id, wanted)
-        if wanted.seqs:
-            loaded.corrected = self._corrected(wallet_id, wanted.seqs)
-        ceiling = None
-        if wanted.may_empty(wallet):
-            used = usage_of_month_before(self._connection, wallet_id, now, wallet.zone)
-            ceiling = policy.overdraft_ceiling(used)
+        if wanted.corrected:
+            charged = filter(None, map(loaded.cost_of, wanted.corrected))
+            loaded.corrections = self._hot_path.corrections(wallet_id, {one.seq for one in charged})
+        if _may_matter(wallet.stopped_until, wanted, now):
+            loaded.stops = _stops_in(self._connection, wallet_id, now)
+        ceiling, month = None, month_number(now.astimezone(ZoneInfo(wallet.zone)))
+        if month != wallet.ceiling_month or wanted.may_empty(wallet):
+            ceiling = _ceiling_of(self._connection, wallet, policy, now)
+            if month != wallet.ceiling_month:
+                wallet.ceiling, wallet.ceiling_month = ceiling, month
         # One request to the system for all salts: each costs more than what it gives.
         salts = os.urandom(SALT_BYTES * wanted.texts) if wanted.texts else b""
         draft = Draft(wallet, policy, now, salts=salts, first_episode=new_number(), ceiling=ceiling)
         return draft, loaded
 
-    def _corrected(self, wallet_id: UUID, seqs: set[int]) -> dict[int, int]:
-        given_back = self._connection.execute(
-            select(transfers.c.corrects_seq, func.sum(transfers.c.amount))
-            .where(transfers.c.wallet_id == wallet_id, transfers.c.corrects_seq.in_(seqs))
-            .group_by(transfers.c.corrects_seq)
-        )
-        return {seq: int(micros) for seq, micros in given_back}
-
     def _expire_holds(self, wallet: Wallet, now: datetime) -> bool:
         due = wallet.next_hold_expires_at
         if due is None or now < due:
             return False
+        # What expires is taken away from what is held: summing up all that stays would take longer the more that is.
+        held, count = expired_at(self._connection, wallet.wallet_id, now)
         still_open = (holds.c.wallet_id == wallet.wallet_id) & (holds.c.state == "open")
         self._connection.execute(
             update(holds).where(still_open, holds.c.expires_at <= now).values(state="expired", ended_at=now)
         )
-        held, next_due = self._connection.execute(
-            select(func.coalesce(func.sum(holds.c.amount), 0), func.min(holds.c.expires_at)).where(still_open)
-        ).one()
-        wallet.held = int(held)
-        wallet.next_hold_expires_at = next_due
+        wallet.held -= held
+        wallet.open_holds -= count
+        wallet.next_hold_expires_at = self._connection.execute(
+            select(func.min(holds.c.expires_at)).where(still_open)
+        ).scalar_one()
         return True
 
     # --- Writing -------------------------------------------------------------------------------------------
 
     def _write(self, draft: Draft, *, ends: bool = False) -> None:
         wallet_id = draft.wallet.wallet_id
-        if draft.episodes or draft.notices:
+        if draft.episodes or draft.notices or draft.stops:
             self._hot_path.settle()
         self._write_episodes(wallet_id, draft)
+        self._write_stops(wallet_id, draft)
         Outbox(self._connection, draft.now).add(wallet_id, *draft.notices)
         self._hot_path.write(draft, ends=ends)
         failpoint("book.before_commit")
@@ -295,6 +301,25 @@ class Book:
                         wallet_id=wallet_id, episode_id=episode_id, opened_at=draft.now, level=int(level)
                     )
                 )
+
+    def _write_stops(self, wallet_id: UUID, draft: Draft) -> None:
+        if not draft.stops:
+            return
+        self._connection.execute(
+            delete(stops).where(stops.c.wallet_id == wallet_id, stops.c.ended_at < draft.now - STOPS_KEPT)
+        )
+        self._connection.execute(
+            insert(stops),
+            [
+                {
+                    "wallet_id": wallet_id,
+                    "scope": stop.scope.value,
+                    "began_at": stop.began_at,
+                    "ended_at": stop.ended_at,
+                }
+                for stop in draft.stops
+            ],
+        )
 
     def _update(self, wallet_id: UUID, **values: Any) -> None:
         self._connection.execute(update(wallets).where(wallets.c.wallet_id == wallet_id).values(**values))
@@ -331,22 +356,20 @@ def view_of(connection: Connection, row: WalletRow, now: datetime) -> WalletView
     """Give the wallet of a row as it is at an instant: holds that have run out hold nothing."""
     wallet = wallet_of(row)
     now = max(now, from_stamp(row.touched_at))
-    if wallet.held or wallet.next_hold_expires_at is not None:
-        held, count = connection.execute(
-            select(func.coalesce(func.sum(holds.c.amount), 0), func.count()).where(
-                holds.c.wallet_id == wallet.wallet_id, holds.c.state == "open", holds.c.expires_at > now
-            )
-        ).one()
-        wallet.held, open_holds = int(held), int(count)
-    else:
-        open_holds = 0
+    due = wallet.next_hold_expires_at
+    if due is not None and due <= now:
+        held, count = expired_at(connection, wallet.wallet_id, now)
+        wallet.held -= held
+        wallet.open_holds -= count
+    if month_number(now.astimezone(ZoneInfo(wallet.zone))) != wallet.ceiling_month:
+        wallet.ceiling = _ceiling_of(connection, wallet, policy_in(row), now)
     return WalletView(
         wallet_id=wallet.wallet_id,
         currency=wallet.currency,
         zone=wallet.zone,
         balance_micros=wallet.balance,
         held_micros=wallet.held,
-        open_holds=open_holds,
+        open_holds=wallet.open_holds,
         standing=standing_at(now, wallet.funds()),
         funded=wallet.funded,
         emptied_at=wallet.emptied_at,
@@ -361,3 +384,33 @@ def view_of(connection: Connection, row: WalletRow, now: datetime) -> WalletView
         warning_micros=wallet.lines.warning_micros,
         critical_micros=wallet.lines.critical_micros,
     )
+
+
+def expired_at(connection: Connection, wallet_id: UUID, now: datetime) -> tuple[int, int]:
+    """Give what holds that have run out still hold in the wallet's row, in micro-units, and how many they are."""
+    held, count = connection.execute(
+        select(func.coalesce(func.sum(holds.c.amount), 0), func.count()).where(
+            holds.c.wallet_id == wallet_id, holds.c.state == "open", holds.c.expires_at <= now
+        )
+    ).one()
+    return int(held), int(count)
+
+
+def _ceiling_of(connection: Connection, wallet: Wallet, policy: WalletPolicy, now: datetime) -> int:
+    return policy.overdraft_ceiling(usage_of_month_before(connection, wallet.wallet_id, now, wallet.zone))
+
+
+def _stops_in(connection: Connection, wallet_id: UUID, now: datetime) -> list[Stop]:
+    rows = connection.execute(
+        select(stops.c.scope, stops.c.began_at, stops.c.ended_at)
+        .where(stops.c.wallet_id == wallet_id, stops.c.ended_at > now - STOPS_KEPT)
+        .order_by(stops.c.began_at)
+    )
+    return [Stop(Scope(scope), began_at, ended_at) for scope, began_at, ended_at in rows]
+
+
+def _may_matter(stopped_until: datetime | None, wanted: Wanted, now: datetime) -> bool:
+    """Say whether usage may have begun in a stop that is over and still remembered."""
+    if stopped_until is None or now - stopped_until >= STOPS_KEPT:
+        return False
+    return wanted.looks_back_to(stopped_until, now)

@@ -190,8 +190,11 @@ def _hold(ledger: Ledger, wallet_id: UUID) -> object:
 
 def _may_start(ledger: Ledger, wallet_id: UUID) -> bool:
     with ledger.reading() as connection:
-        view, _ = ledger.look(connection, wallet_id)
-    return permit_at(ledger.now(), funds_of(view), inbound=False, estimate_micros=1).allowed
+        view, policy = ledger.look(connection, wallet_id)
+    lifetime = policy.permit_lifetime
+    return permit_at(
+        ledger.now(), funds_of(view), inbound=False, estimate_micros=1, lifetime=lifetime
+    ).allowed
 
 
 def _bare(ledger: Ledger, wallet_id: UUID) -> Any:

@@ -129,7 +129,7 @@ def test_a_call_from_its_hold_to_its_correction(driver: BotDriver, told: Told) -
     driver.ledger.carry_out(
         driver.wallet_id, [CaptureHold("call-118", 420_000, None, quantity=180, reference="camp-7")]
     )
-    driver.ledger.carry_out(driver.wallet_id, [Correct("operator", "fix-1", 2, 20_000, None)])
+    driver.ledger.carry_out(driver.wallet_id, [Correct("operator", "fix-1", "call-118", 400_000, None)])
     driver.ledger.carry_out(driver.wallet_id, [OpenHold("call-119", "outbound_call", 900_000_000)])
 
     _in_order(

@@ -44,6 +44,9 @@ ATTACKS = {
     "a hold has another state": ("ck_holds_state", "UPDATE holds SET state = 'lost'"),
     "a hold opens again": ("ck_holds_ended", "UPDATE holds SET state = 'open'"),
     "a hold holds less than nothing": ("ck_holds_amount", "UPDATE holds SET amount = -1"),
+    "a charge is half a charge": ("ck_charges_alias", "UPDATE charges SET alias = 2"),
+    "a stop stops something else": ("ck_stops_scope", "UPDATE stops SET scope = 'sms'"),
+    "a stop ends before it began": ("ck_stops_order", "UPDATE stops SET ended_at = began_at"),
     "a notice has another state": ("ck_notices_state", "UPDATE notices SET state = 'lost'"),
     "two notices have one place": ("uq_notices_seq", "UPDATE notices SET seq = 1"),
     "two episodes are open": (
@@ -57,11 +60,12 @@ ATTACKS = {
 @pytest.fixture
 def lived(driver: WalletDriver) -> WalletDriver:
     """A wallet in which something of everything happened."""
+    driver.clock.skip(minutes=1)
     driver.top_up("100")
     charged = driver.use("1", reference="camp-7", description="Ann")
     driver.ask("h1")
     driver.capture("h1", "0.75")
-    driver.one(Correct("operator", "fix", charged.seq, usd("0.25"), None), Receipt)
+    driver.one(Correct("operator", "fix", charged.source_id, usd("0.75"), None), Receipt)
     driver.set_policy(warning_min_micros=usd("20"))
     return driver
 

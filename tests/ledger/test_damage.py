@@ -38,6 +38,10 @@ NOWHERE_ELSE = {
         "announced": "what was told; the notices tell it",
         "paused_said": "what was told; the notices tell it",
         "recharge_said": "what was told; the notices tell it",
+        "ceiling_month": "when the ceiling was drawn last",
+        "ceiling_hit_at": "the ceiling of that day, which nothing tells",
+        "announced_line": "drawn by the pace of that day",
+        "falls_at": "drawn by the policy of that moment",
     },
     "policies": {"changed_by": "a note", "reason": "a note"},
     "holds": {
@@ -45,7 +49,11 @@ NOWHERE_ELSE = {
         "reference": "erasable; the capture has it under the chain",
         "parent": "asked once; the capture has it under the chain",
         "standing": "what was answered",
+        "expires_at": "drawn by the policy of that moment",
+        "valid_until": "drawn by the policy of that moment",
+        "generation": "how often it was opened; earlier openings leave no row",
     },
+    "stops": {"began_at": "the emptying or the grace of those moments; forgotten after a week"},
     "episodes": {"opened_at": "the notices tell it"},
     "notices": dict.fromkeys(
         "notice_id name body created_at due_at attempts state lease_until error".split(),
@@ -59,11 +67,12 @@ NOWHERE_ELSE = {
 @pytest.fixture
 def lived(driver: WalletDriver) -> WalletDriver:
     """A wallet in which something of everything happened, and which is empty now."""
+    driver.clock.skip(minutes=1)
     driver.top_up("100")
     charged = driver.use("1", reference="camp-7", description="Ann")
     driver.ask("captured", estimate="2")
     driver.capture("captured", "0.75")
-    driver.one(Correct("operator", "fix", charged.seq, usd("0.25"), None), Receipt)
+    driver.one(Correct("operator", "fix", charged.source_id, usd("0.75"), None), Receipt)
     driver.ask("used")
     driver.clock.skip(minutes=1)
     driver.use("1", hold="used", quantity=61, parent="captured")
@@ -234,11 +243,11 @@ def test_a_value_that_is_no_text_is_blamed_on_its_own_transaction(
         ),
         (
             "UPDATE holds SET ended_at = ended_at + 1 WHERE hold_id = 'captured'",
-            "transaction 3: hold: captures hold captured, which was not captured then",
+            "transaction 3: hold: captures hold captured, which did not end then",
         ),
         (
             "UPDATE holds SET kind = 'ai_task' WHERE hold_id = 'captured'",
-            "transaction 3: hold: captures hold captured, which was not captured then, or as another kind",
+            "transaction 3: hold: captures hold captured, which did not end then, or is of another kind",
         ),
         ("UPDATE holds SET ended_at = expires_at - 1 WHERE hold_id = 'expired'", "hold expired does not fit"),
         ("UPDATE holds SET ended_at = expires_at WHERE hold_id = 'released'", "hold released does not fit"),
@@ -350,7 +359,7 @@ def test_many_holds_in_one_instant_are_asked_after_in_pieces(
     for number in range(7):
         driver.ask(f"h{number}")
         driver.use("1", hold=f"h{number}", kind=("ai_task", "sms", "fax")[number % 3])
-        driver.use("1", hold=f"h{number}", at=driver.clock.now() - timedelta(hours=number))
+        driver.use("1", at=driver.clock.now() - timedelta(hours=number))
 
     assert driver.findings() == []
 

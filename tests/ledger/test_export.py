@@ -107,7 +107,12 @@ def lived(driver: WalletDriver, count: int) -> None:
     while driver.view().seq + 120 < count:
         outcomes = driver.do(*islice(commands, 100))
         priced = [one for one in outcomes if isinstance(one, Receipt) and one.amount_micros > 1]
-        driver.do(*(Correct("operator", f"fix-{one.seq}", one.seq, 1, None, NASTY[0]) for one in priced[::9]))
+        driver.do(
+            *(
+                Correct("operator", f"fix-{one.seq}", one.source_id, one.amount_micros - 1, None, NASTY[0])
+                for one in priced[::9]
+            )
+        )
         driver.clock.skip(hours=20)
     while (seq := driver.view().seq) < count:
         driver.use("0.01", key=f"fill-{seq}")
@@ -231,7 +236,7 @@ def test_beancount_reads_every_text_back_as_it_is(driver: WalletDriver, tmp_path
     for number, text in enumerate(NASTY):
         driver.use("1", key=f"call-{number}", reference=text, description=text)
     driver.do(OpenHold("h1", OUTBOUND_CALL, usd("1")), CaptureHold("h1", usd("0.75"), None))
-    driver.do(Correct("operator", "fix", 2, usd("0.5"), None, "wrong rate"))
+    driver.do(Correct("operator", "fix", "call-0", usd("0.5"), None, "wrong rate"))
 
     _, beans = exported(driver)
 

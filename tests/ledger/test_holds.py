@@ -25,6 +25,7 @@ from ledger import (
 from tests.ledger.wallet_driver import MORNING, WalletDriver, usd
 
 LIFETIME = WalletPolicy().hold_lifetime
+PERMIT = WalletPolicy().permit_lifetime
 
 
 def test_a_start_sets_its_estimate_aside(driver: WalletDriver) -> None:
@@ -47,17 +48,105 @@ def test_a_start_without_an_estimate_takes_the_default(driver: WalletDriver) -> 
     assert driver.ask("h1").amount_micros == usd("0.50")
 
 
-def test_the_same_question_gets_the_same_answer(driver: WalletDriver) -> None:
-    """And holds once."""
+def test_an_answer_may_be_acted_on_for_half_a_minute_and_money_is_held_for_five(driver: WalletDriver) -> None:
+    """A yes and a no alike."""
+    driver.top_up("10")
+
+    yes, no = driver.ask("h1", estimate="1"), driver.ask("h2", estimate="11")
+
+    assert yes.permit.valid_until == no.permit.valid_until == MORNING + PERMIT
+    assert yes.expires_at == MORNING + LIFETIME
+
+
+def test_the_same_question_gets_the_same_answer_while_it_may_be_acted_on(driver: WalletDriver) -> None:
+    """And holds once, whatever became of the money meanwhile."""
     driver.top_up("10")
     first = driver.ask("h1", estimate="1")
-    driver.clock.skip(minutes=1)
+    refused = driver.ask("h2", estimate="10")
+    driver.clock.skip(seconds=29)
+    driver.top_up("100")
+
+    again, still_refused = driver.ask("h1", estimate="1"), driver.ask("h2", estimate="10")
+
+    assert again.duplicate
+    assert (again.expires_at, again.permit) == (first.expires_at, first.permit)
+    assert (still_refused.duplicate, still_refused.permit) == (True, refused.permit)
+    assert driver.view().held_micros == usd("1")
+
+
+def test_a_question_asked_again_later_is_judged_anew_with_its_own_hold_as_its_own(
+    driver: WalletDriver,
+) -> None:
+    """A yes renews the hold and the answer."""
+    driver.top_up("1")
+    driver.ask("h1", estimate="1")
+    driver.clock.skip(seconds=30)
 
     again = driver.ask("h1", estimate="1")
 
-    assert again.duplicate
-    assert again.expires_at == first.expires_at
+    assert again.permit.allowed
+    assert not again.duplicate
+    now = driver.clock.at
+    assert (again.permit.valid_until, again.expires_at) == (now + PERMIT, now + LIFETIME)
+    assert (driver.view().held_micros, driver.view().open_holds) == (usd("1"), 1)
+
+
+def test_a_no_later_gives_the_hold_back(driver: WalletDriver) -> None:
+    """What was allowed and did not begin in time is refused, once the money is gone."""
+    driver.top_up("1")
+    driver.ask("h1", estimate="0.80")
+    driver.use("0.50")
+    driver.clock.skip(seconds=31)
+
+    again = driver.ask("h1", estimate="0.80")
+
+    assert (again.permit.allowed, again.permit.reason) == (False, Reason.INSUFFICIENT_AVAILABLE)
+    assert (driver.view().held_micros, driver.view().open_holds) == (0, 0)
+    assert isinstance(driver.refusal(ExtendHold("h1")), HoldEnded)
+
+
+def test_a_hold_that_ran_out_opens_again_when_it_is_asked_for_again(driver: WalletDriver) -> None:
+    """With all of its time."""
+    driver.top_up("1")
+    driver.ask("h1", estimate="1")
+    driver.clock.skip(minutes=6)
+    assert driver.view().held_micros == 0
+
+    assert driver.ask("h1", estimate="1").expires_at == driver.clock.at + LIFETIME
     assert driver.view().held_micros == usd("1")
+    driver.clock.skip(minutes=6)
+    assert driver.capture("h1", "1").balance_after_micros == 0
+
+
+@pytest.mark.parametrize("wait", [0, 40, 400])
+def test_work_that_is_over_may_not_start_again(driver: WalletDriver, wait: int) -> None:
+    """Charged or released: a late question is told so, at once and later."""
+    driver.top_up("10")
+    for name in ("captured", "named", "own id", "released"):
+        driver.ask(name, estimate="1")
+    driver.capture("captured", "0.10")
+    driver.use("0.20", hold="named")
+    driver.use("0.30", key="own id")
+    driver.do(ReleaseHold("released"))
+    driver.clock.skip(seconds=wait)
+
+    for name in ("captured", "named", "own id", "released"):
+        again = driver.ask(name, estimate="1")
+        assert (again.permit.allowed, again.permit.reason) == (False, Reason.ENDED), name
+        assert again.expires_at is None
+    assert driver.view().held_micros == 0
+
+
+def test_work_that_was_charged_before_it_asked_may_not_start(driver: WalletDriver) -> None:
+    """Its own cost, or one that named it."""
+    driver.top_up("10")
+    driver.use("0.20", key="call-1")
+    driver.use("0.30", key="record-2", hold="call-2")
+
+    for name in ("call-1", "call-2"):
+        answer = driver.ask(name)
+        assert (answer.permit.allowed, answer.permit.reason) == (False, Reason.ALREADY_CHARGED)
+        assert isinstance(driver.refusal(ExtendHold(name)), HoldUnknown)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +185,8 @@ def test_exactly_what_is_available_may_be_held(driver: WalletDriver) -> None:
     assert driver.view().available_micros == 0
 
 
-def test_a_refusal_is_remembered_by_its_id(driver: WalletDriver) -> None:
-    """Money that came since does not change it; another id asks anew."""
+def test_a_refusal_is_judged_anew_once_it_may_no_longer_be_relied_on(driver: WalletDriver) -> None:
+    """Money that came since counts then; another id asks anew at once."""
     driver.top_up("1")
     driver.ask("h1", estimate="5")
     driver.top_up("100")
@@ -107,7 +196,9 @@ def test_a_refusal_is_remembered_by_its_id(driver: WalletDriver) -> None:
     assert again.duplicate
     assert not again.permit.allowed
     assert driver.ask("h2", estimate="5").permit.allowed
-    assert isinstance(driver.refusal(CaptureHold("h1", usd("1"), None)), HoldEnded)
+    driver.clock.skip(seconds=30)
+    assert driver.ask("h1", estimate="5").permit.allowed
+    assert driver.view().held_micros == usd("10")
 
 
 def test_work_without_a_price_starts_in_every_standing(driver: WalletDriver) -> None:
@@ -149,21 +240,8 @@ def test_a_capture_twice_is_one_transfer(driver: WalletDriver) -> None:
     assert driver.view().balance_micros == usd("9.70")
 
 
-def test_usage_that_names_a_hold_captures_it(driver: WalletDriver) -> None:
-    """One transfer, under the usage's own key; the hold's own capture then comes too late."""
-    driver.top_up("10")
-    driver.ask("h1")
-
-    driver.use("0.80", hold="h1")
-
-    assert driver.view().held_micros == 0
-    refusal = driver.refusal(CaptureHold("h1", usd("0.80"), None))
-    assert isinstance(refusal, HoldEnded)
-    assert refusal.ending == "captured"
-
-
 def test_a_released_hold_is_free_again(driver: WalletDriver) -> None:
-    """Twice is once; afterwards it cannot be captured."""
+    """Twice is once; what it costs after all is still booked."""
     driver.top_up("10")
     driver.ask("h1", estimate="4")
 
@@ -172,9 +250,9 @@ def test_a_released_hold_is_free_again(driver: WalletDriver) -> None:
 
     assert (first.duplicate, again.duplicate) == (False, True)
     assert driver.view().available_micros == usd("10")
-    refusal = driver.refusal(CaptureHold("h1", usd("1"), None))
-    assert isinstance(refusal, HoldEnded)
-    assert refusal.ending == "released"
+    assert driver.capture("h1", "1").balance_after_micros == usd("9")
+    refusal = driver.refusal(ReleaseHold("nope"))
+    assert isinstance(refusal, HoldUnknown)
 
 
 @pytest.mark.parametrize("command", [ReleaseHold("nope"), ExtendHold("nope"), CaptureHold("nope", 1, None)])
@@ -186,7 +264,7 @@ def test_a_hold_that_never_was_is_unknown(
 
 
 def test_a_hold_runs_out_by_time_alone(driver: WalletDriver) -> None:
-    """No sweep came by, and yet it holds nothing and cannot be captured."""
+    """No sweep came by, and yet it holds nothing and cannot go on; its cost is still booked."""
     driver.top_up("10")
     driver.ask("h1", estimate="10")
 
@@ -195,10 +273,11 @@ def test_a_hold_runs_out_by_time_alone(driver: WalletDriver) -> None:
     driver.clock.at += timedelta(microseconds=1)
 
     assert driver.view().available_micros == usd("10")
-    refusal = driver.refusal(CaptureHold("h1", usd("1"), None))
+    refusal = driver.refusal(ExtendHold("h1"))
     assert isinstance(refusal, HoldEnded)
     assert refusal.ending == "expired"
     assert driver.ask("h2", estimate="10").permit.allowed
+    assert driver.capture("h1", "1").balance_after_micros == usd("9")
 
 
 def test_usage_of_a_hold_that_ran_out_is_still_posted(driver: WalletDriver) -> None:

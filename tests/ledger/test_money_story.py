@@ -22,7 +22,7 @@ from ledger import (
     Standing,
     TextUnfit,
     TimeUnfit,
-    TransferUnknown,
+    UsageUnknown,
     WalletUnknown,
     new_wallet_id,
     transfer_by_key,
@@ -177,38 +177,58 @@ def test_a_correction_gives_back_part_of_what_was_charged(driver: WalletDriver) 
     driver.top_up("10")
     charged = driver.use("4")
 
-    receipt = driver.one(Correct("operator", "fix-1", charged.seq, usd("1.50"), None, "wrong rate"), Receipt)
+    receipt = driver.one(
+        Correct("operator", "fix-1", charged.source_id, usd("2.50"), None, "wrong rate"), Receipt
+    )
 
     assert receipt.balance_after_micros == usd("7.50")
     assert driver.history()[0].corrects_seq == charged.seq
 
 
-def test_corrections_never_exceed_what_they_correct(driver: WalletDriver) -> None:
-    """Also not together, nor inside one batch; the refusal says what is left."""
+def test_corrections_only_lower_what_is_booked(driver: WalletDriver) -> None:
+    """Also one after the other, and inside one batch; the refusal says what is booked, and nothing is written."""
     driver.top_up("10")
-    charged = driver.use("4")
+    driver.use("4", key="u")
 
     first, second = driver.do(
-        Correct("operator", "fix-1", charged.seq, usd("3"), None),
-        Correct("operator", "fix-2", charged.seq, usd("1.01"), None),
+        Correct("operator", "fix-1", "u", usd("1"), None),
+        Correct("operator", "fix-2", "u", usd("1.01"), None),
     )
 
     assert isinstance(first, Receipt)
+    assert first.amount_micros == usd("3")
     assert isinstance(second, CorrectionTooLarge)
-    assert second.left_micros == usd("1")
-    assert isinstance(
-        driver.refusal(Correct("operator", "fix-3", charged.seq, usd("2"), None)), CorrectionTooLarge
-    )
+    assert (second.total_micros, second.booked_micros) == (usd("1.01"), usd("1"))
+    assert isinstance(driver.refusal(Correct("operator", "fix-3", "u", usd("4"), None)), CorrectionTooLarge)
+    assert driver.view().balance_micros == usd("9")
 
 
-def test_a_correction_of_nothing_or_of_a_correction_is_refused(driver: WalletDriver) -> None:
-    """There has to be a transaction to correct."""
+def test_a_total_that_is_booked_already_is_no_correction(driver: WalletDriver) -> None:
+    """Repeated under its own id, under another, or of what was right from the start: a duplicate."""
     driver.top_up("10")
-    charged = driver.use("4")
-    fixed = driver.one(Correct("operator", "fix-1", charged.seq, usd("1"), None), Receipt)
+    charged = driver.use("4", key="u")
+    assert driver.one(Correct("operator", "fix-0", "u", usd("4"), None), Receipt).seq == charged.seq
+    fixed = driver.one(Correct("operator", "fix-1", "u", usd("1"), None), Receipt)
+    lower = driver.one(Correct("operator", "fix-2", "u", 0, None), Receipt)
 
-    assert isinstance(driver.refusal(Correct("operator", "x", 99, usd("1"), None)), TransferUnknown)
-    assert isinstance(driver.refusal(Correct("operator", "y", fixed.seq, usd("1"), None)), TransferUnknown)
+    for name, total, seq in (("fix-1", "1", fixed.seq), ("fix-2", "0", lower.seq), ("fix-3", "0", lower.seq)):
+        again = driver.one(Correct("operator", name, "u", usd(total), None), Receipt)
+        assert (again.duplicate, again.seq) == (True, seq)
+    refusal = driver.refusal(Correct("operator", "fix-1", "u", usd("2"), None))
+    assert isinstance(refusal, KeyReused)
+    assert refusal.field == "amount"
+    assert driver.view().balance_micros == usd("10")
+
+
+def test_what_was_never_charged_cannot_be_corrected(driver: WalletDriver) -> None:
+    """Nor a payment, a hold without a cost, or a correction."""
+    driver.top_up("10", key="credit:pi_1")
+    driver.use("4", key="u")
+    driver.ask("held")
+    driver.one(Correct("operator", "fix-1", "u", usd("1"), None), Receipt)
+
+    for name in ("nope", "credit:pi_1", "held", "fix-1"):
+        assert isinstance(driver.refusal(Correct("operator", "x", name, 0, None)), UsageUnknown)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +289,7 @@ _EARLY = MORNING + timedelta(minutes=11)
         (PostUsage("p", "a", AI_TASK, 1, _EARLY), TimeUnfit),
         (PostUsage("p", "a", AI_TASK, 1, MORNING.replace(tzinfo=None)), TimeUnfit),
         (PostMoney("p", "a", CreditKind.PROMO, 0, None), AmountOutOfRange),
-        (Correct("p", "a", 1, 0, None), AmountOutOfRange),
+        (Correct("p", "a", "u", -1, None), AmountOutOfRange),
     ],
 )
 def test_what_cannot_be_is_refused_by_name_and_changes_nothing(

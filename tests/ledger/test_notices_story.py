@@ -13,15 +13,20 @@ from ledger import (
     Automatic,
     CreditKind,
     Level,
+    OpenHold,
     PostMoney,
     PostUsage,
     RechargeRule,
+    ReleaseHold,
+    Standing,
     Tx,
     WalletEmptied,
     WalletLow,
     assert_outside_transaction,
+    due_wallets,
     episode,
     last_episode,
+    next_due,
 )
 from ledger.storage.store import InsideTransaction
 from tests.ledger.wallet_driver import WalletDriver, usd
@@ -82,23 +87,32 @@ def test_falling_through_several_lines_at_once_tells_the_worst(driver: WalletDri
     assert driver.told()[2:] == ["wallet.grace_started"]
 
 
-def test_fluttering_round_a_line_tells_once(driver: WalletDriver) -> None:
-    """Ten crossings that never get a tenth above the line are one episode."""
-    driver.top_up("60")
-    driver.use("6")
-    for _ in range(10):
-        driver.use("5")
-        driver.top_up("5")
-
-    assert driver.told().count("wallet.low") == 1
-    assert driver.told().count("wallet.recovered") == 0
+def low(driver: WalletDriver) -> list[object]:
+    """Give the levels of the alarms that were told."""
+    return [one["level"] for one in driver.bodies("wallet.low")]
 
 
-def test_a_level_is_armed_again_a_tenth_above_its_line(driver: WalletDriver) -> None:
-    """At 54.99 the episode goes on, at 55 it is over, and the next one is new."""
+def test_money_that_is_held_and_given_back_makes_one_alarm_a_day(driver: WalletDriver) -> None:
+    """Five hundred waves of calls that start, hold, and end at no cost; the balance stands still."""
+    driver.top_up("100")
+    driver.use("44")
+    for wave in range(500):
+        calls = [f"call-{wave}-{number}" for number in range(14)]
+        driver.do(*(OpenHold(one, OUTBOUND_CALL, usd("0.50")) for one in calls))
+        driver.clock.skip(seconds=80)
+        driver.do(*map(ReleaseHold, calls))
+        driver.clock.skip(seconds=92)
+        driver.observe()
+
+    assert low(driver) == [Level.WARNING]
+    assert "wallet.recovered" not in driver.told()
+
+
+def test_money_that_came_in_ends_an_alarm_just_above_its_line(driver: WalletDriver) -> None:
+    """At the line it goes on; a cent above it is over, and the next alarm is another episode."""
     driver.top_up("60")
     driver.use("15")
-    driver.top_up("9.99")
+    driver.top_up("5")
     assert driver.told()[-1] == "wallet.credited"
 
     driver.top_up("0.01")
@@ -113,16 +127,125 @@ def test_a_level_is_armed_again_a_tenth_above_its_line(driver: WalletDriver) -> 
     assert closed.closed_at is not None
 
 
-def test_money_held_counts_as_gone_for_the_lines(driver: WalletDriver) -> None:
-    """Levels look at what is available; a hold that runs out gives it back."""
+def test_money_that_came_in_lowers_a_level_and_ends_no_alarm_below_its_line(driver: WalletDriver) -> None:
+    """From critical above its line of 12.50: the warning stands, and a new fall is critical again."""
     driver.top_up("60")
+    driver.use("50")
+    driver.top_up("3")
+    assert "wallet.recovered" not in driver.told()
 
-    driver.ask("h1", estimate="20")
-    assert driver.told()[-1] == "wallet.low"
-    driver.clock.skip(minutes=5)
+    driver.use("1")
+
+    assert low(driver) == [Level.CRITICAL, Level.CRITICAL]
+
+
+@pytest.mark.parametrize(("estimate", "ends"), [("4.99", True), ("5.01", False)])
+def test_an_alarm_ends_by_half_an_hour_well_above_its_line(
+    driver: WalletDriver, estimate: str, ends: bool
+) -> None:
+    """At 55.01 of a line of 50 it is over by time alone; at 54.99 it never is."""
+    driver.top_up("60")
+    driver.ask("dip", estimate="20")
+    assert low(driver) == [Level.WARNING]
+    driver.do(ReleaseHold("dip"), OpenHold("h", OUTBOUND_CALL, usd(estimate)))
+    driver.set_policy(hold_lifetime=timedelta(hours=2))
+    driver.extend("h")
+
+    driver.clock.skip(minutes=29, seconds=59)
+    driver.observe()
+    assert "wallet.recovered" not in driver.told()
+    driver.clock.skip(seconds=1)
+    with driver.ledger.reading() as connection:
+        assert (driver.wallet_id in due_wallets(connection, driver.clock.at)) is ends
+    driver.observe()
+
+    assert ("wallet.recovered" in driver.told()) is ends
+
+
+def test_a_dip_begins_the_half_hour_anew(driver: WalletDriver) -> None:
+    """Only time without a break counts."""
+    driver.top_up("60")
+    driver.ask("dip", estimate="20")
+    driver.do(ReleaseHold("dip"))
+    driver.clock.skip(minutes=25)
+    driver.ask("again", estimate="20")
+    driver.do(ReleaseHold("again"))
+    driver.clock.skip(minutes=29)
+    driver.observe()
+    assert "wallet.recovered" not in driver.told()
+
+    with driver.ledger.reading() as connection:
+        assert next_due(connection, driver.clock.at) == driver.clock.at + timedelta(minutes=1)
+    driver.clock.skip(minutes=1)
     driver.observe()
 
     assert driver.told()[-1] == "wallet.recovered"
+
+
+def test_a_line_that_moves_down_ends_nothing(driver: WalletDriver) -> None:
+    """Not at once, and not after hours: only money ends what was told."""
+    driver.top_up("60")
+    driver.use("15")
+    driver.set_policy(warning_min_micros=usd("20"))
+
+    driver.clock.skip(hours=9)
+    driver.observe()
+    assert "wallet.recovered" not in driver.told()
+    driver.top_up("0.01")
+
+    assert driver.told()[-1] == "wallet.recovered"
+
+
+def test_each_level_takes_its_own_half_hour(driver: WalletDriver) -> None:
+    """From critical to warning, and only then to nothing: the warning has not been over for long enough before."""
+    driver.top_up("60")
+    driver.ask("dip", estimate="55")
+    driver.do(ReleaseHold("dip"))
+    driver.clock.skip(minutes=30)
+    driver.observe()
+    assert "wallet.recovered" not in driver.told()
+
+    driver.clock.skip(minutes=30)
+    driver.observe()
+
+    assert driver.told()[-1] == "wallet.recovered"
+
+
+@pytest.mark.parametrize(("left", "level"), [("0.50", Level.CRITICAL), ("0.49", Level.ZERO)])
+def test_less_than_the_smallest_hold_is_zero(driver: WalletDriver, left: str, level: Level) -> None:
+    """Nothing but inbound calls can start, and the wallet is not empty: no grace has begun."""
+    driver.top_up("60")
+    driver.use(f"{60 - float(left):.2f}")
+
+    assert low(driver) == [level]
+    assert "wallet.grace_started" not in driver.told()
+    driver.use("1", kind=INBOUND_CALL)
+
+    assert driver.told()[-1] == "wallet.grace_started"
+    assert driver.told().count("wallet.grace_started") == 1
+
+
+def test_nearly_everything_held_is_critical(driver: WalletDriver) -> None:
+    """New calls can't start: 0.40 is free, whatever the lines say."""
+    driver.set_policy(warning_min_micros=usd("0.10"))
+    driver.top_up("10")
+
+    driver.ask("h", estimate="9.60")
+
+    assert low(driver) == [Level.CRITICAL]
+
+
+def test_what_runs_again_is_told_once_an_ordinary_start_goes_through(driver: WalletDriver) -> None:
+    """Above zero and below the smallest hold, nothing but inbound calls runs: that is not everything."""
+    driver.top_up("60")
+    driver.use("61")
+    driver.top_up("1.20")
+    assert driver.view().standing is Standing.OPEN
+    assert driver.told().count("wallet.resumed") == 1
+
+    driver.top_up("0.30")
+
+    assert driver.told().count("wallet.resumed") == 2
 
 
 def test_a_pause_is_told_when_somebody_looks_and_only_once(driver: WalletDriver) -> None:

@@ -28,14 +28,17 @@ from ledger import (
 from ledger.alert_policy import Watch
 from ledger.deciding.batch import SALT_BYTES, Draft
 from ledger.deciding.chain import GENESIS
-from ledger.deciding.planner import Loaded, Planner
+from ledger.deciding.loaded import Loaded
+from ledger.deciding.planner import Planner
 from ledger.deciding.rows import Transfer, Wallet
 from ledger.deciding.wanted import wanted_by
 from ledger.notices import Notice
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 POLICY = WalletPolicy(
-    automatic=Automatic.ON, rule=RechargeRule(threshold_micros=50_000_000, target_micros=200_000_000)
+    automatic=Automatic.ON,
+    rule=RechargeRule(threshold_micros=50_000_000, target_micros=200_000_000),
+    default_hold_micros=1,
 )
 
 
@@ -46,6 +49,7 @@ def wallet(balance: int = 0, *, funded: bool = False, emptied: bool = False) -> 
         wallet_id=UUID(int=1),
         currency="USD",
         zone="America/New_York",
+        created_at=NOW - timedelta(days=30),
         balance=balance,
         held=0,
         next_hold_expires_at=None,
@@ -62,6 +66,11 @@ def wallet(balance: int = 0, *, funded: bool = False, emptied: bool = False) -> 
         trouble="",
         lines=Lines(warning_micros=20, critical_micros=5),
         watch=Watch(announced=level, episode_id=UUID(int=2) if emptied else None, episode_level=level),
+        ceiling_month=0,
+        ceiling_hit_at=None,
+        stopped_until=None,
+        open_holds=0,
+        holds_used=False,
     )
 
 
@@ -105,7 +114,7 @@ def test_the_same_batch_on_the_same_facts_gives_the_same_rows() -> None:
         (wallet(10, funded=True), [OpenHold("h", OUTBOUND_CALL, 10)], False),
         (wallet(10, funded=True), [money(10)], False),
         (wallet(10, funded=True), [money(10, CreditKind.REFUND)], True),
-        (wallet(10, funded=True), [Correct("op", "c", 1, 10, None)], True),
+        (wallet(10, funded=True), [Correct("op", "c", "u", 10, None)], False),
         (wallet(10, funded=True), [usage(-20)], False),
         (wallet(10, funded=True), [usage("20")], False),  # type: ignore[arg-type]
         (wallet(-5), [usage(1)], False),

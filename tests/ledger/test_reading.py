@@ -229,6 +229,7 @@ def test_what_the_coming_hours_cost_is_said_in_money() -> None:
 def test_lines_are_drawn_by_the_pace_and_judged_at_once(driver: WalletDriver) -> None:
     """A wallet that spends 80 a day is warned at 80."""
     spend(driver, 15, dollars="10")
+    driver.set_policy(item_max_micros=usd("99999"))
     driver.use("99999", kind=AI_TASK)
     driver.ledger.run(lambda tx: tx.book.redraw_lines(driver.wallet_id))
 
@@ -303,7 +304,7 @@ def test_corrections_lower_what_a_day_cost(driver: WalletDriver) -> None:
     driver.top_up("100")
     driver.top_up("5", kind=CreditKind.REFUND)
     charged = driver.use("4")
-    driver.do(Correct("operator", "c", charged.seq, usd("1"), None))
+    driver.do(Correct("operator", "c", charged.source_id, usd("3"), None))
 
     with driver.ledger.reading() as connection:
         sums = {one.kind: one.amount_micros for one in month_summary(connection, driver.wallet_id, "2026-11")}

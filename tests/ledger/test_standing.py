@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from ledger import Funds, Permit, Reason, Standing, permit_at
-from ledger.standing import PERMIT_LIFETIME, Stretch, grace_end, grace_spent, standing_at
+from ledger.standing import Stretch, grace_end, grace_spent, standing_at
 from tests.ledger.wallet_driver import MORNING, usd
 
 NOW = MORNING
+LIFETIME = timedelta(seconds=30)
 BUDGET = timedelta(minutes=15)
 OPEN = Funds(usd("10"), 0, True, None, None, usd("25"))
 EMPTY = replace(OPEN, balance_micros=0, emptied_at=NOW, grace_ends_at=NOW + BUDGET)
@@ -50,7 +51,9 @@ def test_standing_is_judged_from_the_facts_of_the_instant(
         (NEVER, False, "0", Reason.FREE_OF_CHARGE),
         (OPEN, False, "10", Reason.ALLOWED),
         (OPEN, False, "10.000001", Reason.INSUFFICIENT_AVAILABLE),
-        (replace(OPEN, held_micros=usd("4")), True, "6.01", Reason.INSUFFICIENT_AVAILABLE),
+        (replace(OPEN, held_micros=usd("4")), False, "6.01", Reason.INSUFFICIENT_AVAILABLE),
+        (replace(OPEN, held_micros=usd("4")), True, "31", Reason.ALLOWED),
+        (replace(OPEN, held_micros=usd("4")), True, "31.01", Reason.OVERDRAFT_CEILING),
         (EMPTY, False, "0.01", Reason.EMPTY),
         (EMPTY, True, "25", Reason.ALLOWED),
         (EMPTY, True, "25.01", Reason.OVERDRAFT_CEILING),
@@ -63,7 +66,7 @@ def test_standing_is_judged_from_the_facts_of_the_instant(
 )
 def test_a_permit_gives_its_reason(funds: Funds, inbound: bool, estimate: str, reason: Reason) -> None:
     """Each rule by name; allowed or not follows from it."""
-    permit = permit_at(NOW, funds, inbound=inbound, estimate_micros=usd(estimate))
+    permit = permit_at(NOW, funds, inbound=inbound, estimate_micros=usd(estimate), lifetime=LIFETIME)
 
     assert permit.reason is reason
     assert permit.allowed is (reason in (Reason.ALLOWED, Reason.FREE_OF_CHARGE))
@@ -71,10 +74,12 @@ def test_a_permit_gives_its_reason(funds: Funds, inbound: bool, estimate: str, r
 
 def test_a_permit_is_valid_for_a_moment_and_never_beyond_grace() -> None:
     """Half a minute, or what is left of the grace."""
-    lasting: Permit = permit_at(NOW, EMPTY, inbound=True, estimate_micros=1)
-    ending = permit_at(NOW + minutes(15) - timedelta(seconds=10), EMPTY, inbound=True, estimate_micros=1)
+    lasting: Permit = permit_at(NOW, EMPTY, inbound=True, estimate_micros=1, lifetime=LIFETIME)
+    ending = permit_at(
+        NOW + minutes(15) - timedelta(seconds=10), EMPTY, inbound=True, estimate_micros=1, lifetime=LIFETIME
+    )
 
-    assert lasting.valid_until == NOW + PERMIT_LIFETIME
+    assert lasting.valid_until == NOW + LIFETIME
     assert ending.valid_until == EMPTY.grace_ends_at
 
 

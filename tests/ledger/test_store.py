@@ -77,7 +77,7 @@ def test_a_database_of_a_newer_version_is_refused(driver: WalletDriver) -> None:
 
     store = open_store(driver.url)
     with store.writing() as connection:
-        connection.execute(text("UPDATE alembic_version_ledger SET version_num = 'ledger_0001'"))
+        connection.execute(text("UPDATE alembic_version_ledger SET version_num = 'ledger_0002'"))
     store.close()
     driver.reopen()
 
@@ -183,7 +183,14 @@ def test_the_library_in_use_is_durable_and_strict(driver: WalletDriver) -> None:
     assert said == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     assert set(tables) == set(metadata.tables)
     assert all(table.strict for table in tables.values())
-    assert {name for name, table in tables.items() if table.wr} == {"transfers", "texts", "holds", "hourly"}
+    assert {name for name, table in tables.items() if table.wr} == {
+        "transfers",
+        "texts",
+        "holds",
+        "hourly",
+        "charges",
+        "stops",
+    }
     assert sqlite_module().sqlite_version_info >= (3, 37)
 
 
@@ -226,7 +233,9 @@ def test_every_constraint_has_a_name() -> None:
             "posted",
             "SEARCH t USING INDEX sqlite_autoindex_transfers_2 (wallet_id=? AND source=? AND source_id=?)",
         ),
-        ("numbered", "SEARCH t USING PRIMARY KEY (wallet_id=? AND seq=?)"),
+        ("charged", "SEARCH c USING PRIMARY KEY (wallet_id=? AND hold_id=?)"),
+        ("charged", "SEARCH t USING PRIMARY KEY (wallet_id=? AND seq=?)"),
+        ("corrections", "SEARCH t USING INDEX ix_transfers_corrects (wallet_id=? AND corrects_seq=?)"),
         ("holds", "SEARCH h USING PRIMARY KEY (wallet_id=? AND hold_id=?)"),
     ],
 )

@@ -5,8 +5,8 @@ from bot.delivering.deliveries import FanOut
 from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import money_out
-from bot.surfaces.notice_facts import dispute_facts, refund_facts
-from ledger import Ledger
+from bot.surfaces.notice_facts import correction_facts, credit_facts, dispute_facts, refund_facts
+from ledger import CreditKind, Ledger, UsageCorrected, WalletCredited
 
 QUIET = frozenset({"under_review", "warning_under_review", "appeal_under_review"})
 """States of a dispute in which nobody has to do anything."""
@@ -40,6 +40,15 @@ class MoneyOutSender:
     def send_parked(self, to: FanOut, notice: notices.MoneyParked) -> None:
         """Tell that money moved at Stripe which cannot be booked."""
         self._recipients.send(to, money_out.parked(notice.object_id, notice.words), finance=False)
+
+    def send_correction(self, to: FanOut, notice: UsageCorrected) -> None:
+        """Tell that what a piece of work cost was lowered."""
+        self._recipients.send(to, money_out.corrected(correction_facts(self._ledger, to.wallet_id, notice)))
+
+    def send_credit(self, to: FanOut, notice: WalletCredited) -> None:
+        """Tell a credit that whoever runs Redbar gave; money from a card is told by its payment."""
+        if notice.kind in (CreditKind.PROMO, CreditKind.ADJUSTMENT_UP):
+            self._recipients.send(to, money_out.credited(credit_facts(self._ledger, to.wallet_id, notice)))
 
     def send_manual_credit(self, to: FanOut, notice: notices.ManuallyCredited) -> None:
         """Tell that an operator credited a payment."""

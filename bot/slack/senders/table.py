@@ -31,6 +31,7 @@ from ledger import (
     Ledger,
     RechargeWanted,
     StartedAfterStop,
+    UsageCorrected,
     WalletCredited,
     WalletEmptied,
     WalletLow,
@@ -75,8 +76,10 @@ class Senders:
                 self.episodes.send_resumed(to, notice)
             case StartedAfterStop():
                 self.episodes.send_started_after_stop(to, notice)
+            case UsageCorrected():
+                self.money_out.send_correction(to, notice)
             case WalletCredited():
-                pass  # Nobody reads it: the notice of the payment, refund or dispute says more.
+                self.money_out.send_credit(to, notice)
             case RechargeWanted():
                 pass  # Nobody reads it: the courier's reaction considers a charge, and that charge is told.
             case _:

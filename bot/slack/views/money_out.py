@@ -3,11 +3,12 @@
 The operator handles refunds and disputes in Stripe; people in Slack read what they mean for the wallet.
 """
 
-from bot.facts import DisputeFacts, RefundFacts, RequestFacts
+from bot.facts import CreditFacts, DisputeFacts, RefundFacts, RequestFacts
 from bot.slack.ids import Act
 from bot.slack.views.automatic import off_button
 from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, context, section
 from bot.slack.views.text import escape, moment, sentence, spoken
+from bot.slack.views.words import kind_label
 from ledger import Automatic
 
 
@@ -20,6 +21,26 @@ def refunded(f: RefundFacts) -> Message:
         head = f"*{f.amount} was refunded*{to}."
     line = f"{head} The balance is {f.balance}."
     small = f"Ref {f.ref} · {f.refund_id}"
+    return Message(text=spoken(line, small), blocks=[section(line), context(small)])
+
+
+def credited(f: CreditFacts) -> Message:
+    """Say that whoever runs Redbar gave a credit."""
+    line = f"*{f.amount} was credited* by whoever runs Redbar. The balance is {f.balance}."
+    return _given(line, f.why)
+
+
+def corrected(f: CreditFacts) -> Message:
+    """Say that a piece of work costs less than was booked."""
+    assert f.total is not None
+    what = f"{kind_label(f.kind)} {escape(f.usage_id)} costs {f.total} now"
+    return _given(f"*{f.amount} was given back:* {what}. The balance is {f.balance}.", f.why)
+
+
+def _given(line: str, why: str) -> Message:
+    if not why:
+        return Message(text=spoken(line), blocks=[section(line)])
+    small = f"Because: {escape(why)}"
     return Message(text=spoken(line, small), blocks=[section(line), context(small)])
 
 
