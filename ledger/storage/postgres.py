@@ -268,10 +268,9 @@ def _engine(
 
 def _check_server(connection: Connection, address: ServerAddress, *, write: bool) -> None:
     """Refuse a server on which what was answered could be lost or kept differently. Raises: StoreUnusable."""
-    version, fsync, kept_in, sent_in, standby, read_only = connection.exec_driver_sql(
+    version, fsync, kept_in, sent_in, standby = connection.exec_driver_sql(
         "SELECT current_setting('server_version_num')::int, current_setting('fsync'), "
-        "current_setting('server_encoding'), current_setting('client_encoding'), pg_is_in_recovery(), "
-        "current_setting('default_transaction_read_only') = 'on'"
+        "current_setting('server_encoding'), current_setting('client_encoding'), pg_is_in_recovery()"
     ).one()
     where = f"The server at {address.where}"
     if version < _OLDEST:
@@ -290,5 +289,3 @@ def _check_server(connection: Connection, address: ServerAddress, *, write: bool
         )
     if standby and write:
         raise StoreUnusable(f"{where} is a standby, which cannot write. Name the primary.")
-    if read_only and write:
-        raise StoreUnusable(address.why_read_only())

@@ -87,17 +87,13 @@ class ServerAddress:
         if code == NO_TABLE:
             return f"{self.name} has no tables of Redbar. Start the bot once, or name another database."
         if code == READ_ONLY:
-            return self.why_read_only()
+            return (
+                f"{self.name} is read-only: default_transaction_read_only is on. Turn it off for the database, and "
+                f"for the user: ALTER DATABASE {_quoted(self.database)} SET default_transaction_read_only = off."
+            )
         if code in _MADE_BY_ANOTHER:
             return f"{self.name} is being set up by another Redbar ({reason}). Start again."
         return f"{self.name} cannot be used: {reason}. {self._advice_by_code(code, reason)}".strip()
-
-    def why_read_only(self) -> str:
-        """Say why nothing can be written where the server is no standby."""
-        return (
-            f"{self.name} is read-only: default_transaction_read_only is on. Turn it off for the database, and for "
-            f"the user: ALTER DATABASE {_quoted(self.database)} SET default_transaction_read_only = off."
-        )
 
     def _advice_by_code(self, code: str, reason: str) -> str:
         user = _quoted(self.user)

@@ -189,6 +189,22 @@ def test_rights_that_were_missing_half_way_can_be_given(postgres: Server) -> Non
     open_ledger(address, SystemClock()).close()
 
 
+def test_a_database_that_becomes_read_only_later_is_a_sentence(
+    postgres: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tables are there, and may be read."""
+    address = _database(postgres, OWN)
+    open_ledger(address, SystemClock()).close()
+    name = address.rpartition("/")[2]
+    _run(postgres, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    _refused(
+        capsys, ["key", "create", "--database", address], "is read-only: default_transaction_read_only is on"
+    )
+
+    assert main(["verify", "--database", address]) == 0
+
+
 def test_a_user_without_rights_on_the_tables_is_told_so(
     postgres: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
