@@ -113,7 +113,11 @@ class Redbar:
 def open_ledger(url: str, clock: Clock) -> Ledger:
     """Open the database with both packages' tables. Raises: StoreUnusable."""
     ledger = Ledger(url, clock)
-    migrate(ledger.store, versions=BOT_VERSIONS, version_table="alembic_version_bot")
+    try:
+        migrate(ledger.store, versions=BOT_VERSIONS, version_table="alembic_version_bot")
+    except BaseException:
+        ledger.close()
+        raise
     return ledger
 
 

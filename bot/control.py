@@ -187,7 +187,8 @@ def address_of(database_url: str) -> Address | None:
         return None
     if not url.drivername.startswith("postgresql"):
         return None
-    query = {key: value for key, value in url.query.items() if isinstance(value, str)}
+    # Several hosts may be said in several values.
+    query = {key: value if isinstance(value, str) else ",".join(value) for key, value in url.query.items()}
     host = url.host or query.get("host", "")
     port = str(url.port or query.get("port", 5432))
     name = url.database or query.get("dbname", "") or url.username or ""

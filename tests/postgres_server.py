@@ -19,6 +19,8 @@ from typing import Any
 
 import psycopg
 
+SWORN = "sworn"
+"""The one user, once made, who has to give a password."""
 _NOBODY = "nobody"
 _PR_SET_PDEATHSIG = 1
 _STARTS_IN_SECONDS = 30
@@ -54,8 +56,8 @@ class Server:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Server]:
-    """Start a server, and stop it at the end. Raises: PostgresMissing."""
+def postgres_server(*, standby: bool = False) -> Iterator[Server]:
+    """Start a server, and stop it at the end; a standby of nobody waits for a primary. Raises: PostgresMissing."""
     with tempfile.TemporaryDirectory(prefix="redbar-pg-") as folder:
         home = Path(folder)
         programs = _programs(home)
@@ -74,9 +76,17 @@ def postgres_server() -> Iterator[Server]:
             **as_whom,
         )
         assert made.returncode == 0, made.stderr
+        _ask_for_passwords(home / "data" / "pg_hba.conf")
+        if standby:
+            (home / "data" / "standby.signal").touch()
         port = _free_port()
         with (home / "log").open("wb") as log, _running(programs, home, port, log, as_whom) as process:
             yield Server(programs, port, process.pid)
+
+
+def _ask_for_passwords(rules: Path) -> None:
+    """Have the server ask one user for a password; all others are trusted."""
+    rules.write_text(f"host all {SWORN} all scram-sha-256\n{rules.read_text()}")
 
 
 def _programs(home: Path) -> Path:

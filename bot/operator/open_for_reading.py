@@ -19,25 +19,26 @@ class CommandImpossible(Exception):
 def open_for_reading(database_url: str) -> Iterator[Connection]:
     """Give a connection that reads. Raises: CommandImpossible."""
     file = database_file(database_url)
-    where = file or database_url.rpartition("@")[2]
     if file is not None and not file.exists():
         raise CommandImpossible(f"There is no database at {file}.")
     try:
         store = open_store(database_url, write=False)
-        try:
-            with store.reading() as connection:
-                yield connection
-        finally:
-            store.close()
+    except StoreUnusable as problem:
+        raise CommandImpossible(str(problem)) from None
+    try:
+        with store.reading() as connection:
+            yield connection
     except StoreUnusable as problem:
         raise CommandImpossible(str(problem)) from None
     except DatabaseError as problem:
-        raise CommandImpossible(f"{where} is not a database of Redbar: {problem.orig}.") from None
+        raise CommandImpossible(store.why_unusable(problem)) from None
     except UnicodeDecodeError:
         # The driver's own words about a damaged schema quote it.
         raise CommandImpossible(
-            f"{where} is damaged: what it says of its own tables cannot be read."
+            f"{file or 'The database'} is damaged: what it says of its own tables cannot be read."
         ) from None
+    finally:
+        store.close()
 
 
 def wallet_named(text: str) -> UUID | None:

@@ -25,6 +25,8 @@ _INT8, _TEXT, _BYTEA = 20, 25, 17
 _PLAIN, _BINARY = 0, 1
 _NOTHING = b"\xff\xff\xff\xff"
 _head, _number, _length = struct.Struct("!iiiii").pack, struct.Struct("!iq").pack, struct.Struct("!i").pack
+UTF8 = "UTF8"
+"""How the server names the encoding in which texts are sent here and, as long as nothing changes it, come back."""
 FORGOTTEN = "26000"
 """The server no longer knows a prepared statement, for example after DEALLOCATE."""
 _names = count()
@@ -36,6 +38,7 @@ class Pipeline:
     """What is sent to the server at once.
 
     Statements are written with $1, $2…; a parameter is text, a number, bytes, or a list of one of them.
+    Raises: psycopg.OperationalError, with the connection closed, when the server would read texts as another encoding.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -45,6 +48,10 @@ class Pipeline:
         self._expected: list[str | None] = []
         """The statement of each answer that will come; None where rows are of no interest."""
         self._making: dict[str, bytes] = {}
+        # The server tells of each change, so this costs no question. A new connection begins with UTF8 again.
+        if self._libpq.parameter_status(b"client_encoding") != UTF8.encode():
+            connection.close()
+            raise psycopg.OperationalError("client_encoding was changed on an open connection")
         self._libpq.enter_pipeline_mode()
 
     def begin(self) -> None:

@@ -17,7 +17,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import Busy
-from ledger.storage.pipeline import FORGOTTEN
+from ledger.storage.pipeline import FORGOTTEN, UTF8
+from ledger.storage.postgres_address import ServerAddress, read_address
 from ledger.storage.store import READERS_MAX, OutcomeUnknown, Store, StoreLost, StoreUnusable
 
 T = TypeVar("T")
@@ -26,11 +27,21 @@ PATIENCE_SECONDS = 15
 """How long a lost database is waited for before callers are told."""
 _OLDEST = 14_00_00
 _SESSION = (
+    # What the address, the environment, the role or the database says of these must not decide what is written, or
+    # whether. `client_encoding` is not among them: it goes with the connection's first message (postgres_address).
     "SET timezone = 'UTC'",
+    "SET DateStyle = 'ISO, YMD'",
+    "SET standard_conforming_strings = on",
+    "SET array_nulls = on",  # a batch's columns travel as arrays
+    # The hot path says only BEGIN, and reads under the lock what was committed before it had it.
+    "SET default_transaction_isolation = 'read committed'",
     "SET statement_timeout = '30s'",
     "SET lock_timeout = '20s'",
     # A frozen process must not keep a wallet's lock.
     "SET idle_in_transaction_session_timeout = '60s'",
+    # An export takes as long as it takes, and a quiet night must not end the pool's connections.
+    "SET idle_session_timeout = 0",
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'",
     # What was answered must be on disk; stricter settings than this stay.
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 )
@@ -52,6 +63,7 @@ _DEADLINES = {
     "tcp_user_timeout": 20_000,
 }
 _ROLLED_BACK = ("40001", "40P01", FORGOTTEN)
+_ENDED_BY_SERVER = ("57P01", "57P02", "57P03", "57P05", "25P03", "25P04")
 _LOCK_TIMEOUT = "55P03"
 _KEY_IS_THERE = "23505"
 """The same key was written before, and not looked for, or by another process meanwhile: the second time it is found.
@@ -63,8 +75,9 @@ class PostgresStore(Store):
 
     commits_together = False
 
-    def __init__(self, writer: Engine, reader: Engine, *, writable: bool) -> None:
+    def __init__(self, address: ServerAddress, writer: Engine, reader: Engine, *, writable: bool) -> None:
         super().__init__(writer, writable=writable)
+        self._address = address
         self._reader = reader
 
     def transact(self, function: Callable[[Connection], T], *, keyed: bool = False) -> T:
@@ -127,19 +140,23 @@ class PostgresStore(Store):
         What stands between (a pooler that deals single statements out to several sessions) can lose that silently.
         """
         row = "SELECT version_num FROM alembic_version_ledger FOR UPDATE"
-        with self._writer.begin() as connection:
-            connection.exec_driver_sql(row)
-            with self._writer.connect() as other:
-                try:
+        try:
+            with self._writer.begin() as connection:
+                connection.exec_driver_sql(row)
+                with self._writer.connect() as other:
                     other.exec_driver_sql(f"{row} NOWAIT")
-                except DBAPIError as problem:
-                    if _code(problem) == _LOCK_TIMEOUT:
-                        return
-                    raise
+        except DBAPIError as problem:
+            if _code(problem) == _LOCK_TIMEOUT:
+                return
+            raise StoreUnusable(self.why_unusable(problem)) from None
         raise StoreUnusable(
             "Locks do not hold on this database. Connect to it directly, or by a pooler that keeps a session for "
             "each transaction."
         )
+
+    def why_unusable(self, problem: DBAPIError) -> str:
+        """Say in words what a problem of the driver means for the one who named the database."""
+        return self._address.why_unusable(problem)
 
     def close(self) -> None:
         """Let go of the database. May be called twice."""
@@ -183,29 +200,34 @@ def _lost(problem: Exception, code: str | None) -> bool:
     cause = problem.orig if isinstance(problem, DBAPIError) else problem
     if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
         return False
-    return code is None or code.startswith("08") or code in ("57P01", "57P02", "57P03", "25P03")
+    return code is None or code.startswith("08") or code in _ENDED_BY_SERVER
 
 
-def open_postgres(address: URL, *, write: bool) -> PostgresStore:
+def open_postgres(url: URL, *, write: bool) -> PostgresStore:
     """Open a database on a server. Raises: StoreUnusable."""
-    address = address.set(drivername="postgresql+psycopg")
+    address = read_address(url)
     writer = _engine(
         address,
+        write=write,
         connections=2,
         isolation_level="READ COMMITTED",
         settings=_SESSION + _WRITERS,
         prepare_threshold=None,
     )
     reader = _engine(
-        address, connections=READERS_MAX, isolation_level="REPEATABLE READ", settings=_SESSION + _READERS
+        address,
+        write=write,
+        connections=READERS_MAX,
+        isolation_level="REPEATABLE READ",
+        settings=_SESSION + _READERS,
     ).execution_options(postgresql_readonly=True)
-    store = PostgresStore(writer, reader, writable=write)
+    store = PostgresStore(address, writer, reader, writable=write)
     try:
         with reader.begin() as connection:
             _check_server(connection, address, write=write)
     except DBAPIError as problem:
         store.close()
-        raise StoreUnusable(_why_not(address, problem)) from None
+        raise StoreUnusable(store.why_unusable(problem)) from None
     except StoreUnusable:
         store.close()
         raise
@@ -213,50 +235,57 @@ def open_postgres(address: URL, *, write: bool) -> PostgresStore:
 
 
 def _engine(
-    address: URL,
+    address: ServerAddress,
     *,
+    write: bool,
     connections: int,
     isolation_level: str,
     settings: Sequence[str],
     prepare_threshold: int | None = 5,
 ) -> Engine:
     engine = create_engine(
-        address,
+        address.url,
         isolation_level=isolation_level,
         pool_size=min(connections, 8),
         max_overflow=connections - min(connections, 8),
         pool_pre_ping=connections > 2,  # the writer finds out by itself, and tries again
-        connect_args={"prepare_threshold": prepare_threshold, **_DEADLINES},
+        connect_args={
+            "prepare_threshold": prepare_threshold,
+            **_DEADLINES,
+            **address.connect_args(write=write),
+        },
     )
+    at_once = "; ".join(settings)
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: object) -> None:
-        for setting in settings:
-            connection.execute(setting)
-        connection.commit()
+        connection.autocommit = True  # one round trip, and no transaction that a timeout could end
+        connection.execute(at_once)
+        connection.autocommit = False
 
     return engine
 
 
-def _check_server(connection: Connection, address: URL, *, write: bool) -> None:
+def _check_server(connection: Connection, address: ServerAddress, *, write: bool) -> None:
     """Refuse a server on which what was answered could be lost or kept differently. Raises: StoreUnusable."""
-    version, fsync, encoding, standby = connection.exec_driver_sql(
+    version, fsync, kept_in, sent_in, standby = connection.exec_driver_sql(
         "SELECT current_setting('server_version_num')::int, current_setting('fsync'), "
-        "current_setting('server_encoding'), pg_is_in_recovery()"
+        "current_setting('server_encoding'), current_setting('client_encoding'), pg_is_in_recovery()"
     ).one()
-    where = f"The server at {address.host or 'the local socket'}"
+    where = f"The server at {address.where}"
     if version < _OLDEST:
         raise StoreUnusable(f"{where} is PostgreSQL {version // 10_000}. Redbar needs 14 or newer.")
     if fsync != "on":
         raise StoreUnusable(f"{where} runs with fsync off: a power cut would lose money. Turn it on.")
-    if encoding != "UTF8":
-        raise StoreUnusable(f"The database {address.database} is kept in {encoding}. Make one in UTF8.")
+    if kept_in != UTF8:
+        raise StoreUnusable(
+            f"The database {address.database} is kept in {kept_in}. Make one in UTF8, for example: "
+            "CREATE DATABASE books ENCODING 'UTF8' TEMPLATE template0."
+        )
+    if sent_in != UTF8:
+        raise StoreUnusable(
+            f"{address.name} is reached by something that changes client_encoding to {sent_in}, so names would be "
+            "garbled. Set it to UTF8 in the pooler, or connect to the server directly."
+        )
     if standby and write:
         raise StoreUnusable(f"{where} is a standby, which cannot write. Name the primary.")
-
-
-def _why_not(address: URL, problem: DBAPIError) -> str:
-    where = f"{address.host or 'the local socket'}{f':{address.port}' if address.port else ''}"
-    said = str(problem.orig).strip().splitlines()
-    reason = said[0] if said else type(problem.orig).__name__
-    return f"The database {address.database} at {where} cannot be used: {reason.removesuffix('.')}."

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ledger.storage.store import READERS_MAX, Store, StoreBusy, StoreUnusable
@@ -80,6 +80,13 @@ class SqliteStore(Store):
             with self._reader.begin() as connection:
                 yield connection
 
+    def why_unusable(self, problem: DBAPIError) -> str:
+        """Say in words what a problem of the driver means for the one who named the database."""
+        where = self._writer.url.database or "The database in memory"
+        if isinstance(problem, OperationalError) and "no such" not in str(problem.orig):
+            return f"{where} cannot be used: {problem.orig}."  # a full disk, a lock that somebody keeps
+        return f"{where} is not a database of Redbar: {problem.orig}."
+
     def close(self) -> None:
         """Let go of the database. May be called twice."""
         super().close()
@@ -131,7 +138,7 @@ def _open_file(path: Path, *, write: bool) -> SqliteStore:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
     except DatabaseError as problem:
         store.close()
-        raise StoreUnusable(f"{path} is not a database of Redbar: {problem.orig}.") from None
+        raise StoreUnusable(store.why_unusable(problem)) from None
     except StoreUnusable:
         store.close()
         raise

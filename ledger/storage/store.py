@@ -11,10 +11,14 @@ from typing import ClassVar, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 T = TypeVar("T")
 READERS_MAX = 32
+POSTGRES_EXAMPLES = (
+    "Write it like postgresql://USER:PASSWORD@HOST:5432/NAME, with %40 for @ in a password; several hosts like "
+    "postgresql://USER:PASSWORD@/NAME?host=A:5432&host=B:5432."
+)
 
 
 class StoreUnusable(Exception):
@@ -98,6 +102,10 @@ class Store(ABC):
             with self._writer.connect() as connection:
                 yield connection
 
+    @abstractmethod
+    def why_unusable(self, problem: DBAPIError) -> str:
+        """Say in words what a problem of the driver means for the one who named the database."""
+
     def prove_locking(self) -> None:  # noqa: B027 - SQLite proves it while it opens
         """Prove on the migrated tables that a lock keeps others out. Raises: StoreUnusable."""
 
@@ -121,10 +129,9 @@ def open_store(url: str, *, write: bool = True) -> Store:
     """
     try:
         address = make_url(url)
-    except ArgumentError:
-        raise StoreUnusable(
-            "The database's address cannot be read. Write it like sqlite:///redbar.db."
-        ) from None
+    except (ArgumentError, ValueError):  # the second for a port that is no number
+        example = POSTGRES_EXAMPLES if url.startswith("postgresql") else "Write it like sqlite:///redbar.db."
+        raise StoreUnusable(f"The database's address cannot be read. {example}") from None
     match address.get_backend_name():
         case "sqlite":
             from ledger.storage.sqlite import open_sqlite  # noqa: PLC0415 - it needs the classes above

@@ -130,8 +130,12 @@ def test_the_address_names_a_database_by_host_port_and_name() -> None:
     others = {
         address_of(f"postgresql://me@{where}") for where in ("db.example/other", "db.example:5433/redbar")
     }
+    several = {
+        address_of(f"postgresql://me@/redbar?host={first}&host=b.example:5432")
+        for first in ("a.example:5432", "c.example:5432")
+    }
     assert len(same) == 1
-    assert len(same | others) == 3
+    assert len(same | others | several) == 5
     assert "secret" not in str(same)
     assert address_of("mysql://me@db.example/redbar") is None
     assert address_of("nonsense") is None
