@@ -321,6 +321,11 @@ class AutomaticFormFacts:
     suggested: RechargeRule
     cards: tuple[CardFacts, ...]
     policy_version: int
+    threshold_min: Money
+    charge_min: Money
+    charge_max: Money
+    rounded_to: Money
+    """What closes a gap is rounded up to whole multiples of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from ledger import (
     funds_of,
     recharge_decision,
     recharge_wanted,
+    scale_of,
 )
 
 log = logging.getLogger("redbar.recharge")
@@ -100,7 +101,9 @@ class Recharge:
         """Say whether a charge would be made now, and why not; for showing."""
         past = _past(connection, view, now)
         _, day_ends_at, _ = day_bounds(now, view.zone)
-        return recharge_decision(funds_of(view), policy, past.counted, now, day_ends_at=day_ends_at)
+        return recharge_decision(
+            funds_of(view), policy, past.counted, now, day_ends_at=day_ends_at, scale=scale_of(view.currency)
+        )
 
     def charges_today(self, connection: Connection, view: WalletView, now: datetime) -> int:
         """Count today's automatic payments, in the wallet's zone."""
@@ -114,7 +117,14 @@ class Recharge:
         policy, _ = tx.book.policy(wallet_id)
         past = _past(tx.connection, view, tx.now)
         _, day_ends_at, _ = day_bounds(tx.now, view.zone)
-        decision = recharge_decision(funds_of(view), policy, past.counted, tx.now, day_ends_at=day_ends_at)
+        decision = recharge_decision(
+            funds_of(view),
+            policy,
+            past.counted,
+            tx.now,
+            day_ends_at=day_ends_at,
+            scale=scale_of(view.currency),
+        )
         if decision.block in (RechargeBlock.DAY_CAP, RechargeBlock.MONTH_CAP, RechargeBlock.DAY_COUNT):
             self._say_capped(tx, wallet_id, view, decision.block)
         if decision.amount_micros is None:

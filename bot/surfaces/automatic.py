@@ -13,7 +13,7 @@ from bot.surfaces.rehearsal import first_day, rehearsed
 from bot.surfaces.snapshot import Snapshot
 from bot.tables import cards
 from bot.wallets.rules import NoCard
-from ledger import Ledger, RechargeBlock, RechargeRule, hours_of
+from ledger import Ledger, RechargeBlock, RechargeRule, charge_bounds, hours_of, threshold_min_micros
 
 
 def automatic_facts(snapshot: Snapshot, recharge: Recharge) -> AutomaticFacts:
@@ -91,12 +91,17 @@ def card_with_id(connection: Connection, wallet_id: UUID, card_id: str) -> CardF
 
 def automatic_form(snapshot: Snapshot, recharge: Recharge) -> AutomaticFormFacts:
     """Give what the form of automatic payments starts from."""
+    least, most = charge_bounds(snapshot.scale)
     return AutomaticFormFacts(
         currency=snapshot.view.currency,
         current=automatic_facts(snapshot, recharge),
-        suggested=suggested_rule(snapshot.burn, snapshot.now, snapshot.zone, snapshot.currency),
+        suggested=suggested_rule(snapshot.burn, snapshot.now, snapshot.zone, snapshot.policy, snapshot.scale),
         cards=tuple(card_facts(snapshot.connection, snapshot.wallet_id).values()),
         policy_version=snapshot.view.policy_version,
+        threshold_min=snapshot.money(threshold_min_micros(snapshot.scale)),
+        charge_min=snapshot.money(least),
+        charge_max=snapshot.money(most),
+        rounded_to=snapshot.money(snapshot.scale.up(1)),
     )
 
 
@@ -104,7 +109,7 @@ def automatic_confirm(
     snapshot: Snapshot, rule: RechargeRule, card_id: str, one_time_action_id: str
 ) -> AutomaticConfirmFacts:
     """Give what turning a rule on means. Refuses: PolicyUnfit, NoCard."""
-    rule.check()
+    rule.check(snapshot.scale)
     connection, wallet_id, view = snapshot.connection, snapshot.wallet_id, snapshot.view
     card = card_with_id(connection, wallet_id, card_id)
     if card is None:

@@ -4,35 +4,29 @@ from datetime import datetime, timedelta
 
 from bot.facts import Basis, HomeFacts
 from ledger import (
-    MICROS,
     Automatic,
     Burn,
     CreditKind,
-    Currency,
     Episode,
     Funds,
     Level,
     Money,
     RechargePast,
     RechargeRule,
+    Scale,
     Standing,
     WalletPolicy,
     WalletView,
+    charge_bounds,
     cost_ahead,
     default_caps,
     format_money,
     recharge_decision,
-    rounded_up_to_major,
     runway,
+    scale_of,
 )
 
 CREDIT_KINDS = frozenset(kind.value for kind in CreditKind)
-REFILL_MIN_MICROS = 10 * MICROS
-"""The least that is suggested for bringing everything back."""
-OFFER_MIN_MICROS = 10 * MICROS
-"""The least that an alert's button offers to charge."""
-TARGET_GAP_MAX_MAJOR = 2_500
-"""The most that a suggested rule charges at once."""
 
 
 def basis_of(burn: Burn | None, lasts_until: datetime | None, available_micros: int) -> Basis:
@@ -44,10 +38,9 @@ def basis_of(burn: Burn | None, lasts_until: datetime | None, available_micros: 
     return Basis.USUAL if lasts_until is not None or available_micros <= 0 else Basis.LONG
 
 
-def brings_back(balance_micros: int) -> int:
-    """Give the least amount in whole major units that brings a wallet back which stands at zero or below."""
-    short = max(REFILL_MIN_MICROS, 1 - balance_micros)
-    return -(-short // MICROS) * MICROS
+def brings_back(balance_micros: int, policy: WalletPolicy, scale: Scale) -> int:
+    """Give the least round amount that brings a wallet back which stands at zero or below, grace and all."""
+    return scale.up(max(policy.grace_refill_micros, policy.top_up_min_micros, 1 - balance_micros))
 
 
 def offered_amount(policy: WalletPolicy, available: Money) -> Money:
@@ -59,23 +52,24 @@ def offered_amount(policy: WalletPolicy, available: Money) -> Money:
         gap = max(rule.fixed_micros, rule.threshold_micros - available.micros)
     else:
         gap = (rule.target_micros or 0) - available.micros
-    return rounded_up_to_major(Money(max(OFFER_MIN_MICROS, gap), available.currency))
+    scale = scale_of(available.currency.code)
+    offered = scale.up(max(policy.top_up_min_micros, gap))
+    return Money(min(offered, policy.top_up_max_micros), available.currency)
 
 
-def suggested_rule(burn: Burn | None, now: datetime, zone: str, currency: Currency) -> RechargeRule:
+def suggested_rule(
+    burn: Burn | None, now: datetime, zone: str, policy: WalletPolicy, scale: Scale
+) -> RechargeRule:
     """Suggest a rule from the pace: the threshold covers a day, the target a week, inside the bounds of one charge."""
     day = week = 0
     if burn is not None:
         day = cost_ahead(burn, now, zone, 24)
         week = burn.week_micros
-
-    def up(micros: int) -> int:
-        return rounded_up_to_major(Money(micros, currency)).micros
-
-    threshold = up(max(50 * MICROS, day))
-    target = min(up(max(200 * MICROS, week)), threshold + TARGET_GAP_MAX_MAJOR * MICROS)
-    target = max(target, threshold + 25 * MICROS)
-    day_cap, month_cap = default_caps(target)
+    least, most = charge_bounds(scale)
+    threshold = scale.up(max(policy.suggested_threshold_micros, day))
+    target = min(scale.up(max(policy.suggested_target_micros, week)), threshold + most)
+    target = max(target, threshold + least)
+    day_cap, month_cap = default_caps(target, scale)
     return RechargeRule(
         threshold_micros=threshold, target_micros=target, day_cap_micros=day_cap, month_cap_micros=month_cap
     )
@@ -86,7 +80,8 @@ def charged_at_once(rule: RechargeRule, view: WalletView, now: datetime) -> int 
     policy = WalletPolicy(automatic=Automatic.ON, rule=rule)
     funds = Funds(view.balance_micros, view.held_micros, view.funded, view.emptied_at, view.grace_ends_at, 0)
     past = RechargePast(False, 0, 0, 0, None)
-    return recharge_decision(funds, policy, past, now, day_ends_at=now).amount_micros
+    scale = scale_of(view.currency)
+    return recharge_decision(funds, policy, past, now, day_ends_at=now, scale=scale).amount_micros
 
 
 def pace_words(burn: Burn | None, amount: Money, now: datetime, zone: str) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from ledger.alert_policy import Lines, lines_for
 from ledger.commands import Command, Outcome, WalletView
+from ledger.currencies import offered_currency
 from ledger.deciding.batch import SALT_BYTES, Draft
 from ledger.deciding.chain import GENESIS
 from ledger.deciding.planner import Loaded, Planner
@@ -96,7 +97,10 @@ class Book:
     def create_wallet(
         self, wallet_id: UUID, currency: str, zone: str, policy: WalletPolicy | None = None
     ) -> WalletView:
-        """Open a wallet, or give it back when it is there. Refuses: CurrencyUnknown, CurrencyMismatch."""
+        """Open a wallet, or give it back when it is there.
+
+        Refuses: CurrencyUnknown, CurrencyNotOffered, CurrencyMismatch.
+        """
         code = Currency.of(currency).code
         ZoneInfo(zone)
         known = self._connection.execute(
@@ -106,8 +110,9 @@ class Book:
             if known != code:
                 raise CurrencyMismatch(given=code, expected=str(known))
             return self.view(wallet_id)
+        offered_currency(code)
         # From here on nothing may refuse.
-        rules = policy or WalletPolicy()
+        rules = policy or WalletPolicy.for_currency(code)
         lines = lines_for(rules, day_ahead_micros=0, four_hours_ahead_micros=0)
         self._connection.execute(
             insert(wallets).values(

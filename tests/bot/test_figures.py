@@ -20,7 +20,6 @@ from bot.surfaces.figures import (
     whole_cents,
 )
 from ledger import (
-    USD,
     Burn,
     Episode,
     Level,
@@ -28,6 +27,7 @@ from ledger import (
     Standing,
     WalletPolicy,
     WalletView,
+    scale_of,
 )
 from tests.bot import view_facts as v
 
@@ -53,6 +53,7 @@ VIEW = WalletView(
     warning_micros=20 * MICROS,
     critical_micros=5 * MICROS,
 )
+DOLLARS = scale_of("USD")
 BACK_TO_200 = RechargeRule(threshold_micros=50 * MICROS, target_micros=200 * MICROS)
 ADD_80 = RechargeRule(threshold_micros=50 * MICROS, target_micros=None, fixed_micros=80 * MICROS)
 
@@ -67,7 +68,7 @@ def spending(dollars_a_week: int) -> Burn:
 )
 def test_what_brings_everything_back_leaves_more_than_nothing(balance: str, suggested: str) -> None:
     """In whole dollars, ten at the least: at zero a wallet is still stopped."""
-    assert brings_back(v.usd(balance).micros) == v.usd(suggested).micros
+    assert brings_back(v.usd(balance).micros, WalletPolicy(), DOLLARS) == v.usd(suggested).micros
 
 
 @pytest.mark.parametrize(
@@ -96,9 +97,9 @@ def test_an_alert_offers_what_brings_the_wallet_to_where_it_should_be(
 def test_a_suggested_rule_covers_a_day_and_a_week(weekly: int | None, threshold: int, target: int) -> None:
     """The gap between them stays below the most that is charged at once."""
     burn = spending(weekly) if weekly is not None else None
-    found = suggested_rule(burn, v.NOW, "UTC", USD)
+    found = suggested_rule(burn, v.NOW, "UTC", WalletPolicy(), DOLLARS)
     assert (found.threshold_micros, found.target_micros) == (threshold * MICROS, target * MICROS)
-    found.check()
+    found.check(DOLLARS)
 
 
 @pytest.mark.parametrize(("balance", "charged"), [("49.99", "154"), ("53", None), ("52.99", "151")])

@@ -17,6 +17,7 @@ from ledger import (
     lines_for,
     recharge_decision,
     recharge_wanted,
+    scale_of,
 )
 from ledger.alert_policy import Lines, Moment, level_at
 from ledger.notices import Level
@@ -24,6 +25,7 @@ from tests.ledger.wallet_driver import MORNING, usd
 
 NOW = MORNING
 TONIGHT = NOW + timedelta(hours=15)
+DOLLARS = scale_of("USD")
 RULE = RechargeRule(threshold_micros=usd("50"), target_micros=usd("200"))
 ON = WalletPolicy(automatic=Automatic.ON, rule=RULE)
 NOTHING = RechargePast(False, 0, 0, 0, None)
@@ -61,7 +63,9 @@ def test_a_charge_closes_the_whole_gap_inside_its_bounds(
     available: str, rule: RechargeRule, amount: str
 ) -> None:
     """Rounded up to a dollar; never below 25, above 2,500, or above a cap. A fixed amount is charged as it is."""
-    decision = recharge_decision(funds(available), replace(ON, rule=rule), NOTHING, NOW, day_ends_at=TONIGHT)
+    decision = recharge_decision(
+        funds(available), replace(ON, rule=rule), NOTHING, NOW, day_ends_at=TONIGHT, scale=DOLLARS
+    )
 
     assert decision.amount_micros == usd(amount)
     assert decision.block is None
@@ -96,7 +100,7 @@ def test_what_holds_a_charge_back_is_said(
     policy: WalletPolicy, past: RechargePast, available: str, block: RechargeBlock, until: object
 ) -> None:
     """By name, with the moment at which it is worth looking again."""
-    decision = recharge_decision(funds(available), policy, past, NOW, day_ends_at=TONIGHT)
+    decision = recharge_decision(funds(available), policy, past, NOW, day_ends_at=TONIGHT, scale=DOLLARS)
 
     assert (decision.amount_micros, decision.block, decision.until) == (None, block, until)
 
@@ -105,7 +109,7 @@ def test_a_cap_that_binds_charges_what_it_allows_and_says_so() -> None:
     """Less than the gap is better than nothing."""
     past = replace(NOTHING, money_today_micros=usd("400"))
 
-    decision = recharge_decision(funds("0"), ON, past, NOW, day_ends_at=TONIGHT)
+    decision = recharge_decision(funds("0"), ON, past, NOW, day_ends_at=TONIGHT, scale=DOLLARS)
 
     assert (decision.amount_micros, decision.cut_by_cap) == (usd("100"), True)
 
@@ -129,7 +133,7 @@ def test_a_cap_that_binds_charges_what_it_allows_and_says_so() -> None:
 def test_numbers_that_contradict_each_other_are_refused(rule: RechargeRule, field: str) -> None:
     """The refusal names the field to change."""
     with pytest.raises(PolicyUnfit) as caught:
-        rule.check()
+        rule.check(DOLLARS)
 
     assert caught.value.field == field
 
@@ -137,8 +141,8 @@ def test_numbers_that_contradict_each_other_are_refused(rule: RechargeRule, fiel
 def test_a_sound_rule_passes_with_its_default_caps() -> None:
     """For every target the defaults leave room for a full charge."""
     for target in ("60", "200", "1000", "2550"):
-        day, month = default_caps(usd(target))
-        replace(RULE, target_micros=usd(target), day_cap_micros=day, month_cap_micros=month).check()
+        day, month = default_caps(usd(target), DOLLARS)
+        replace(RULE, target_micros=usd(target), day_cap_micros=day, month_cap_micros=month).check(DOLLARS)
 
 
 def test_a_recharge_is_wanted_below_the_threshold_only_while_on() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.payments.top_ups import AmountNotTaken, OverDailyLimit, check_amount
+from bot.payments.top_ups import AmountNotTaken, OverDailyLimit
 from bot.slack.ids import Act, Form
 from bot.slack.listeners import actions
 from bot.slack.listeners.boundary import guarded, log_incident, not_entitled
@@ -121,7 +121,7 @@ def add_balance(interaction: Interaction, values: Values) -> Answer:
     other = _chosen(values, Act.AMOUNT) == OTHER
     amount = _money(values, Act.OTHER_AMOUNT if other else Act.AMOUNT, currency)
     try:
-        check_amount(amount)
+        interaction.context.charges.check(who.wallet_id, amount)
     except AmountNotTaken as refusal:
         raise FieldsWrong({str(Act.OTHER_AMOUNT if other else Act.AMOUNT): str(refusal)}) from None
     match _chosen(values, Act.PAY_WITH):
