@@ -379,6 +379,19 @@ class AlertsFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsChangeFacts:
+    """Which settings of the wallet were changed."""
+
+    by_operator: bool
+    """By Redbar itself otherwise, to say amounts in the wallet's currency."""
+    currency: str
+    changes: tuple[str, ...]
+    """Each as "grace 15min → 30min"."""
+    stopped_rule: RechargeRule | None
+    """The rule that was switched off since it did not fit the currency."""
+
+
+@dataclass(frozen=True, slots=True)
 class HomeFacts:
     """Everything that Home shows somebody with a role."""
 

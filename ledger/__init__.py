@@ -178,8 +178,8 @@ from ledger.wallet_policy import (
     RechargeRule,
     WalletPolicy,
     charge_bounds,
-    default_caps,
     threshold_min_micros,
+    within_one_charge,
 )
 from ledger.writing.book import policy_of
 from ledger.writing.outbox import Outbox, Waiting, due_notices, read_notice

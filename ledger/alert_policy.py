@@ -23,7 +23,6 @@ from ledger.wallet_policy import Automatic, WalletPolicy
 
 REARM_PERCENT = 110
 """A level is armed again when available money is this far above its line."""
-CRITICAL_PERCENT = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def lines_for(policy: WalletPolicy, *, day_ahead_micros: int, four_hours_ahead_m
     warning = max(floor, day_ahead_micros)
     return Lines(
         warning_micros=warning,
-        critical_micros=max(warning * CRITICAL_PERCENT // 100, four_hours_ahead_micros),
+        critical_micros=max(warning * policy.critical_percent // 100, four_hours_ahead_micros),
     )
 
 

@@ -1,7 +1,7 @@
 """Whether an automatic payment is made now, of what size, and why not. Pure: decided under the wallet's lock."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from ledger.currencies import Scale
@@ -71,10 +71,6 @@ class RechargeDecision:
     """The caps let through less than the gap."""
 
 
-UNUSED_AFTER = timedelta(days=14)
-"""A wallet that nobody draws on for so long is not filled up by itself."""
-
-
 def recharge_decision(
     funds: Funds,
     policy: WalletPolicy,
@@ -104,7 +100,7 @@ def recharge_decision(
         return blocked(RechargeBlock.ENOUGH)
     if past.in_flight:
         return blocked(RechargeBlock.IN_FLIGHT)
-    if past.last_used_at is not None and now - past.last_used_at >= UNUSED_AFTER:
+    if past.last_used_at is not None and now - past.last_used_at >= policy.unused_after:
         return blocked(RechargeBlock.UNUSED)
     if past.needs_person:
         return blocked(RechargeBlock.NEEDS_PERSON)

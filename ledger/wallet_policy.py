@@ -92,11 +92,6 @@ def charge_bounds(scale: Scale) -> tuple[int, int]:
     return scale.dollars(25), scale.dollars(2_500)
 
 
-def default_caps(target_micros: int, scale: Scale) -> tuple[int, int]:
-    """Give the default money caps per day and month for a rule that comes back to a target."""
-    return max(scale.dollars(500), 2 * target_micros), max(scale.dollars(5_000), 10 * target_micros)
-
-
 @dataclass(frozen=True, slots=True)
 class WalletPolicy:
     """The settings of one wallet that its ledger obeys. Amounts in micro-units; the defaults are those in dollars."""
@@ -130,6 +125,26 @@ class WalletPolicy:
     """The lowest threshold that is suggested for a rule."""
     suggested_target_micros: int = 200 * MICROS
     """The lowest amount to come back to that is suggested for a rule."""
+    recharges_a_day: int = 3
+    """How many automatic payments a day a new rule begins with."""
+    recharge_day_cap_micros: int = 500 * MICROS
+    recharge_month_cap_micros: int = 5_000 * MICROS
+    """The lowest caps that a new rule begins with."""
+    recharge_spacing: timedelta = timedelta(minutes=15)
+    """The spacing of a new rule."""
+    unused_after: timedelta = timedelta(days=14)
+    """A wallet that nobody draws on for so long is not filled up by itself."""
+    retry_hours: tuple[int, ...] = (1, 3, 7)
+    """How long after each soft decline the same card is tried again."""
+    remind_hours: tuple[int, ...] = (1, 6)
+    """When people are reminded of a payment that the bank wants confirmed."""
+    link_lifetime: timedelta = timedelta(days=7)
+    """How long a link that asks somebody to pay works."""
+    warning_hours: int = 24
+    critical_hours: int = 4
+    """A wallet that lasts less than so long is low, or nearly empty."""
+    critical_percent: int = 25
+    """The critical line as a share of the warning line."""
     per_dollar: int = 1
     """The factor by which the amounts that nobody chose were made from dollars."""
 
@@ -143,6 +158,13 @@ class WalletPolicy:
         """Give the default hold of a kind."""
         return self.default_holds.get(kind, self.default_hold_micros)
 
+    def default_caps(self, target_micros: int) -> tuple[int, int]:
+        """Give the money caps per day and month that a rule begins with which comes back to a target."""
+        return (
+            max(self.recharge_day_cap_micros, 2 * target_micros),
+            max(self.recharge_month_cap_micros, 10 * target_micros),
+        )
+
     def overdraft_ceiling(self, usage_micros: int) -> int:
         """Give how far grace may take the balance: the larger of a fixed sum and a share of last month's usage."""
         return max(self.overdraft_min_micros, usage_micros * self.overdraft_percent // 100)
@@ -152,10 +174,15 @@ def default_amounts(scale: Scale) -> dict[str, Any]:
     """Give every default amount of a policy in a currency, by the name of its field."""
     plain = WalletPolicy()
     return {
-        one.name: min(getattr(plain, one.name) * scale.per_dollar, scale.charge_max_micros)
+        one.name: within_one_charge(one.name, getattr(plain, one.name) * scale.per_dollar, scale)
         for one in fields(WalletPolicy)
         if one.name.endswith("_micros")
     }
+
+
+def within_one_charge(field_name: str, micros: int, scale: Scale) -> int:
+    """Give an amount of a policy, no larger than what Stripe charges at once where it bounds a single payment."""
+    return min(micros, scale.charge_max_micros) if field_name.startswith("top_up_") else micros
 
 
 def rescaled(policy: WalletPolicy, code: str, written: Collection[str]) -> WalletPolicy:

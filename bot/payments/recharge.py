@@ -6,7 +6,7 @@ failed try is `recharge_failure`'s.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -47,8 +47,6 @@ from ledger import (
 )
 
 log = logging.getLogger("redbar.recharge")
-REMIND_HOURS = (1, 6)
-"""When people are reminded of a payment that the bank wants confirmed."""
 _COUNTS_MONEY = (State.PAID, State.ASKED, State.COLLECTING, State.WAITING)
 
 
@@ -78,7 +76,7 @@ class Recharge:
         return self._payments.carry_out(request) if request is not None else None
 
     def remind(self, now: datetime) -> None:
-        """Remind people of automatic payments that the bank wants confirmed: after an hour, and after six."""
+        """Remind people of automatic payments that the bank wants confirmed."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(payments.c.wallet_id, payments.c.payment_id, payments.c.expires_at)
@@ -89,8 +87,11 @@ class Recharge:
                 )
                 .execution_options(cross_shard=True)
             ).all()
+            remind_hours = {
+                row.wallet_id: self._ledger.look(connection, row.wallet_id)[1].remind_hours for row in rows
+            }
         for row in rows:
-            hours = due_reminder(now - (row.expires_at - CONFIRM_LIFETIME))
+            hours = due_reminder(now - (row.expires_at - CONFIRM_LIFETIME), remind_hours[row.wallet_id])
             if hours is not None:
                 tell = partial(_remind, wallet_id=row.wallet_id, payment_id=row.payment_id, hours=hours)
                 self._ledger.run(tell, wallet_id=row.wallet_id)
@@ -241,9 +242,9 @@ def _leaves_one(past: Past, rule: RechargeRule) -> bool:
     return past.counted.attempts_today + 2 == rule.per_day_max
 
 
-def due_reminder(waited: timedelta) -> int | None:
+def due_reminder(waited: timedelta, remind_hours: Sequence[int]) -> int | None:
     """Say which reminder is due after some waiting, by its hours; the latest that applies. Pure."""
-    return max((hours for hours in REMIND_HOURS if waited >= timedelta(hours=hours)), default=None)
+    return max((hours for hours in remind_hours if waited >= timedelta(hours=hours)), default=None)
 
 
 def _remind(tx: Tx, *, wallet_id: UUID, payment_id: UUID, hours: int) -> None:

@@ -8,12 +8,20 @@ from sqlalchemy import Connection, select
 
 from bot.facts import AutomaticConfirmFacts, AutomaticFacts, AutomaticFormFacts, CardFacts
 from bot.payments.recharge import Recharge
-from bot.surfaces.figures import charged_at_once, suggested_rule
+from bot.surfaces.figures import charged_at_once, span_words, suggested_rule
 from bot.surfaces.rehearsal import first_day, rehearsed
 from bot.surfaces.snapshot import Snapshot
 from bot.tables import cards
 from bot.wallets.rules import NoCard
-from ledger import Ledger, RechargeBlock, RechargeRule, charge_bounds, hours_of, threshold_min_micros
+from ledger import (
+    Ledger,
+    RechargeBlock,
+    RechargeRule,
+    WalletPolicy,
+    charge_bounds,
+    hours_of,
+    threshold_min_micros,
+)
 
 
 def automatic_facts(snapshot: Snapshot, recharge: Recharge) -> AutomaticFacts:
@@ -29,16 +37,19 @@ def automatic_facts(snapshot: Snapshot, recharge: Recharge) -> AutomaticFacts:
         backup=by_slot.get("backup"),
         charges_today=recharge.charges_today(snapshot.connection, view, snapshot.now),
         pause_reason=policy.pause_reason,
-        blocked_sentence=_blocked_sentence(decision.block, decision.until, view.zone),
+        blocked_sentence=_blocked_sentence(decision.block, decision.until, view.zone, policy),
         trouble=view.trouble,
     )
 
 
-def _blocked_sentence(why: RechargeBlock | None, until: datetime | None, zone: str) -> str:
+def _blocked_sentence(
+    why: RechargeBlock | None, until: datetime | None, zone: str, policy: WalletPolicy
+) -> str:
     clock = until.astimezone(ZoneInfo(zone)).strftime("%H:%M") if until is not None else ""
     match why:
         case RechargeBlock.SPACING:
-            return f"Held until {clock}: one charge per 15 minutes."
+            spacing = policy.rule.spacing if policy.rule is not None else policy.recharge_spacing
+            return f"Held until {clock}: one charge per {span_words(spacing)}."
         case RechargeBlock.RETRY:
             return f"The last try was declined; the next one is at {clock}."
         case RechargeBlock.NEEDS_PERSON:
@@ -52,7 +63,8 @@ def _blocked_sentence(why: RechargeBlock | None, until: datetime | None, zone: s
         case RechargeBlock.MONTH_CAP:
             return "This month's limit is reached."
         case RechargeBlock.UNUSED:
-            return "Nothing was used for 14 days, so the card is left alone until something is."
+            unused = span_words(policy.unused_after)
+            return f"Nothing was used for {unused}, so the card is left alone until something is."
         case RechargeBlock.SWITCHED_OFF:
             return "Redbar's operator has stopped all automatic charges for now."
         case _:

@@ -19,7 +19,6 @@ from ledger import (
     WalletView,
     charge_bounds,
     cost_ahead,
-    default_caps,
     format_money,
     recharge_decision,
     runway,
@@ -69,9 +68,14 @@ def suggested_rule(
     threshold = scale.up(max(policy.suggested_threshold_micros, day))
     target = min(scale.up(max(policy.suggested_target_micros, week)), threshold + most)
     target = max(target, threshold + least)
-    day_cap, month_cap = default_caps(target, scale)
+    day_cap, month_cap = policy.default_caps(target)
     return RechargeRule(
-        threshold_micros=threshold, target_micros=target, day_cap_micros=day_cap, month_cap_micros=month_cap
+        threshold_micros=threshold,
+        target_micros=target,
+        per_day_max=policy.recharges_a_day,
+        day_cap_micros=day_cap,
+        month_cap_micros=month_cap,
+        spacing=policy.recharge_spacing,
     )
 
 
@@ -94,6 +98,16 @@ def pace_words(burn: Burn | None, amount: Money, now: datetime, zone: str) -> st
     hours = (until - now) // timedelta(hours=1)
     words = f"{hours // 24} days" if hours >= 48 else f"{hours} hours" if hours != 1 else "1 hour"
     return f"{format_money(amount)} lasts about {words} at the present pace."
+
+
+def span_words(span: timedelta) -> str:
+    """Write a span in its largest whole unit: "15 minutes", "14 days"."""
+    minutes = span // timedelta(minutes=1)
+    for unit, length in (("day", 1_440), ("hour", 60)):
+        if minutes >= length and minutes % length == 0:
+            count = minutes // length
+            return f"{count} {unit}s" if count != 1 else f"1 {unit}"
+    return f"{minutes} minutes" if minutes != 1 else "1 minute"
 
 
 def phase_of(episode: Episode, standing: Standing) -> str:

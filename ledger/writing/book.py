@@ -175,11 +175,13 @@ class Book:
     def redraw_lines(self, wallet_id: UUID) -> None:
         """Draw the alert lines by the policy and the present pace, and judge the wallet by them."""
         row = self._lock(wallet_id)
+        policy = _policy_in(row.policy)
         burn = burn_of(self._connection, wallet_id, self._now)
         day, four_hours = (
-            0 if burn is None else cost_ahead(burn, self._now, row.zone, hours) for hours in (24, 4)
+            0 if burn is None else cost_ahead(burn, self._now, row.zone, hours)
+            for hours in (policy.warning_hours, policy.critical_hours)
         )
-        lines = lines_for(_policy_in(row.policy), day_ahead_micros=day, four_hours_ahead_micros=four_hours)
+        lines = lines_for(policy, day_ahead_micros=day, four_hours_ahead_micros=four_hours)
         self.set_lines(wallet_id, lines)
 
     def set_lines(self, wallet_id: UUID, lines: Lines) -> None:

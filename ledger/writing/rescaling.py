@@ -3,13 +3,13 @@
 Looked at each time the books are opened. It is safe to repeat: a policy that fits stays as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger.currencies import RESCALED
+from ledger.currencies import RESCALED, Scale, scale_of
 from ledger.storage.schema import policies, wallets
 from ledger.wallet_policy import WalletPolicy, rescaled
 from ledger.writing.writer import Tx
@@ -33,8 +33,13 @@ def policies_that_do_not_fit(connection: Connection) -> Sequence[UUID]:
     return [wallet_id for wallet_id, currency, body in rows if _fitted(body, currency) is not None]
 
 
-def rescale_policy(tx: Tx, wallet_id: UUID) -> tuple[int, int] | None:
-    """Write a version of the policy that fits the currency; gives the versions before and after, None where it does."""
+def rescale_policy(
+    tx: Tx, wallet_id: UUID, within_bounds: Callable[[WalletPolicy, Scale], WalletPolicy]
+) -> tuple[int, int] | None:
+    """Write a version of the policy that fits the currency; gives the versions before and after, None where it does.
+
+    `within_bounds` gives a policy without the settings that are outside their bounds in the currency.
+    """
     _, version = tx.book.policy(wallet_id)
     currency, body = tx.connection.execute(
         select(wallets.c.currency, policies.c.body)
@@ -44,6 +49,7 @@ def rescale_policy(tx: Tx, wallet_id: UUID) -> tuple[int, int] | None:
     fitted = _fitted(body, currency)
     if fitted is None:
         return None
+    fitted = within_bounds(fitted, scale_of(currency))
     after = tx.book.set_policy(wallet_id, fitted, actor="redbar", expected_version=version, reason=REASON)
     return version, after
 

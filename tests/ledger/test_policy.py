@@ -13,7 +13,6 @@ from ledger import (
     RechargePast,
     RechargeRule,
     WalletPolicy,
-    default_caps,
     lines_for,
     recharge_decision,
     recharge_wanted,
@@ -141,7 +140,7 @@ def test_numbers_that_contradict_each_other_are_refused(rule: RechargeRule, fiel
 def test_a_sound_rule_passes_with_its_default_caps() -> None:
     """For every target the defaults leave room for a full charge."""
     for target in ("60", "200", "1000", "2550"):
-        day, month = default_caps(usd(target), DOLLARS)
+        day, month = WalletPolicy().default_caps(usd(target))
         replace(RULE, target_micros=usd(target), day_cap_micros=day, month_cap_micros=month).check(DOLLARS)
 
 
