@@ -16,6 +16,7 @@ Value = Any
 """As the policy keeps it: micro-units, a timedelta, a whole number, or several whole numbers."""
 _SPAN = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3_600, "d": 86_400}
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _WHOLE = re.compile(r"\d{1,6}", re.ASCII)
 SEVERAL_MAX = 3
 
@@ -51,12 +52,12 @@ class PolicySetting:
 
     def bounds(self, scale: Scale) -> str:
         """Write the bounds."""
-        least, most = self._limits(scale)
+        least, most = self.limits(scale)
         return f"{self._written(least, scale)} to {self._written(most, scale)}"
 
     def read(self, text: str, scale: Scale) -> Value:
         """Read a value within the bounds. Refuses: SettingUnfit."""
-        least, most = self._limits(scale)
+        least, most = self.limits(scale)
         value = self._read(text.strip(), scale)
         parts = value if isinstance(value, tuple) else (value,)
         if value is None or not all(least <= one <= most for one in parts):
@@ -70,11 +71,12 @@ class PolicySetting:
 
     def fits(self, policy: WalletPolicy, scale: Scale) -> bool:
         """Say whether what a policy has is within the bounds."""
-        least, most = self._limits(scale)
+        least, most = self.limits(scale)
         value = getattr(policy, self.field)
         return all(least <= one <= most for one in (value if isinstance(value, tuple) else (value,)))
 
-    def _limits(self, scale: Scale) -> tuple[Value, Value]:
+    def limits(self, scale: Scale) -> tuple[Value, Value]:
+        """Give the bounds as values."""
         match self.kind:
             case Kind.MONEY:
                 most = within_one_charge(self.field, scale.cents(self.most), scale)
@@ -266,19 +268,27 @@ SETTINGS = (
     ),
 )
 _BY_NAME = {one.name: one for one in SETTINGS}
+_HOLD = _BY_NAME["hold"]
+OF_KIND = "hold."
+"""Before the name of a kind: its own hold, where it differs from the others. As in hold.ai_task=2.00."""
 
 
 def with_settings(policy: WalletPolicy, wanted: Sequence[str], scale: Scale) -> WalletPolicy:
     """Give a policy with settings written as name=value. Refuses: SettingUnfit."""
     changes: dict[str, Value] = {}
+    holds = dict(policy.default_holds)
     for text in wanted:
         name, equals, value = text.partition("=")
+        kind = name.strip().removeprefix(OF_KIND)
+        if equals and kind != name.strip() and _KIND.fullmatch(kind):
+            holds[kind] = replace(_HOLD, name=f"{OF_KIND}{kind}").read(value, scale)
+            continue
         setting = _BY_NAME.get(name.strip())
         if setting is None or not equals:
             names = ", ".join(_BY_NAME)
             raise SettingUnfit(f'"{text[:60]}" is no setting. Write one like grace=30min; there are {names}.')
         changes[setting.field] = setting.read(value, scale)
-    found = replace(policy, **changes)
+    found = replace(policy, default_holds=holds, **changes)
     _check_together(found, scale)
     if found.rule is not None and found.recharge_spacing != policy.recharge_spacing:
         found = replace(found, rule=replace(found.rule, spacing=found.recharge_spacing))
@@ -304,12 +314,18 @@ def within_bounds(policy: WalletPolicy, scale: Scale) -> WalletPolicy:
     """Give a policy whose settings outside the bounds are the defaults of the currency."""
     plain = WalletPolicy.for_currency(scale.currency.code)
     outside = [one.field for one in SETTINGS if not one.fits(policy, scale)]
-    return replace(policy, **{field: getattr(plain, field) for field in outside})
+    least, most = _HOLD.limits(scale)
+    holds = {kind: micros for kind, micros in policy.default_holds.items() if least <= micros <= most}
+    return replace(policy, default_holds=holds, **{field: getattr(plain, field) for field in outside})
 
 
 def differences(before: WalletPolicy, after: WalletPolicy, scale: Scale) -> list[str]:
     """Write which settings two policies have otherwise: "grace 15min → 30min"."""
-    pairs = ((one.name, one.value(before, scale), one.value(after, scale)) for one in SETTINGS)
+    pairs = [(one.name, one.value(before, scale), one.value(after, scale)) for one in SETTINGS]
+    for kind in sorted({*before.default_holds, *after.default_holds}):
+        was, now = (format_money(scale.money(policy.hold_for(kind))) for policy in (before, after))
+        if before.default_holds.get(kind) != after.default_holds.get(kind):
+            pairs.append((f"{OF_KIND}{kind}", was, now))
     return [f"{name} {was} → {now}" for name, was, now in pairs if was != now]
 
 
@@ -319,6 +335,11 @@ def listed(policy: WalletPolicy, scale: Scale) -> list[str]:
     rows = [
         (one.name, one.value(policy, scale), one.value(plain, scale), one.bounds(scale), one.meaning)
         for one in SETTINGS
+    ]
+    plain_hold, bounds = _HOLD.value(plain, scale), _HOLD.bounds(scale)
+    rows += [
+        (f"{OF_KIND}{kind}", format_money(scale.money(micros)), plain_hold, bounds, f"set aside for {kind}")
+        for kind, micros in sorted(policy.default_holds.items())
     ]
     rows.insert(0, ("setting", "value", "default", "bounds", "meaning"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]

@@ -95,6 +95,10 @@ def test_a_soft_decline_is_tried_again_after_longer_and_longer_waits(tried: int)
 def test_the_waits_are_one_three_and_seven_hours() -> None:
     """As they are shown to people."""
     assert HOURS == (1, 3, 7)
+    once = next_try(S, [MAIN], backup_id="", now=NOW, wont_last_until=False, retry_hours=(2,))
+    assert (once.at, once.tries_left) == (NOW + timedelta(hours=2), 1)
+    never_again = next_try(S, [MAIN] * 2, backup_id="", now=NOW, wont_last_until=False, retry_hours=(2,))
+    assert never_again.at is None
 
 
 @pytest.mark.parametrize(

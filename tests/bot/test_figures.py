@@ -15,10 +15,12 @@ from bot.surfaces.figures import (
     offered_amount,
     pace_words,
     phase_of,
+    span_words,
     suggested_rule,
     tenths_of_usual,
     whole_cents,
 )
+from bot.surfaces.forms import presets_of
 from ledger import (
     Burn,
     Episode,
@@ -100,6 +102,51 @@ def test_a_suggested_rule_covers_a_day_and_a_week(weekly: int | None, threshold:
     found = suggested_rule(burn, v.NOW, "UTC", WalletPolicy(), DOLLARS)
     assert (found.threshold_micros, found.target_micros) == (threshold * MICROS, target * MICROS)
     found.check(DOLLARS)
+
+
+def test_a_suggested_rule_begins_with_the_settings_of_the_wallet() -> None:
+    """Amounts, caps, charges a day and spacing."""
+    policy = WalletPolicy(
+        suggested_threshold_micros=60 * MICROS,
+        suggested_target_micros=300 * MICROS,
+        recharges_a_day=5,
+        recharge_day_cap_micros=900 * MICROS,
+        recharge_month_cap_micros=9_000 * MICROS,
+        recharge_spacing=timedelta(hours=1),
+    )
+    assert suggested_rule(None, v.NOW, "UTC", policy, DOLLARS) == RechargeRule(
+        threshold_micros=60 * MICROS,
+        target_micros=300 * MICROS,
+        per_day_max=5,
+        day_cap_micros=900 * MICROS,
+        month_cap_micros=9_000 * MICROS,
+        spacing=timedelta(hours=1),
+    )
+
+
+def test_presets_stay_inside_the_bounds_of_a_top_up() -> None:
+    """Where none of them does, the least amount is offered."""
+    narrow = WalletPolicy(top_up_min_micros=30 * MICROS, top_up_max_micros=100 * MICROS)
+    assert presets_of(narrow, DOLLARS) == (v.usd("50"), v.usd("100"))
+    wide = WalletPolicy(top_up_min_micros=300 * MICROS)
+    assert presets_of(wide, DOLLARS) == (v.usd("300"),)
+    assert brings_back(0, wide, DOLLARS) == 300 * MICROS
+    assert offered_amount(narrow, v.usd("-500")) == v.usd("100")
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(minutes=15), "15 minutes"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(hours=1), "1 hour"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(days=14), "14 days"),
+    ],
+)
+def test_a_span_is_said_in_its_largest_whole_unit(span: timedelta, words: str) -> None:
+    """As the sentence about a charge that is held back says it."""
+    assert span_words(span) == words
 
 
 @pytest.mark.parametrize(("balance", "charged"), [("49.99", "154"), ("53", None), ("52.99", "151")])

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from bot.app import open_ledger
 from bot.wallets.policy_changes import change_settings, list_settings
-from bot.wallets.policy_settings import SETTINGS, SettingUnfit, differences, with_settings
+from bot.wallets.policy_settings import SETTINGS, SettingUnfit, differences, listed, with_settings
 from ledger import (
     OFFERED,
     Automatic,
@@ -148,6 +148,20 @@ def test_several_settings_are_judged_together() -> None:
     """Two lines that would pass each other can be moved in one change."""
     moved = with_settings(PLAIN, ["warning_hours=3", "critical_hours=1"], USD)
     assert (moved.warning_hours, moved.critical_hours) == (3, 1)
+
+
+def test_a_kind_can_have_a_hold_of_its_own() -> None:
+    """Within the bounds of all holds; it is listed and told by its name."""
+    own = with_settings(PLAIN, ["hold.ai_task=2.00", "hold=1"], USD)
+    assert (own.hold_for("ai_task"), own.hold_for("outbound_call")) == (2 * MICROS, MICROS)
+    assert differences(PLAIN, own, USD) == ["hold $0.50 → $1.00", "hold.ai_task $0.50 → $2.00"]
+    assert (
+        listed(own, USD)[-1].split()
+        == "hold.ai_task $2.00 $0.50 $0.01 to $100.00 set aside for ai_task".split()
+    )
+    for wanted in ("hold.ai_task=200", "hold.=1", "hold.AI=1", "hold.ai_task"):
+        with pytest.raises(SettingUnfit):
+            with_settings(PLAIN, [wanted], USD)
 
 
 def test_the_spacing_of_the_present_rule_changes_with_its_setting() -> None:

@@ -79,6 +79,13 @@ def test_a_charge_closes_the_whole_gap_inside_its_bounds(
         (ON, NOTHING, "50", RechargeBlock.ENOUGH, None),
         (ON, replace(NOTHING, switched_off=True), "0", RechargeBlock.SWITCHED_OFF, None),
         (ON, replace(NOTHING, last_used_at=NOW - timedelta(days=14)), "0", RechargeBlock.UNUSED, None),
+        (
+            replace(ON, unused_after=timedelta(days=1)),
+            replace(NOTHING, last_used_at=NOW - timedelta(days=1)),
+            "0",
+            RechargeBlock.UNUSED,
+            None,
+        ),
         (ON, replace(NOTHING, coming_micros=usd("30")), "20", RechargeBlock.ENOUGH, None),
         (ON, replace(NOTHING, in_flight=True), "0", RechargeBlock.IN_FLIGHT, None),
         (ON, replace(NOTHING, needs_person=True), "0", RechargeBlock.NEEDS_PERSON, None),
@@ -160,6 +167,8 @@ def test_lines_are_the_worse_of_money_and_runway() -> None:
         usd("90"), usd("30")
     )
     assert lines_for(ON, day_ahead_micros=0, four_hours_ahead_micros=0) == Lines(usd("50"), usd("12.50"))
+    half = replace(plain, critical_percent=50)
+    assert lines_for(half, day_ahead_micros=0, four_hours_ahead_micros=0) == Lines(usd("50"), usd("25"))
 
 
 @pytest.mark.parametrize(

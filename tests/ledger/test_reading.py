@@ -236,6 +236,13 @@ def test_lines_are_drawn_by_the_pace_and_judged_at_once(driver: WalletDriver) ->
     assert view.warning_micros == usd("80")
     assert view.critical_micros == usd("20")
 
+    longer = WalletPolicy(warning_hours=48, critical_hours=24)
+    driver.ledger.run(
+        lambda tx: tx.book.set_policy(driver.wallet_id, longer, actor="U1", expected_version=None)
+    )
+    view = driver.view()
+    assert (view.warning_micros, view.critical_micros) == (usd("160"), usd("80"))
+
 
 def test_a_spike_is_a_day_that_cost_twice_its_weekdays(driver: WalletDriver) -> None:
     """By kind, with what is usual; the references say where it went."""
