@@ -275,6 +275,20 @@ def test_one_earlier_weekday_is_no_measure(driver: WalletDriver) -> None:
         assert spikes_of(connection, driver.wallet_id, "2026-11-23", "2026-11-23") == []
 
 
+def test_a_spike_in_yen_costs_a_hundred_at_least(driver: WalletDriver) -> None:
+    """What is a dollar elsewhere."""
+    driver.wallet_id = driver.open_wallet(currency="JPY")
+    driver.top_up("100000")
+    for kind, usual, spent in ((OUTBOUND_CALL, "20", "99"), (AI_TASK, "20", "101")):
+        for week in (1, 2, 3):
+            use_at(driver, MORNING - timedelta(weeks=week), usual, kind)
+        use_at(driver, MORNING, spent, kind)
+
+    with driver.ledger.reading() as connection:
+        spikes = spikes_of(connection, driver.wallet_id, "2026-11-23", "2026-11-23")
+    assert [one.kind for one in spikes] == [AI_TASK]
+
+
 def test_a_policy_is_kept_in_all_its_versions(driver: WalletDriver) -> None:
     """A form that was opened before somebody else saved is refused."""
     rule = RechargeRule(threshold_micros=usd("50"), target_micros=usd("200"))
