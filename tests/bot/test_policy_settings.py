@@ -41,9 +41,11 @@ class StillClock:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where the books lie."""
-    return f"sqlite:///{tmp_path / 'redbar.db'}"
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'redbar.db'}"
+    return str(request.getfixturevalue("postgres").create("policy_settings"))
 
 
 @pytest.fixture
@@ -230,6 +232,7 @@ def _as_it_was_written(ledger: Ledger, wallet_id: UUID, policy: WalletPolicy, *,
 NEW = {"per_dollar", "top_up_min_micros", "top_up_max_micros", "people_day_max_micros", "item_max_micros"}
 
 
+@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
 def test_a_wallet_in_yen_with_dollar_numbers_gets_those_of_yen_when_the_books_are_opened(
     books: Ledger, url: str
 ) -> None:
