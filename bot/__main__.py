@@ -1,5 +1,5 @@
 """The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`,
-`redbar settle`, `redbar explain`, `redbar verify`, `redbar export`.
+`redbar settle`, `redbar settings`, `redbar explain`, `redbar verify`, `redbar export`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -83,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     reconcile.set_defaults(work=_reconcile)
 
+    _add_decisions(commands)
+    _add_readers(commands)
+    return parser
+
+
+def _add_decisions(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands by which the operator decides about one wallet."""
     settle = commands.add_parser("settle", help="decide by hand about money that reconcile lists")
     settle.add_argument("what", metavar="WHAT", help="pi_…, or the key that is listed, such as credit:pi_…")
     way = settle.add_mutually_exclusive_group(required=True)
@@ -93,8 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     settle.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     settle.set_defaults(work=_settle)
 
-    _add_readers(commands)
-    return parser
+    settings = commands.add_parser("settings", help="list or change the settings of a wallet")
+    settings.add_argument("wanted", metavar="NAME=VALUE", nargs="*", help="such as grace=30min")
+    settings.add_argument("--wallet", default="", help="the wallet's id, where there are several")
+    settings.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    settings.set_defaults(work=_settings)
 
 
 def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -202,6 +212,13 @@ def _settle(arguments: argparse.Namespace) -> int:
         "wallet": arguments.wallet,
     }
     return settle(_database(arguments), os.environ, decision, _say)
+
+
+def _settings(arguments: argparse.Namespace) -> int:
+    from bot.operator.settings import settings
+
+    wanted = {"wallet": arguments.wallet, "wanted": arguments.wanted}
+    return settings(_database(arguments), os.environ, wanted, _say)
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -38,6 +38,7 @@ from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
 from bot.timers import SurfaceRefresh, Timers, jobs_of
 from bot.wallets.people import People
+from bot.wallets.policy_changes import fit_policies
 from bot.wallets.rules import Rules
 from bot.wallets.usage import Usage
 from bot.wallets.workspaces import Workspaces
@@ -115,6 +116,7 @@ def open_ledger(url: str, clock: Clock) -> Ledger:
     ledger = Ledger(url, clock)
     try:
         migrate(ledger.store, versions=BOT_VERSIONS, version_table="alembic_version_bot")
+        fit_policies(ledger)
     except BaseException:
         ledger.close()
         raise

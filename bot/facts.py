@@ -335,6 +335,11 @@ class AutomaticFormFacts:
     suggested: RechargeRule
     cards: tuple[CardFacts, ...]
     policy_version: int
+    threshold_min: Money
+    charge_min: Money
+    charge_max: Money
+    rounded_to: Money
+    """What closes a gap is rounded up to whole multiples of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +390,19 @@ class AlertsFacts:
     channels: tuple[str, ...]
     warning: Money
     critical: Money
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChangeFacts:
+    """Which settings of the wallet were changed."""
+
+    by_operator: bool
+    """By Redbar itself otherwise, to say amounts in the wallet's currency."""
+    currency: str
+    changes: tuple[str, ...]
+    """Each as "grace 15min → 30min"."""
+    stopped_rule: RechargeRule | None
+    """The rule that was switched off since it did not fit the currency."""
 
 
 @dataclass(frozen=True, slots=True)

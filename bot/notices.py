@@ -71,6 +71,18 @@ class RuleChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """Settings of the wallet were changed; before and after are versions of its policy."""
+
+    name: ClassVar[str] = "settings.changed"
+    actor: str
+    before_version: int
+    after_version: int
+    stopped: bool = False
+    """Automatic payments were switched off with it: their rule did not fit the currency."""
+
+
+@dataclass(frozen=True, slots=True)
 class PaidTwice:
     """One request was paid by two payments; both are credited."""
 
@@ -199,6 +211,7 @@ BotNotice = (
     | RechargeFailed
     | CapReached
     | RuleChanged
+    | SettingsChanged
     | PaidTwice
     | RefundBooked
     | DisputeChanged

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ledger import Currency, CurrencyUnknown
+from ledger import Currency, CurrencyUnknown, offered_currency
 
 SLACK_API_URL = "https://slack.com/api/"
 STRIPE_API_BASE = "https://api.stripe.com"
@@ -54,7 +54,11 @@ TABLE = (
         "sqlite:///redbar.db",
         "Where the ledger lives: a file, or postgresql://USER:PASSWORD@HOST/NAME.",
     ),
-    Setting("REDBAR_CURRENCY", "USD", "Currency of a new wallet; fixed after its first transaction."),
+    Setting(
+        "REDBAR_CURRENCY",
+        "USD",
+        "Currency of a new wallet, one of about 25; fixed after its first transaction.",
+    ),
     Setting("REDBAR_TIME_ZONE", "UTC", "Time zone of a new wallet's days and months, such as Europe/Berlin."),
     Setting(
         "REDBAR_BILLING_ADMIN",
@@ -135,7 +139,7 @@ class Settings:
             stripe_api_key=values["REDBAR_STRIPE_API_KEY"],
             stripe_webhook_secret=values["REDBAR_STRIPE_WEBHOOK_SECRET"],
             database_url=values["REDBAR_DATABASE_URL"],
-            currency=Currency.of(values["REDBAR_CURRENCY"]),
+            currency=offered_currency(values["REDBAR_CURRENCY"]),
             time_zone=values["REDBAR_TIME_ZONE"],
             billing_admin=values["REDBAR_BILLING_ADMIN"],
             http_host=values["REDBAR_HTTP_HOST"],
@@ -216,7 +220,7 @@ def _addresses(values: Mapping[str, str]) -> list[str]:
 def _wallet(values: Mapping[str, str]) -> list[str]:
     problems = []
     try:
-        Currency.of(values["REDBAR_CURRENCY"])
+        offered_currency(values["REDBAR_CURRENCY"])
     except CurrencyUnknown as refusal:
         problems.append(f"REDBAR_CURRENCY: {refusal}")
     try:

@@ -13,7 +13,7 @@ from bot.payment_state import State
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
 from bot.payments.outcomes import CONFIRM_LIFETIME
-from bot.payments.recharge import REMIND_HOURS, Recharge
+from bot.payments.recharge import Recharge
 from bot.payments.sweep import Sweep
 from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Job
@@ -104,9 +104,11 @@ class Timers:
                 .where(mine, payments.c.state == State.WAITING.value)
                 .execution_options(cross_shard=True)
             ).scalars()
-            found += [at - CONFIRM_LIFETIME + timedelta(hours=one) for at in waiting for one in REMIND_HOURS]
+            kept = [self._ledger.look(connection, wallet_id)[1] for wallet_id in own]
+            remind_hours = {one for policy in kept for one in policy.remind_hours}
+            found += [at - CONFIRM_LIFETIME + timedelta(hours=one) for at in waiting for one in remind_hours]
         if last is not None:
-            found.append(last + timedelta(minutes=15))
+            found += [last + policy.rule.spacing for policy in kept if policy.rule is not None]
         return min((at for at in (*found, soonest) if at is not None and at > after), default=soonest)
 
 

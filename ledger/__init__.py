@@ -82,6 +82,7 @@ from ledger.commands import (
     WalletView,
     funds_of,
 )
+from ledger.currencies import OFFERED, Scale, offered_currency, rounded_up, scale_of
 from ledger.errors import (
     AboveItemMax,
     AmountOutOfRange,
@@ -89,6 +90,7 @@ from ledger.errors import (
     Busy,
     CorrectionTooLarge,
     CurrencyMismatch,
+    CurrencyNotOffered,
     CurrencyUnknown,
     HoldEnded,
     HoldUnknown,
@@ -115,7 +117,6 @@ from ledger.money import (
     from_minor,
     parse_amount,
     parse_machine_amount,
-    rounded_up_to_major,
     to_minor,
 )
 from ledger.notices import (
@@ -175,9 +176,17 @@ from ledger.storage.store import (
     assert_outside_transaction,
     open_store,
 )
-from ledger.wallet_policy import Automatic, RechargeRule, WalletPolicy, default_caps
+from ledger.wallet_policy import (
+    Automatic,
+    RechargeRule,
+    WalletPolicy,
+    charge_bounds,
+    threshold_min_micros,
+    within_one_charge,
+)
 from ledger.writing.book import policy_of
 from ledger.writing.outbox import Outbox, Waiting, due_notices, read_notice
+from ledger.writing.rescaling import policies_that_do_not_fit, rescale_policy
 from ledger.writing.writer import Tx, Writer
 
 T = TypeVar("T")

@@ -24,7 +24,6 @@ from ledger.wallet_policy import Automatic, WalletPolicy
 
 CLEAR_PERCENT = 110
 """Available money is well above a line when it is so much of it."""
-CRITICAL_PERCENT = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def lines_for(policy: WalletPolicy, *, day_ahead_micros: int, four_hours_ahead_m
     warning = max(floor, day_ahead_micros)
     return Lines(
         warning_micros=warning,
-        critical_micros=max(warning * CRITICAL_PERCENT // 100, four_hours_ahead_micros),
+        critical_micros=max(warning * policy.critical_percent // 100, four_hours_ahead_micros),
     )
 
 

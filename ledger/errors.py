@@ -8,6 +8,7 @@ Refused
 ├── AboveItemMax            one piece of work costs more than the policy takes for possible
 ├── NotCardExact            the amount has no exact form in the card network's minor units
 ├── CurrencyUnknown         no such currency here
+│   └── CurrencyNotOffered  a currency that no new wallet can have
 ├── CurrencyMismatch        money of one currency offered to a wallet of another
 ├── TextUnfit               NUL, lone surrogates, or too long
 ├── TimeUnfit               an instant too far from now
@@ -23,6 +24,7 @@ Refused
 └── Busy                    too much is waiting; try again in a moment (the one refusal worth repeating)
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 
@@ -61,6 +63,17 @@ class CurrencyUnknown(Refused):
     def __init__(self, code: str) -> None:
         self.code = code
         super().__init__(f'"{code}" is not a currency that a wallet can have.')
+
+
+class CurrencyNotOffered(CurrencyUnknown):
+    """A currency has no fixed sums here: a new wallet cannot have it."""
+
+    def __init__(self, code: str, offered: Sequence[str]) -> None:
+        super().__init__(code)
+        self.args = (
+            f'"{code[:10]}" is not a currency that a new wallet can have. Use one of {", ".join(offered)}; '
+            "for example EUR.",
+        )
 
 
 class CurrencyMismatch(Refused):

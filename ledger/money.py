@@ -270,8 +270,3 @@ def to_minor(money: Money) -> int:
 def from_minor(minor: int, currency: Currency) -> Money:
     """Give the money that an amount in minor units stands for."""
     return Money(minor * currency.minor_micros, currency)
-
-
-def rounded_up_to_major(money: Money) -> Money:
-    """Give the smallest whole number of major units that is not less."""
-    return Money(-(-money.micros // MICROS) * MICROS, money.currency)

@@ -1,12 +1,12 @@
 """Whether an automatic payment is made now, of what size, and why not. Pure: decided under the wallet's lock."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from ledger.money import MICROS
+from ledger.currencies import Scale
 from ledger.standing import Funds
-from ledger.wallet_policy import CHARGE_MIN, Automatic, WalletPolicy
+from ledger.wallet_policy import Automatic, WalletPolicy, charge_bounds
 
 
 def recharge_wanted(funds: Funds, policy: WalletPolicy) -> bool:
@@ -71,12 +71,14 @@ class RechargeDecision:
     """The caps let through less than the gap."""
 
 
-UNUSED_AFTER = timedelta(days=14)
-"""A wallet that nobody draws on for so long is not filled up by itself."""
-
-
 def recharge_decision(
-    funds: Funds, policy: WalletPolicy, past: RechargePast, now: datetime, *, day_ends_at: datetime
+    funds: Funds,
+    policy: WalletPolicy,
+    past: RechargePast,
+    now: datetime,
+    *,
+    day_ends_at: datetime,
+    scale: Scale,
 ) -> RechargeDecision:
     """Judge whether the card is charged now, and how much: the whole gap, inside bounds and caps.
 
@@ -98,7 +100,7 @@ def recharge_decision(
         return blocked(RechargeBlock.ENOUGH)
     if past.in_flight:
         return blocked(RechargeBlock.IN_FLIGHT)
-    if past.last_used_at is not None and now - past.last_used_at >= UNUSED_AFTER:
+    if past.last_used_at is not None and now - past.last_used_at >= policy.unused_after:
         return blocked(RechargeBlock.UNUSED)
     if past.needs_person:
         return blocked(RechargeBlock.NEEDS_PERSON)
@@ -108,17 +110,14 @@ def recharge_decision(
         return blocked(RechargeBlock.SPACING, past.last_started_at + rule.spacing)
     if past.attempts_today >= rule.per_day_max:
         return blocked(RechargeBlock.DAY_COUNT, day_ends_at)
-    wish = rule.wish_micros(level_micros)
+    wish = rule.wish_micros(level_micros, scale)
     day_left = rule.day_cap_micros - past.money_today_micros
     month_left = rule.month_cap_micros - past.money_month_micros
     left = min(day_left, month_left)
-    amount = wish if wish <= left else _down_to_major(left)
-    if amount < CHARGE_MIN:
-        if day_left < CHARGE_MIN:
+    amount = wish if wish <= left else scale.down(left)
+    least, _ = charge_bounds(scale)
+    if amount < least:
+        if day_left < least:
             return blocked(RechargeBlock.DAY_CAP, day_ends_at)
         return blocked(RechargeBlock.MONTH_CAP)
     return RechargeDecision(amount_micros=amount, block=None, cut_by_cap=amount < wish)
-
-
-def _down_to_major(micros: int) -> int:
-    return micros // MICROS * MICROS

@@ -1,15 +1,14 @@
 """The settings of a wallet: its rule for automatic payments, its grace, its holds. Pure."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any, Self
 
+from ledger.currencies import Scale, scale_of
 from ledger.errors import PolicyUnfit
-from ledger.money import MICROS
-
-RULE_THRESHOLD_MIN = 10 * MICROS
-CHARGE_MIN = 25 * MICROS
-CHARGE_MAX = 2_500 * MICROS
+from ledger.money import MICROS, format_money
 
 
 class Automatic(StrEnum):
@@ -35,11 +34,11 @@ class RechargeRule:
     month_cap_micros: int = 5_000 * MICROS
     spacing: timedelta = timedelta(minutes=15)
 
-    def full_charge_micros(self) -> int:
+    def full_charge_micros(self, scale: Scale) -> int:
         """Give the size of an ordinary charge: one made just below the threshold."""
-        return self.wish_micros(self.threshold_micros)
+        return self.wish_micros(self.threshold_micros, scale)
 
-    def wish_micros(self, level_micros: int) -> int:
+    def wish_micros(self, level_micros: int, scale: Scale) -> int:
         """Give what one charge adds at a level of money: the fixed amount as it is, or the whole gap in whole units.
 
         Where a fixed amount leaves the wallet below the threshold, the next charge follows after the spacing.
@@ -47,40 +46,55 @@ class RechargeRule:
         if self.fixed_micros is not None:
             return self.fixed_micros
         assert self.target_micros is not None, "a rule has a target or a fixed amount"
-        return min(max(_up_to_major(self.target_micros - level_micros), CHARGE_MIN), CHARGE_MAX)
+        least, most = charge_bounds(scale)
+        return min(max(scale.up(self.target_micros - level_micros), least), most)
 
-    def check(self) -> None:
+    def check(self, scale: Scale) -> None:
         """Refuse numbers that contradict each other. Refuses: PolicyUnfit, naming the field to change."""
-        if self.threshold_micros < RULE_THRESHOLD_MIN:
-            raise PolicyUnfit("threshold", "The threshold has to be at least 10.")
+        self._check_amounts(scale)
+        if self.per_day_max < 1:
+            raise PolicyUnfit("per_day", "There has to be room for at least one charge a day.")
+        full = self.full_charge_micros(scale)
+        if self.day_cap_micros < full:
+            raise PolicyUnfit("day_cap", "The daily limit doesn't leave room for one full charge.")
+        if self.month_cap_micros < full:
+            raise PolicyUnfit("month_cap", "The monthly limit doesn't leave room for one full charge.")
+
+    def _check_amounts(self, scale: Scale) -> None:
+        def words(micros: int) -> str:
+            return format_money(scale.money(micros))
+
+        lowest = threshold_min_micros(scale)
+        least, most = charge_bounds(scale)
+        if self.threshold_micros < lowest:
+            raise PolicyUnfit("threshold", f"The threshold has to be at least {words(lowest)}.")
         if (self.target_micros is None) == (self.fixed_micros is None):
             raise PolicyUnfit(
                 "target", "A rule comes back to a target or adds a fixed amount, one of the two."
             )
         if self.target_micros is not None and self.target_micros <= self.threshold_micros:
             raise PolicyUnfit("target", "The amount to come back to has to be above the threshold.")
-        if self.target_micros is not None and self.target_micros - self.threshold_micros > CHARGE_MAX:
+        if self.target_micros is not None and self.target_micros - self.threshold_micros > most:
             raise PolicyUnfit(
-                "target", "One charge is at most 2,500: bring the target closer to the threshold."
+                "target", f"One charge is at most {words(most)}: bring the target closer to the threshold."
             )
-        if self.fixed_micros is not None and not CHARGE_MIN <= self.fixed_micros <= CHARGE_MAX:
-            raise PolicyUnfit("fixed", "A fixed charge has to be between 25 and 2,500.")
-        if self.per_day_max < 1:
-            raise PolicyUnfit("per_day", "There has to be room for at least one charge a day.")
-        if self.day_cap_micros < self.full_charge_micros():
-            raise PolicyUnfit("day_cap", "The daily limit doesn't leave room for one full charge.")
-        if self.month_cap_micros < self.full_charge_micros():
-            raise PolicyUnfit("month_cap", "The monthly limit doesn't leave room for one full charge.")
+        if self.fixed_micros is not None and not least <= self.fixed_micros <= most:
+            raise PolicyUnfit("fixed", f"A fixed charge has to be between {words(least)} and {words(most)}.")
 
 
-def default_caps(target_micros: int) -> tuple[int, int]:
-    """Give the default money caps per day and month for a rule that comes back to a target."""
-    return max(500 * MICROS, 2 * target_micros), max(5_000 * MICROS, 10 * target_micros)
+def threshold_min_micros(scale: Scale) -> int:
+    """Give the lowest threshold that a rule may have."""
+    return scale.dollars(10)
+
+
+def charge_bounds(scale: Scale) -> tuple[int, int]:
+    """Give the least and the most that one automatic payment may be."""
+    return scale.dollars(25), scale.dollars(2_500)
 
 
 @dataclass(frozen=True, slots=True)
 class WalletPolicy:
-    """The settings of one wallet that its ledger obeys. Amounts in micro-units."""
+    """The settings of one wallet that its ledger obeys. Amounts in micro-units; the defaults are those in dollars."""
 
     automatic: Automatic = Automatic.OFF
     rule: RechargeRule | None = None
@@ -103,20 +117,105 @@ class WalletPolicy:
     warning_min_micros: int = 50 * MICROS
     """The lowest warning line of a wallet without a rule."""
 
+    top_up_min_micros: int = 10 * MICROS
+    top_up_max_micros: int = 10_000 * MICROS
+    people_day_max_micros: int = 1_000 * MICROS
+    """So much people together may charge a saved card a day."""
+    suggested_threshold_micros: int = 50 * MICROS
+    """The lowest threshold that is suggested for a rule."""
+    suggested_target_micros: int = 200 * MICROS
+    """The lowest amount to come back to that is suggested for a rule."""
+    recharges_a_day: int = 3
+    """How many automatic payments a day a new rule begins with."""
+    recharge_day_cap_micros: int = 500 * MICROS
+    recharge_month_cap_micros: int = 5_000 * MICROS
+    """The lowest caps that a new rule begins with."""
+    recharge_spacing: timedelta = timedelta(minutes=15)
+    """The spacing of a new rule."""
+    unused_after: timedelta = timedelta(days=14)
+    """A wallet that nobody draws on for so long is not filled up by itself."""
+    retry_hours: tuple[int, ...] = (1, 3, 7)
+    """How long after each soft decline the same card is tried again."""
+    remind_hours: tuple[int, ...] = (1, 6)
+    """When people are reminded of a payment that the bank wants confirmed."""
+    link_lifetime: timedelta = timedelta(days=7)
+    """How long a link that asks somebody to pay works."""
+    warning_hours: int = 24
+    critical_hours: int = 4
+    """A wallet that lasts less than so long is low, or nearly empty."""
+    critical_percent: int = 25
+    """The critical line as a share of the warning line."""
+    per_dollar: int = 1
+    """The factor by which the amounts that nobody chose were made from dollars."""
+
     @property
     def floor_micros(self) -> int:
         """The smallest default hold: with less nothing starts but inbound calls and work without a price."""
         holds = (self.default_hold_micros, *self.default_holds.values())
         return min((micros for micros in holds if micros > 0), default=1)
 
+    @classmethod
+    def for_currency(cls, code: str) -> Self:
+        """Give the settings of a new wallet."""
+        scale = scale_of(code)
+        return cls(per_dollar=scale.per_dollar, **default_amounts(scale))
+
     def hold_for(self, kind: str) -> int:
         """Give the default hold of a kind."""
         return self.default_holds.get(kind, self.default_hold_micros)
+
+    def default_caps(self, target_micros: int) -> tuple[int, int]:
+        """Give the money caps per day and month that a rule begins with which comes back to a target."""
+        return (
+            max(self.recharge_day_cap_micros, 2 * target_micros),
+            max(self.recharge_month_cap_micros, 10 * target_micros),
+        )
 
     def overdraft_ceiling(self, usage_micros: int) -> int:
         """Give how far grace may take the balance: the larger of a fixed sum and a share of last month's usage."""
         return max(self.overdraft_min_micros, usage_micros * self.overdraft_percent // 100)
 
 
-def _up_to_major(micros: int) -> int:
-    return -(-micros // MICROS) * MICROS
+def default_amounts(scale: Scale) -> dict[str, Any]:
+    """Give every default amount of a policy in a currency, by the name of its field."""
+    plain = WalletPolicy()
+    return {
+        one.name: within_one_charge(one.name, getattr(plain, one.name) * scale.per_dollar, scale)
+        for one in fields(WalletPolicy)
+        if one.name.endswith("_micros")
+    }
+
+
+def within_one_charge(field_name: str, micros: int, scale: Scale) -> int:
+    """Give an amount of a policy, no larger than what Stripe charges at once where it bounds a single payment."""
+    return min(micros, scale.charge_max_micros) if field_name.startswith("top_up_") else micros
+
+
+def rescaled(policy: WalletPolicy, code: str, written: Collection[str]) -> WalletPolicy:
+    """Give a policy whose amounts fit its currency; the same one where they do already.
+
+    An amount that still is the default in dollars, or was never written, becomes the default of the currency; one that
+    somebody chose stays. A rule outside the bounds of the currency is cleared and switched off. It is not scaled:
+    nobody agreed to charges of that size. It is not kept either, since its threshold would go on as the warning line,
+    and the form would begin with amounts that it refuses. The version before keeps it.
+    """
+    scale = scale_of(code)
+    plain, scaled = default_amounts(scale_of("USD")), default_amounts(scale)
+    unmade = policy.per_dollar != scale.per_dollar
+    amounts = {
+        name: micros
+        for name, micros in scaled.items()
+        if name not in written or (unmade and getattr(policy, name) == plain[name])
+    }
+    found = replace(policy, per_dollar=scale.per_dollar, **amounts)
+    if found.rule is not None and not _fits(found.rule, scale):
+        found = replace(found, rule=None, automatic=Automatic.OFF, pause_reason="")
+    return found
+
+
+def _fits(rule: RechargeRule, scale: Scale) -> bool:
+    try:
+        rule.check(scale)
+    except PolicyUnfit:
+        return False
+    return True

@@ -4,7 +4,7 @@ from functools import partial
 
 from bot.app import Redbar
 from bot.control import Handler
-from bot.operator import charges, keys, reconcile, settle
+from bot.operator import charges, keys, reconcile, settings, settle
 from bot.operator.running_bot import inside
 
 
@@ -16,5 +16,6 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
         charges.NAME: charges.switch,
         reconcile.NAME: reconcile.compare,
         settle.NAME: settle.decide,
+        settings.NAME: settings.change,
     }
     return {name: partial(command, context) for name, command in commands.items()}

@@ -6,7 +6,7 @@ failed try is `recharge_failure`'s.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -43,11 +43,10 @@ from ledger import (
     funds_of,
     recharge_decision,
     recharge_wanted,
+    scale_of,
 )
 
 log = logging.getLogger("redbar.recharge")
-REMIND_HOURS = (1, 6)
-"""When people are reminded of a payment that the bank wants confirmed."""
 _COUNTS_MONEY = (State.PAID, State.ASKED, State.COLLECTING, State.WAITING)
 
 
@@ -77,7 +76,7 @@ class Recharge:
         return self._payments.carry_out(request) if request is not None else None
 
     def remind(self, now: datetime) -> None:
-        """Remind people of automatic payments that the bank wants confirmed: after an hour, and after six."""
+        """Remind people of automatic payments that the bank wants confirmed."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(payments.c.wallet_id, payments.c.payment_id, payments.c.expires_at)
@@ -88,8 +87,11 @@ class Recharge:
                 )
                 .execution_options(cross_shard=True)
             ).all()
+            remind_hours = {
+                row.wallet_id: self._ledger.look(connection, row.wallet_id)[1].remind_hours for row in rows
+            }
         for row in rows:
-            hours = due_reminder(now - (row.expires_at - CONFIRM_LIFETIME))
+            hours = due_reminder(now - (row.expires_at - CONFIRM_LIFETIME), remind_hours[row.wallet_id])
             if hours is not None:
                 tell = partial(_remind, wallet_id=row.wallet_id, payment_id=row.payment_id, hours=hours)
                 self._ledger.run(tell, wallet_id=row.wallet_id)
@@ -100,7 +102,9 @@ class Recharge:
         """Say whether a charge would be made now, and why not; for showing."""
         past = _past(connection, view, now)
         _, day_ends_at, _ = day_bounds(now, view.zone)
-        return recharge_decision(funds_of(view), policy, past.counted, now, day_ends_at=day_ends_at)
+        return recharge_decision(
+            funds_of(view), policy, past.counted, now, day_ends_at=day_ends_at, scale=scale_of(view.currency)
+        )
 
     def charges_today(self, connection: Connection, view: WalletView, now: datetime) -> int:
         """Count today's automatic payments, in the wallet's zone."""
@@ -114,7 +118,14 @@ class Recharge:
         policy, _ = tx.book.policy(wallet_id)
         past = _past(tx.connection, view, tx.now)
         _, day_ends_at, _ = day_bounds(tx.now, view.zone)
-        decision = recharge_decision(funds_of(view), policy, past.counted, tx.now, day_ends_at=day_ends_at)
+        decision = recharge_decision(
+            funds_of(view),
+            policy,
+            past.counted,
+            tx.now,
+            day_ends_at=day_ends_at,
+            scale=scale_of(view.currency),
+        )
         if decision.block in (RechargeBlock.DAY_CAP, RechargeBlock.MONTH_CAP, RechargeBlock.DAY_COUNT):
             self._say_capped(tx, wallet_id, view, decision.block)
         if decision.amount_micros is None:
@@ -231,9 +242,9 @@ def _leaves_one(past: Past, rule: RechargeRule) -> bool:
     return past.counted.attempts_today + 2 == rule.per_day_max
 
 
-def due_reminder(waited: timedelta) -> int | None:
+def due_reminder(waited: timedelta, remind_hours: Sequence[int]) -> int | None:
     """Say which reminder is due after some waiting, by its hours; the latest that applies. Pure."""
-    return max((hours for hours in REMIND_HOURS if waited >= timedelta(hours=hours)), default=None)
+    return max((hours for hours in remind_hours if waited >= timedelta(hours=hours)), default=None)
 
 
 def _remind(tx: Tx, *, wallet_id: UUID, payment_id: UUID, hours: int) -> None:

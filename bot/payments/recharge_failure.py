@@ -38,6 +38,7 @@ def follow_failure(tx: Tx, payment: Payment) -> None:
             backup_id=slots.get("backup", ""),
             now=tx.now,
             wont_last_until=_wont_last(tx, wallet_id),
+            retry_hours=tx.book.policy(wallet_id)[0].retry_hours,
         )
     payment_rows.schedule(tx, payment, going_on.at, going_on.card_id)
     card = card_words(tx.connection, wallet_id, payment.card_id)

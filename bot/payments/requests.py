@@ -24,7 +24,6 @@ from ledger import Currency, Ledger, Money, Tx, to_minor
 
 PAGE_LIFETIME = timedelta(hours=23, minutes=59)
 """Stripe takes 24 hours, by its own clock."""
-LINK_LIFETIME = timedelta(days=7)
 
 
 class Payments:
@@ -83,7 +82,7 @@ class Payments:
                 asked_by=asked_by,
                 payer=payer,
                 note=note,
-                expires_at=tx.now + LINK_LIFETIME,
+                expires_at=tx.now + tx.book.policy(wallet_id)[0].link_lifetime,
                 recharge_id=recharge_id,
             )
             body = request_bodies.link(payment, install=self._install)

@@ -24,12 +24,9 @@ from bot.stripe.declines import words_of
 from bot.stripe.requests import StripeRequest
 from bot.tables import one_time_actions, payments
 from bot.wallets.rules import NoCard
-from ledger import Currency, Ledger, Money, Refused, Tx, new_id, to_minor
+from ledger import Currency, Ledger, Money, Refused, Tx, WalletPolicy, new_id, to_minor
 
 ACTION_LIFETIME = timedelta(hours=24)
-TOP_UP_MIN_MAJOR = 10
-TOP_UP_MAX_MAJOR = 10_000
-PEOPLE_DAY_MAX_MAJOR = 1_000
 
 
 class AmountNotTaken(Refused):
@@ -63,10 +60,10 @@ class PendingCharge:
     card_id: str
 
 
-def check_amount(amount: Money) -> None:
+def check_amount(amount: Money, policy: WalletPolicy) -> None:
     """Refuse a top-up outside the bounds. Refuses: AmountNotTaken, NotCardExact."""
-    least = Money(TOP_UP_MIN_MAJOR * 1_000_000, amount.currency)
-    most = Money(TOP_UP_MAX_MAJOR * 1_000_000, amount.currency)
+    least = Money(policy.top_up_min_micros, amount.currency)
+    most = Money(policy.top_up_max_micros, amount.currency)
     if not least <= amount <= most:
         raise AmountNotTaken(f"A top-up is between {least} and {most}; {amount} is outside that.")
     to_minor(amount)
@@ -82,9 +79,9 @@ class Charges:
 
     def prepare(self, wallet_id: UUID, amount: Money, *, actor: str) -> tuple[str, str]:
         """Keep a pending charge of the main card; gives its id and the card's. Refuses: NoCard, AmountNotTaken."""
-        check_amount(amount)
 
         def save(tx: Tx) -> tuple[str, str]:
+            check_amount(amount, tx.book.policy(wallet_id)[0])
             slots = card_slots(tx.connection, wallet_id)
             if "main" not in slots:
                 raise NoCard
@@ -94,6 +91,12 @@ class Charges:
             return str(one_time_action_id), slots["main"]
 
         return self._ledger.run(save, wallet_id=wallet_id)
+
+    def check(self, wallet_id: UUID, amount: Money) -> None:
+        """Refuse an amount that the wallet does not take at once. Refuses: AmountNotTaken, NotCardExact."""
+        with self._ledger.reading() as connection:
+            _, policy = self._ledger.look(connection, wallet_id)
+        check_amount(amount, policy)
 
     def offer(self, wallet_id: UUID, episode_id: UUID, amount: Money, *, card_id: str) -> str:
         """Keep the charge that an alert's button offers; everybody who is shown the same offer gets the same id.
@@ -169,7 +172,8 @@ class Charges:
                 payments.c.state.in_([State.PAID.value, State.ASKED.value, State.COLLECTING.value]),
             )
         ).scalar_one()
-        limit = Money(PEOPLE_DAY_MAX_MAJOR * 1_000_000, amount.currency)
+        policy, _ = tx.book.policy(wallet_id)
+        limit = Money(policy.people_day_max_micros, amount.currency)
         left = Money(max(0, limit.micros - int(used)), amount.currency)
         if amount > left:
             raise OverDailyLimit(limit=limit, left=left)

@@ -4,7 +4,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from ledger import Currency, Money, Refused, parse_amount
+from ledger import Currency, Money, Refused, decimal_text, parse_amount, scale_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ KINDS = {
 }
 _MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^>]*)?>")
 _MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])", re.ASCII)
-_LOOKS_LIKE_AMOUNT = re.compile(r"[-−+$€£]?[\d.,]*\d[\d.,_eE+-]*|[-−]\S+")
+_LOOKS_LIKE_AMOUNT = re.compile(r"[-−+]?(?:[A-Z]{0,3}[$€£¥₩₪₹₱])?[\d.,]*\d[\d.,_eE+-]*|[-−]\S+")
 NOTE_MAX = 200
 
 
@@ -143,10 +143,14 @@ def _top_up(rest: list[str], currency: Currency) -> WalletCommand:
 def _ask(rest: str, currency: Currency) -> WalletCommand:
     mention = _MENTION.match(rest)
     if mention is None:
-        return Help("Whom should I ask? Write it like /wallet ask @finance 160 for the Friday campaign.")
+        scale = scale_of(currency.code)
+        amount = decimal_text(scale.money(scale.dollars(160))).removesuffix(".00")
+        return Help(
+            f"Whom should I ask? Write it like /wallet ask @finance {amount} for the Friday campaign."
+        )
     after = rest[mention.end() :].strip()
     first, _, note = after.partition(" ")
-    if first and _LOOKS_LIKE_AMOUNT.fullmatch(first):
+    if first and _LOOKS_LIKE_AMOUNT.fullmatch(first.removeprefix(currency.code)):
         try:
             return Ask(mention[1], parse_amount(first, currency), note.strip()[:NOTE_MAX])
         except Refused as refusal:

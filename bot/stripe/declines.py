@@ -9,10 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-RETRY_AFTER = (timedelta(hours=1), timedelta(hours=3), timedelta(hours=7))
-"""When a softly declined recharge is tried again on the same card, counted from the first decline onwards."""
-
-
 DECLINES_MAX, DECLINES_DAYS = 8, 30
 """A card that was declined so often in so many days is not charged automatically: networks fine for more (Visa 15,
 Mastercard 35 in 30 days)."""
@@ -78,21 +74,27 @@ class NextTry:
 
 
 def next_try(
-    severity: Severity, tried_cards: Sequence[str], *, backup_id: str, now: datetime, wont_last_until: bool
+    severity: Severity,
+    tried_cards: Sequence[str],
+    *,
+    backup_id: str,
+    now: datetime,
+    wont_last_until: bool,
+    retry_hours: Sequence[int],
 ) -> NextTry:
     """Judge how a declined recharge goes on.
 
     `tried_cards` are the cards of all tries so far, the declined one last. `wont_last_until` says that the wallet
-    would not outlive the wait: then the backup card goes first.
+    would not outlive the wait: then the backup card goes first. `retry_hours` are the waits on one card, in order.
     """
     card = tried_cards[-1]
     on_card = sum(1 for one in tried_cards if one == card)
     backup_free = bool(backup_id) and backup_id not in tried_cards
-    waits_left = len(RETRY_AFTER) - (on_card - 1) if severity is Severity.SOFT and card != backup_id else 0
+    waits_left = len(retry_hours) - (on_card - 1) if severity is Severity.SOFT and card != backup_id else 0
     if backup_free and (waits_left <= 0 or wont_last_until):
         # Whatever waits were left: after the backup card comes the pause.
         return NextTry(at=now, card_id=backup_id, tries_left=1)
     if waits_left > 0:
-        wait = RETRY_AFTER[on_card - 1]
+        wait = timedelta(hours=retry_hours[on_card - 1])
         return NextTry(at=now + wait, card_id=card, tries_left=waits_left + (1 if backup_free else 0))
     return NextTry(at=None, card_id="", tries_left=0)

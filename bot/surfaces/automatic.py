@@ -8,12 +8,20 @@ from sqlalchemy import Connection, select
 
 from bot.facts import AutomaticConfirmFacts, AutomaticFacts, AutomaticFormFacts, CardFacts
 from bot.payments.recharge import Recharge
-from bot.surfaces.figures import charged_at_once, suggested_rule
+from bot.surfaces.figures import charged_at_once, span_words, suggested_rule
 from bot.surfaces.rehearsal import first_day, rehearsed
 from bot.surfaces.snapshot import Snapshot
 from bot.tables import cards
 from bot.wallets.rules import NoCard
-from ledger import Ledger, RechargeBlock, RechargeRule, hours_of
+from ledger import (
+    Ledger,
+    RechargeBlock,
+    RechargeRule,
+    WalletPolicy,
+    charge_bounds,
+    hours_of,
+    threshold_min_micros,
+)
 
 
 def automatic_facts(snapshot: Snapshot, recharge: Recharge) -> AutomaticFacts:
@@ -29,16 +37,19 @@ def automatic_facts(snapshot: Snapshot, recharge: Recharge) -> AutomaticFacts:
         backup=by_slot.get("backup"),
         charges_today=recharge.charges_today(snapshot.connection, view, snapshot.now),
         pause_reason=policy.pause_reason,
-        blocked_sentence=_blocked_sentence(decision.block, decision.until, view.zone),
+        blocked_sentence=_blocked_sentence(decision.block, decision.until, view.zone, policy),
         trouble=view.trouble,
     )
 
 
-def _blocked_sentence(why: RechargeBlock | None, until: datetime | None, zone: str) -> str:
+def _blocked_sentence(
+    why: RechargeBlock | None, until: datetime | None, zone: str, policy: WalletPolicy
+) -> str:
     clock = until.astimezone(ZoneInfo(zone)).strftime("%H:%M") if until is not None else ""
     match why:
         case RechargeBlock.SPACING:
-            return f"Held until {clock}: one charge per 15 minutes."
+            spacing = policy.rule.spacing if policy.rule is not None else policy.recharge_spacing
+            return f"Held until {clock}: one charge per {span_words(spacing)}."
         case RechargeBlock.RETRY:
             return f"The last try was declined; the next one is at {clock}."
         case RechargeBlock.NEEDS_PERSON:
@@ -52,7 +63,8 @@ def _blocked_sentence(why: RechargeBlock | None, until: datetime | None, zone: s
         case RechargeBlock.MONTH_CAP:
             return "This month's limit is reached."
         case RechargeBlock.UNUSED:
-            return "Nothing was used for 14 days, so the card is left alone until something is."
+            unused = span_words(policy.unused_after)
+            return f"Nothing was used for {unused}, so the card is left alone until something is."
         case RechargeBlock.SWITCHED_OFF:
             return "Redbar's operator has stopped all automatic charges for now."
         case _:
@@ -91,12 +103,17 @@ def card_with_id(connection: Connection, wallet_id: UUID, card_id: str) -> CardF
 
 def automatic_form(snapshot: Snapshot, recharge: Recharge) -> AutomaticFormFacts:
     """Give what the form of automatic payments starts from."""
+    least, most = charge_bounds(snapshot.scale)
     return AutomaticFormFacts(
         currency=snapshot.view.currency,
         current=automatic_facts(snapshot, recharge),
-        suggested=suggested_rule(snapshot.burn, snapshot.now, snapshot.zone, snapshot.currency),
+        suggested=suggested_rule(snapshot.burn, snapshot.now, snapshot.zone, snapshot.policy, snapshot.scale),
         cards=tuple(card_facts(snapshot.connection, snapshot.wallet_id).values()),
         policy_version=snapshot.view.policy_version,
+        threshold_min=snapshot.money(threshold_min_micros(snapshot.scale)),
+        charge_min=snapshot.money(least),
+        charge_max=snapshot.money(most),
+        rounded_to=snapshot.money(snapshot.scale.up(1)),
     )
 
 
@@ -104,7 +121,7 @@ def automatic_confirm(
     snapshot: Snapshot, rule: RechargeRule, card_id: str, one_time_action_id: str
 ) -> AutomaticConfirmFacts:
     """Give what turning a rule on means. Refuses: PolicyUnfit, NoCard."""
-    rule.check()
+    rule.check(snapshot.scale)
     connection, wallet_id, view = snapshot.connection, snapshot.wallet_id, snapshot.view
     card = card_with_id(connection, wallet_id, card_id)
     if card is None:

@@ -28,7 +28,9 @@ def balance_facts(snapshot: Snapshot) -> BalanceFacts:
         emptied_at=view.emptied_at,
         grace_ends_at=view.grace_ends_at,
         grace=snapshot.policy.grace,
-        brings_back=snapshot.money(brings_back(view.balance_micros)) if stopped else None,
+        brings_back=snapshot.money(brings_back(view.balance_micros, snapshot.policy, snapshot.scale))
+        if stopped
+        else None,
         funded=view.funded,
         after_stop_count=view.after_stop_count,
         last_asked_at=view.last_asked_at,

@@ -4,35 +4,28 @@ from datetime import datetime, timedelta
 
 from bot.facts import Basis, HomeFacts
 from ledger import (
-    MICROS,
     Automatic,
     Burn,
     CreditKind,
-    Currency,
     Episode,
     Funds,
     Level,
     Money,
     RechargePast,
     RechargeRule,
+    Scale,
     Standing,
     WalletPolicy,
     WalletView,
+    charge_bounds,
     cost_ahead,
-    default_caps,
     format_money,
     recharge_decision,
-    rounded_up_to_major,
     runway,
+    scale_of,
 )
 
 CREDIT_KINDS = frozenset(kind.value for kind in CreditKind)
-REFILL_MIN_MICROS = 10 * MICROS
-"""The least that is suggested for bringing everything back."""
-OFFER_MIN_MICROS = 10 * MICROS
-"""The least that an alert's button offers to charge."""
-TARGET_GAP_MAX_MAJOR = 2_500
-"""The most that a suggested rule charges at once."""
 
 
 def basis_of(burn: Burn | None, lasts_until: datetime | None, available_micros: int) -> Basis:
@@ -44,10 +37,9 @@ def basis_of(burn: Burn | None, lasts_until: datetime | None, available_micros: 
     return Basis.USUAL if lasts_until is not None or available_micros <= 0 else Basis.LONG
 
 
-def brings_back(balance_micros: int) -> int:
-    """Give the least amount in whole major units that brings a wallet back which stands at zero or below."""
-    short = max(REFILL_MIN_MICROS, 1 - balance_micros)
-    return -(-short // MICROS) * MICROS
+def brings_back(balance_micros: int, policy: WalletPolicy, scale: Scale) -> int:
+    """Give the least round amount that brings a wallet back which stands at zero or below, grace and all."""
+    return scale.up(max(policy.grace_refill_micros, policy.top_up_min_micros, 1 - balance_micros))
 
 
 def offered_amount(policy: WalletPolicy, available: Money) -> Money:
@@ -59,25 +51,31 @@ def offered_amount(policy: WalletPolicy, available: Money) -> Money:
         gap = max(rule.fixed_micros, rule.threshold_micros - available.micros)
     else:
         gap = (rule.target_micros or 0) - available.micros
-    return rounded_up_to_major(Money(max(OFFER_MIN_MICROS, gap), available.currency))
+    scale = scale_of(available.currency.code)
+    offered = scale.up(max(policy.top_up_min_micros, gap))
+    return Money(min(offered, policy.top_up_max_micros), available.currency)
 
 
-def suggested_rule(burn: Burn | None, now: datetime, zone: str, currency: Currency) -> RechargeRule:
+def suggested_rule(
+    burn: Burn | None, now: datetime, zone: str, policy: WalletPolicy, scale: Scale
+) -> RechargeRule:
     """Suggest a rule from the pace: the threshold covers a day, the target a week, inside the bounds of one charge."""
     day = week = 0
     if burn is not None:
         day = cost_ahead(burn, now, zone, 24)
         week = burn.week_micros
-
-    def up(micros: int) -> int:
-        return rounded_up_to_major(Money(micros, currency)).micros
-
-    threshold = up(max(50 * MICROS, day))
-    target = min(up(max(200 * MICROS, week)), threshold + TARGET_GAP_MAX_MAJOR * MICROS)
-    target = max(target, threshold + 25 * MICROS)
-    day_cap, month_cap = default_caps(target)
+    least, most = charge_bounds(scale)
+    threshold = scale.up(max(policy.suggested_threshold_micros, day))
+    target = min(scale.up(max(policy.suggested_target_micros, week)), threshold + most)
+    target = max(target, threshold + least)
+    day_cap, month_cap = policy.default_caps(target)
     return RechargeRule(
-        threshold_micros=threshold, target_micros=target, day_cap_micros=day_cap, month_cap_micros=month_cap
+        threshold_micros=threshold,
+        target_micros=target,
+        per_day_max=policy.recharges_a_day,
+        day_cap_micros=day_cap,
+        month_cap_micros=month_cap,
+        spacing=policy.recharge_spacing,
     )
 
 
@@ -86,7 +84,8 @@ def charged_at_once(rule: RechargeRule, view: WalletView, now: datetime) -> int 
     policy = WalletPolicy(automatic=Automatic.ON, rule=rule)
     funds = Funds(view.balance_micros, view.held_micros, view.funded, view.emptied_at, view.grace_ends_at, 0)
     past = RechargePast(False, 0, 0, 0, None)
-    return recharge_decision(funds, policy, past, now, day_ends_at=now).amount_micros
+    scale = scale_of(view.currency)
+    return recharge_decision(funds, policy, past, now, day_ends_at=now, scale=scale).amount_micros
 
 
 def pace_words(burn: Burn | None, amount: Money, now: datetime, zone: str) -> str:
@@ -99,6 +98,16 @@ def pace_words(burn: Burn | None, amount: Money, now: datetime, zone: str) -> st
     hours = (until - now) // timedelta(hours=1)
     words = f"{hours // 24} days" if hours >= 48 else f"{hours} hours" if hours != 1 else "1 hour"
     return f"{format_money(amount)} lasts about {words} at the present pace."
+
+
+def span_words(span: timedelta) -> str:
+    """Write a span in its largest whole unit: "15 minutes", "14 days"."""
+    minutes = span // timedelta(minutes=1)
+    for unit, length in (("day", 1_440), ("hour", 60)):
+        if minutes >= length and minutes % length == 0:
+            count = minutes // length
+            return f"{count} {unit}s" if count != 1 else f"1 {unit}"
+    return f"{minutes} minutes" if minutes != 1 else "1 minute"
 
 
 def phase_of(episode: Episode, standing: Standing) -> str:

@@ -13,8 +13,9 @@ from bot.facts import (
     FailureFacts,
     RefundFacts,
     RequestFacts,
+    SettingsChangeFacts,
 )
-from bot.notices import DisputeChanged, RechargeFailed, RefundBooked
+from bot.notices import DisputeChanged, RechargeFailed, RefundBooked, SettingsChanged
 from bot.payment_rows import Payment
 from bot.payment_state import State
 from bot.payments.recharge import Recharge
@@ -25,7 +26,18 @@ from bot.surfaces.balance import balance_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
 from bot.tables import disputes
-from ledger import Automatic, Ledger, Money, UsageCorrected, WalletCredited, policy_of, transfer_by_key
+from bot.wallets.policy_changes import OPERATOR
+from bot.wallets.policy_settings import differences
+from ledger import (
+    Automatic,
+    Ledger,
+    Money,
+    UsageCorrected,
+    WalletCredited,
+    policy_of,
+    scale_of,
+    transfer_by_key,
+)
 
 
 def after_stop_count(ledger: Ledger, wallet_id: UUID) -> int:
@@ -126,6 +138,22 @@ def correction_facts(ledger: Ledger, wallet_id: UUID, notice: UsageCorrected) ->
             usage_id=notice.usage_id,
             total=snapshot.money(notice.total_micros),
         )
+
+
+def settings_change(ledger: Ledger, wallet_id: UUID, notice: SettingsChanged) -> SettingsChangeFacts:
+    """Give what two versions of the policy have otherwise, and the rule that was switched off with the first."""
+    with ledger.reading() as connection:
+        view, _ = ledger.look(connection, wallet_id)
+        before, after = (
+            policy_of(connection, wallet_id, version)
+            for version in (notice.before_version, notice.after_version)
+        )
+    return SettingsChangeFacts(
+        by_operator=notice.actor == OPERATOR,
+        currency=view.currency,
+        changes=tuple(differences(before, after, scale_of(view.currency))),
+        stopped_rule=before.rule if notice.stopped else None,
+    )
 
 
 def refund_facts(ledger: Ledger, payment: Payment, notice: RefundBooked) -> RefundFacts:

@@ -14,8 +14,10 @@ from ledger import (
     Money,
     RechargePast,
     RechargeRule,
+    Scale,
     WalletPolicy,
     recharge_decision,
+    scale_of,
 )
 
 DAYS = 30
@@ -42,8 +44,9 @@ def rehearsed(sums: Iterable[HourSum], balance: Money, rule: RechargeRule, zone:
     """Play some hours up to now again, with a rule and without automatic payments."""
     hours, change = hours_played(sums, zone)
     start = balance.micros - change
-    charges, most, zeros_with = play(hours, start, rule)
-    _, _, zeros_without = play(hours, start, None)
+    scale = scale_of(balance.currency.code)
+    charges, most, zeros_with = play(hours, start, rule, scale)
+    _, _, zeros_without = play(hours, start, None, scale)
     return RehearsalFacts(
         days=min(len({hour.day for hour in hours}), DAYS),
         charges=charges,
@@ -76,7 +79,9 @@ def hours_played(sums: Iterable[HourSum], zone: str) -> tuple[list[Hour], int]:
     return played, change
 
 
-def play(hours: Sequence[Hour], start_micros: int, rule: RechargeRule | None) -> tuple[int, int, int]:
+def play(
+    hours: Sequence[Hour], start_micros: int, rule: RechargeRule | None, scale: Scale
+) -> tuple[int, int, int]:
     """Count charges, the most charged in a day, and how often the wallet would have hit zero."""
     policy = WalletPolicy(automatic=Automatic.ON if rule is not None else Automatic.OFF, rule=rule)
     balance = start_micros
@@ -95,7 +100,7 @@ def play(hours: Sequence[Hour], start_micros: int, rule: RechargeRule | None) ->
             money_month_micros=month_micros.get(hour.day[:7], 0),
             last_started_at=last_at,
         )
-        decision = recharge_decision(_funds(balance), policy, past, hour.at, day_ends_at=hour.at)
+        decision = recharge_decision(_funds(balance), policy, past, hour.at, day_ends_at=hour.at, scale=scale)
         if decision.amount_micros is not None:
             balance += decision.amount_micros
             today.append(decision.amount_micros)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from ledger import Burn, Currency, Ledger, Money, WalletPolicy, WalletView, burn_of
+from ledger import Burn, Currency, Ledger, Money, Scale, WalletPolicy, WalletView, burn_of, scale_of
 
 FactsT = TypeVar("FactsT")
 
@@ -38,6 +38,11 @@ class Snapshot:
     def currency(self) -> Currency:
         """Give the wallet's currency."""
         return Currency.of(self.view.currency)
+
+    @property
+    def scale(self) -> Scale:
+        """Give what sums in dollars are in the wallet's currency."""
+        return scale_of(self.view.currency)
 
     def money(self, micros: int) -> Money:
         """Give an amount in the wallet's currency."""

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 
 from bot.notices import RuleChanged
 from bot.tables import cards, one_time_actions
-from ledger import Automatic, Ledger, PolicyChanged, RechargeRule, Refused, Tx, new_id
+from ledger import Automatic, Ledger, PolicyChanged, RechargeRule, Refused, Tx, new_id, scale_of
 
 PENDING_LIFETIME = timedelta(hours=1)
 
@@ -55,9 +55,9 @@ class Rules:
         expected_version: int | None,
     ) -> int:
         """Turn automatic payments on with a rule. Refuses: PolicyUnfit, PolicyChanged, NoCard."""
-        rule.check()
 
         def save(tx: Tx) -> int:
+            rule.check(scale_of(tx.book.view(wallet_id).currency))
             _arrange_cards(tx, wallet_id, card_id=card_id, backup_id=backup_id)
             policy, version = tx.book.policy(wallet_id)
             turned_on = replace(policy, automatic=Automatic.ON, rule=rule, pause_reason="")
@@ -71,9 +71,9 @@ class Rules:
         self, wallet_id: UUID, rule: RechargeRule, *, card_id: str, backup_id: str, actor: str
     ) -> str:
         """Keep a rule that somebody is about to confirm; gives its one-time action's id. Refuses: PolicyUnfit."""
-        rule.check()
 
         def save(tx: Tx) -> str:
+            rule.check(scale_of(tx.book.view(wallet_id).currency))
             _, version = tx.book.policy(wallet_id)
             pending = PendingRule(rule=rule, card_id=card_id, backup_id=backup_id, version=version)
             one_time_action_id = new_id()

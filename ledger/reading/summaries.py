@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, func, select, true
 
 from ledger.chart import CREDITS, Account
 from ledger.commands import KindSum, WalletView
+from ledger.currencies import scale_of
 from ledger.deciding.checks import AHEAD_MAX
 from ledger.reading.history import WITH_WORDS, WORDS, first_number_from, zone_of
 from ledger.spending import BURN_WEEKS
@@ -94,7 +95,8 @@ def months_of(connection: Connection, wallet_id: UUID) -> list[str]:
 # --- Spikes -----------------------------------------------------------------------------------------------
 
 SPIKE_PERCENT = 200
-SPIKE_MIN_MICROS = 1_000_000
+SPIKE_MIN_DOLLARS = 1
+"""A day on which a kind cost less is no spike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,10 @@ def spikes_of(connection: Connection, wallet_id: UUID, first_day: str, last_day:
     """Find the spikes of a stretch of days, oldest first: judged against the same weekdays of four weeks before."""
     first, last = date.fromisoformat(first_day), date.fromisoformat(last_day)
     found = daily(connection, wallet_id, (first - timedelta(weeks=BURN_WEEKS)).isoformat(), last_day)
+    currency = connection.execute(
+        select(wallets.c.currency).where(wallets.c.wallet_id == wallet_id)
+    ).scalar_one()
+    least = scale_of(currency).dollars(SPIKE_MIN_DOLLARS)
     spikes = []
     day = first
     while day <= last:
@@ -123,7 +129,7 @@ def spikes_of(connection: Connection, wallet_id: UUID, first_day: str, last_day:
                 if kind in found.get(past := (day - timedelta(weeks=week)).isoformat(), {})
             ]
             spent = -one.amount_micros
-            if len(before) < 2 or spent < SPIKE_MIN_MICROS:
+            if len(before) < 2 or spent < least:
                 continue
             usual = sum(before) // len(before)
             if spent * 100 >= usual * SPIKE_PERCENT:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ledger.alert_policy import Lines, lines_for
 from ledger.commands import Command, Outcome, WalletView
+from ledger.currencies import offered_currency
 from ledger.deciding.batch import SALT_BYTES, Draft
 from ledger.deciding.chain import GENESIS
 from ledger.deciding.loaded import Loaded
@@ -98,7 +99,10 @@ class Book:
     def create_wallet(
         self, wallet_id: UUID, currency: str, zone: str, policy: WalletPolicy | None = None
     ) -> WalletView:
-        """Open a wallet, or give it back when it is there. Refuses: CurrencyUnknown, CurrencyMismatch."""
+        """Open a wallet, or give it back when it is there.
+
+        Refuses: CurrencyUnknown, CurrencyNotOffered, CurrencyMismatch.
+        """
         code = Currency.of(currency).code
         ZoneInfo(zone)
         known = self._connection.execute(
@@ -108,8 +112,9 @@ class Book:
             if known != code:
                 raise CurrencyMismatch(given=code, expected=str(known))
             return self.view(wallet_id)
+        offered_currency(code)
         # From here on nothing may refuse.
-        rules = policy or WalletPolicy()
+        rules = policy or WalletPolicy.for_currency(code)
         lines = lines_for(rules, day_ahead_micros=0, four_hours_ahead_micros=0)
         self._connection.execute(
             insert(wallets).values(
@@ -177,11 +182,13 @@ class Book:
     def redraw_lines(self, wallet_id: UUID) -> None:
         """Draw the alert lines by the policy and the present pace, and judge the wallet by them."""
         row = self._lock(wallet_id)
+        policy = _policy_in(row.policy)
         burn = burn_of(self._connection, wallet_id, self._now)
         day, four_hours = (
-            0 if burn is None else cost_ahead(burn, self._now, row.zone, hours) for hours in (24, 4)
+            0 if burn is None else cost_ahead(burn, self._now, row.zone, hours)
+            for hours in (policy.warning_hours, policy.critical_hours)
         )
-        lines = lines_for(_policy_in(row.policy), day_ahead_micros=day, four_hours_ahead_micros=four_hours)
+        lines = lines_for(policy, day_ahead_micros=day, four_hours_ahead_micros=four_hours)
         self.set_lines(wallet_id, lines)
 
     def set_lines(self, wallet_id: UUID, lines: Lines) -> None:

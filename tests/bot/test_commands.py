@@ -6,6 +6,7 @@ from bot.slack import commands
 from bot.slack.commands import Ask, AutomaticPayments, Help, ShowHistory, ShowUsage, Status, TopUp, parse
 from bot.slack.ids import Act
 from bot.slack.listeners.buttons import WORK
+from bot.slack.views.help import help_message
 from ledger import USD, Currency
 from tests.bot.view_facts import usd
 
@@ -122,3 +123,30 @@ def test_every_action_has_work_or_is_a_field_of_a_form() -> None:
         *(Act.FINANCE, Act.BILLING_ADMINS, Act.CHANNELS),
     }
     assert set(Act) - WORK.keys() == fields
+
+
+@pytest.mark.parametrize(
+    ("code", "typed", "shown"),
+    [
+        ("JPY", "¥2,500", "¥2,500"),
+        ("CAD", "CA$20", "CA$20.00"),
+        ("KRW", "₩25000", "₩25,000"),
+        ("PLN", "PLN50", "PLN50.00"),
+    ],
+)
+def test_an_amount_to_ask_for_may_have_the_sign_of_its_currency(code: str, typed: str, shown: str) -> None:
+    """It is read as an amount, not as the first word of the note."""
+    wish = parse(f"ask <@UFINANCE> {typed} Q4 campaign", Currency.of(code))
+    assert isinstance(wish, Ask)
+    assert (str(wish.amount), wish.note) == (shown, "Q4 campaign")
+
+
+def test_examples_have_amounts_that_the_wallet_takes() -> None:
+    """Fifty yen would be refused."""
+    yen = Currency.of("JPY")
+    shown = help_message(currency=yen).text
+    assert "/wallet topup 5000:" in shown
+    assert "/wallet ask @finance 16000 for" in shown
+    wish = parse("ask finance", yen)
+    assert isinstance(wish, Help)
+    assert "/wallet ask @finance 16000" in wish.reason

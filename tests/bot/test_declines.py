@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.stripe.declines import RETRY_AFTER, Severity, next_try, severity_of, words_of
+from bot.stripe.declines import Severity, next_try, severity_of, words_of
+from ledger import WalletPolicy
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 MAIN, BACKUP, OLD = "card_main", "card_backup", "card_old"
+HOURS = WalletPolicy().retry_hours
 S, H = Severity.SOFT, Severity.HARD
 
 
@@ -84,15 +86,19 @@ def test_whoever_holds_a_stolen_card_learns_nothing(code: str) -> None:
 @pytest.mark.parametrize("tried", [1, 2, 3])
 def test_a_soft_decline_is_tried_again_after_longer_and_longer_waits(tried: int) -> None:
     """One, three, seven hours; the number of tries left counts down."""
-    going_on = next_try(S, [MAIN] * tried, backup_id="", now=NOW, wont_last_until=False)
-    assert going_on.at == NOW + RETRY_AFTER[tried - 1]
+    going_on = next_try(S, [MAIN] * tried, backup_id="", now=NOW, wont_last_until=False, retry_hours=HOURS)
+    assert going_on.at == NOW + timedelta(hours=HOURS[tried - 1])
     assert going_on.card_id == MAIN
     assert going_on.tries_left == 4 - tried
 
 
 def test_the_waits_are_one_three_and_seven_hours() -> None:
     """As they are shown to people."""
-    assert list(RETRY_AFTER) == [timedelta(hours=hours) for hours in (1, 3, 7)]
+    assert HOURS == (1, 3, 7)
+    once = next_try(S, [MAIN], backup_id="", now=NOW, wont_last_until=False, retry_hours=(2,))
+    assert (once.at, once.tries_left) == (NOW + timedelta(hours=2), 1)
+    never_again = next_try(S, [MAIN] * 2, backup_id="", now=NOW, wont_last_until=False, retry_hours=(2,))
+    assert never_again.at is None
 
 
 @pytest.mark.parametrize(
@@ -125,7 +131,9 @@ def test_how_a_declined_recharge_goes_on(
     hours: int | None,
 ) -> None:
     """The next card and its time; no time where people have to help."""
-    going_on = next_try(severity, tried, backup_id=backup, now=NOW, wont_last_until=wont_last)
+    going_on = next_try(
+        severity, tried, backup_id=backup, now=NOW, wont_last_until=wont_last, retry_hours=HOURS
+    )
     assert going_on.card_id == card
     assert going_on.at == (None if hours is None else NOW + timedelta(hours=hours))
     assert (going_on.tries_left == 0) is (hours is None)
@@ -139,7 +147,9 @@ def test_every_recharge_ends(severity: Severity, wont_last: bool, backup: str) -
     tried = [MAIN]
     promised: list[int] = []
     while True:
-        going_on = next_try(severity, tried, backup_id=backup, now=NOW, wont_last_until=wont_last)
+        going_on = next_try(
+            severity, tried, backup_id=backup, now=NOW, wont_last_until=wont_last, retry_hours=HOURS
+        )
         promised.append(going_on.tries_left)
         if going_on.at is None:
             break

@@ -15,12 +15,13 @@ from bot.surfaces.figures import (
     offered_amount,
     pace_words,
     phase_of,
+    span_words,
     suggested_rule,
     tenths_of_usual,
     whole_cents,
 )
+from bot.surfaces.forms import presets_of
 from ledger import (
-    USD,
     Burn,
     Episode,
     Level,
@@ -28,6 +29,7 @@ from ledger import (
     Standing,
     WalletPolicy,
     WalletView,
+    scale_of,
 )
 from tests.bot import view_facts as v
 
@@ -53,6 +55,7 @@ VIEW = WalletView(
     warning_micros=20 * MICROS,
     critical_micros=5 * MICROS,
 )
+DOLLARS = scale_of("USD")
 BACK_TO_200 = RechargeRule(threshold_micros=50 * MICROS, target_micros=200 * MICROS)
 ADD_80 = RechargeRule(threshold_micros=50 * MICROS, target_micros=None, fixed_micros=80 * MICROS)
 
@@ -67,7 +70,7 @@ def spending(dollars_a_week: int) -> Burn:
 )
 def test_what_brings_everything_back_leaves_more_than_nothing(balance: str, suggested: str) -> None:
     """In whole dollars, ten at the least: at zero a wallet is still stopped."""
-    assert brings_back(v.usd(balance).micros) == v.usd(suggested).micros
+    assert brings_back(v.usd(balance).micros, WalletPolicy(), DOLLARS) == v.usd(suggested).micros
 
 
 @pytest.mark.parametrize(
@@ -96,9 +99,54 @@ def test_an_alert_offers_what_brings_the_wallet_to_where_it_should_be(
 def test_a_suggested_rule_covers_a_day_and_a_week(weekly: int | None, threshold: int, target: int) -> None:
     """The gap between them stays below the most that is charged at once."""
     burn = spending(weekly) if weekly is not None else None
-    found = suggested_rule(burn, v.NOW, "UTC", USD)
+    found = suggested_rule(burn, v.NOW, "UTC", WalletPolicy(), DOLLARS)
     assert (found.threshold_micros, found.target_micros) == (threshold * MICROS, target * MICROS)
-    found.check()
+    found.check(DOLLARS)
+
+
+def test_a_suggested_rule_begins_with_the_settings_of_the_wallet() -> None:
+    """Amounts, caps, charges a day and spacing."""
+    policy = WalletPolicy(
+        suggested_threshold_micros=60 * MICROS,
+        suggested_target_micros=300 * MICROS,
+        recharges_a_day=5,
+        recharge_day_cap_micros=900 * MICROS,
+        recharge_month_cap_micros=9_000 * MICROS,
+        recharge_spacing=timedelta(hours=1),
+    )
+    assert suggested_rule(None, v.NOW, "UTC", policy, DOLLARS) == RechargeRule(
+        threshold_micros=60 * MICROS,
+        target_micros=300 * MICROS,
+        per_day_max=5,
+        day_cap_micros=900 * MICROS,
+        month_cap_micros=9_000 * MICROS,
+        spacing=timedelta(hours=1),
+    )
+
+
+def test_presets_stay_inside_the_bounds_of_a_top_up() -> None:
+    """Where none of them does, the least amount is offered."""
+    narrow = WalletPolicy(top_up_min_micros=30 * MICROS, top_up_max_micros=100 * MICROS)
+    assert presets_of(narrow, DOLLARS) == (v.usd("50"), v.usd("100"))
+    wide = WalletPolicy(top_up_min_micros=300 * MICROS)
+    assert presets_of(wide, DOLLARS) == (v.usd("300"),)
+    assert brings_back(0, wide, DOLLARS) == 300 * MICROS
+    assert offered_amount(narrow, v.usd("-500")) == v.usd("100")
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(minutes=15), "15 minutes"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(hours=1), "1 hour"),
+        (timedelta(minutes=90), "90 minutes"),
+        (timedelta(days=14), "14 days"),
+    ],
+)
+def test_a_span_is_said_in_its_largest_whole_unit(span: timedelta, words: str) -> None:
+    """As the sentence about a charge that is held back says it."""
+    assert span_words(span) == words
 
 
 @pytest.mark.parametrize(("balance", "charged"), [("49.99", "154"), ("53", None), ("52.99", "151")])

@@ -6,9 +6,10 @@ import pytest
 
 from bot.facts import RehearsalFacts
 from bot.surfaces.rehearsal import Hour, first_day, hours_played, play, rehearsed
-from ledger import USD, CreditKind, Money, RechargeRule
+from ledger import USD, CreditKind, Money, RechargeRule, scale_of
 
 MICROS = 1_000_000
+DOLLARS = scale_of("USD")
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
 
@@ -83,7 +84,7 @@ def test_a_rule_played_again(
     why: str, hours: list[Hour], start: int, rule: RechargeRule, charges: int, most: int, zeros: int
 ) -> None:
     """Charges, the most of a day, and falls to zero that were left."""
-    assert play(hours, start * MICROS, rule) == (charges, most * MICROS, zeros), why
+    assert play(hours, start * MICROS, rule, DOLLARS) == (charges, most * MICROS, zeros), why
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_a_rule_played_again(
 )
 def test_without_a_rule_nothing_is_charged(hours: list[Hour], start: int, zeros: int) -> None:
     """Only the falls to zero are counted."""
-    assert play(hours, start * MICROS, None) == (0, 0, zeros)
+    assert play(hours, start * MICROS, None, DOLLARS) == (0, 0, zeros)
 
 
 def test_months_have_caps_of_their_own() -> None:
@@ -109,7 +110,7 @@ def test_months_have_caps_of_their_own() -> None:
         Hour(datetime(2026, month, day, 12, tzinfo=UTC), f"2026-{month:02d}-{day:02d}", 160 * MICROS, 0)
         for month, day in ((10, 30), (10, 31), (11, 1), (11, 2))
     ]
-    charges, most, _ = play(days, 200 * MICROS, _rule(month_cap=320))
+    charges, most, _ = play(days, 200 * MICROS, _rule(month_cap=320), DOLLARS)
     assert (charges, most) == (4, 160 * MICROS)
 
 

@@ -49,6 +49,7 @@ def test_all_mistakes_are_reported_together() -> None:
         ("REDBAR_STRIPE_API_KEY", "pk_test_1"),
         ("REDBAR_HTTP_PORT", "0"),
         ("REDBAR_HTTP_PORT", "１２３４"),
+        ("REDBAR_CURRENCY", "ISK"),
         ("REDBAR_TIME_ZONE", "Mars/Olympus"),
         ("REDBAR_TIME_ZONE", "../../etc"),
         ("REDBAR_ENV", "staging"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.facts import AlertsFacts, RequestState, StatusFacts
+from bot.facts import AlertsFacts, RequestState, SettingsChangeFacts, StatusFacts
 from bot.rights import Role
 from bot.slack.views import (
     alerts,
@@ -185,6 +185,9 @@ def _cards() -> Iterator[tuple[str, Shown]]:
     yield "card removed", cards.removed()
     for off in (True, False):
         yield f"charges switched {off}", automatic.charges_switched(off=off)
+    for stopped_rule in (None, v.RULE):
+        facts = SettingsChangeFacts(stopped_rule is None, "JPY", ("hold ¥0.50 → ¥50",), stopped_rule)
+        yield f"settings changed {stopped_rule}", status.settings_changed(facts)
     for hours in (1, 6):
         yield f"confirmation due {hours}", automatic.confirmation_due(v.failure(needs_action=True), hours)
     yield "one charge left", automatic.capped("one_left")

@@ -395,7 +395,17 @@ def add_balance(**changes: Any) -> AddBalanceFacts:
 
 def automatic_form(**changes: Any) -> AutomaticFormFacts:
     """Give what the rule's form starts from."""
-    facts = AutomaticFormFacts("USD", automatic(Automatic.OFF), RULE, (VISA, BACKUP), 3)
+    facts = AutomaticFormFacts(
+        currency="USD",
+        current=automatic(Automatic.OFF),
+        suggested=RULE,
+        cards=(VISA, BACKUP),
+        policy_version=3,
+        threshold_min=usd("10"),
+        charge_min=usd("25"),
+        charge_max=usd("2500"),
+        rounded_to=usd("1"),
+    )
     return replace(facts, **changes)
 
 

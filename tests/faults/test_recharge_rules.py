@@ -157,7 +157,13 @@ def test_people_are_reminded_of_what_the_bank_wants(driver: BotDriver, recharge:
         driver.shop.clock.skip(hours=1)
 
     assert told == [0, 1, 1, 1, 1, 1, 2, 2, 2, 2]
-    assert [due_reminder(timedelta(minutes=one)) for one in (59, 60, 359, 360, 1_000)] == [None, 1, 1, 6, 6]
+    assert [due_reminder(timedelta(minutes=one), (1, 6)) for one in (59, 60, 359, 360, 1_000)] == [
+        None,
+        1,
+        1,
+        6,
+        6,
+    ]
 
 
 @pytest.mark.parametrize(

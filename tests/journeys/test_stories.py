@@ -99,7 +99,7 @@ def test_a_rule_may_add_a_fixed_amount(world: World) -> None:
     world.modal("owner", "automatic")
     limits = {"per_day": "3", "day_cap": "500", "month_cap": "5000"}
     refused = world.submit("owner", threshold="50", how="fixed", target="20", **limits)
-    assert "A fixed charge has to be between 25 and 2,500" in str(refused)
+    assert "A fixed charge has to be between $25.00 and $2,500.00" in str(refused)
     world.submit("owner", threshold="50", how="fixed", target="40", **limits)
     confirm = shown(world.modal("owner", "confirm_automatic"))
     assert "$40" in confirm

@@ -24,7 +24,6 @@ from ledger import (
     from_minor,
     parse_amount,
     parse_machine_amount,
-    rounded_up_to_major,
     to_minor,
 )
 from ledger.money import _TABLE, MICROS_MAX, _symbol
@@ -258,13 +257,6 @@ def test_money_adds_and_compares_within_a_currency() -> None:
     assert Money(5, USD) - Money(7, USD) == -Money(2, USD)
     assert Money(5, USD) + Money(7, USD) == Money(12, USD)
     assert Money(5, USD) <= Money(5, USD) < Money(6, USD) >= Money(6, USD) > Money(5, USD)
-
-
-def test_rounding_up_to_whole_units_never_takes_away() -> None:
-    """A gap of 12.01 is charged as 13."""
-    assert rounded_up_to_major(Money(12_010_000, USD)) == Money(13_000_000, USD)
-    assert rounded_up_to_major(Money(12_000_000, USD)) == Money(12_000_000, USD)
-    assert rounded_up_to_major(Money(-1, USD)) == Money(0, USD)
 
 
 @pytest.mark.parametrize("code", ["", "XXX", "US", "UGX", "dollar"])

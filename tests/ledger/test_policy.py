@@ -13,10 +13,10 @@ from ledger import (
     RechargePast,
     RechargeRule,
     WalletPolicy,
-    default_caps,
     lines_for,
     recharge_decision,
     recharge_wanted,
+    scale_of,
 )
 from ledger.alert_policy import Lines, Moment, level_at
 from ledger.notices import Level
@@ -24,6 +24,7 @@ from tests.ledger.wallet_driver import MORNING, usd
 
 NOW = MORNING
 TONIGHT = NOW + timedelta(hours=15)
+DOLLARS = scale_of("USD")
 RULE = RechargeRule(threshold_micros=usd("50"), target_micros=usd("200"))
 ON = WalletPolicy(automatic=Automatic.ON, rule=RULE)
 NOTHING = RechargePast(False, 0, 0, 0, None)
@@ -61,7 +62,9 @@ def test_a_charge_closes_the_whole_gap_inside_its_bounds(
     available: str, rule: RechargeRule, amount: str
 ) -> None:
     """Rounded up to a dollar; never below 25, above 2,500, or above a cap. A fixed amount is charged as it is."""
-    decision = recharge_decision(funds(available), replace(ON, rule=rule), NOTHING, NOW, day_ends_at=TONIGHT)
+    decision = recharge_decision(
+        funds(available), replace(ON, rule=rule), NOTHING, NOW, day_ends_at=TONIGHT, scale=DOLLARS
+    )
 
     assert decision.amount_micros == usd(amount)
     assert decision.block is None
@@ -76,6 +79,13 @@ def test_a_charge_closes_the_whole_gap_inside_its_bounds(
         (ON, NOTHING, "50", RechargeBlock.ENOUGH, None),
         (ON, replace(NOTHING, switched_off=True), "0", RechargeBlock.SWITCHED_OFF, None),
         (ON, replace(NOTHING, last_used_at=NOW - timedelta(days=14)), "0", RechargeBlock.UNUSED, None),
+        (
+            replace(ON, unused_after=timedelta(days=1)),
+            replace(NOTHING, last_used_at=NOW - timedelta(days=1)),
+            "0",
+            RechargeBlock.UNUSED,
+            None,
+        ),
         (ON, replace(NOTHING, coming_micros=usd("30")), "20", RechargeBlock.ENOUGH, None),
         (ON, replace(NOTHING, in_flight=True), "0", RechargeBlock.IN_FLIGHT, None),
         (ON, replace(NOTHING, needs_person=True), "0", RechargeBlock.NEEDS_PERSON, None),
@@ -96,7 +106,7 @@ def test_what_holds_a_charge_back_is_said(
     policy: WalletPolicy, past: RechargePast, available: str, block: RechargeBlock, until: object
 ) -> None:
     """By name, with the moment at which it is worth looking again."""
-    decision = recharge_decision(funds(available), policy, past, NOW, day_ends_at=TONIGHT)
+    decision = recharge_decision(funds(available), policy, past, NOW, day_ends_at=TONIGHT, scale=DOLLARS)
 
     assert (decision.amount_micros, decision.block, decision.until) == (None, block, until)
 
@@ -105,7 +115,7 @@ def test_a_cap_that_binds_charges_what_it_allows_and_says_so() -> None:
     """Less than the gap is better than nothing."""
     past = replace(NOTHING, money_today_micros=usd("400"))
 
-    decision = recharge_decision(funds("0"), ON, past, NOW, day_ends_at=TONIGHT)
+    decision = recharge_decision(funds("0"), ON, past, NOW, day_ends_at=TONIGHT, scale=DOLLARS)
 
     assert (decision.amount_micros, decision.cut_by_cap) == (usd("100"), True)
 
@@ -129,7 +139,7 @@ def test_a_cap_that_binds_charges_what_it_allows_and_says_so() -> None:
 def test_numbers_that_contradict_each_other_are_refused(rule: RechargeRule, field: str) -> None:
     """The refusal names the field to change."""
     with pytest.raises(PolicyUnfit) as caught:
-        rule.check()
+        rule.check(DOLLARS)
 
     assert caught.value.field == field
 
@@ -137,8 +147,8 @@ def test_numbers_that_contradict_each_other_are_refused(rule: RechargeRule, fiel
 def test_a_sound_rule_passes_with_its_default_caps() -> None:
     """For every target the defaults leave room for a full charge."""
     for target in ("60", "200", "1000", "2550"):
-        day, month = default_caps(usd(target))
-        replace(RULE, target_micros=usd(target), day_cap_micros=day, month_cap_micros=month).check()
+        day, month = WalletPolicy().default_caps(usd(target))
+        replace(RULE, target_micros=usd(target), day_cap_micros=day, month_cap_micros=month).check(DOLLARS)
 
 
 def test_a_recharge_is_wanted_below_the_threshold_only_while_on() -> None:
@@ -157,6 +167,8 @@ def test_lines_are_the_worse_of_money_and_runway() -> None:
         usd("90"), usd("30")
     )
     assert lines_for(ON, day_ahead_micros=0, four_hours_ahead_micros=0) == Lines(usd("50"), usd("12.50"))
+    half = replace(plain, critical_percent=50)
+    assert lines_for(half, day_ahead_micros=0, four_hours_ahead_micros=0) == Lines(usd("50"), usd("25"))
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,13 @@ def test_lines_are_drawn_by_the_pace_and_judged_at_once(driver: WalletDriver) ->
     assert view.warning_micros == usd("80")
     assert view.critical_micros == usd("20")
 
+    longer = WalletPolicy(warning_hours=48, critical_hours=24)
+    driver.ledger.run(
+        lambda tx: tx.book.set_policy(driver.wallet_id, longer, actor="U1", expected_version=None)
+    )
+    view = driver.view()
+    assert (view.warning_micros, view.critical_micros) == (usd("160"), usd("80"))
+
 
 def test_a_spike_is_a_day_that_cost_twice_its_weekdays(driver: WalletDriver) -> None:
     """By kind, with what is usual; the references say where it went."""
@@ -267,6 +274,20 @@ def test_one_earlier_weekday_is_no_measure(driver: WalletDriver) -> None:
 
     with driver.ledger.reading() as connection:
         assert spikes_of(connection, driver.wallet_id, "2026-11-23", "2026-11-23") == []
+
+
+def test_a_spike_in_yen_costs_a_hundred_at_least(driver: WalletDriver) -> None:
+    """What is a dollar elsewhere."""
+    driver.wallet_id = driver.open_wallet(currency="JPY")
+    driver.top_up("100000")
+    for kind, usual, spent in ((OUTBOUND_CALL, "20", "99"), (AI_TASK, "20", "101")):
+        for week in (1, 2, 3):
+            use_at(driver, MORNING - timedelta(weeks=week), usual, kind)
+        use_at(driver, MORNING, spent, kind)
+
+    with driver.ledger.reading() as connection:
+        spikes = spikes_of(connection, driver.wallet_id, "2026-11-23", "2026-11-23")
+    assert [one.kind for one in spikes] == [AI_TASK]
 
 
 def test_a_policy_is_kept_in_all_its_versions(driver: WalletDriver) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.facts import BalanceFacts, ChargeFacts, HistoryFacts, MonthFacts, RequestFacts
-from bot.payments.top_ups import OverDailyLimit, check_amount
+from bot.payments.top_ups import OverDailyLimit
 from bot.slack.listeners.interaction import Context, Interaction
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import forms as form_views
@@ -39,7 +39,7 @@ def top_up(interaction: Interaction, amount: Money) -> None:
     """Begin a top-up of an amount: the saved card with its confirmation, or a hosted page."""
     who = interaction.require()
     context = interaction.context
-    check_amount(amount)
+    context.charges.check(who.wallet_id, amount)
     if who.role.manages and any(not card.backup for card in usable_cards(context.ledger, who.wallet_id)):
         try:
             view = money_in.confirm_charge(prepare_charge(interaction, amount))
@@ -75,7 +75,7 @@ def ask(interaction: Interaction, amount: Money, person_id: str, note: str) -> R
     """Ask somebody to pay. Refuses: NotEntitled, CannotAppoint, AmountNotTaken, Unreachable."""
     who = interaction.require()
     context = interaction.context
-    check_amount(amount)
+    context.charges.check(who.wallet_id, amount)
     context.people.require_full_member(person_id)
     payment = context.payments.ask(
         who.wallet_id, amount, asked_by=interaction.user_id, payer=person_id, note=note

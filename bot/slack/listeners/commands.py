@@ -90,6 +90,6 @@ def wallet(interaction: Interaction) -> None:
         case ShowPeople():
             actions.open_people(interaction)
         case Help(reason=reason):
-            interaction.tell(help_views.help_message(reason))
+            interaction.tell(help_views.help_message(reason, currency=currency))
         case unknown:
             assert_never(unknown)

@@ -5,7 +5,7 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.payments.top_ups import AmountNotTaken, OverDailyLimit, check_amount
+from bot.payments.top_ups import AmountNotTaken, OverDailyLimit
 from bot.slack.ids import Act, Form
 from bot.slack.listeners import actions
 from bot.slack.listeners.boundary import guarded, log_incident, not_entitled
@@ -25,6 +25,7 @@ from ledger import (
     PolicyUnfit,
     RechargeRule,
     Refused,
+    WalletPolicy,
     parse_amount,
 )
 
@@ -121,7 +122,7 @@ def add_balance(interaction: Interaction, values: Values) -> Answer:
     other = _chosen(values, Act.AMOUNT) == OTHER
     amount = _money(values, Act.OTHER_AMOUNT if other else Act.AMOUNT, currency)
     try:
-        check_amount(amount)
+        interaction.context.charges.check(who.wallet_id, amount)
     except AmountNotTaken as refusal:
         raise FieldsWrong({str(Act.OTHER_AMOUNT if other else Act.AMOUNT): str(refusal)}) from None
     match _chosen(values, Act.PAY_WITH):
@@ -202,8 +203,9 @@ _FIELD_OF = {
 def automatic(interaction: Interaction, values: Values) -> Answer:
     """Check the rule and ask to confirm what it means."""
     who = interaction.require(manage=True)
-    currency = currency_of(interaction.context.ledger, who.wallet_id)
-    rule = _rule(values, currency)
+    rule = interaction.context.read(
+        who.wallet_id, lambda snapshot: _rule(values, snapshot.currency, snapshot.policy)
+    )
     card_id, backup_id = _chosen(values, Act.CARD), _chosen(values, Act.BACKUP)
     if backup_id == card_id:
         raise FieldsWrong({str(Act.BACKUP): "The backup has to be another card."})
@@ -224,7 +226,7 @@ def automatic(interaction: Interaction, values: Values) -> Answer:
     return {"response_action": "push", "view": automatic_views.confirm_automatic(facts)}, None
 
 
-def _rule(values: Values, currency: Currency) -> RechargeRule:
+def _rule(values: Values, currency: Currency, policy: WalletPolicy) -> RechargeRule:
     per_day = _chosen(values, Act.PER_DAY)
     if not (per_day.isascii() and per_day.isdigit()) or not 1 <= int(per_day) <= 24:
         raise FieldsWrong({str(Act.PER_DAY): "Write a whole number from 1 to 24."})
@@ -237,6 +239,7 @@ def _rule(values: Values, currency: Currency) -> RechargeRule:
         per_day_max=int(per_day),
         day_cap_micros=_money(values, Act.DAY_CAP, currency).micros,
         month_cap_micros=_money(values, Act.MONTH_CAP, currency).micros,
+        spacing=policy.recharge_spacing,
     )
 
 

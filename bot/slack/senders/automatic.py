@@ -14,8 +14,9 @@ from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.qr_codes import QrCodes
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import automatic as automatic_views
+from bot.slack.views import status as status_views
 from bot.stripe.requests import NotMade
-from bot.surfaces.notice_facts import failure_facts, rule_before_and_after
+from bot.surfaces.notice_facts import failure_facts, rule_before_and_after, settings_change
 from ledger import Ledger
 
 
@@ -101,6 +102,11 @@ class AutomaticSender:
 
         self._recipients.with_role(to, send_with_role, but=[notice.actor])
         self._recipients.each(to, [one for one in connectors.values() if one != notice.actor], send)
+
+    def send_settings_change(self, to: FanOut, notice: notices.SettingsChanged) -> None:
+        """Tell which settings of the wallet changed, and that automatic payments were switched off with them."""
+        facts = settings_change(self._ledger, to.wallet_id, notice)
+        self._recipients.send(to, status_views.settings_changed(facts))
 
     def _rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
         try:

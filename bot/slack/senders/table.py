@@ -112,6 +112,8 @@ class Senders:
                 self.automatic.send_switched(to, notice)
             case notices.RuleChanged():
                 self.automatic.send_rule_change(to, notice)
+            case notices.SettingsChanged():
+                self.automatic.send_settings_change(to, notice)
             case notices.RefundBooked():
                 self.money_out.send_refund(to, notice)
             case notices.DisputeChanged():

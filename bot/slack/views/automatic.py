@@ -51,9 +51,9 @@ def automatic_form(f: AutomaticFormFacts) -> View:
             "Refills the wallet before it runs dry: when the balance falls below the first amount, the card is "
             f"charged. {_state_words(f.current)}"
         ),
-        *_amount_fields(rule, f.currency),
+        *_amount_fields(rule, f),
         *_card_fields(f),
-        *_cap_fields(rule, f.currency),
+        *_cap_fields(rule, f),
         context("Before anything changes you see what this rule would have done over the last 30 days."),
     ]
     if f.current.state is not Automatic.OFF:
@@ -73,14 +73,16 @@ def _without_card() -> list[Block]:
     ]
 
 
-def _amount_fields(rule: RechargeRule, currency: str) -> list[Block]:
+def _amount_fields(rule: RechargeRule, f: AutomaticFormFacts) -> list[Block]:
     back = option("Bring it back to the amount below", BACK_TO)
     add = option("Add the amount below, every time", ADD)
     amount = rule.target_micros if rule.target_micros is not None else rule.fixed_micros or 0
     return [
         field_of(
-            f"When the balance falls below ({currency})",
-            number(Act.THRESHOLD, initial=_typed(rule.threshold_micros), least="10"),
+            f"When the balance falls below ({f.currency})",
+            number(
+                Act.THRESHOLD, initial=_typed(rule.threshold_micros), least=_typed(f.threshold_min.micros)
+            ),
             block_id=Act.THRESHOLD,
         ),
         field_of(
@@ -89,10 +91,11 @@ def _amount_fields(rule: RechargeRule, currency: str) -> list[Block]:
             block_id=Act.HOW,
         ),
         field_of(
-            f"Amount ({currency})",
-            number(Act.TARGET, initial=_typed(amount), least="10"),
+            f"Amount ({f.currency})",
+            number(Act.TARGET, initial=_typed(amount), least=_typed(f.threshold_min.micros)),
             block_id=Act.TARGET,
-            hint="One charge is at least 25 and at most 2,500; what closes a gap is rounded up to a whole amount.",
+            hint=f"One charge is at least {short(f.charge_min)} and at most {short(f.charge_max)}; "
+            f"what closes a gap is rounded up to a multiple of {short(f.rounded_to)}.",
         ),
     ]
 
@@ -114,7 +117,8 @@ def _card_fields(f: AutomaticFormFacts) -> list[Block]:
     ]
 
 
-def _cap_fields(rule: RechargeRule, currency: str) -> list[Block]:
+def _cap_fields(rule: RechargeRule, f: AutomaticFormFacts) -> list[Block]:
+    least = _typed(f.charge_min.micros)
     return [
         field_of(
             "Never more charges a day than",
@@ -122,13 +126,13 @@ def _cap_fields(rule: RechargeRule, currency: str) -> list[Block]:
             block_id=Act.PER_DAY,
         ),
         field_of(
-            f"Never more a day than ({currency})",
-            number(Act.DAY_CAP, initial=_typed(rule.day_cap_micros), least="25"),
+            f"Never more a day than ({f.currency})",
+            number(Act.DAY_CAP, initial=_typed(rule.day_cap_micros), least=least),
             block_id=Act.DAY_CAP,
         ),
         field_of(
-            f"Never more a month than ({currency})",
-            number(Act.MONTH_CAP, initial=_typed(rule.month_cap_micros), least="25"),
+            f"Never more a month than ({f.currency})",
+            number(Act.MONTH_CAP, initial=_typed(rule.month_cap_micros), least=least),
             block_id=Act.MONTH_CAP,
             hint="These limits are hard: nothing is charged beyond them, whatever happens.",
         ),

@@ -3,11 +3,14 @@
 from bot.slack.ids import Act
 from bot.slack.views.blocks import Message, actions, button, section
 from bot.slack.views.text import escape, spoken
+from ledger import USD, Currency, decimal_text, scale_of
 
+TOP_UP, ASKED = "{50}", "{160}"
+"""Where an example has so many dollars, said in the wallet's currency."""
 COMMANDS = (
     ("/wallet", "balance, how long it lasts, open requests"),
-    ("/wallet topup 50", "add balance; without an amount you choose one"),
-    ("/wallet ask @finance 160 for the Friday campaign", "send somebody a link and a QR code to pay by"),
+    (f"/wallet topup {TOP_UP}", "add balance; without an amount you choose one"),
+    (f"/wallet ask @finance {ASKED} for the Friday campaign", "send somebody a link and a QR code to pay by"),
     ("/wallet card", "connect a card, or ask somebody to"),
     ("/wallet auto", "automatic payments; /wallet auto off turns them off"),
     ("/wallet usage 2026-11", "a month in numbers and a chart; without a month, this one"),
@@ -18,11 +21,19 @@ COMMANDS = (
 )
 
 
-def help_message(reason: str = "") -> Message:
+def commands_in(currency: Currency) -> list[tuple[str, str]]:
+    """Give each command with an example whose amounts the wallet takes."""
+    scale = scale_of(currency.code)
+    fifty, asked = (decimal_text(scale.money(scale.dollars(one))).removesuffix(".00") for one in (50, 160))
+    return [(command.replace(TOP_UP, fifty).replace(ASKED, asked), meaning) for command, meaning in COMMANDS]
+
+
+def help_message(reason: str = "", *, currency: Currency = USD) -> Message:
     """List everything that `/wallet` knows, after the sentence that says what was not understood."""
     said = escape(reason, 400)
-    lines = "\n".join(f"`{command}`  {meaning}" for command, meaning in COMMANDS)
-    spoken_lines = "; ".join(f"{command}: {meaning}" for command, meaning in COMMANDS)
+    commands = commands_in(currency)
+    lines = "\n".join(f"`{command}`  {meaning}" for command, meaning in commands)
+    spoken_lines = "; ".join(f"{command}: {meaning}" for command, meaning in commands)
     blocks = [section(said)] if said else []
     blocks.append(section(lines))
     if not said:

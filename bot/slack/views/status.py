@@ -3,13 +3,21 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.facts import BalanceFacts, PeopleFacts, StatusFacts
+from bot.facts import BalanceFacts, PeopleFacts, SettingsChangeFacts, StatusFacts
 from bot.slack.ids import Act
 from bot.slack.views.blocks import GREEN, RED, Block, Message, actions, barred, button, context, section
 from bot.slack.views.money_in import request_rows
 from bot.slack.views.money_in.sentences import request_line
 from bot.slack.views.text import counted, moment, spoken
-from bot.slack.views.words import at_zero, automatic_sentence, brings_back, lasts, running, stopped
+from bot.slack.views.words import (
+    at_zero,
+    automatic_sentence,
+    brings_back,
+    lasts,
+    rule_words,
+    running,
+    stopped,
+)
 from ledger import Automatic, Standing
 
 NAMED_MAX = 3
@@ -133,6 +141,27 @@ def key_accepted() -> Message:
     """Tell people that Stripe accepts our key again."""
     return barred(
         GREEN, "*Stripe accepts Redbar's key again.*", ["What was paid meanwhile is coming in now."]
+    )
+
+
+def settings_changed(f: SettingsChangeFacts) -> Message:
+    """Tell which settings of the wallet changed, from what to what."""
+    if f.by_operator:
+        headline = "*Redbar's operator changed settings of this wallet.*"
+    else:
+        headline = f"*The limits of this wallet are amounts in {f.currency} now; they were those in dollars.*"
+    lines = [", ".join(f.changes) + "."] if f.changes else []
+    if f.stopped_rule is None:
+        text = "\n".join([headline, *lines])
+        return Message(text=spoken(headline, *lines), blocks=[section(text)])
+    rule = rule_words(f.stopped_rule, f.currency)
+    lines.insert(
+        0,
+        f"Automatic payments are off: their rule ({rule}) does not fit these limits, and nobody agreed to larger "
+        "charges. Nothing refills the wallet by itself until an admin turns them on with a new rule.",
+    )
+    return barred(
+        RED, headline, lines, buttons=[button("Turn on automatic payments", Act.AUTOMATIC, style="primary")]
     )
 
 
