@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 
 from bot import payment_rows
-from bot.days import day_bounds
 from bot.notices import CapReached, ConfirmationDue
 from bot.payment_rows import Payment
 from bot.payment_state import IN_FLIGHT, State
@@ -40,7 +40,10 @@ from ledger import (
     Tx,
     WalletPolicy,
     WalletView,
+    day_bounds,
     funds_of,
+    local_day,
+    month_bounds,
     recharge_decision,
     recharge_wanted,
 )
@@ -57,6 +60,8 @@ class Past:
 
     counted: RechargePast
     unfinished: Payment | None
+    day_ends_at: datetime
+    """When the wallet's local day ends."""
 
 
 class Recharge:
@@ -99,8 +104,7 @@ class Recharge:
     ) -> RechargeDecision:
         """Say whether a charge would be made now, and why not; for showing."""
         past = _past(connection, view, now)
-        _, day_ends_at, _ = day_bounds(now, view.zone)
-        return recharge_decision(funds_of(view), policy, past.counted, now, day_ends_at=day_ends_at)
+        return recharge_decision(funds_of(view), policy, past.counted, now, day_ends_at=past.day_ends_at)
 
     def charges_today(self, connection: Connection, view: WalletView, now: datetime) -> int:
         """Count today's automatic payments, in the wallet's zone."""
@@ -113,8 +117,9 @@ class Recharge:
         view = tx.book.view(wallet_id)
         policy, _ = tx.book.policy(wallet_id)
         past = _past(tx.connection, view, tx.now)
-        _, day_ends_at, _ = day_bounds(tx.now, view.zone)
-        decision = recharge_decision(funds_of(view), policy, past.counted, tx.now, day_ends_at=day_ends_at)
+        decision = recharge_decision(
+            funds_of(view), policy, past.counted, tx.now, day_ends_at=past.day_ends_at
+        )
         if decision.block in (RechargeBlock.DAY_CAP, RechargeBlock.MONTH_CAP, RechargeBlock.DAY_COUNT):
             self._say_capped(tx, wallet_id, view, decision.block)
         if decision.amount_micros is None:
@@ -173,7 +178,10 @@ class Recharge:
 
 
 def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
-    day_began_at, _, month_began_at = day_bounds(now, view.zone)
+    zone = ZoneInfo(view.zone)
+    today = local_day(now, zone)
+    day_began_at, day_ends_at = day_bounds(today, zone)
+    month_began_at, _ = month_bounds(today, zone)
     rows = [
         payment_rows.payment_of(row)
         for row in connection.execute(
@@ -205,6 +213,7 @@ def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
             switched_off=charges_are_off(connection, view.wallet_id),
         ),
         unfinished=unfinished,
+        day_ends_at=day_ends_at,
     )
 
 

@@ -8,11 +8,11 @@ import json
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, insert, select, update
 
 from bot import payment_rows
-from bot.days import day_bounds
 from bot.facts import PaymentFacts
 from bot.payment_rows import Payment
 from bot.payment_state import State
@@ -24,7 +24,7 @@ from bot.stripe.declines import words_of
 from bot.stripe.requests import StripeRequest
 from bot.tables import one_time_actions, payments
 from bot.wallets.rules import NoCard
-from ledger import Currency, Ledger, Money, Refused, Tx, new_id, to_minor
+from ledger import Currency, Ledger, Money, Refused, Tx, day_bounds, local_day, new_id, to_minor
 
 ACTION_LIFETIME = timedelta(hours=24)
 TOP_UP_MIN_MAJOR = 10
@@ -159,7 +159,8 @@ class Charges:
 
     def _check_daily(self, tx: Tx, wallet_id: UUID, amount: Money) -> None:
         view = tx.book.view(wallet_id)
-        day_began_at, _, _ = day_bounds(tx.now, view.zone)
+        zone = ZoneInfo(view.zone)
+        day_began_at, _ = day_bounds(local_day(tx.now, zone), zone)
         used = tx.connection.execute(
             select(func.coalesce(func.sum(payments.c.amount_micros), 0)).where(
                 payments.c.wallet_id == wallet_id,

@@ -15,6 +15,7 @@ from ledger import (
     RechargePast,
     RechargeRule,
     WalletPolicy,
+    local_day,
     recharge_decision,
 )
 
@@ -35,7 +36,7 @@ class Hour:
 
 def first_day(now: datetime, zone: str) -> str:
     """Give the local day on which a rehearsal begins."""
-    return (now.astimezone(ZoneInfo(zone)) - timedelta(days=DAYS)).date().isoformat()
+    return (local_day(now, ZoneInfo(zone)) - timedelta(days=DAYS)).isoformat()
 
 
 def rehearsed(sums: Iterable[HourSum], balance: Money, rule: RechargeRule, zone: str) -> RehearsalFacts:

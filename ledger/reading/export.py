@@ -19,6 +19,7 @@ from sqlalchemy import Connection, func, select
 
 from ledger.chart import Account
 from ledger.errors import WalletUnknown
+from ledger.local_time import local_day
 from ledger.money import Currency, Money, decimal_text
 from ledger.reading.history import WITH_WORDS, WORDS, numbers_of_month
 from ledger.storage.schema import texts, transfers, wallets
@@ -93,7 +94,7 @@ def extract_of(connection: Connection, wallet_id: UUID, month: str | None = None
         raise WalletUnknown
     if month is None:
         first, after = 1, wallet.seq + 1
-        eve = wallet.created_at.astimezone(ZoneInfo(wallet.zone)).date()
+        eve = local_day(wallet.created_at, ZoneInfo(wallet.zone))
     else:
         first, after = numbers_of_month(connection, wallet_id, month)
         eve = date.fromisoformat(f"{month}-01") - timedelta(days=1)
@@ -270,7 +271,7 @@ def beancount_lines(connection: Connection, extract: Extract) -> Iterator[str]:
     day = extract.eve
     yield "".join(_head(extract, balances, currency))
     for row in _rows(connection, extract):
-        day = row.recorded_at.astimezone(zone).date()
+        day = local_day(row.recorded_at, zone)
         balances[row.debit] -= row.amount
         balances[row.credit] += row.amount
         yield "".join(_transaction(row, day, currency))

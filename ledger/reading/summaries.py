@@ -7,7 +7,7 @@ by the day of use in the wallet's zone.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, func, select, true
@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, func, select, true
 from ledger.chart import CREDITS, Account
 from ledger.commands import KindSum, WalletView
 from ledger.deciding.checks import AHEAD_MAX
+from ledger.local_time import day_bounds
 from ledger.reading.history import WITH_WORDS, WORDS, first_number_from, zone_of
 from ledger.spending import BURN_WEEKS
 from ledger.storage.schema import hourly, texts, transfers, wallets
@@ -136,10 +137,9 @@ def references_of(
     connection: Connection, wallet_id: UUID, day: str, kind: str, *, limit: int = 5
 ) -> list[tuple[str, int]]:
     """Give the references that a day's cost of one kind went to, costliest first, in micro-units."""
-    began = datetime.fromisoformat(day).replace(tzinfo=zone_of(connection, wallet_id))
-    ended = began + timedelta(days=1)
+    began_at, ended_at = day_bounds(date.fromisoformat(day), zone_of(connection, wallet_id))
     # Nothing that happened on a day was recorded before it, but for clocks that run ahead.
-    first = first_number_from(connection, wallet_id, began.astimezone(UTC) - AHEAD_MAX)
+    first = first_number_from(connection, wallet_id, began_at - AHEAD_MAX)
     total = func.sum(transfers.c.amount)
     rows = connection.execute(
         select(WORDS[0], total)
@@ -150,8 +150,8 @@ def references_of(
             transfers.c.seq >= first,
             transfers.c.kind == kind,
             transfers.c.debit == Account.BALANCE.value,
-            transfers.c.occurred_at >= began.astimezone(UTC),
-            transfers.c.occurred_at < ended.astimezone(UTC),
+            transfers.c.occurred_at >= began_at,
+            transfers.c.occurred_at < ended_at,
         )
         .group_by(WORDS[0])
         .order_by(total.desc(), WORDS[0])
