@@ -57,7 +57,7 @@ from ledger.audit.checkpoints import (
 from ledger.audit.erasure import erase_before, erase_numbers, erase_reference, overwrite_erased
 from ledger.audit.verification import Audit, Finding, audit_books, audit_strays, verify_books
 from ledger.chart import CORRECTION, CREDITS, Account
-from ledger.clock import Clock, SystemClock
+from ledger.clock import Clock, JudgedClock, SystemClock
 from ledger.commands import (
     AI_TASK,
     INBOUND_CALL,
@@ -85,6 +85,7 @@ from ledger.errors import (
     AmountOutOfRange,
     AmountUnreadable,
     Busy,
+    ClockInDoubt,
     CorrectionTooLarge,
     CurrencyMismatch,
     CurrencyUnknown,
@@ -144,6 +145,7 @@ from ledger.reading.history import (
 )
 from ledger.reading.summaries import (
     Spike,
+    ahead_of,
     daily,
     due_wallets,
     hours_of,
@@ -173,6 +175,7 @@ from ledger.storage.store import (
     assert_outside_transaction,
     open_store,
 )
+from ledger.time_judgement import BACK_MAX, Anchor, Dated, Doubt, Known
 from ledger.wallet_policy import Automatic, RechargeRule, WalletPolicy, default_caps
 from ledger.writing.book import policy_of
 from ledger.writing.outbox import Outbox, Waiting, due_notices, read_notice
@@ -197,11 +200,32 @@ class Ledger:
         except BaseException:
             self.store.close()
             raise
+        self.clock = clock
         self.writer = Writer(self.store, clock)
 
     def now(self) -> datetime:
-        """Give the present instant; never runs back."""
+        """Give the present instant; in doubt, the last one that was believed."""
         return self.writer.now()
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Why the time is in doubt; None while it is believed, and with a clock that nobody judges."""
+        return self.clock.doubt if isinstance(self.clock, JudgedClock) else None
+
+    def believed(self, connection: Connection, wallet_ids: Sequence[UUID]) -> list[UUID]:
+        """Give those wallets whose time is not in doubt: only for them may time do anything, and money be charged.
+
+        A wallet's own time is in doubt while it is ahead of the clock by more than a set-back that is waited out.
+        """
+        if self.doubt is not None:
+            return []
+        ahead = ahead_of(connection, self.now() + BACK_MAX, wallet_ids)
+        return [wallet_id for wallet_id in wallet_ids if wallet_id not in ahead]
+
+    def require_believed(self, connection: Connection, wallet_id: UUID) -> None:
+        """Keep money from being charged while the time is in doubt. Refuses: ClockInDoubt."""
+        if not self.believed(connection, [wallet_id]):
+            raise ClockInDoubt
 
     def run(self, function: Callable[[Tx], T], *, wallet_id: UUID | None = None) -> T:
         """Run a function alone in its own write transaction; what it raises rolls back and reaches the caller.

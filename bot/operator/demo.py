@@ -25,7 +25,7 @@ from bot.app import Redbar, build, open_ledger
 from bot.control import Control, address_of
 from bot.http.server import listen
 from bot.operator.commands import commands_of
-from bot.sandbox.clock import SandboxClock
+from bot.sandbox.clock import SandboxClock, offset_kept
 from bot.sandbox.scenario import ScenarioPlayer
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.seed import PEOPLE
@@ -33,7 +33,7 @@ from bot.sandbox.world import OneAddress, Product, World, build_world
 from bot.settings import Settings
 from bot.wallets.alert_channels import set_channels
 from bot.wallets.platform_keys import create_key
-from ledger import Currency, StoreUnusable
+from ledger import Currency, JudgedClock, StoreUnusable
 
 log = logging.getLogger("redbar.demo")
 HOST = "127.0.0.1"
@@ -108,8 +108,9 @@ def _start(
     secret = _secrets(data)
     settings = _settings(url, port, database_url, secret, delivery, tick)
     with _readable(data):
-        clock = SandboxClock(data / "clock")
-    ledger = open_ledger(settings.database_url, clock)
+        product_clock = JudgedClock(offset=offset_kept(data / "clock"))
+    clock = SandboxClock(product_clock, data / "clock")
+    ledger = open_ledger(settings.database_url, product_clock)
     undo.callback(ledger.close)
     holder: dict[str, Product] = {}
     with _readable(data):
@@ -121,7 +122,7 @@ def _start(
     app = OneAddress(inner, world.app, frozenset({HOST, f"{HOST}:{port}", f"localhost:{port}"}))
     server, thread = _serve(app, listening)
     undo.callback(_stop_serving, server, thread)
-    bot = build(settings, clock, ledger, return_url=f"{url}/")
+    bot = build(settings, product_clock, ledger, return_url=f"{url}/")
     undo.callback(bot.stop)
     inner.app = bot.http
     info = _first_start(data, url, bot)

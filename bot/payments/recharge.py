@@ -87,7 +87,9 @@ class Recharge:
             rows = connection.execute(
                 select(payments.c.wallet_id, payments.c.payment_id, payments.c.expires_at)
                 .where(
-                    payments.c.wallet_id.in_(self._served.living(connection)),
+                    payments.c.wallet_id.in_(
+                        self._ledger.believed(connection, self._served.living(connection))
+                    ),
                     payments.c.purpose == "recharge",
                     payments.c.state == State.WAITING.value,
                 )
@@ -113,6 +115,8 @@ class Recharge:
 
     def _decide(self, tx: Tx, wallet_id: UUID) -> StripeRequest | None:
         if not self._served.lives(tx.connection, wallet_id):
+            return None
+        if not self._ledger.believed(tx.connection, [wallet_id]):
             return None
         view = tx.book.view(wallet_id)
         policy, _ = tx.book.policy(wallet_id)

@@ -120,7 +120,10 @@ class Charges:
         return self._ledger.run(lambda tx: _pending(tx, wallet_id, one_time_action_id), wallet_id=wallet_id)
 
     def charge(self, wallet_id: UUID, one_time_action_id: str, *, actor: str) -> Payment:
-        """Consume a one-time action and charge the card. Refuses: AppRemoved, AlreadyUsed, NoCard, OverDailyLimit."""
+        """Consume a one-time action and charge the card.
+
+        Refuses: AppRemoved, ClockInDoubt, AlreadyUsed, NoCard, OverDailyLimit.
+        """
         request = self._ledger.run(
             lambda tx: self._consume(tx, wallet_id, one_time_action_id, actor), wallet_id=wallet_id
         )
@@ -128,6 +131,7 @@ class Charges:
 
     def _consume(self, tx: Tx, wallet_id: UUID, one_time_action_id: str, actor: str) -> StripeRequest:
         self._served.require_living(tx.connection, wallet_id)
+        self._ledger.require_believed(tx.connection, wallet_id)
         pending = _pending(tx, wallet_id, one_time_action_id)
         self._check_daily(tx, wallet_id, pending.amount)
         slots = card_slots(tx.connection, wallet_id)

@@ -29,6 +29,7 @@ from ledger.commands import Command, Outcome, Receipt
 from ledger.errors import Busy
 from ledger.storage.schema import wallets
 from ledger.storage.store import Store, StoreLost
+from ledger.time_judgement import BACK_MAX
 from ledger.writing.book import Book, Unsure
 from ledger.writing.outbox import Outbox
 
@@ -106,9 +107,15 @@ class Writer:
         self._for_loops: threading.Thread | None = None
 
     def now(self) -> datetime:
-        """Give the present instant, never before one that was given earlier: a clock set back is waited out."""
+        """Give the present instant.
+
+        A clock that is set back by a little is waited out. One that is set back by more was wrong before: each wallet
+        waits for it at its own last instant, and nothing else has to.
+        """
         with self._gate:
-            self._last = max(self._clock.now(), self._last)
+            now = self._clock.now()
+            if not now < self._last <= now + BACK_MAX:
+                self._last = now
             return self._last
 
     def run(self, function: Callable[[Tx], T], *, wallet_id: UUID | None = None) -> T:
