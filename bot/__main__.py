@@ -1,5 +1,5 @@
 """The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`,
-`redbar settle`, `redbar explain`, `redbar verify`, `redbar export`.
+`redbar settle`, `redbar clock accept`, `redbar explain`, `redbar verify`, `redbar export`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -93,8 +93,20 @@ def _parser() -> argparse.ArgumentParser:
     settle.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     settle.set_defaults(work=_settle)
 
+    _add_clock(commands)
     _add_readers(commands)
     return parser
+
+
+def _add_clock(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    clock = commands.add_parser("clock", help="what to do about a clock that was wrong")
+    clocks = clock.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    accept = clocks.add_parser(
+        "accept",
+        help="take the present time as true, and list what is recorded after it; also while the bot runs",
+    )
+    accept.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    accept.set_defaults(work=_clock_accept)
 
 
 def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -202,6 +214,12 @@ def _settle(arguments: argparse.Namespace) -> int:
         "wallet": arguments.wallet,
     }
     return settle(_database(arguments), os.environ, decision, _say)
+
+
+def _clock_accept(arguments: argparse.Namespace) -> int:
+    from bot.operator.clock import accept_clock
+
+    return accept_clock(_database(arguments), os.environ, _say)
 
 
 def _explain(arguments: argparse.Namespace) -> int:

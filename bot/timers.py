@@ -22,6 +22,7 @@ from bot.slack.homes import Homes
 from bot.slack.presence import Presence
 from bot.slack.senders.table import Senders
 from bot.tables import payments
+from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
 
 STRIDE_MAX = timedelta(hours=12)
@@ -143,6 +144,7 @@ def jobs_of(
     courier: Courier,
     presence: Presence,
     refresh: SurfaceRefresh,
+    clock: ClockWatch,
 ) -> Sequence[Job]:
     """Give every job with its interval."""
     return (
@@ -156,6 +158,7 @@ def jobs_of(
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh.run_once),
         Job("presence", timedelta(minutes=1), presence.look),
+        Job("clock", LOOK_EVERY, clock.look),
     )
 
 

@@ -130,6 +130,7 @@ from ledger.notices import (
     WalletRecovered,
     WalletResumed,
 )
+from ledger.reading.database_time import database_time
 from ledger.reading.export import BooksBroken, Extract, beancount_lines, csv_lines, extract_of
 from ledger.reading.history import (
     Episode,
@@ -179,6 +180,7 @@ from ledger.time_judgement import BACK_MAX, Anchor, Dated, Doubt, Known
 from ledger.wallet_policy import Automatic, RechargeRule, WalletPolicy, default_caps
 from ledger.writing.book import policy_of
 from ledger.writing.outbox import Outbox, Waiting, due_notices, read_notice
+from ledger.writing.time_acceptance import FutureRows, accept_present
 from ledger.writing.writer import Tx, Writer
 
 T = TypeVar("T")

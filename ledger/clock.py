@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ledger.time_judgement import (
+    Anchor,
     Dated,
     Doubt,
     Judged,
@@ -93,6 +94,10 @@ class JudgedClock:
         with self._lock:
             self._judged = judge_start(*self._read(), boot=self._boot, dates=dates, known=known)
 
+    def heard(self, name: str, at: datetime, *, independent: bool = True) -> Dated:
+        """Give what another clock has just said, with our ticks of that moment."""
+        return Dated(name, Anchor(at, self._ticks()), independent)
+
     def ask_again(self, dates: Sequence[Dated]) -> None:
         """Judge a time that is in doubt by the clocks outside."""
         with self._lock:
@@ -113,7 +118,7 @@ class JudgedClock:
     def known(self) -> Known | None:
         """Give what the books may remember of the present reading; None in doubt."""
         judged = self._look()
-        return Known(self._boot, judged.anchor) if judged.doubt is None else None
+        return Known(self._boot, judged.anchor, self.offset) if judged.doubt is None else None
 
     def _look(self) -> Judged:
         with self._lock:

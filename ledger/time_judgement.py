@@ -57,11 +57,11 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """What another clock says."""
+    """What another clock said."""
 
     name: str
     """As people read it: "Slack"."""
-    at: datetime
+    said: Anchor
     independent: bool = True
     """Whether it surely runs on another machine; a database may share this machine's clock."""
 
@@ -73,6 +73,8 @@ class Known:
     boot: str
     """The machine's run, from its start to its end; empty where it has no name."""
     anchor: Anchor
+    skipped: timedelta = timedelta()
+    """How much the time had skipped on purpose, in a sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +144,14 @@ def judge_again(before: Judged, wall: datetime, ticks: timedelta, dates: Sequenc
 
 def _against(wall: datetime, ticks: timedelta, dates: Sequence[Dated]) -> Judged | None:
     """Give the doubt that a clock outside raises; None where all agree with the wall clock."""
-    wrong = [one for one in dates if abs(wall - one.at) > OUTSIDE_MAX]
+    wrong = [one for one in dates if abs(wall - one.said.expected(ticks)) > OUTSIDE_MAX]
     if not wrong:
         return None
-    worst = max(wrong, key=lambda one: abs(wall - one.at))
-    surely = min([wall, *(one.at for one in dates)])  # whoever is right, this instant has passed
+    # Whoever is right, this instant has passed.
+    surely = min([wall, *(one.said.expected(ticks) for one in dates)])
     names = " and ".join(one.name for one in wrong)
-    witness = next((one for one in wrong if one.independent), worst)
-    return Judged(
-        surely, Anchor(witness.at, ticks), Doubt(surely, wall - witness.at, f"the clock of {names}")
-    )
+    witness = next((one for one in wrong if one.independent), wrong[0]).said
+    return Judged(surely, witness, Doubt(surely, wall - witness.expected(ticks), f"the clock of {names}"))
 
 
 def skipped(before: Judged, span: timedelta) -> Judged:

@@ -29,9 +29,10 @@ from bot.sandbox.clock import SandboxClock, offset_kept
 from bot.sandbox.scenario import ScenarioPlayer
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.seed import PEOPLE
-from bot.sandbox.world import OneAddress, Product, World, build_world
+from bot.sandbox.world import Dated, OneAddress, Product, World, build_world
 from bot.settings import Settings
 from bot.wallets.alert_channels import set_channels
+from bot.wallets.clock_watch import remember_clock
 from bot.wallets.platform_keys import create_key
 from ledger import Currency, JudgedClock, StoreUnusable
 
@@ -64,6 +65,7 @@ class Demo:
             self.clock.skip_to(self.bot.timers.next_moment(now, target))
             self.world.stripe.sweep()
             self.bot.run_until_idle()
+        remember_clock(self.bot.ledger)  # for commands beside the demo
         self.world.tell_time()
 
     def stop(self) -> None:
@@ -119,10 +121,10 @@ def _start(
         )
     undo.callback(world.close)
     inner = _Late()
-    app = OneAddress(inner, world.app, frozenset({HOST, f"{HOST}:{port}", f"localhost:{port}"}))
+    app = OneAddress(inner, Dated(world.app, clock), frozenset({HOST, f"{HOST}:{port}", f"localhost:{port}"}))
     server, thread = _serve(app, listening)
     undo.callback(_stop_serving, server, thread)
-    bot = build(settings, product_clock, ledger, return_url=f"{url}/")
+    bot = build(settings, product_clock, ledger, return_url=f"{url}/", asks_database=False)
     undo.callback(bot.stop)
     inner.app = bot.http
     info = _first_start(data, url, bot)
@@ -147,7 +149,12 @@ def _start(
 
 def _serve(app: OneAddress, listening: socket.socket) -> tuple[uvicorn.Server, threading.Thread]:
     config = uvicorn.Config(
-        app, log_config=None, lifespan="on", ws="websockets-sansio", timeout_graceful_shutdown=2
+        app,
+        log_config=None,
+        lifespan="on",
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=2,
+        date_header=False,  # the sandbox dates its answers itself
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True)

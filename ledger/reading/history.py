@@ -17,6 +17,7 @@ from ledger.commands import HistoryRow
 from ledger.errors import WalletUnknown
 from ledger.local_time import month_bounds
 from ledger.notices import Level
+from ledger.storage.accepted_times import first_number_from
 from ledger.storage.schema import episodes, holds, texts, transfers, wallets
 
 WITH_WORDS = (texts.c.wallet_id == transfers.c.wallet_id) & (texts.c.seq == transfers.c.seq)
@@ -185,24 +186,6 @@ def zone_of(connection: Connection, wallet_id: UUID) -> ZoneInfo:
     if name is None:
         raise WalletUnknown
     return ZoneInfo(name)
-
-
-def first_number_from(connection: Connection, wallet_id: UUID, instant: datetime) -> int:
-    """Give the number of the first transaction recorded at or after an instant, also when it is still to come.
-
-    Recorded time never runs back along the numbers, so halving finds it in the primary key: no index of its own.
-    """
-    low = 1
-    high = 1 + connection.execute(select(wallets.c.seq).where(wallets.c.wallet_id == wallet_id)).scalar_one()
-    while low < high:
-        middle = (low + high) // 2
-        recorded_at = connection.execute(
-            select(transfers.c.recorded_at).where(
-                transfers.c.wallet_id == wallet_id, transfers.c.seq == middle
-            )
-        ).scalar_one()
-        low, high = (low, middle) if recorded_at >= instant else (middle + 1, high)
-    return low
 
 
 # --- Episodes ---------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from ledger.chart import CREDITS, Account
 from ledger.commands import KindSum, WalletView
 from ledger.deciding.checks import AHEAD_MAX
 from ledger.local_time import day_bounds
-from ledger.reading.history import WITH_WORDS, WORDS, first_number_from, zone_of
+from ledger.reading.history import WITH_WORDS, WORDS, zone_of
 from ledger.spending import BURN_WEEKS
+from ledger.storage.accepted_times import first_number_from
 from ledger.storage.schema import hourly, texts, transfers, wallets
 from ledger.wallet_policy import WalletPolicy
 from ledger.writing.book import policy_in, row_of, view_of

@@ -58,6 +58,7 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "charges",
         "reconcile",
         "settle",
+        "clock",
         "explain",
         "verify",
         "export",

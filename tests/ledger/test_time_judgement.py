@@ -1,6 +1,6 @@
 """The judgement of a wall clock: what raises a doubt, what ends it, and that time never leaps without leave."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -89,6 +89,11 @@ def test_a_skip_on_purpose_is_no_leap() -> None:
     assert (later.now, later.doubt) == (MORNING + span + SECOND, None)
 
 
+def _said(name: str, at: datetime, *, independent: bool = True) -> Dated:
+    """Give what a clock said at the ticks of `_start`."""
+    return Dated(name, Anchor(at, 100 * SECOND), independent)
+
+
 def _start(*dates: Dated, known: Known | None = None, wall_ahead: timedelta = ZERO) -> Judged:
     return judge_start(MORNING + wall_ahead, 100 * SECOND, boot="b", dates=dates, known=known)
 
@@ -96,7 +101,7 @@ def _start(*dates: Dated, known: Known | None = None, wall_ahead: timedelta = ZE
 @pytest.mark.parametrize("ahead", [timedelta(days=1), -timedelta(days=1), OUTSIDE_MAX + SECOND])
 def test_a_start_that_another_clock_contradicts_is_in_doubt(ahead: timedelta) -> None:
     """The time stands at what has surely passed; once the clock is set right, the doubt ends by itself."""
-    judged = _start(Dated("Slack", MORNING), Dated("Stripe", MORNING), wall_ahead=ahead)
+    judged = _start(_said("Slack", MORNING), _said("Stripe", MORNING), wall_ahead=ahead)
     assert judged.doubt is not None
     assert "the clock of Slack and Stripe" in str(judged.doubt)
     assert "redbar clock accept" in str(judged.doubt)
@@ -107,7 +112,9 @@ def test_a_start_that_another_clock_contradicts_is_in_doubt(ahead: timedelta) ->
 
 def test_a_start_is_believed_where_the_clocks_agree() -> None:
     """They tell whole seconds, and their answers were on the way."""
-    judged = _start(Dated("Slack", MORNING - 20 * SECOND), Dated("PostgreSQL", MORNING + 5 * SECOND, False))
+    judged = _start(
+        _said("Slack", MORNING - 20 * SECOND), _said("PostgreSQL", MORNING + 5 * SECOND, independent=False)
+    )
     assert (judged.now, judged.doubt) == (MORNING, None)
 
 
@@ -129,7 +136,8 @@ def test_only_a_clock_on_another_machine_ends_a_doubt() -> None:
     """A database may share the clock that leapt."""
     leapt = judge(FIRST, MORNING + timedelta(hours=2), SECOND)
     wall, ticks = MORNING + timedelta(hours=2) + SECOND, 2 * SECOND
-    assert judge_again(leapt, wall, ticks, [Dated("PostgreSQL", wall, independent=False)]).doubt is not None
+    now = Anchor(wall, ticks)
+    assert judge_again(leapt, wall, ticks, [Dated("PostgreSQL", now, independent=False)]).doubt is not None
     assert judge_again(leapt, wall, ticks, []).doubt is not None
-    assert judge_again(leapt, wall, ticks, [Dated("Slack", MORNING)]).doubt is not None
-    assert judge_again(leapt, wall, ticks, [Dated("Slack", wall)]) == begin(wall, ticks)
+    assert judge_again(leapt, wall, ticks, [Dated("Slack", Anchor(MORNING, ticks))]).doubt is not None
+    assert judge_again(leapt, wall, ticks, [Dated("Slack", now)]) == begin(wall, ticks)
