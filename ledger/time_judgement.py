@@ -12,6 +12,7 @@ ten minutes, and between two anchors the wall clock may differ by a thousandth o
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 STEP_MAX = timedelta(seconds=10)
 """How far the wall clock may step against the monotonic one: a time service corrects a young machine by seconds."""
@@ -23,8 +24,7 @@ ANCHOR_FOR = timedelta(minutes=10)
 _DRIFT = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """A wall time that was believed, and the ticks of the monotonic clock at that moment."""
 
     at: datetime
@@ -77,9 +77,8 @@ class Known:
     """How much the time had skipped on purpose, in a sandbox."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What is known of the time: the present instant, and whether it is in doubt."""
+class Judged(NamedTuple):
+    """What is known of the time: the present instant, and whether it is in doubt. Made at each reading, so a tuple."""
 
     now: datetime
     """In doubt, the last believed instant."""
@@ -96,14 +95,14 @@ def judge(before: Judged, wall: datetime, ticks: timedelta) -> Judged:
     """Judge a reading by the anchor."""
     anchor = before.anchor
     elapsed = ticks - anchor.ticks
-    ahead = wall - anchor.expected(ticks)
-    if abs(ahead) > STEP_MAX + elapsed // _DRIFT:
+    ahead = wall - anchor.at - elapsed
+    if not -STEP_MAX <= ahead <= STEP_MAX and abs(ahead) > STEP_MAX + elapsed // _DRIFT:
         doubt = before.doubt
         if doubt is None:
             doubt = Doubt(before.now, ahead, "what the machine's monotonic clock expects")
         elif abs(doubt.ahead - ahead) > STEP_MAX:
             doubt = replace(doubt, ahead=ahead)
-        return replace(before, doubt=doubt)
+        return before._replace(doubt=doubt)
     if before.doubt is not None or elapsed >= ANCHOR_FOR:
         anchor = Anchor(wall, ticks)
     return Judged(max(before.now, wall), anchor)
@@ -156,7 +155,7 @@ def _against(wall: datetime, ticks: timedelta, dates: Sequence[Dated]) -> Judged
 
 def skipped(before: Judged, span: timedelta) -> Judged:
     """Let the time skip on purpose, as the sandbox does: the anchor skips too, so nothing is in doubt by it."""
-    return replace(before, now=before.now + span, anchor=replace(before.anchor, at=before.anchor.at + span))
+    return before._replace(now=before.now + span, anchor=before.anchor._replace(at=before.anchor.at + span))
 
 
 def _span(span: timedelta) -> str:

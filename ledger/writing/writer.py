@@ -27,6 +27,7 @@ from sqlalchemy import Connection, bindparam, select
 from ledger.clock import Clock
 from ledger.commands import Command, Outcome, Receipt
 from ledger.errors import Busy
+from ledger.instants import EPOCH
 from ledger.storage.schema import wallets
 from ledger.storage.store import Store, StoreLost
 from ledger.time_judgement import BACK_MAX
@@ -90,7 +91,7 @@ class Writer:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._last = clock.now()
+        self._last = EPOCH  # the first reading comes once the clock was judged
         self._turn = threading.Lock()
         self._writing_thread: int | None = None
         self._gate = threading.Lock()

@@ -82,6 +82,21 @@ def test_people_charge_nothing_in_doubt(driver: BotDriver, machine: Machine, lea
     assert driver.charges.charge(driver.wallet_id, action, actor="U1").state is State.PAID
 
 
+def test_no_open_charge_is_sent_again_in_doubt(driver: BotDriver, machine: Machine) -> None:
+    """The sweep finishes it once the clock is right."""
+    rule_on(driver)
+    driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_before")
+    assert driver.recharge.consider(driver.wallet_id) is not None
+    machine.true.skip(minutes=2)
+    assert driver.ledger.doubt is None
+    machine.error = timedelta(days=40)
+    assert driver.sweep.run(driver.ledger.now()) == 0
+    assert len(driver.shop.charges()) == 1
+    machine.error = timedelta()
+    driver.sweep.run(driver.ledger.now())
+    assert len(driver.shop.charges()) == 2
+
+
 def test_no_link_lapses_in_doubt(driver: BotDriver, machine: Machine) -> None:
     """Forty days ahead for an hour: the link of seven days is open afterwards."""
     payment = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ledger import INBOUND_CALL, JudgedClock, Standing
+from ledger import INBOUND_CALL, JudgedClock, Standing, SystemClock, database_time
 from tests.ledger.wallet_driver import MORNING, Machine, WalletDriver
 
 
@@ -119,3 +119,14 @@ def test_an_accepted_clock_goes_on_from_the_present(driver: WalletDriver, machin
     assert clock.accept() == MORNING + timedelta(hours=3)
     assert driver.ledger.doubt is None
     assert driver.ledger.now() == MORNING + timedelta(hours=3)
+
+
+def test_the_database_server_says_what_time_it_is(driver: WalletDriver) -> None:
+    """A file has no clock of its own."""
+    with driver.ledger.reading() as connection:
+        said = database_time(connection)
+    if driver.sqlite:
+        assert said is None
+    else:
+        assert said is not None
+        assert abs(said - SystemClock().now()) < timedelta(minutes=1)
