@@ -1,5 +1,5 @@
 """The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`,
-`redbar settle`, `redbar settings`, `redbar explain`, `redbar verify`, `redbar export`.
+`redbar settle`, `redbar settings`, `redbar clock accept`, `redbar explain`, `redbar verify`, `redbar export`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     reconcile.set_defaults(work=_reconcile)
 
     _add_decisions(commands)
+    _add_clock(commands)
     _add_readers(commands)
     return parser
 
@@ -105,6 +106,17 @@ def _add_decisions(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     settings.add_argument("--wallet", default="", help="the wallet's id, where there are several")
     settings.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     settings.set_defaults(work=_settings)
+
+
+def _add_clock(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    clock = commands.add_parser("clock", help="what to do about a clock that was wrong")
+    clocks = clock.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    accept = clocks.add_parser(
+        "accept",
+        help="take the present time as true, and list what is recorded after it; also while the bot runs",
+    )
+    accept.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    accept.set_defaults(work=_clock_accept)
 
 
 def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -219,6 +231,12 @@ def _settings(arguments: argparse.Namespace) -> int:
 
     wanted = {"wallet": arguments.wallet, "wanted": arguments.wanted}
     return settings(_database(arguments), os.environ, wanted, _say)
+
+
+def _clock_accept(arguments: argparse.Namespace) -> int:
+    from bot.operator.clock import accept_clock
+
+    return accept_clock(_database(arguments), os.environ, _say)
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,10 @@
 """The one place where objects are made and tied together, and where they are started and stopped."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -27,7 +30,14 @@ from bot.scheduler import Scheduler
 from bot.served import Served
 from bot.settings import Settings
 from bot.slack.client import SlackClient
-from bot.slack.connection import SlackAccess, SlackApp, identify, listening_client, plain_client
+from bot.slack.connection import (
+    SlackAccess,
+    SlackApp,
+    identify,
+    listening_client,
+    plain_client,
+    time_at_slack,
+)
 from bot.slack.homes import Homes
 from bot.slack.listeners import register
 from bot.slack.listeners.interaction import Context
@@ -37,12 +47,13 @@ from bot.slack.senders.table import Senders
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
 from bot.timers import SurfaceRefresh, Timers, jobs_of
+from bot.wallets.clock_watch import Ask, ClockWatch
 from bot.wallets.people import People
 from bot.wallets.policy_changes import fit_policies
 from bot.wallets.rules import Rules
 from bot.wallets.usage import Usage
 from bot.wallets.workspaces import Workspaces
-from ledger import Ledger, migrate
+from ledger import Dated, JudgedClock, Ledger, database_time, migrate
 
 BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
@@ -167,16 +178,21 @@ def _slack_page(workspaces: Workspaces, served: Served) -> str:
     return f"https://app.slack.com/client/{teams[0]}" if len(teams) == 1 else "https://app.slack.com/"
 
 
-def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str = "") -> Redbar:
-    """Put a bot together: it has asked Slack who it is, and listens to nothing yet. Raises: NotConnected."""
-    access = SlackAccess(
-        bot_token=settings.slack_bot_token,
-        app_token=settings.slack_app_token,
-        signing_secret=settings.slack_signing_secret,
-        api_url=settings.slack_api_url,
-    )
+def build(
+    settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str = "", asks_database: bool = True
+) -> Redbar:
+    """Put a bot together: it has asked Slack who it is, and listens to nothing yet. Raises: NotConnected.
+
+    With `asks_database` the clock is also held against the database server's, which knows nothing of a skip.
+    """
+    access = _slack_access(settings)
     plain = plain_client(access)
     me = identify(plain)
+    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
+    served = Served(me.team_id)
+    ask = clocks_outside(ledger, partial(time_at_slack, plain), gateway, asks_database=asks_database)
+    watch = ClockWatch(ledger, served, ask)
+    watch.begin()
     workspaces = Workspaces(ledger)
     wallet_id = workspaces.open(
         team_id=me.team_id,
@@ -186,8 +202,6 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str =
         currency=settings.currency,
         zone=settings.time_zone,
     )
-    served = Served(me.team_id)
-    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
     webhook = bool(settings.stripe_webhook_secret)
     cases = use_cases_of(ledger, gateway, served, return_url=return_url, webhook=webhook)
     presence = Presence(workspaces, me.team_id, plain)
@@ -206,9 +220,10 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str =
         courier=courier,
         presence=presence,
         refresh=refresh,
+        clock=watch,
     )
     scheduler = Scheduler(clock, jobs)
-    http = _http(settings, cases, slack, scheduler)
+    http = _http(settings, cases, slack, scheduler, watch)
     return Redbar(
         settings=settings,
         ledger=ledger,
@@ -222,6 +237,15 @@ def build(settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str =
         senders=context.senders,
         timers=timers,
         wallet_id=wallet_id,
+    )
+
+
+def _slack_access(settings: Settings) -> SlackAccess:
+    return SlackAccess(
+        bot_token=settings.slack_bot_token,
+        app_token=settings.slack_app_token,
+        signing_secret=settings.slack_signing_secret,
+        api_url=settings.slack_api_url,
     )
 
 
@@ -259,7 +283,30 @@ def _context(cases: UseCases, client: ListeningClient, presence: Presence, *, fi
     )
 
 
-def _http(settings: Settings, cases: UseCases, slack: SlackApp, scheduler: Scheduler) -> Litestar:
+def clocks_outside(
+    ledger: Ledger, slack: Callable[[], datetime | None], gateway: StripeGateway, *, asks_database: bool
+) -> Ask:
+    """Give what asks Slack, Stripe and the database server what time it is."""
+
+    def ask(clock: JudgedClock) -> Sequence[Dated]:
+        said = []
+        for name, look in (("Slack", slack), ("Stripe", gateway.time)):
+            at = look()
+            if at is not None:
+                said.append(clock.heard(name, at))
+        if asks_database:
+            with ledger.reading() as connection:
+                at = database_time(connection)
+            if at is not None:
+                said.append(clock.heard("the database", at, independent=False))
+        return said
+
+    return ask
+
+
+def _http(
+    settings: Settings, cases: UseCases, slack: SlackApp, scheduler: Scheduler, watch: ClockWatch
+) -> Litestar:
     return build_http(
         Backend(
             ledger=cases.ledger,
@@ -269,5 +316,6 @@ def _http(settings: Settings, cases: UseCases, slack: SlackApp, scheduler: Sched
             stripe_webhook_secret=settings.stripe_webhook_secret,
             stripe_live=settings.stripe_live,
             last_job_at=lambda: scheduler.last_job_at,
+            problems=watch.problems,
         )
     )

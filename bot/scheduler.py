@@ -2,19 +2,26 @@
 
 APScheduler only ticks; *what* is due lives in rows, so a missed or doubled tick loses and doubles nothing. Each job
 is a plain `run_once(now)`.
+
+APScheduler reads the wall clock itself. A leap ahead would make it list every tick that it missed, millions of them; a
+clock that is set back afterwards would leave all jobs waiting for the future. `EveryFromNow` prevents the first, and a
+thread that looks every second the second.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from threading import Lock
+from threading import Event, Lock, Thread
+from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.ports import Clock
+from ledger import SystemClock
 
 log = logging.getLogger("redbar.scheduler")
 
@@ -26,6 +33,15 @@ class Job:
     name: str
     every: timedelta
     run_once: Callable[[datetime], object]
+
+
+class EveryFromNow(IntervalTrigger):  # type: ignore[misc]
+    """Ticks at an interval; after a pause the next tick is an interval from now, however many were missed."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> Any:
+        """Give the next tick."""
+        found = super().get_next_fire_time(previous_fire_time, now)
+        return found if previous_fire_time is None or found > now else now + self.interval
 
 
 class Scheduler:
@@ -44,17 +60,26 @@ class Scheduler:
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
             timezone=UTC,
         )
+        self._stopped = Event()
+        self._watch = Thread(target=self._watch_wall, name="scheduler-watch", daemon=True)
 
     def start(self) -> None:
         """Begin to tick."""
         for job in self.jobs:
             self._scheduler.add_job(
-                self._tick, "interval", args=[job], seconds=job.every.total_seconds(), id=job.name
+                self._tick,
+                EveryFromNow(seconds=job.every.total_seconds(), timezone=UTC),
+                args=[job],
+                id=job.name,
             )
         self._scheduler.start()
+        self._watch.start()
 
     def stop(self) -> None:
         """Stop ticking and wait for what is running."""
+        self._stopped.set()
+        if self._watch.is_alive():
+            self._watch.join()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 
@@ -62,6 +87,18 @@ class Scheduler:
         """Run every job once, in order, on this thread."""
         for job in self.jobs:
             self._run(job)
+
+    def _watch_wall(self) -> None:
+        while not self._stopped.wait(1):
+            self.bring_back()
+
+    def bring_back(self) -> None:
+        """Let jobs tick again that wait for a future which a wrong clock had reached."""
+        now = SystemClock().now()
+        for waiting in self._scheduler.get_jobs():
+            due = waiting.next_run_time
+            if due is not None and due - now > waiting.trigger.interval + timedelta(seconds=1):
+                self._scheduler.modify_job(waiting.id, next_run_time=now)
 
     def _tick(self, job: Job) -> None:
         # A job that is still running, here or by `run_all`, is not run a second time at once.

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from bot.delivering.courier import Courier
 from bot.payment_state import State
@@ -22,6 +22,7 @@ from bot.slack.homes import Homes
 from bot.slack.presence import Presence
 from bot.slack.senders.table import Senders
 from bot.tables import payments
+from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
 
 STRIDE_MAX = timedelta(hours=12)
@@ -41,8 +42,7 @@ class Timers:
     def observe(self, now: datetime) -> None:
         """Let wallets judge what time alone did."""
         with self._ledger.reading() as connection:
-            living = self._served.living(connection)
-            due = due_wallets(connection, self._ledger.now(), wallet_ids=living)
+            due = due_wallets(connection, self._ledger.now(), wallet_ids=self._believed(connection))
         for wallet_id in due:
             self._ledger.run(partial(_observe, wallet_id=wallet_id), wallet_id=wallet_id)
 
@@ -54,7 +54,7 @@ class Timers:
 
     def recharge(self, now: datetime) -> None:
         """Look at every wallet whose money is below its rule's threshold."""
-        for wallet_id in self._living():
+        for wallet_id in self._awake():
             self._recharge.consider(wallet_id)
         self._recharge.remind(self._ledger.now())
 
@@ -64,12 +64,16 @@ class Timers:
 
     def draw_lines(self, now: datetime) -> None:
         """Draw the alert lines anew from the present pace."""
-        for wallet_id in self._living():
+        for wallet_id in self._awake():
             self._ledger.run(partial(_redraw, wallet_id=wallet_id), wallet_id=wallet_id)
 
-    def _living(self) -> Sequence[UUID]:
+    def _awake(self) -> Sequence[UUID]:
+        """Give the wallets that time may do something to."""
         with self._ledger.reading() as connection:
-            return self._served.living(connection)
+            return self._believed(connection)
+
+    def _believed(self, connection: Connection) -> Sequence[UUID]:
+        return self._ledger.believed(connection, self._served.living(connection))
 
     def heard(self, waiting: Waiting) -> None:
         """Do what a notice asks for inside the house: charge the card when the ledger says it is wanted."""
@@ -127,7 +131,8 @@ class SurfaceRefresh:
         """Update what changed since it was shown."""
         with self.ledger.reading() as connection:
             lives = self.served.lives(connection, self.wallet_id)
-        if lives:
+            believed = self.ledger.believed(connection, [self.wallet_id])
+        if lives and believed:
             self.senders.episodes.refresh_open(self.wallet_id)
             self.homes.refresh(self.wallet_id, self.team_id)
 
@@ -141,6 +146,7 @@ def jobs_of(
     courier: Courier,
     presence: Presence,
     refresh: SurfaceRefresh,
+    clock: ClockWatch,
 ) -> Sequence[Job]:
     """Give every job with its interval."""
     return (
@@ -154,6 +160,7 @@ def jobs_of(
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh.run_once),
         Job("presence", timedelta(minutes=1), presence.look),
+        Job("clock", LOOK_EVERY, clock.look),
     )
 
 

@@ -57,7 +57,7 @@ from ledger.audit.checkpoints import (
 from ledger.audit.erasure import erase_before, erase_numbers, erase_reference, overwrite_erased
 from ledger.audit.verification import Audit, Finding, audit_books, audit_strays, verify_books
 from ledger.chart import CORRECTION, CREDITS, Account
-from ledger.clock import Clock, SystemClock
+from ledger.clock import Clock, JudgedClock, SystemClock
 from ledger.commands import (
     AI_TASK,
     INBOUND_CALL,
@@ -88,6 +88,7 @@ from ledger.errors import (
     AmountOutOfRange,
     AmountUnreadable,
     Busy,
+    ClockInDoubt,
     CorrectionTooLarge,
     CurrencyMismatch,
     CurrencyNotOffered,
@@ -107,6 +108,7 @@ from ledger.errors import (
 )
 from ledger.failpoints import failpoint
 from ledger.ids import new_id, new_wallet_id
+from ledger.local_time import day_bounds, local_day, month_before, month_bounds, next_month
 from ledger.money import (
     MICROS,
     USD,
@@ -132,6 +134,7 @@ from ledger.notices import (
     WalletRecovered,
     WalletResumed,
 )
+from ledger.reading.database_time import database_time
 from ledger.reading.export import BooksBroken, Extract, beancount_lines, csv_lines, extract_of
 from ledger.reading.history import (
     Episode,
@@ -147,6 +150,7 @@ from ledger.reading.history import (
 )
 from ledger.reading.summaries import (
     Spike,
+    ahead_of,
     daily,
     due_wallets,
     hours_of,
@@ -176,6 +180,7 @@ from ledger.storage.store import (
     assert_outside_transaction,
     open_store,
 )
+from ledger.time_judgement import BACK_MAX, Anchor, Dated, Doubt, Known
 from ledger.wallet_policy import (
     Automatic,
     RechargeRule,
@@ -187,6 +192,7 @@ from ledger.wallet_policy import (
 from ledger.writing.book import policy_of
 from ledger.writing.outbox import Outbox, Waiting, due_notices, read_notice
 from ledger.writing.rescaling import policies_that_do_not_fit, rescale_policy
+from ledger.writing.time_acceptance import FutureRows, accept_present
 from ledger.writing.writer import Tx, Writer
 
 T = TypeVar("T")
@@ -208,11 +214,32 @@ class Ledger:
         except BaseException:
             self.store.close()
             raise
+        self.clock = clock
         self.writer = Writer(self.store, clock)
 
     def now(self) -> datetime:
-        """Give the present instant; never runs back."""
+        """Give the present instant; in doubt, the last one that was believed."""
         return self.writer.now()
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Why the time is in doubt; None while it is believed, and with a clock that nobody judges."""
+        return self.clock.doubt if isinstance(self.clock, JudgedClock) else None
+
+    def believed(self, connection: Connection, wallet_ids: Sequence[UUID]) -> list[UUID]:
+        """Give those wallets whose time is not in doubt: only for them may time do anything, and money be charged.
+
+        A wallet's own time is in doubt while it is ahead of the clock by more than a set-back that is waited out.
+        """
+        if self.doubt is not None:
+            return []
+        ahead = ahead_of(connection, self.now() + BACK_MAX, wallet_ids)
+        return [wallet_id for wallet_id in wallet_ids if wallet_id not in ahead]
+
+    def require_believed(self, connection: Connection, wallet_id: UUID) -> None:
+        """Keep money from being charged while the time is in doubt. Refuses: ClockInDoubt."""
+        if not self.believed(connection, [wallet_id]):
+            raise ClockInDoubt
 
     def run(self, function: Callable[[Tx], T], *, wallet_id: UUID | None = None) -> T:
         """Run a function alone in its own write transaction; what it raises rolls back and reaches the caller.

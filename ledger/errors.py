@@ -21,6 +21,7 @@ Refused
 ├── CorrectionTooLarge      a total above what is booked
 ├── PolicyUnfit             a rule whose numbers contradict each other
 ├── PolicyChanged           somebody else changed the policy in the meantime
+├── ClockInDoubt            nothing is charged while the time is in doubt
 └── Busy                    too much is waiting; try again in a moment (the one refusal worth repeating)
 """
 
@@ -177,6 +178,15 @@ class PolicyChanged(Refused):
     def __init__(self) -> None:
         super().__init__(
             "Somebody else changed these settings in the meantime. Open them again to see what they are now."
+        )
+
+
+class ClockInDoubt(Refused):
+    """The time is in doubt, so no money is charged; whoever runs the bot has to look at its clock."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Redbar's clock is in doubt, so no card is charged now. Ask whoever runs Redbar to look at its health."
         )
 
 

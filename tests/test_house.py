@@ -24,7 +24,6 @@ BANNED_NAMES = {"utils", "helpers", "common", "base", "misc"}
 # Who may read the machine's clock: each side's own clock, and what speaks a protocol that keeps real time.
 CLOCKS = {
     "ledger/clock.py",  # the product's clock
-    "bot/sandbox/clock.py",  # the sandbox's
     "bot/http/server.py",  # Stripe's signatures keep real time
     "bot/sandbox/wire.py",  # the log keeps real time
 }
@@ -42,6 +41,7 @@ IMPORTERS = {
         "bot/sandbox/stripe/webhooks.py",
         "bot/slack/people_directory.py",  # how old what Slack said is
         "bot/slack/presence.py",  # how long ago Slack was asked
+        "ledger/clock.py",  # the machine's monotonic clock
         "ledger/failpoints.py",  # a delay that a test asks for
         "ledger/storage/postgres.py",  # pauses between tries
     },

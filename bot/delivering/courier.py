@@ -36,14 +36,17 @@ class Courier:
         self._served = served
 
     def run_once(self, now: datetime) -> int:
-        """Deliver what is due; gives the number of notices and of recipients that were tried."""
+        """Deliver what is due; gives the number of notices and of recipients that were tried.
+
+        Nobody is told of a wallet while its time is in doubt.
+        """
         with self._ledger.reading() as connection:
-            living = self._served.living(connection)
+            living = self._ledger.believed(connection, self._served.living(connection))
             again = due_deliveries(connection, self._ledger.now(), limit=50, wallet_ids=living)
         for wallet_id, notice_id, recipient in again:
             self._try_again(wallet_id, notice_id, recipient)
         with self._ledger.reading() as connection:
-            living = self._served.living(connection)
+            living = self._ledger.believed(connection, self._served.living(connection))
             due = due_notices(connection, self._ledger.now(), limit=50, wallet_ids=living)
         for wallet_id, notice_id in due:
             take = partial(_take, wallet_id=wallet_id, notice_id=notice_id)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +41,8 @@ class Backend:
     stripe_live: bool
     """Whether our key moves real money."""
     last_job_at: Callable[[], datetime | None]
+    problems: Callable[[], Sequence[str]]
+    """What is wrong with this process, in words for its operator."""
 
 
 def build_http(backend: Backend) -> Litestar:
@@ -107,10 +109,16 @@ def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[dict[
 
 def _health(backend: Backend) -> Any:
     @get("/healthz", sync_to_thread=False)
-    def healthz() -> dict[str, object]:
-        """Say that the process answers, and when a job last finished."""
-        finished_at = backend.last_job_at()
-        return {"ok": True, "beat_at": finished_at.isoformat() if finished_at is not None else None}
+    def healthz() -> Response[dict[str, object]]:
+        """Say whether the process is well, what is wrong with it, and when a job last finished."""
+        finished_at, problems = backend.last_job_at(), backend.problems()
+        body: dict[str, object] = {
+            "ok": not problems,
+            "beat_at": finished_at.isoformat() if finished_at is not None else None,
+        }
+        if problems:
+            body["problems"] = list(problems)
+        return Response(body, status_code=503 if problems else 200)
 
     return healthz
 

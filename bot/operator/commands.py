@@ -4,7 +4,7 @@ from functools import partial
 
 from bot.app import Redbar
 from bot.control import Handler
-from bot.operator import charges, keys, reconcile, settings, settle
+from bot.operator import charges, clock, keys, reconcile, settings, settle
 from bot.operator.running_bot import inside
 
 
@@ -14,6 +14,7 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
     commands = {
         keys.NAME: keys.create,
         charges.NAME: charges.switch,
+        clock.NAME: clock.accept,
         reconcile.NAME: reconcile.compare,
         settle.NAME: settle.decide,
         settings.NAME: settings.change,

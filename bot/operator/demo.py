@@ -25,15 +25,16 @@ from bot.app import Redbar, build, open_ledger
 from bot.control import Control, address_of
 from bot.http.server import listen
 from bot.operator.commands import commands_of
-from bot.sandbox.clock import SandboxClock
+from bot.sandbox.clock import SandboxClock, offset_kept
 from bot.sandbox.scenario import ScenarioPlayer
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.seed import PEOPLE
-from bot.sandbox.world import OneAddress, Product, World, build_world
+from bot.sandbox.world import Dated, OneAddress, Product, World, build_world
 from bot.settings import Settings
 from bot.wallets.alert_channels import set_channels
+from bot.wallets.clock_watch import remember_clock
 from bot.wallets.platform_keys import create_key
-from ledger import Currency, StoreUnusable
+from ledger import Currency, JudgedClock, StoreUnusable
 
 log = logging.getLogger("redbar.demo")
 HOST = "127.0.0.1"
@@ -64,6 +65,7 @@ class Demo:
             self.clock.skip_to(self.bot.timers.next_moment(now, target))
             self.world.stripe.sweep()
             self.bot.run_until_idle()
+        remember_clock(self.bot.ledger)  # for commands beside the demo
         self.world.tell_time()
 
     def stop(self) -> None:
@@ -108,8 +110,9 @@ def _start(
     secret = _secrets(data)
     settings = _settings(url, port, database_url, secret, delivery, tick)
     with _readable(data):
-        clock = SandboxClock(data / "clock")
-    ledger = open_ledger(settings.database_url, clock)
+        product_clock = JudgedClock(offset=offset_kept(data / "clock"))
+    clock = SandboxClock(product_clock, data / "clock")
+    ledger = open_ledger(settings.database_url, product_clock)
     undo.callback(ledger.close)
     holder: dict[str, Product] = {}
     with _readable(data):
@@ -118,10 +121,10 @@ def _start(
         )
     undo.callback(world.close)
     inner = _Late()
-    app = OneAddress(inner, world.app, frozenset({HOST, f"{HOST}:{port}", f"localhost:{port}"}))
+    app = OneAddress(inner, Dated(world.app, clock), frozenset({HOST, f"{HOST}:{port}", f"localhost:{port}"}))
     server, thread = _serve(app, listening)
     undo.callback(_stop_serving, server, thread)
-    bot = build(settings, clock, ledger, return_url=f"{url}/")
+    bot = build(settings, product_clock, ledger, return_url=f"{url}/", asks_database=False)
     undo.callback(bot.stop)
     inner.app = bot.http
     info = _first_start(data, url, bot)
@@ -146,7 +149,12 @@ def _start(
 
 def _serve(app: OneAddress, listening: socket.socket) -> tuple[uvicorn.Server, threading.Thread]:
     config = uvicorn.Config(
-        app, log_config=None, lifespan="on", ws="websockets-sansio", timeout_graceful_shutdown=2
+        app,
+        log_config=None,
+        lifespan="on",
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=2,
+        date_header=False,  # the sandbox dates its answers itself
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="http", daemon=True)

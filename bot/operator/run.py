@@ -19,7 +19,7 @@ from bot.settings import Settings, SettingsWrong
 from bot.slack.connection import NotConnected, NotSlack, TokenRefused
 from bot.stripe.key_health import OtherMode, keep_mode, note_access
 from bot.wallets.workspaces import OtherWorkspace
-from ledger import StoreUnusable, SystemClock
+from ledger import JudgedClock, StoreUnusable
 
 log = logging.getLogger("redbar")
 Say = Callable[[str], None]
@@ -34,14 +34,15 @@ def run_bot(environ: Mapping[str, str], say: Say) -> int:
             say(problem)
         return 2
     configure(settings.log_level)
+    clock = JudgedClock()
     try:
-        ledger = open_ledger(settings.database_url, SystemClock())
+        ledger = open_ledger(settings.database_url, clock)
     except StoreUnusable as problem:
         say(str(problem))
         return 1
     try:
         keep_mode(ledger, live=settings.stripe_live)
-        bot = build(settings, SystemClock(), ledger)
+        bot = build(settings, clock, ledger)
     except (NotConnected, OtherMode, OtherWorkspace) as problem:
         ledger.close()
         say(_why_not(settings, problem) if isinstance(problem, NotConnected) else str(problem))
@@ -111,6 +112,8 @@ def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
         undo.callback(thread.join, 10)
         undo.callback(setattr, server, "should_exit", True)
         say(f"Redbar runs. Its HTTP API listens on http://{settings.http_host}:{settings.http_port}.")
+        if bot.ledger.doubt is not None:
+            say(str(bot.ledger.doubt))
         _say_rights(bot, say)
         while not done.wait(1):
             if not thread.is_alive():

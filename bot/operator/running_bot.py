@@ -12,7 +12,8 @@ from bot.served import Served
 from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.key_health import keep_mode
-from ledger import Ledger, Refused, StoreUnusable, SystemClock
+from bot.wallets.clock_watch import judge_beside
+from ledger import JudgedClock, Ledger, Refused, StoreUnusable
 
 Say = Callable[[str], None]
 
@@ -61,10 +62,11 @@ def ask_or_do(
             "error": f"There is no database at {file}. Start the bot once, or name another with --database."
         }
     try:
-        ledger = open_ledger(database_url, SystemClock())
+        ledger = open_ledger(database_url, JudgedClock())
     except StoreUnusable as problem:
         return {"error": str(problem)}
     try:
+        judge_beside(ledger)
         with ledger.reading() as connection:
             wallet_ids = Served(None).own(connection)
         if not wallet_ids:

@@ -11,6 +11,7 @@ import msgspec
 
 from bot.operator.open_for_reading import CommandImpossible, open_for_reading, wallet_named
 from bot.operator.progress import with_progress
+from bot.wallets.clock_watch import skipped_time
 from ledger import (
     Audit,
     Checkpoint,
@@ -53,7 +54,12 @@ def verify(options: Options, clock: Clock, say: Say) -> int:
             raise _exists(options.keep)  # said before the long work, not after it
         with open_for_reading(options.database_url) as connection:
             audits = list(
-                audit_books(connection, wallet_id, watch=partial(with_progress, always=options.progress))
+                audit_books(
+                    connection,
+                    wallet_id,
+                    watch=partial(with_progress, always=options.progress),
+                    now=clock.now() + skipped_time(connection),
+                )
             )
             findings = [finding for audit in audits for finding in audit.findings]
             if wallet_id is None:
@@ -88,7 +94,7 @@ def _report(
         return
     for finding in findings:
         say(str(finding))
-    for note in [note for audit in audits for note in audit.notes]:
+    for note in _notes(audits):
         say(f"Note: {note}")
     if findings:
         say(f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}.")
@@ -121,12 +127,23 @@ def _as_json(audits: Sequence[Audit], findings: Sequence[Finding]) -> str:
             {"wallet_id": audit.wallet_id, "transactions": audit.seq, "hash": audit.head.hex()}
             for audit in audits
         ],
-        "findings": [
-            {"wallet_id": one.wallet_id, "check": one.check, "transaction": one.seq, "words": one.words}
-            for one in findings
-        ],
+        "findings": [_told(one) for one in findings],
+        "notes": [_told(one) for one in _notes(audits)],
     }
     return msgspec.json.encode(told).decode()
+
+
+def _notes(audits: Sequence[Audit]) -> list[Finding]:
+    return [note for audit in audits for note in audit.notes]
+
+
+def _told(finding: Finding) -> dict[str, object]:
+    return {
+        "wallet_id": finding.wallet_id,
+        "check": finding.check,
+        "transaction": finding.seq,
+        "words": finding.words,
+    }
 
 
 def _earlier(path: Path | None, wallet_id: UUID | None) -> Checkpoint | None:

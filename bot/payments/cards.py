@@ -103,7 +103,10 @@ class Cards:
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(cards.c.wallet_id, cards.c.card_id, cards.c.exp_month, cards.c.exp_year)
-                .where(cards.c.wallet_id.in_(self._served.living(connection)), cards.c.slot != "removed")
+                .where(
+                    cards.c.wallet_id.in_(self._ledger.believed(connection, self._served.living(connection))),
+                    cards.c.slot != "removed",
+                )
                 .execution_options(cross_shard=True)
             ).all()
         for row in rows:

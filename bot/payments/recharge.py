@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 
 from bot import payment_rows
-from bot.days import day_bounds
 from bot.notices import CapReached, ConfirmationDue
 from bot.payment_rows import Payment
 from bot.payment_state import IN_FLIGHT, State
@@ -40,7 +40,10 @@ from ledger import (
     Tx,
     WalletPolicy,
     WalletView,
+    day_bounds,
     funds_of,
+    local_day,
+    month_bounds,
     recharge_decision,
     recharge_wanted,
     scale_of,
@@ -56,6 +59,8 @@ class Past:
 
     counted: RechargePast
     unfinished: Payment | None
+    day_ends_at: datetime
+    """When the wallet's local day ends."""
 
 
 class Recharge:
@@ -81,7 +86,9 @@ class Recharge:
             rows = connection.execute(
                 select(payments.c.wallet_id, payments.c.payment_id, payments.c.expires_at)
                 .where(
-                    payments.c.wallet_id.in_(self._served.living(connection)),
+                    payments.c.wallet_id.in_(
+                        self._ledger.believed(connection, self._served.living(connection))
+                    ),
                     payments.c.purpose == "recharge",
                     payments.c.state == State.WAITING.value,
                 )
@@ -101,9 +108,13 @@ class Recharge:
     ) -> RechargeDecision:
         """Say whether a charge would be made now, and why not; for showing."""
         past = _past(connection, view, now)
-        _, day_ends_at, _ = day_bounds(now, view.zone)
         return recharge_decision(
-            funds_of(view), policy, past.counted, now, day_ends_at=day_ends_at, scale=scale_of(view.currency)
+            funds_of(view),
+            policy,
+            past.counted,
+            now,
+            day_ends_at=past.day_ends_at,
+            scale=scale_of(view.currency),
         )
 
     def charges_today(self, connection: Connection, view: WalletView, now: datetime) -> int:
@@ -114,16 +125,17 @@ class Recharge:
     def _decide(self, tx: Tx, wallet_id: UUID) -> StripeRequest | None:
         if not self._served.lives(tx.connection, wallet_id):
             return None
+        if not self._ledger.believed(tx.connection, [wallet_id]):
+            return None
         view = tx.book.view(wallet_id)
         policy, _ = tx.book.policy(wallet_id)
         past = _past(tx.connection, view, tx.now)
-        _, day_ends_at, _ = day_bounds(tx.now, view.zone)
         decision = recharge_decision(
             funds_of(view),
             policy,
             past.counted,
             tx.now,
-            day_ends_at=day_ends_at,
+            day_ends_at=past.day_ends_at,
             scale=scale_of(view.currency),
         )
         if decision.block in (RechargeBlock.DAY_CAP, RechargeBlock.MONTH_CAP, RechargeBlock.DAY_COUNT):
@@ -184,7 +196,10 @@ class Recharge:
 
 
 def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
-    day_began_at, _, month_began_at = day_bounds(now, view.zone)
+    zone = ZoneInfo(view.zone)
+    today = local_day(now, zone)
+    day_began_at, day_ends_at = day_bounds(today, zone)
+    month_began_at, _ = month_bounds(today, zone)
     rows = [
         payment_rows.payment_of(row)
         for row in connection.execute(
@@ -216,6 +231,7 @@ def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
             switched_off=charges_are_off(connection, view.wallet_id),
         ),
         unfinished=unfinished,
+        day_ends_at=day_ends_at,
     )
 
 

@@ -39,7 +39,7 @@ class Sweep:
     def run(self, now: datetime) -> int:
         """Finish what a crash or an outage left open; gives how much was done. Safe to run twice or never."""
         with self._ledger.reading() as connection:
-            own = self._served.own(connection)
+            own = self._ledger.believed(connection, self._served.own(connection))
             due = stripe_requests.due(connection, own, now)
             overdue = payment_rows.overdue(connection, own, now)
         done = sum(

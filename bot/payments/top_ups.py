@@ -8,11 +8,11 @@ import json
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, insert, select, update
 
 from bot import payment_rows
-from bot.days import day_bounds
 from bot.facts import PaymentFacts
 from bot.payment_rows import Payment
 from bot.payment_state import State
@@ -24,7 +24,18 @@ from bot.stripe.declines import words_of
 from bot.stripe.requests import StripeRequest
 from bot.tables import one_time_actions, payments
 from bot.wallets.rules import NoCard
-from ledger import Currency, Ledger, Money, Refused, Tx, WalletPolicy, new_id, to_minor
+from ledger import (
+    Currency,
+    Ledger,
+    Money,
+    Refused,
+    Tx,
+    WalletPolicy,
+    day_bounds,
+    local_day,
+    new_id,
+    to_minor,
+)
 
 ACTION_LIFETIME = timedelta(hours=24)
 
@@ -123,7 +134,10 @@ class Charges:
         return self._ledger.run(lambda tx: _pending(tx, wallet_id, one_time_action_id), wallet_id=wallet_id)
 
     def charge(self, wallet_id: UUID, one_time_action_id: str, *, actor: str) -> Payment:
-        """Consume a one-time action and charge the card. Refuses: AppRemoved, AlreadyUsed, NoCard, OverDailyLimit."""
+        """Consume a one-time action and charge the card.
+
+        Refuses: AppRemoved, ClockInDoubt, AlreadyUsed, NoCard, OverDailyLimit.
+        """
         request = self._ledger.run(
             lambda tx: self._consume(tx, wallet_id, one_time_action_id, actor), wallet_id=wallet_id
         )
@@ -131,6 +145,7 @@ class Charges:
 
     def _consume(self, tx: Tx, wallet_id: UUID, one_time_action_id: str, actor: str) -> StripeRequest:
         self._served.require_living(tx.connection, wallet_id)
+        self._ledger.require_believed(tx.connection, wallet_id)
         pending = _pending(tx, wallet_id, one_time_action_id)
         self._check_daily(tx, wallet_id, pending.amount)
         slots = card_slots(tx.connection, wallet_id)
@@ -162,7 +177,8 @@ class Charges:
 
     def _check_daily(self, tx: Tx, wallet_id: UUID, amount: Money) -> None:
         view = tx.book.view(wallet_id)
-        day_began_at, _, _ = day_bounds(tx.now, view.zone)
+        zone = ZoneInfo(view.zone)
+        day_began_at, _ = day_bounds(local_day(tx.now, zone), zone)
         used = tx.connection.execute(
             select(func.coalesce(func.sum(payments.c.amount_micros), 0)).where(
                 payments.c.wallet_id == wallet_id,

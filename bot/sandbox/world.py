@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,25 @@ def _time_routes(clock: SandboxClock, product: Callable[[], Product]) -> list[An
         return await product().play(number)
 
     return [see_clock, skip, six_weeks, story, play]
+
+
+class Dated:
+    """Dates every answer by the sandbox's clock, as web servers date theirs by their own."""
+
+    def __init__(self, inner: ASGIApp, clock: SandboxClock) -> None:
+        self._inner = inner
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and put a Date into its answer."""
+
+        async def dated(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._clock.now(), usegmt=True).encode()
+                message = {**message, "headers": [*message.get("headers", ()), (b"date", date)]}
+            await send(message)
+
+        await self._inner(scope, receive, dated)
 
 
 class OneAddress:

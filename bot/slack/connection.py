@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from slack_bolt import App, BoltRequest
@@ -13,6 +14,7 @@ from slack_bolt.lazy_listener.thread_runner import ThreadLazyListenerRunner
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.dates import date_of
 from bot.slack.presence import ListeningClient
 
 LISTENERS = 20
@@ -54,6 +56,8 @@ class Identity:
     enterprise_id: str
     name: str
     bot_user_id: str
+    said_at: datetime | None
+    """The Date of Slack's answer."""
 
 
 def plain_client(access: SlackAccess) -> WebClient:
@@ -75,7 +79,16 @@ def identify(client: WebClient) -> Identity:
         enterprise_id=str(me.get("enterprise_id") or ""),
         name=str(me["team"]),
         bot_user_id=str(me["user_id"]),
+        said_at=date_of(me.headers),
     )
+
+
+def time_at_slack(client: WebClient) -> datetime | None:
+    """Ask what time it is at Slack; None where it doesn't answer."""
+    try:
+        return identify(client).said_at
+    except NotConnected:
+        return None
 
 
 class SlackApp:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import stripe
 
+from bot.dates import date_of
 from bot.ports import (
     Body,
     CustomerSeen,
@@ -87,12 +88,21 @@ class _Counting(stripe.RequestsClient):
         super().__init__(timeout=timeout)
         self._lock = threading.Lock()
         self._reads = 0
+        self._answered = threading.local()
 
     def request(self, method: str, *args: Any, **more: Any) -> Any:
         if method.lower() == "get":
             with self._lock:
                 self._reads += 1
-        return super().request(method, *args, **more)
+        self._answered.date = None
+        body, status, headers = super().request(method, *args, **more)
+        self._answered.date = date_of(headers)
+        return body, status, headers
+
+    def answered_at(self) -> datetime | None:
+        """Give the Date of the last answer to this thread; None where there was none."""
+        found: datetime | None = getattr(self._answered, "date", None)
+        return found
 
     def take_reads(self) -> int:
         with self._lock:
@@ -116,6 +126,11 @@ class StripeGateway:
     def take_reads(self) -> int:
         """Give how often Stripe was read since this was last asked."""
         return self._http.take_reads()
+
+    def time(self) -> datetime | None:
+        """Ask what time it is at Stripe, by the Date of whatever it answers; None where nothing answers. One read."""
+        _answered(partial(self._client.v1.events.list, _any({"limit": 1})))
+        return self._http.answered_at()
 
     def unreadable(self) -> Ok[Sequence[str]] | Rejected | Unknown:
         """Give what our key may not read of all that is read, in the words of Stripe's page of rights.

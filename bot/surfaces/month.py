@@ -7,23 +7,34 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from bot.days import next_month
 from bot.facts import DayFacts, KindFacts, MonthFacts, SpikeFacts
 from bot.surfaces.figures import CREDIT_KINDS, tenths_of_usual, whole_cents
 from bot.surfaces.snapshot import Snapshot
 from bot.tables import pictures
 from bot.wallets.usage import KINDS
-from ledger import KindSum, Money, Spike, daily, month_summary, months_of, references_of, spikes_of
+from ledger import (
+    KindSum,
+    Money,
+    Spike,
+    daily,
+    local_day,
+    month_before,
+    month_summary,
+    months_of,
+    next_month,
+    references_of,
+    spikes_of,
+)
 
 
 def month_facts(snapshot: Snapshot, month: str | None) -> MonthFacts:
     """Sum a month up: the present one, or a named one."""
-    local = snapshot.now.astimezone(ZoneInfo(snapshot.zone))
-    present = f"{local:%Y-%m}"
+    today = local_day(snapshot.now, ZoneInfo(snapshot.zone))
+    present = f"{today:%Y-%m}"
     month = month or present
     running = month == present
     first = date.fromisoformat(f"{month}-01")
-    last = local.date() if running else next_month(first) - timedelta(days=1)
+    last = today if running else next_month(first) - timedelta(days=1)
     sums = month_summary(snapshot.connection, snapshot.wallet_id, month)
     usage = [_kind(snapshot, one, -1) for one in sums if one.kind not in CREDIT_KINDS]
     credits = [_kind(snapshot, one, 1) for one in sums if one.kind in CREDIT_KINDS]
@@ -58,8 +69,7 @@ def _kind(snapshot: Snapshot, one: KindSum, sign: int) -> KindFacts:
 
 
 def _month_before(snapshot: Snapshot, first: date, through_day: int) -> tuple[str | None, Money | None]:
-    before = (first - timedelta(days=1)).replace(day=1)
-    month = f"{before:%Y-%m}"
+    month = f"{month_before(first):%Y-%m}"
     sums = month_summary(snapshot.connection, snapshot.wallet_id, month, through_day=through_day)
     spent = -sum(one.amount_micros for one in sums if one.kind not in CREDIT_KINDS)
     return (month, snapshot.money(spent)) if spent > 0 else (None, None)

@@ -16,6 +16,7 @@ from ledger import (
     RechargeRule,
     Scale,
     WalletPolicy,
+    local_day,
     recharge_decision,
     scale_of,
 )
@@ -37,7 +38,7 @@ class Hour:
 
 def first_day(now: datetime, zone: str) -> str:
     """Give the local day on which a rehearsal begins."""
-    return (now.astimezone(ZoneInfo(zone)) - timedelta(days=DAYS)).date().isoformat()
+    return (local_day(now, ZoneInfo(zone)) - timedelta(days=DAYS)).isoformat()
 
 
 def rehearsed(sums: Iterable[HourSum], balance: Money, rule: RechargeRule, zone: str) -> RehearsalFacts:

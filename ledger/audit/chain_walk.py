@@ -19,6 +19,7 @@ from ledger.chart import CORRECTION, MONEY, USAGE
 from ledger.commands import AI_TASK, INBOUND_CALL, OUTBOUND_CALL
 from ledger.deciding.chain import GENESIS, digest_of_text, link_covered
 from ledger.deciding.rows import CHAINED, IN_TRANSFERS, Transfer
+from ledger.storage.accepted_times import AcceptedTimes
 from ledger.storage.schema import charges, holds
 
 T = TypeVar("T")
@@ -84,7 +85,14 @@ class Problem:
 class Walk:
     """What a walk has derived from the transfers so far."""
 
-    def __init__(self, connection: Connection, wallet_id: UUID, zone: ZoneInfo, tally: Tally) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        wallet_id: UUID,
+        zone: ZoneInfo,
+        tally: Tally,
+        accepted: AcceptedTimes,
+    ) -> None:
         self.seq = 0
         self.head = GENESIS
         self.balance = 0
@@ -103,6 +111,7 @@ class Walk:
         self._wallet_id = wallet_id
         self._zone = zone
         self._tally = tally
+        self._accepted = accepted
         self._quarters: dict[tuple[int, str], list[int]] = {}
         self._named: dict[str, list[tuple[int, int]]] = {}
         """When, and by which transfers, holds were named lately."""
@@ -141,7 +150,8 @@ class Walk:
         try:
             if self.seq:
                 known = next(rows)
-                self.balance, self.recorded_at, self.head = known[6], known[8], known[-1]
+                self.balance, self.head = known[6], known[-1]
+                self.recorded_at = self._accepted.of(self.seq, known[8])
             problem = self._along(rows)
         except DatabaseError as unreadable:
             words, problem = str(unreadable.orig), None
@@ -151,6 +161,7 @@ class Walk:
         # One loop, on names of its own: every call and every attribute in it costs a hundredth of the walk.
         head, seq, balance, latest = self.head, self.seq, self.balance, self.recorded_at
         quarters, calm, text_seq = self._quarters, self._is_calm, self._text_seq
+        accepted, accepted_to = self._accepted.of, self._accepted.to_seq
         try:
             for row in rows:
                 (
@@ -180,6 +191,8 @@ class Walk:
                 balance += effect
                 if balance_after != balance:
                     return _unbalanced(number, balance_after, balance)
+                if number <= accepted_to:
+                    recorded_at, occurred_at = accepted(number, recorded_at), accepted(number, occurred_at)
                 if recorded_at < latest:
                     return Problem("time", "was recorded before the one it follows", number)
                 if link_covered(head, row[:_COVERED]) != its_hash:
@@ -195,17 +208,14 @@ class Walk:
                 sums = quarters.get((occurred_at // QUARTER, kind)) or self._new_quarter(occurred_at, kind)
                 sums[0] += 1
                 sums[2] += effect
-                if quantity is not None:
-                    sums[1] += quantity
+                sums[1] += quantity or 0
                 if hold_id is not None:
-                    self._name(hold_id, recorded_at, number)
+                    self._name(hold_id, row[8], number)  # as it was recorded: so is the hold's end
                 if balance <= 0 or after_stop or not calm:
                     self.balance, self.recorded_at = balance, recorded_at
-                    self._cross_zero(kind, amount, after_stop, is_usage=credit == "usage")
-                    calm = self._is_calm
+                    calm = self._cross_zero(kind, amount, after_stop, is_usage=credit == "usage")
         finally:
-            self.head, self.seq, self.recorded_at = head, seq, latest
-        self.balance = balance
+            self.head, self.seq, self.balance, self.recorded_at = head, seq, balance, latest
         return None
 
     @property
@@ -259,8 +269,8 @@ class Walk:
             self._lost = str(unreadable.orig)
             return None
 
-    def _cross_zero(self, kind: str, amount: int, after_stop: int, *, is_usage: bool) -> None:
-        """Keep the books of an empty wallet, as the draft does."""
+    def _cross_zero(self, kind: str, amount: int, after_stop: int, *, is_usage: bool) -> bool:
+        """Keep the books of an empty wallet, as the draft does; says whether it is calm again."""
         self.funded = self.funded or kind in _FUNDING
         if self.balance > 0:
             self.emptied_at = None
@@ -270,6 +280,7 @@ class Walk:
         if self.emptied_at is not None and is_usage:
             self.grace_cost += min(amount, -self.balance)
         self.after_stop_count += after_stop
+        return self._is_calm
 
     def _new_quarter(self, occurred_at: int, kind: str) -> list[int]:
         if len(self._quarters) >= QUARTERS_AT_ONCE:
@@ -421,13 +432,13 @@ def reads_what_it_can(connection: Connection) -> bool:
 
 
 def sums_of_month(
-    connection: Connection, wallet_id: UUID, zone: ZoneInfo, month: str
+    connection: Connection, wallet_id: UUID, zone: ZoneInfo, month: str, accepted: AcceptedTimes
 ) -> dict[Hour, tuple[int, int, int]]:
     """Walk once more for one month alone: what its transfers add up to, exactly. The chain has to be whole."""
     sums: dict[Hour, tuple[int, int, int]] = {}
     for row in _rows(connection, _TRANSFERS, wallet_id):
-        _, _, kind, _, credit, amount, _, occurred_at, _, quantity = row[:10]
-        hour = local_hour(occurred_at // QUARTER, kind, zone)
+        _, seq, kind, _, credit, amount, _, occurred_at, _, quantity = row[:10]
+        hour = local_hour(accepted.of(seq, occurred_at) // QUARTER, kind, zone)
         if month_of(hour) == month:
             count, quantities, effect = sums.get(hour, (0, 0, 0))
             effect += amount if credit == "balance" else -amount

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, tuple_, update
 
-from ledger.reading.history import first_number_from
+from ledger.storage.accepted_times import first_number_from
 from ledger.storage.schema import holds, texts, transfers
 from ledger.storage.store import Store
 from ledger.writing.writer import Tx

@@ -5,23 +5,22 @@ amounts, one number. Two months of the same rows have the same number; of other 
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from hashlib import blake2b
 from zoneinfo import ZoneInfo
+
+from ledger import local_time
 
 Hour = tuple[str, int, str]
 """A local day, its hour, a kind of transfer."""
 
-QUARTER = 15 * 60 * 1_000_000
-"""Microseconds in a quarter of an hour: no zone's offset changes inside one."""
+QUARTER = local_time.QUARTER_MICROSECONDS
 QUARTERS_AT_ONCE = 4_096
 _WEIGHT_BYTES = 16
 
 
 def local_hour(quarter: int, kind: str, zone: ZoneInfo) -> Hour:
     """Give the local day and hour that a quarter of an hour lies in."""
-    local = datetime.fromtimestamp(quarter * (QUARTER // 1_000_000), zone)
-    return local.date().isoformat(), local.hour, kind
+    return *local_time.local_hour(quarter, zone), kind
 
 
 def month_of(hour: Hour) -> str:

@@ -3,8 +3,9 @@
 The predicates are the ledger's invariants: every transfer has the two sides of its kind, so that all accounts sum to
 zero (I1), is whole and follows the one before (I2, I3); what is cached equals what can be derived (I4); a key posts
 once, a hold ends once, by one capture, in its time, and then holds nothing (I6, I7); recorded time never runs back
-(I19). That money was there when a hold was accepted (I5) is decided under the wallet's lock and leaves no trace to
-check later; so do the alert lines, which the pace of that day drew, and the ceiling of a grace.
+(I19), but where an operator accepted the present after a clock was wrong. That money was there when a hold was accepted
+(I5) is decided under the wallet's lock and leaves no trace to check later; so do the alert lines, which the pace of
+that day drew, and the ceiling of a grace.
 
 Whatever stands in a damaged row must not keep the others from being checked: rows are read as they are stored.
 """
@@ -45,6 +46,7 @@ from ledger.errors import CurrencyUnknown, WalletUnknown
 from ledger.instants import EPOCH, from_stamp, to_stamp
 from ledger.money import Currency
 from ledger.standing import Scope
+from ledger.storage.accepted_times import AcceptedTimes, accepted_times
 from ledger.storage.schema import (
     UtcInstant,
     UuidText,
@@ -58,7 +60,9 @@ from ledger.storage.schema import (
     transfers,
     wallets,
 )
+from ledger.time_judgement import BACK_MAX
 from ledger.wallet_policy import WalletPolicy
+from ledger.writing.time_acceptance import accepted_words
 
 _LATEST = to_stamp(datetime.max.replace(tzinfo=EPOCH.tzinfo))
 
@@ -89,20 +93,28 @@ class Audit:
     """When the wallet last changed."""
     findings: Sequence[Finding]
     notes: Sequence[Finding] = ()
-    """What is as it must be, and worth knowing: holds that were charged twice before that was impossible."""
+    """What is worth knowing and nothing wrong: what an operator accepted, holds that were charged twice before that was
+    impossible."""
 
 
 def audit_books(
-    connection: Connection, wallet_id: UUID | None = None, *, watch: Watch = unwatched
+    connection: Connection,
+    wallet_id: UUID | None = None,
+    *,
+    watch: Watch = unwatched,
+    now: datetime | None = None,
 ) -> Iterator[Audit]:
-    """Check one wallet, or all of them, one after the other. Refuses: WalletUnknown."""
+    """Check one wallet, or all of them, one after the other. Refuses: WalletUnknown.
+
+    With `now`, what is recorded in the future is found too.
+    """
     there = wallets_of(connection)
     if wallet_id is not None and str(wallet_id) not in there:
         raise WalletUnknown
     guarded = _keys_are_guarded(connection)
     for stored in there if wallet_id is None else [str(wallet_id)]:
         if canonical(stored):  # the others are found as orphan rows
-            yield _audit(connection, UUID(stored), watch, guarded)
+            yield _audit(connection, UUID(stored), watch, guarded, now)
 
 
 def audit_strays(connection: Connection) -> Iterator[Finding]:
@@ -121,17 +133,50 @@ def _of_orphan(row: OrphanRow) -> Finding:
     return Finding(UUID(row.wallet_id) if canonical(row.wallet_id) else row.wallet_id, *row[1:])
 
 
-def _audit(connection: Connection, wallet_id: UUID, watch: Watch, guarded: bool) -> Audit:
+def _audit(
+    connection: Connection, wallet_id: UUID, watch: Watch, guarded: bool, now: datetime | None
+) -> Audit:
     try:
         wallet = connection.execute(select(*_stored(wallets)).where(wallets.c.wallet_id == wallet_id)).one()
     except DatabaseError as problem:
         if not reads_what_it_can(connection):
             raise
         return Audit(wallet_id, 0, b"", EPOCH, [Finding(wallet_id, "unreadable", None, str(problem.orig))])
-    check = _Check(connection, wallet_id, wallet, watch, guarded)
+    accepted = _accepted(connection, wallet_id)
+    check = _Check(connection, wallet_id, wallet, watch, guarded, accepted)
     findings = list(check.findings())
+    if now is not None and wallet.touched_at > to_stamp(now + BACK_MAX):
+        findings += _of_the_future(connection, wallet_id, wallet, now)
+    check.notes += [Finding(wallet_id, "clock", seq, words) for seq, words in accepted_words(accepted)]
     touched_at = from_stamp(_clamped(wallet.touched_at))
     return Audit(wallet_id, wallet.seq, wallet.chain_head, touched_at, findings, check.notes)
+
+
+def _accepted(connection: Connection, wallet_id: UUID) -> AcceptedTimes:
+    try:
+        return accepted_times(connection, wallet_id)
+    except DatabaseError:
+        if not reads_what_it_can(connection):
+            raise
+        return AcceptedTimes()  # what it excused is found
+
+
+def _of_the_future(
+    connection: Connection, wallet_id: UUID, wallet: Row[tuple[Any, ...]], now: datetime
+) -> Iterator[Finding]:
+    recorded = type_coerce(transfers.c.recorded_at, BigInteger)
+    seq = connection.execute(
+        select(func.min(transfers.c.seq)).where(
+            transfers.c.wallet_id == wallet_id,
+            transfers.c.seq > _accepted(connection, wallet_id).to_seq,
+            recorded > to_stamp(now + BACK_MAX),
+        )
+    ).scalar_one()
+    words = (
+        f"last changed {_shown(wallet.touched_at)}, which is in the future: a clock was wrong; "
+        "`redbar clock accept` takes the present time as true"
+    )
+    yield Finding(wallet_id, "clock", seq, words)
 
 
 class _Check:
@@ -144,6 +189,7 @@ class _Check:
         wallet: Row[tuple[Any, ...]],
         watch: Watch,
         guarded: bool,
+        accepted: AcceptedTimes,
     ) -> None:
         self._connection = connection
         self._wallet = wallet
@@ -151,6 +197,7 @@ class _Check:
         self._watch = watch
         self._guarded = guarded
         self.notes: list[Finding] = []
+        self._accepted = accepted
         self._secret = Secret(os.urandom(32))
         self._derived = Tally(self._secret)
 
@@ -159,7 +206,7 @@ class _Check:
         if isinstance(zone, Finding):
             yield zone
             zone = ZoneInfo("UTC")
-        walk = Walk(self._connection, self._wallet_id, zone, self._derived)
+        walk = Walk(self._connection, self._wallet_id, zone, self._derived, self._accepted)
         problem = walk.go(self._watch, self._wallet.seq)
         checks: list[Callable[[], Iterator[Finding]]] = [
             self._held,
@@ -217,7 +264,7 @@ class _Check:
         for hour, sums in self._hours():
             kept.add(hour, *sums)
         for month in self._derived.months_unlike(kept):
-            derived = sums_of_month(self._connection, self._wallet_id, zone, month)
+            derived = sums_of_month(self._connection, self._wallet_id, zone, month, self._accepted)
             cached = {hour: sums for hour, sums in self._hours() if month_of(hour) == month}
             hour = min(one for one in derived.keys() | cached.keys() if derived.get(one) != cached.get(one))
             day, at, kind = hour
@@ -259,7 +306,7 @@ class _Check:
         wrong = or_(
             opened > expires,
             func.coalesce(ended, opened) < opened,
-            func.coalesce(ended, opened) > self._wallet.touched_at,
+            func.coalesce(ended, opened) > max(self._wallet.touched_at, self._accepted.latest),
             and_(c.state == "expired", ended < expires),
             and_(c.state.in_(("captured", "released")), ended >= expires),
             refused == c.reason.in_(ALLOWING),

@@ -14,6 +14,7 @@ from ledger.commands import Correct, PostMoney, PostUsage
 from ledger.deciding.chain import NO_TEXT, digest_of_text, link
 from ledger.deciding.rows import Hold, Transfer, Wallet
 from ledger.instants import from_stamp, to_stamp
+from ledger.local_time import QUARTER_MICROSECONDS, local_hour
 from ledger.notices import (
     Level,
     Notice,
@@ -30,8 +31,6 @@ from ledger.notices import (
 from ledger.standing import Stop
 from ledger.wallet_policy import WalletPolicy
 
-_QUARTER = 15 * 60 * 1_000_000
-"""Microseconds in a quarter of an hour: no zone's offset changes inside one."""
 SALT_BYTES = 16
 
 
@@ -242,9 +241,8 @@ class Draft:
 
     def _local(self, stamp: int) -> tuple[str, int]:
         """Give the local day and hour of an instant."""
-        quarter = stamp // _QUARTER
+        quarter = stamp // QUARTER_MICROSECONDS
         found = self._quarters.get(quarter)
         if found is None:
-            local = datetime.fromtimestamp(quarter * (_QUARTER // 1_000_000), self._zone)
-            found = self._quarters[quarter] = (local.date().isoformat(), local.hour)
+            found = self._quarters[quarter] = local_hour(quarter, self._zone)
         return found

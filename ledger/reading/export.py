@@ -19,8 +19,11 @@ from sqlalchemy import Connection, func, select
 
 from ledger.chart import Account
 from ledger.errors import WalletUnknown
+from ledger.instants import from_stamp, to_stamp
+from ledger.local_time import local_day
 from ledger.money import Currency, Money, decimal_text
 from ledger.reading.history import WITH_WORDS, WORDS, numbers_of_month
+from ledger.storage.accepted_times import accepted_times
 from ledger.storage.schema import texts, transfers, wallets
 
 Paid = Callable[[str, str], str]
@@ -93,7 +96,7 @@ def extract_of(connection: Connection, wallet_id: UUID, month: str | None = None
         raise WalletUnknown
     if month is None:
         first, after = 1, wallet.seq + 1
-        eve = wallet.created_at.astimezone(ZoneInfo(wallet.zone)).date()
+        eve = local_day(wallet.created_at, ZoneInfo(wallet.zone))
     else:
         first, after = numbers_of_month(connection, wallet_id, month)
         eve = date.fromisoformat(f"{month}-01") - timedelta(days=1)
@@ -267,10 +270,11 @@ def beancount_lines(connection: Connection, extract: Extract) -> Iterator[str]:
     """
     zone, currency = ZoneInfo(extract.zone), Currency.of(extract.currency)
     balances = _balances_before(connection, extract)
+    accepted = accepted_times(connection, extract.wallet_id)
     day = extract.eve
     yield "".join(_head(extract, balances, currency))
     for row in _rows(connection, extract):
-        day = row.recorded_at.astimezone(zone).date()
+        day = local_day(from_stamp(accepted.of(row.seq, to_stamp(row.recorded_at))), zone)
         balances[row.debit] -= row.amount
         balances[row.credit] += row.amount
         yield "".join(_transaction(row, day, currency))

@@ -5,7 +5,7 @@ A page takes the same time however long the history is: it reads a stretch of an
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,7 +15,9 @@ from sqlalchemy import Connection, Select, func, literal_column, select
 from ledger.chart import Account
 from ledger.commands import HistoryRow
 from ledger.errors import WalletUnknown
+from ledger.local_time import month_bounds
 from ledger.notices import Level
+from ledger.storage.accepted_times import first_number_from
 from ledger.storage.schema import episodes, holds, texts, transfers, wallets
 
 WITH_WORDS = (texts.c.wallet_id == transfers.c.wallet_id) & (texts.c.seq == transfers.c.seq)
@@ -65,7 +67,7 @@ def numbers_of_month(connection: Connection, wallet_id: UUID, month: str) -> tup
 
     Refuses: WalletUnknown.
     """
-    began_at, ended_at = _month(zone_of(connection, wallet_id), month)
+    began_at, ended_at = month_bounds(date.fromisoformat(f"{month}-01"), zone_of(connection, wallet_id))
     return first_number_from(connection, wallet_id, began_at), first_number_from(
         connection, wallet_id, ended_at
     )
@@ -184,30 +186,6 @@ def zone_of(connection: Connection, wallet_id: UUID) -> ZoneInfo:
     if name is None:
         raise WalletUnknown
     return ZoneInfo(name)
-
-
-def _month(zone: ZoneInfo, month: str) -> tuple[datetime, datetime]:
-    first = datetime.fromisoformat(f"{month}-01").replace(tzinfo=zone)
-    following = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return first.astimezone(UTC), following.astimezone(UTC)
-
-
-def first_number_from(connection: Connection, wallet_id: UUID, instant: datetime) -> int:
-    """Give the number of the first transaction recorded at or after an instant, also when it is still to come.
-
-    Recorded time never runs back along the numbers, so halving finds it in the primary key: no index of its own.
-    """
-    low = 1
-    high = 1 + connection.execute(select(wallets.c.seq).where(wallets.c.wallet_id == wallet_id)).scalar_one()
-    while low < high:
-        middle = (low + high) // 2
-        recorded_at = connection.execute(
-            select(transfers.c.recorded_at).where(
-                transfers.c.wallet_id == wallet_id, transfers.c.seq == middle
-            )
-        ).scalar_one()
-        low, high = (low, middle) if recorded_at >= instant else (middle + 1, high)
-    return low
 
 
 # --- Episodes ---------------------------------------------------------------------------------------------

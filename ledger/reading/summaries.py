@@ -7,7 +7,7 @@ by the day of use in the wallet's zone.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, func, select, true
@@ -16,8 +16,10 @@ from ledger.chart import CREDITS, Account
 from ledger.commands import KindSum, WalletView
 from ledger.currencies import scale_of
 from ledger.deciding.checks import AHEAD_MAX
-from ledger.reading.history import WITH_WORDS, WORDS, first_number_from, zone_of
+from ledger.local_time import day_bounds
+from ledger.reading.history import WITH_WORDS, WORDS, zone_of
 from ledger.spending import BURN_WEEKS
+from ledger.storage.accepted_times import first_number_from
 from ledger.storage.schema import hourly, texts, transfers, wallets
 from ledger.wallet_policy import WalletPolicy
 from ledger.writing.book import policy_in, row_of, view_of
@@ -142,10 +144,9 @@ def references_of(
     connection: Connection, wallet_id: UUID, day: str, kind: str, *, limit: int = 5
 ) -> list[tuple[str, int]]:
     """Give the references that a day's cost of one kind went to, costliest first, in micro-units."""
-    began = datetime.fromisoformat(day).replace(tzinfo=zone_of(connection, wallet_id))
-    ended = began + timedelta(days=1)
+    began_at, ended_at = day_bounds(date.fromisoformat(day), zone_of(connection, wallet_id))
     # Nothing that happened on a day was recorded before it, but for clocks that run ahead.
-    first = first_number_from(connection, wallet_id, began.astimezone(UTC) - AHEAD_MAX)
+    first = first_number_from(connection, wallet_id, began_at - AHEAD_MAX)
     total = func.sum(transfers.c.amount)
     rows = connection.execute(
         select(WORDS[0], total)
@@ -156,8 +157,8 @@ def references_of(
             transfers.c.seq >= first,
             transfers.c.kind == kind,
             transfers.c.debit == Account.BALANCE.value,
-            transfers.c.occurred_at >= began.astimezone(UTC),
-            transfers.c.occurred_at < ended.astimezone(UTC),
+            transfers.c.occurred_at >= began_at,
+            transfers.c.occurred_at < ended_at,
         )
         .group_by(WORDS[0])
         .order_by(total.desc(), WORDS[0])
@@ -208,6 +209,20 @@ def next_due(
         for one in (grace, held, falls)
     ]
     return min((at for at in found if at is not None), default=None)
+
+
+def ahead_of(connection: Connection, instant: datetime, wallet_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Give those wallets whose last instant is after an instant, with that last instant."""
+    if not wallet_ids:
+        return {}
+    wanted = select(wallets.c.wallet_id, wallets.c.touched_at).where(wallets.c.touched_at > instant)
+    if len(wallet_ids) == 1:  # also inside a write transaction, which looks at its own wallet alone
+        rows = connection.execute(wanted.where(wallets.c.wallet_id == wallet_ids[0]))
+    else:
+        rows = connection.execute(
+            wanted.where(wallets.c.wallet_id.in_(wallet_ids)), execution_options={"cross_shard": True}
+        )
+    return {row.wallet_id: row.touched_at for row in rows}
 
 
 def _among(wallet_ids: Sequence[UUID] | None) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select
 
 from ledger.chart import CREDITS
+from ledger.local_time import local_day, month_before
 from ledger.spending import BURN_WEEKS, Burn, burn_from
 from ledger.storage.schema import hourly, wallets
 
@@ -35,8 +36,7 @@ def burn_of(connection: Connection, wallet_id: UUID, now: datetime) -> Burn | No
 
 def usage_of_month_before(connection: Connection, wallet_id: UUID, now: datetime, zone: str) -> int:
     """Sum up what was used in the month before the present one of the wallet's zone, in micro-units."""
-    first = now.astimezone(ZoneInfo(zone)).replace(day=1)
-    month = f"{first - timedelta(days=1):%Y-%m}"
+    month = f"{month_before(local_day(now, ZoneInfo(zone))):%Y-%m}"
     effect = connection.execute(
         select(func.coalesce(func.sum(hourly.c.amount), 0)).where(
             hourly.c.wallet_id == wallet_id,

@@ -27,8 +27,10 @@ from sqlalchemy import Connection, bindparam, select
 from ledger.clock import Clock
 from ledger.commands import Command, Outcome, Receipt
 from ledger.errors import Busy
+from ledger.instants import EPOCH
 from ledger.storage.schema import wallets
 from ledger.storage.store import Store, StoreLost
+from ledger.time_judgement import BACK_MAX
 from ledger.writing.book import Book, Unsure
 from ledger.writing.outbox import Outbox
 
@@ -89,7 +91,7 @@ class Writer:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._last = clock.now()
+        self._last = EPOCH  # the first reading comes once the clock was judged
         self._turn = threading.Lock()
         self._writing_thread: int | None = None
         self._gate = threading.Lock()
@@ -106,9 +108,15 @@ class Writer:
         self._for_loops: threading.Thread | None = None
 
     def now(self) -> datetime:
-        """Give the present instant, never before one that was given earlier: a clock set back is waited out."""
+        """Give the present instant.
+
+        A clock that is set back by a little is waited out. One that is set back by more was wrong before: each wallet
+        waits for it at its own last instant, and nothing else has to.
+        """
         with self._gate:
-            self._last = max(self._clock.now(), self._last)
+            now = self._clock.now()
+            if not now < self._last <= now + BACK_MAX:
+                self._last = now
             return self._last
 
     def run(self, function: Callable[[Tx], T], *, wallet_id: UUID | None = None) -> T:

@@ -32,6 +32,7 @@ from bot.tables import billing, workspaces
 from bot.wallets.workspaces import Workspaces
 from ledger import (
     Automatic,
+    Clock,
     Currency,
     Ledger,
     Money,
@@ -193,16 +194,31 @@ def open_beside(ledger: Ledger, team_id: str, *, name: str = "Two") -> UUID:
 
 
 @contextmanager
-def driver_in(folder: Path, url: str = "") -> Iterator[BotDriver]:
-    """Set up one wallet and one Stripe; the books are a file in the folder, or a database by its address."""
-    stage, clock = Stage(), SettableClock()
+def driver_in(
+    folder: Path,
+    url: str = "",
+    *,
+    clock: SettableClock | None = None,
+    port: Clock | None = None,
+    zone: str = "UTC",
+) -> Iterator[BotDriver]:
+    """Set up one wallet and one Stripe; the books are a file in the folder, or a database by its address.
+
+    `clock` is the time of the outside, and of the bot where no `port` is its clock.
+    """
+    stage, clock = Stage(), clock or SettableClock()
     shop = Shop(stage, clock, folder)
-    ledger = open_ledger(url or f"sqlite:///{folder / 'redbar.db'}", clock)
+    ledger = open_ledger(url or f"sqlite:///{folder / 'redbar.db'}", port or clock)
     gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
     workspaces = Workspaces(ledger)
     served = Served("T1")
     wallet_id = workspaces.open(
-        team_id="T1", enterprise_id="", name="Orders", bot_user_id="U1", currency=DOLLARS.currency, zone="UTC"
+        team_id="T1",
+        enterprise_id="",
+        name="Orders",
+        bot_user_id="U1",
+        currency=DOLLARS.currency,
+        zone=zone,
     )
     made = use_cases_of(ledger, gateway, served, return_url="https://slack.example/", webhook=True)
     try:

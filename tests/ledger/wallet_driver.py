@@ -13,11 +13,13 @@ from sqlalchemy import select
 from ledger import (
     OUTBOUND_CALL,
     CaptureHold,
+    Clock,
     Command,
     CreditKind,
     ExtendHold,
     HistoryRow,
     HoldAnswer,
+    JudgedClock,
     Ledger,
     OpenHold,
     Outcome,
@@ -68,16 +70,48 @@ class ManualClock:
     def skip(self, **span: int) -> None:
         self.at += timedelta(**span)
 
+    def port(self) -> Clock:
+        """Give the clock that a ledger reads."""
+        return self
+
+
+class Machine(ManualClock):
+    """A machine with a wall clock and a monotonic one: time passes for both, and `leap` moves the wall clock alone."""
+
+    def __init__(self, at: datetime = MORNING) -> None:
+        super().__init__(at)
+        self.boot = "first"
+        self.monotonic = timedelta(hours=1)
+
+    def skip(self, **span: int) -> None:
+        super().skip(**span)
+        self.monotonic += timedelta(**span)
+
+    def leap(self, **span: int) -> None:
+        self.at += timedelta(**span)
+
+    def ticks(self) -> timedelta:
+        return self.monotonic
+
+    def port(self) -> JudgedClock:
+        """Give the clock of a process that starts now."""
+        return JudgedClock(self, self.ticks, boot=self.boot)
+
 
 class WalletDriver:
     """One wallet in a ledger of its own."""
 
     def __init__(
-        self, url: str, *, zone: str = "America/New_York", policy: WalletPolicy | None = None
+        self,
+        url: str,
+        *,
+        zone: str = "America/New_York",
+        policy: WalletPolicy | None = None,
+        clock: ManualClock | None = None,
     ) -> None:
         self.url = url
-        self.clock = ManualClock()
-        self.ledger = Ledger(self.url, self.clock)
+        self.clock = clock or ManualClock()
+        self.ledger = Ledger(self.url, self.clock.port())
         self.wallet_id = self.open_wallet(zone=zone, policy=policy)
         self.honest = True
         """False once a test has forged the books on purpose."""
@@ -104,7 +138,7 @@ class WalletDriver:
 
     def reopen(self) -> None:
         self.ledger.close()
-        self.ledger = Ledger(self.url, self.clock)
+        self.ledger = Ledger(self.url, self.clock.port())
 
     def do(self, *commands: Command) -> list[Outcome]:
         return self.ledger.carry_out(self.wallet_id, commands)

@@ -66,6 +66,7 @@ class Stage:
             log_level="warning",
             lifespan="off",
             interface="asgi3",
+            date_header=False,  # an application that wants one dates its answers itself
         )
         config.timeout_graceful_shutdown = 1
         self._server = uvicorn.Server(config)

@@ -1,0 +1,142 @@
+"""Watches the clock of a running bot: judges it at the start, and says in health and log when it is in doubt.
+
+While the time is in doubt, other clocks are asked again. While it is believed, the books remember how far the wall
+clock is from the machine's monotonic one: a start at which nobody can be asked is judged by that.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, inspect
+
+from bot.served import Served
+from bot.tables import NIL_WALLET, named_values
+from bot.wallets.named_values import named_value, set_named_value
+from ledger import BACK_MAX, Anchor, Dated, JudgedClock, Known, Ledger, Tx, ahead_of
+
+log = logging.getLogger("redbar.clock")
+LOOK_EVERY = timedelta(seconds=10)
+_ASK_EVERY = 6
+"""Looks in doubt between two questions to other clocks."""
+_REMEMBER_EVERY = 60
+"""Believed looks between two that the books remember."""
+_NAME = "clock"
+Ask = Callable[[JudgedClock], Sequence[Dated]]
+"""Asks other clocks what time it is."""
+
+
+class ClockWatch:
+    """Judges the clock of a bot; does nothing where its clock is one that nobody judges."""
+
+    def __init__(self, ledger: Ledger, served: Served, ask: Ask) -> None:
+        self._ledger = ledger
+        self._served = served
+        self._ask = ask
+        self._clock = ledger.clock if isinstance(ledger.clock, JudgedClock) else None
+        self._looks = 0
+        self._said: tuple[str, ...] = ()
+        self._ahead: tuple[str, ...] = ()
+
+    def begin(self) -> None:
+        """Judge the start, before anything is written."""
+        if self._clock is None:
+            return
+        self._clock.begin(self._ask(self._clock), _known(self._ledger))
+        remember_clock(self._ledger)
+        self._say()
+
+    def look(self, now: datetime) -> None:
+        """Ask again in doubt, remember what is believed, find the wallets ahead, and log what changed."""
+        if self._clock is None:
+            return
+        self._looks += 1
+        if self._clock.doubt is not None and self._looks % _ASK_EVERY == 0:
+            self._clock.ask_again(self._ask(self._clock))
+        if self._looks % _REMEMBER_EVERY == 0:
+            remember_clock(self._ledger)
+        self._say()
+
+    def problems(self) -> Sequence[str]:
+        """Say what is wrong with the time, for health; nothing while it is believed."""
+        doubt = self._ledger.doubt
+        return self._ahead if doubt is None else (str(doubt), *self._ahead)
+
+    def _say(self) -> None:
+        with self._ledger.reading() as connection:
+            self._ahead = wallets_ahead(self._ledger, connection, self._served)
+        # What is said of a doubt changes with the clock; that there is one since then does not.
+        doubt = self._ledger.doubt
+        saying = self._ahead if doubt is None else (f"doubt since {doubt.since}", *self._ahead)
+        if saying == self._said:
+            return
+        self._said = saying
+        for problem in self.problems():
+            log.error("%s", problem)
+        if not saying:
+            log.warning("the clock of this machine is believed again")
+
+
+def wallets_ahead(ledger: Ledger, connection: Connection, served: Served) -> tuple[str, ...]:
+    """Say which wallets are ahead of a believed clock. They wait for it, or for the operator."""
+    if ledger.doubt is not None:
+        return ()
+    ahead = ahead_of(connection, ledger.now() + BACK_MAX, served.own(connection))
+    return tuple(
+        f"Wallet {wallet_id} was last changed at {touched_at:%Y-%m-%d %H:%M:%S} UTC, which is in the future: a clock "
+        "was wrong then. Nothing is charged, nothing expires and nobody is told of it until `redbar clock accept` "
+        "takes the present time as true."
+        for wallet_id, touched_at in sorted(ahead.items())
+    )
+
+
+def judge_beside(ledger: Ledger) -> None:
+    """Judge the clock of a command without a bot, by what the books remember; beside a sandbox it has skipped too."""
+    if isinstance(ledger.clock, JudgedClock):
+        known = _known(ledger)
+        if known is not None and known.skipped:
+            ledger.clock.skip(known.skipped)
+        ledger.clock.begin((), known)
+
+
+def remember_clock(ledger: Ledger) -> None:
+    """Keep a believed reading of the clock for the next start."""
+    known = ledger.clock.known() if isinstance(ledger.clock, JudgedClock) else None
+    if known is None:
+        return
+    value = json.dumps(
+        {
+            "boot": known.boot,
+            "at": known.anchor.at.isoformat(),
+            "ticks": known.anchor.ticks // timedelta(microseconds=1),
+            "skipped": known.skipped // timedelta(microseconds=1),
+        }
+    )
+
+    def save(tx: Tx) -> None:
+        set_named_value(tx, NIL_WALLET, _NAME, value)
+
+    ledger.run(save, wallet_id=None)
+
+
+def skipped_time(connection: Connection) -> timedelta:
+    """Say how much the time had skipped on purpose where these books are kept; nothing outside a sandbox."""
+    if not inspect(connection).has_table(named_values.name):
+        return timedelta()  # a ledger without a bot
+    known = _known_in(connection)
+    return known.skipped if known is not None else timedelta()
+
+
+def _known(ledger: Ledger) -> Known | None:
+    with ledger.reading() as connection:
+        return _known_in(connection)
+
+
+def _known_in(connection: Connection) -> Known | None:
+    kept = named_value(connection, NIL_WALLET, _NAME)
+    if kept is None:
+        return None
+    found = json.loads(kept.value)
+    anchor = Anchor(datetime.fromisoformat(found["at"]), timedelta(microseconds=found["ticks"]))
+    return Known(found["boot"], anchor, timedelta(microseconds=found["skipped"]))

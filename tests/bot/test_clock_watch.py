@@ -1,0 +1,170 @@
+"""The clock at the start of the bot, held against Slack's, Stripe's and the database's, and what health says of it."""
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from bot.app import clocks_outside, open_ledger
+from bot.http.server import Backend, build_http
+from bot.payments.inbox import News
+from bot.sandbox.clock import SandboxClock
+from bot.sandbox.world import Dated
+from bot.served import Served
+from bot.slack.connection import time_at_slack
+from bot.stripe.gateway import StripeGateway
+from bot.wallets.clock_watch import ClockWatch, judge_beside, remember_clock
+from bot.wallets.usage import Usage
+from ledger import JudgedClock, Ledger
+from tests.faults.test_clock_in_doubt import EPOCH, Machine
+from tests.sandbox.slack_place import Place, SettableClock, Stage
+from tests.sandbox.stripe_place import KEY, Shop
+
+DAY = timedelta(days=1)
+
+
+class _Skipping:
+    """The time of the outside, as the sandbox's clock wants it."""
+
+    def __init__(self, clock: SettableClock) -> None:
+        self.now = clock.now
+        self.offset = timedelta()
+
+    def skip(self, span: timedelta) -> None:
+        raise AssertionError("nobody skips here")
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def outside(machine: Machine, tmp_path: Path) -> Iterator[tuple[Place, StripeGateway]]:
+    """Slack and Stripe, served, with the Date of the true time; and the libraries that speak to them."""
+    stages = Stage(), Stage()
+    place, shop = Place(stages[0], machine.true, tmp_path), Shop(stages[1], machine.true, tmp_path)
+    for stage in stages:
+        stage.app = Dated(stage.app, SandboxClock(_Skipping(machine.true)))
+    gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
+    yield place, gateway
+    gateway.close()
+    place.close()
+    shop.close()
+    for stage in stages:
+        stage.stop()
+
+
+def _opened(folder: Path, machine: Machine) -> Ledger:
+    return open_ledger(f"sqlite:///{folder / 'redbar.db'}", machine.port())
+
+
+def _watch(ledger: Ledger, outside: tuple[Place, StripeGateway]) -> ClockWatch:
+    place, gateway = outside
+    ask = clocks_outside(ledger, partial(time_at_slack, place.web), gateway, asks_database=True)
+    return ClockWatch(ledger, Served("T1"), ask)
+
+
+def test_a_start_that_slack_and_stripe_contradict_is_in_doubt(
+    tmp_path: Path, machine: Machine, outside: tuple[Place, StripeGateway], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Health says who contradicts the clock, the log says it once, and a clock set right ends it."""
+    machine.error = DAY
+    ledger = _opened(tmp_path, machine)
+    watch = _watch(ledger, outside)
+    with caplog.at_level(logging.WARNING, logger="redbar.clock"):
+        watch.begin()
+        for _ in range(12):  # with questions in between
+            machine.true.skip(seconds=10)
+            watch.look(ledger.now())
+    (problem,) = watch.problems()
+    assert "24 hours ahead of the clock of Slack and Stripe" in problem
+    assert [record.levelname for record in caplog.records if record.name == "redbar.clock"] == ["ERROR"]
+    machine.error = timedelta()
+    watch.look(ledger.now())
+    assert watch.problems() == ()
+    assert ledger.now() == machine.true.now()
+    ledger.close()
+
+
+def test_a_start_is_believed_where_everybody_agrees(
+    tmp_path: Path, machine: Machine, outside: tuple[Place, StripeGateway]
+) -> None:
+    """A later leap for good is believed once Slack and Stripe say the same."""
+    ledger = _opened(tmp_path, machine)
+    watch = _watch(ledger, outside)
+    watch.begin()
+    assert watch.problems() == ()
+    clock = ledger.clock
+    assert isinstance(clock, JudgedClock)
+    stood = machine.true.now()
+    # The machine was paused from outside: its monotonic clock missed a day.
+    clock._ticks = lambda: machine.true.now() - DAY - EPOCH
+    machine.true.skip(days=1)
+    watch.look(ledger.now())
+    assert (len(watch.problems()), ledger.now()) == (1, stood)
+    for _ in range(6):
+        watch.look(ledger.now())
+    assert (watch.problems(), ledger.now()) == ((), machine.true.now())
+    ledger.close()
+
+
+def test_nobody_answers_and_the_books_remember(tmp_path: Path, machine: Machine) -> None:
+    """The offset between the machine's two clocks is kept; a restart of the bot does not make a leap true."""
+    first = _opened(tmp_path, machine)
+    remember_clock(first)
+    first.close()
+    machine.true.skip(hours=5)
+    again = _opened(tmp_path, machine)
+    judge_beside(again)
+    assert again.doubt is None
+    again.close()
+    machine.error = DAY
+    leapt = _opened(tmp_path, machine)
+    watch = ClockWatch(leapt, Served("T1"), lambda clock: ())
+    watch.begin()
+    assert leapt.doubt is not None
+    remember_clock(leapt)  # remembers nothing
+    leapt.close()
+    machine.error = timedelta()
+    right = _opened(tmp_path, machine)
+    judge_beside(right)
+    assert right.doubt is None
+    right.close()
+
+
+def test_health_fails_while_the_time_is_in_doubt(tmp_path: Path, machine: Machine) -> None:
+    """With the words that say what to do."""
+    ledger = _opened(tmp_path, machine)
+    watch = ClockWatch(ledger, Served("T1"), lambda clock: ())
+    watch.begin()
+    with TestClient(_http(ledger, watch)) as client:
+        assert client.get("/healthz").status_code == 200
+        machine.error = DAY
+        answer = client.get("/healthz")
+        assert answer.status_code == 503
+        assert "redbar clock accept" in answer.json()["problems"][0]
+        machine.error = timedelta()
+        assert client.get("/healthz").json()["ok"] is True
+    ledger.close()
+
+
+def _http(ledger: Ledger, watch: ClockWatch) -> Litestar:
+    news: News = None  # type: ignore[assignment]  # no webhook arrives here
+    return build_http(
+        Backend(
+            ledger=ledger,
+            usage=Usage(ledger),
+            news=news,
+            slack=None,
+            stripe_webhook_secret="",
+            stripe_live=False,
+            last_job_at=lambda: None,
+            problems=watch.problems,
+        )
+    )

@@ -1,0 +1,118 @@
+"""Caps of automatic payments and of people's charges, where a local midnight comes twice or not at all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.payments.top_ups import OverDailyLimit
+from ledger import MICROS, Automatic, Money, PostUsage, RechargeBlock, RechargeDecision, RechargeRule
+from tests.faults.driver import DOLLARS, BotDriver, driver_in
+from tests.sandbox.slack_place import SettableClock
+
+RULE = RechargeRule(
+    threshold_micros=50 * MICROS,
+    target_micros=200 * MICROS,
+    per_day_max=1,
+    day_cap_micros=5_000 * MICROS,
+    month_cap_micros=5_000 * MICROS,
+    spacing=timedelta(minutes=15),
+)
+MONTHLY = replace(RULE, per_day_max=50, day_cap_micros=180 * MICROS, month_cap_micros=180 * MICROS)
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@contextmanager
+def _wallet(folder: Path, zone: str, began_at: str, rule: RechargeRule) -> Iterator[BotDriver]:
+    """Set up a wallet with $20, a card and a rule, at an instant."""
+    with driver_in(folder, clock=SettableClock(_utc(began_at)), zone=zone) as driver:
+        page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+        assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
+        assert driver.sync.session(page.session_id)
+        driver.hear_all(driver.paid()[1])
+        with driver.ledger.reading() as connection:
+            _, policy = driver.ledger.look(connection, driver.wallet_id)
+        on = replace(policy, automatic=Automatic.ON, rule=rule)
+        driver.ledger.run(
+            lambda tx: tx.book.set_policy(driver.wallet_id, on, actor="U1", expected_version=None),
+            wallet_id=driver.wallet_id,
+        )
+        yield driver
+
+
+def _charge_at(driver: BotDriver, at: str) -> bool:
+    """Let the rule look at an instant; says whether it charged. What it charged is spent again."""
+    driver.shop.clock.set(_utc(at))
+    if driver.recharge.consider(driver.wallet_id) is None:
+        return False
+    _spend(driver, f"call at {at}", 180)
+    return True
+
+
+def _spend(driver: BotDriver, name: str, dollars: int) -> None:
+    usage = PostUsage("platform", name, "outbound_call", dollars * MICROS, None)
+    driver.ledger.carry_out(driver.wallet_id, [usage])
+
+
+def _decision(driver: BotDriver) -> RechargeDecision:
+    with driver.ledger.reading() as connection:
+        view, policy = driver.ledger.look(connection, driver.wallet_id)
+        return driver.recharge.decision(connection, view, policy, driver.ledger.now())
+
+
+@pytest.mark.parametrize(
+    ("zone", "began_at", "charged_at", "refused_at", "ends_at"),
+    [
+        # 00:10 is there twice; the day of 25 hours has one charge.
+        ("America/Havana", "2026-11-01 03:30", "2026-11-01 04:10", "2026-11-01 05:10", "2026-11-02 05:00"),
+        # 23:10 of the day before is there twice, and both belong to the day before.
+        ("America/Santiago", "2026-04-05 01:30", "2026-04-05 02:10", "2026-04-05 03:10", "2026-04-05 04:00"),
+    ],
+)
+def test_one_charge_a_day_is_one_charge_in_each_local_day(
+    tmp_path: Path, zone: str, began_at: str, charged_at: str, refused_at: str, ends_at: str
+) -> None:
+    """The refusal says when the day ends, and at that instant the next charge is made."""
+    with _wallet(tmp_path, zone, began_at, RULE) as driver:
+        assert _charge_at(driver, charged_at)
+        assert not _charge_at(driver, refused_at)
+        decision = _decision(driver)
+        assert (decision.block, decision.until) == (RechargeBlock.DAY_COUNT, _utc(ends_at))
+        assert _charge_at(driver, ends_at)
+
+
+def test_caps_of_money_hold_where_a_month_begins_with_two_midnights(tmp_path: Path) -> None:
+    """The first of November begins at its first midnight, for the day's cap and for the month's."""
+    with _wallet(tmp_path, "America/Havana", "2026-11-01 03:30", MONTHLY) as driver:
+        assert _charge_at(driver, "2026-11-01 03:40")  # still October
+        assert _charge_at(driver, "2026-11-01 04:10")
+        assert not _charge_at(driver, "2026-11-01 05:10")
+        assert _decision(driver).block is RechargeBlock.DAY_CAP
+        assert not _charge_at(driver, "2026-11-02 06:00")
+        assert _decision(driver).block is RechargeBlock.MONTH_CAP
+        driver.shop.clock.set(_utc("2026-12-01 04:59"))
+        _spend(driver, "a call in between", 1)  # else the wallet counts as unused
+        assert not _charge_at(driver, "2026-12-01 04:59")
+        assert _charge_at(driver, "2026-12-01 05:00")
+
+
+def test_the_daily_limit_of_people_holds_where_midnight_comes_twice(tmp_path: Path) -> None:
+    """What was charged in the first 00:10 counts in the second."""
+    with _wallet(tmp_path, "America/Havana", "2026-11-01 03:30", RULE) as driver:
+        most = Money(1_000 * MICROS, DOLLARS.currency)
+
+        def charge(at: str) -> None:
+            driver.shop.clock.set(_utc(at))
+            wish, _ = driver.charges.prepare(driver.wallet_id, most, actor="U1")
+            driver.charges.charge(driver.wallet_id, wish, actor="U1")
+
+        charge("2026-11-01 04:10")
+        with pytest.raises(OverDailyLimit):
+            charge("2026-11-01 05:10")
+        charge("2026-11-02 05:00")
