@@ -4,7 +4,7 @@ from functools import partial
 
 from bot.app import Redbar
 from bot.control import Handler
-from bot.operator import charges, clock, keys, reconcile, settings, settle
+from bot.operator import charges, clock, correct, credit, keys, reconcile, settings, settle
 from bot.operator.running_bot import inside
 
 
@@ -18,5 +18,7 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
         reconcile.NAME: reconcile.compare,
         settle.NAME: settle.decide,
         settings.NAME: settings.change,
+        credit.NAME: credit.give,
+        correct.NAME: correct.lower,
     }
     return {name: partial(command, context) for name, command in commands.items()}
