@@ -146,10 +146,12 @@ class Charging:
                 return from_stamp(hold.opened_at if hold.ended_at is None else hold.ended_at)
             if hold.state != "refused":
                 return None
+        stops = (*self._wallet.stops_now(), *self._draft.stops, *self._loaded.stops)
+        if not stops:
+            return None
         parent = self._loaded.inbound_call(command.kind, command.parent)
         # Posted when it is over: that call may have ended meanwhile, but it has to have been allowed to start.
         inbound = command.kind == INBOUND_CALL or (parent is not None and parent.state != "refused")
-        stops = (*self._wallet.stops_now(), *self._draft.stops, *self._loaded.stops)
         stop = stop_before(
             began_at(command, self._draft.now), Scope.INBOUND if inbound else Scope.OTHERS, stops
         )
