@@ -18,6 +18,8 @@ from ledger.deciding.loaded import Loaded
 from ledger.deciding.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
 from ledger.deciding.wanted import Wanted
 from ledger.failpoints import failpoint
+from ledger.instants import from_stamp
+from ledger.standing import Scope, Stop
 from ledger.storage.statements import columns_of, many, statements_for
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ class HotPath(Protocol):
 
     def corrections(self, wallet_id: UUID, seqs: Collection[int]) -> dict[int, list[Transfer]]:
         """Give what corrects transfers, in order, by their numbers."""
+        ...
+
+    def stops(self, wallet_id: UUID, after: int) -> list[Stop]:
+        """Give the stops that ended after an instant."""
         ...
 
     def ahead(self, draft: Draft) -> None:
@@ -93,6 +99,11 @@ class SqliteHotPath:
             return {}
         mine = {"wallet_id": str(wallet_id), "list": many(seqs)}
         return _by_corrected(self._driver.execute(self._statements.corrections, mine))
+
+    def stops(self, wallet_id: UUID, after: int) -> list[Stop]:
+        """Give the stops that ended after an instant."""
+        mine = {"wallet_id": str(wallet_id), "after": after}
+        return list(map(_stop, self._driver.execute(self._statements.stops, mine)))
 
     def ahead(self, draft: Draft) -> None:
         """Nothing: the database runs on this very thread."""
@@ -173,6 +184,13 @@ class PostgresHotPath:
         (rows,) = pipeline.answers()
         return _by_corrected(rows)
 
+    def stops(self, wallet_id: UUID, after: int) -> list[Stop]:
+        """Give the stops that ended after an instant."""
+        pipeline = self._new_pipeline()
+        pipeline.ask(self._statements.stops, (str(wallet_id), after))
+        (rows,) = pipeline.answers()
+        return list(map(_stop, rows))
+
     def ahead(self, draft: Draft) -> None:
         """Have the server insert what is decided so far, on its own core, while the rest is decided here."""
         self._on_its_way = self._pipeline_of(draft)
@@ -248,6 +266,11 @@ def _loaded(posted: Iterable[Any], held: Iterable[Any], charged: Iterable[Any]) 
         loaded.holds[hold.hold_id] = hold
     loaded.charges = {hold_id: Transfer._make(columns) for hold_id, *columns in charged}
     return loaded
+
+
+def _stop(row: Any) -> Stop:
+    scope, began_at, ended_at = row
+    return Stop(Scope(scope), from_stamp(began_at), from_stamp(ended_at))
 
 
 def _by_corrected(rows: Iterable[Any]) -> dict[int, list[Transfer]]:

@@ -50,6 +50,8 @@ class Statements:
     """Ids of charged holds, and the transfers that charged them with their text, by wallet and many ids."""
     corrections: str
     """Transfers with their text, by wallet and the numbers of what they correct."""
+    stops: str
+    """Stops that are over, by wallet and the instant after which they ended."""
     insert_charges: str
     all_of_wallet: str
     """All transfers with their text, by wallet, in order."""
@@ -94,6 +96,8 @@ def _sqlite() -> Statements:
         # Named, because the planner would rather read the wallet from end to end than trust an index on few rows.
         corrections=listed.replace("transfers t", "transfers t INDEXED BY ix_transfers_corrects")
         + " AND t.corrects_seq = j.value AND t.corrects_seq IS NOT NULL",
+        stops="SELECT scope, began_at, ended_at FROM stops WHERE wallet_id = :wallet_id AND ended_at > :after "
+        "ORDER BY began_at",
         insert_charges=_insert("charges", _CHARGE),
         all_of_wallet=f"SELECT {columns} FROM {with_text} WHERE t.wallet_id = :wallet_id ORDER BY t.seq",  # noqa: S608
         holds=f"SELECT {holds} FROM json_each(:list) j CROSS JOIN holds h "  # noqa: S608
@@ -128,6 +132,8 @@ def _postgres() -> Statements:
         charged=f"SELECT c.hold_id, {columns} FROM charges c CROSS JOIN {with_text} "  # noqa: S608
         "WHERE c.wallet_id = $1::uuid AND c.hold_id = ANY($2::text[]) AND t.wallet_id = c.wallet_id AND t.seq = c.seq",
         corrections=f"{listed} $1::uuid AND t.corrects_seq = ANY($2::int8[])",
+        stops="SELECT scope, began_at, ended_at FROM stops WHERE wallet_id = $1::uuid AND ended_at > $2::int8 "
+        "ORDER BY began_at",
         insert_charges=_unnest("charges", _CHARGE),
         all_of_wallet=f"{listed} %(wallet_id)s ORDER BY t.seq",
         holds=f"SELECT {holds} FROM holds h WHERE h.wallet_id = $1::uuid AND h.hold_id = ANY($2::text[])",  # noqa: S608

@@ -28,11 +28,11 @@ from ledger.deciding.wanted import Wanted, wanted_by
 from ledger.errors import CurrencyMismatch, PolicyChanged, Refused, WalletUnknown
 from ledger.failpoints import failpoint
 from ledger.ids import new_id, new_number
-from ledger.instants import from_stamp
+from ledger.instants import from_stamp, to_stamp
 from ledger.money import Currency
 from ledger.notices import Level
 from ledger.spending import cost_ahead
-from ledger.standing import STOPS_KEPT, Scope, Stop, standing_at
+from ledger.standing import STOPS_KEPT, standing_at
 from ledger.storage.hot_path import DECIDED_AHEAD, hot_path_for
 from ledger.storage.schema import audit_log, episodes, holds, policies, stops, wallets
 from ledger.storage.spend_query import burn_of, usage_of_month_before
@@ -257,7 +257,7 @@ class Book:
             charged = filter(None, map(loaded.cost_of, wanted.corrected))
             loaded.corrections = self._hot_path.corrections(wallet_id, {one.seq for one in charged})
         if _may_matter(wallet.stopped_until, wanted, now):
-            loaded.stops = _stops_in(self._connection, wallet_id, now)
+            loaded.stops = self._hot_path.stops(wallet_id, to_stamp(now - STOPS_KEPT))
         ceiling, month = None, month_number(now.astimezone(ZoneInfo(wallet.zone)))
         if month != wallet.ceiling_month or wanted.may_empty(wallet):
             ceiling = _ceiling_of(self._connection, wallet, policy, now)
@@ -405,15 +405,6 @@ def expired_at(connection: Connection, wallet_id: UUID, now: datetime) -> tuple[
 
 def _ceiling_of(connection: Connection, wallet: Wallet, policy: WalletPolicy, now: datetime) -> int:
     return policy.overdraft_ceiling(usage_of_month_before(connection, wallet.wallet_id, now, wallet.zone))
-
-
-def _stops_in(connection: Connection, wallet_id: UUID, now: datetime) -> list[Stop]:
-    rows = connection.execute(
-        select(stops.c.scope, stops.c.began_at, stops.c.ended_at)
-        .where(stops.c.wallet_id == wallet_id, stops.c.ended_at > now - STOPS_KEPT)
-        .order_by(stops.c.began_at)
-    )
-    return [Stop(Scope(scope), began_at, ended_at) for scope, began_at, ended_at in rows]
 
 
 def _may_matter(stopped_until: datetime | None, wanted: Wanted, now: datetime) -> bool:
