@@ -1,5 +1,6 @@
-"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`,
-`redbar settle`, `redbar settings`, `redbar clock accept`, `redbar explain`, `redbar verify`, `redbar export`.
+"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`, `redbar
+settle`, `redbar credit`, `redbar correct`, `redbar settings`, `redbar clock accept`, `redbar explain`, `redbar
+verify`, `redbar export`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     reconcile.set_defaults(work=_reconcile)
 
     _add_decisions(commands)
+    _add_adjustments(commands)
     _add_clock(commands)
     _add_readers(commands)
     return parser
@@ -106,6 +108,27 @@ def _add_decisions(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     settings.add_argument("--wallet", default="", help="the wallet's id, where there are several")
     settings.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     settings.set_defaults(work=_settings)
+
+
+def _add_adjustments(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands by which the operator gives money, or gives it back."""
+    credit = commands.add_parser("credit", help="give a wallet a credit")
+    credit.add_argument("amount", metavar="AMOUNT", help="such as 10.00, in the wallet's currency")
+    credit.add_argument(
+        "--id", default="", help="the id of a credit whose answer was lost: it is booked once"
+    )
+    correct = commands.add_parser("correct", help="lower what usage or a hold cost to the right total")
+    correct.add_argument("what", metavar="ID", help="the id of the usage, or of the hold")
+    correct.add_argument("total", metavar="TOTAL", help="what it should have cost in all, such as 0.42, or 0")
+    for command, work in ((credit, _credit), (correct, _correct)):
+        command.add_argument(
+            "--note", required=True, help="why, for the people who are told and for the books"
+        )
+        command.add_argument("--wallet", default="", help="the wallet's id, where there are several")
+        command.add_argument(
+            "--database", default="", help="the database, where REDBAR_DATABASE_URL is not set"
+        )
+        command.set_defaults(work=work)
 
 
 def _add_clock(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -231,6 +254,25 @@ def _settings(arguments: argparse.Namespace) -> int:
 
     wanted = {"wallet": arguments.wallet, "wanted": arguments.wanted}
     return settings(_database(arguments), os.environ, wanted, _say)
+
+
+def _credit(arguments: argparse.Namespace) -> int:
+    from bot.operator.credit import credit
+    from ledger import new_id
+
+    named = {"amount": arguments.amount, "id": arguments.id or str(new_id())}
+    return credit(_database(arguments), os.environ, {**named, **_decided(arguments)}, _say)
+
+
+def _correct(arguments: argparse.Namespace) -> int:
+    from bot.operator.correct import correct
+
+    named = {"what": arguments.what, "total": arguments.total}
+    return correct(_database(arguments), os.environ, {**named, **_decided(arguments)}, _say)
+
+
+def _decided(arguments: argparse.Namespace) -> dict[str, str]:
+    return {"note": arguments.note, "wallet": arguments.wallet}
 
 
 def _clock_accept(arguments: argparse.Namespace) -> int:

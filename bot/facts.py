@@ -53,6 +53,10 @@ class BalanceFacts:
     """The budget of grace, for saying what happens at zero."""
     brings_back: Money | None
     """The least amount that brings everything back; None while everything runs."""
+    refused: frozenset[str]
+    """The kinds of work that can't start at their default hold."""
+    call_needs: Money
+    """What is set aside for an outbound call that starts."""
     funded: bool
     after_stop_count: int
     last_asked_at: datetime | None
@@ -453,7 +457,7 @@ class AlertFacts:
 
     level: Level
     phase: str
-    """ "low", "counting", "paused", "restored" or "recovered"."""
+    """ "low", "cant_start", "counting", "paused", "restored" or "recovered"."""
     balance: BalanceFacts
     automatic: AutomaticFacts
     opened_at: datetime

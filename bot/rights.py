@@ -56,6 +56,8 @@ class Action(StrEnum):
     SWITCH_CHARGES = "switch_charges"  # all automatic charges
     ACCEPT_CLOCK = "accept_clock"
     RECONCILE = "reconcile"
+    CREDIT = "credit"  # give money
+    CORRECT = "correct"  # lower what work cost
     SETTLE = "settle"  # money that was kept aside: credit it, correct it, leave it
     CHANGE_SETTINGS = "change_settings"  # limits, holds and other defaults of a wallet
 
@@ -90,6 +92,8 @@ TABLE: Mapping[Action, Collection[Role | Tie]] = {
     Action.SWITCH_CHARGES: _OPERATOR,
     Action.ACCEPT_CLOCK: _OPERATOR,
     Action.RECONCILE: _OPERATOR,
+    Action.CREDIT: _OPERATOR,
+    Action.CORRECT: _OPERATOR,
     Action.SETTLE: _OPERATOR,
     Action.CHANGE_SETTINGS: _OPERATOR,
 }

@@ -13,7 +13,9 @@ from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.key_health import keep_mode
 from bot.wallets.clock_watch import judge_beside
-from ledger import JudgedClock, Ledger, Refused, StoreUnusable
+from bot.wallets.policy_changes import OPERATOR
+from ledger import Command as LedgerCommand
+from ledger import Currency, JudgedClock, Ledger, Receipt, Refused, StoreUnusable, Tx
 
 Say = Callable[[str], None]
 
@@ -28,9 +30,42 @@ class Context:
     use_cases: Callable[[], AbstractContextManager[UseCases]]
     """Opened by what needs Stripe; without a bot it asks for the bot's settings."""
 
+    def wallet(self, named: str) -> UUID:
+        """Give the wallet that is meant: the named one, or the only one. Refuses: WalletNotNamed."""
+        meant = [one for one in self.wallet_ids if named in ("", str(one))]
+        if len(meant) != 1:
+            raise WalletNotNamed(f"Name one wallet with --wallet: {', '.join(map(str, self.wallet_ids))}.")
+        return meant[0]
+
+    def currency(self, wallet_id: UUID) -> Currency:
+        """Give a wallet's currency."""
+        with self.ledger.reading() as connection:
+            view, _ = self.ledger.look(connection, wallet_id)
+        return Currency.of(view.currency)
+
+    def post(self, wallet_id: UUID, command: LedgerCommand, action: str) -> Receipt:
+        """Post what the operator decided, and keep who it was. Refuses: what the command is refused for."""
+
+        def write(tx: Tx) -> Receipt:
+            (outcome,) = tx.book.carry_out(wallet_id, [command])
+            if isinstance(outcome, Refused):
+                raise outcome
+            assert isinstance(outcome, Receipt), "commands that post are answered by a receipt"
+            if not outcome.duplicate:
+                after = {"balance_micros": outcome.balance_after_micros, "seq": outcome.seq}
+                before = {"balance_micros": outcome.balance_after_micros - outcome.amount_micros}
+                tx.book.audit(wallet_id, OPERATOR, action, before, after)
+            return outcome
+
+        return self.ledger.run(write, wallet_id=wallet_id)
+
 
 Command = Callable[[Context, Arguments, Step], Answer]
 """One function a command: it takes arguments and gives an answer that both travel as JSON."""
+
+
+class WalletNotNamed(Refused):
+    """There are several wallets, or none of that name."""
 
 
 class NoSettings(Exception):

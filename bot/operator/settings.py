@@ -5,13 +5,8 @@ from collections.abc import Mapping
 from bot.control import Answer, Arguments, Step
 from bot.operator.running_bot import Context, Say, ask_or_do
 from bot.wallets.policy_changes import change_settings, list_settings
-from ledger import Refused
 
 NAME = "settings"
-
-
-class WalletNotNamed(Refused):
-    """There are several wallets, or none of that name."""
 
 
 def settings(database_url: str, environ: Mapping[str, str], arguments: Arguments, say: Say) -> int:
@@ -27,11 +22,8 @@ def settings(database_url: str, environ: Mapping[str, str], arguments: Arguments
 
 def change(context: Context, arguments: Arguments, step: Step) -> Answer:
     """List or change the settings of one wallet. Refuses: WalletNotNamed, SettingUnfit."""
-    named, wanted = str(arguments["wallet"]), [str(one) for one in arguments["wanted"]]
-    meant = [one for one in context.wallet_ids if named in ("", str(one))]
-    if len(meant) != 1:
-        raise WalletNotNamed(f"Name one wallet with --wallet: {', '.join(map(str, context.wallet_ids))}.")
+    wallet_id, wanted = context.wallet(str(arguments["wallet"])), [str(one) for one in arguments["wanted"]]
     if not wanted:
-        return {"lines": list_settings(context.ledger, meant[0])}
-    changed = change_settings(context.ledger, meant[0], wanted)
+        return {"lines": list_settings(context.ledger, wallet_id)}
+    changed = change_settings(context.ledger, wallet_id, wanted)
     return {"lines": changed or ["Nothing was changed: these are the values that hold already."]}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bot.control import Answer, Arguments, Step
 from bot.operator.running_bot import Context, Say, ask_or_do
-from bot.reconciliation.manual_credit import chosen_wallet, leave_be
+from bot.reconciliation.manual_credit import leave_be
 
 NAME = "settle"
 
@@ -20,10 +20,10 @@ def settle(database_url: str, environ: Mapping[str, str], arguments: Arguments, 
 
 
 def decide(context: Context, arguments: Arguments, step: Step) -> Answer:
-    """Carry the decision out. Refuses: NotCredited."""
+    """Carry the decision out. Refuses: NotCredited, WalletNotNamed."""
     what, note = str(arguments["what"]), str(arguments["note"])
     if not arguments["credit"]:
         return {"words": leave_be(context.ledger, what, note)}
-    wallet_id = chosen_wallet(context.wallet_ids, str(arguments["wallet"]))
+    wallet_id = context.wallet(str(arguments["wallet"]))
     with context.use_cases() as cases:
         return {"words": cases.manual_credit.credit(wallet_id, what, note)}

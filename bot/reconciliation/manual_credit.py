@@ -4,7 +4,6 @@ Credited, it becomes a payment like any other, in whole and once, so that its re
 never to be booked is left as it is, and not listed any more.
 """
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from bot.notices import ManuallyCredited
@@ -70,14 +69,6 @@ class ManualCredit:
                 raise NotCredited(
                     "Stripe could not be asked. Nothing was booked; try again in a few minutes."
                 )
-
-
-def chosen_wallet(wallet_ids: Sequence[UUID], named: str) -> UUID:
-    """Give the wallet that is meant: the named one, or the only one. Refuses: NotCredited."""
-    meant = [one for one in wallet_ids if named in ("", str(one))]
-    if len(meant) != 1:
-        raise NotCredited(f"Name one wallet with --wallet: {', '.join(map(str, wallet_ids))}.")
-    return meant[0]
 
 
 def leave_be(ledger: Ledger, what: str, note: str) -> str:

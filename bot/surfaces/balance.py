@@ -3,7 +3,8 @@
 from bot.facts import BalanceFacts
 from bot.surfaces.figures import basis_of, brings_back
 from bot.surfaces.snapshot import Snapshot
-from ledger import Standing, runway
+from bot.wallets.usage import permits
+from ledger import OUTBOUND_CALL, Standing, runway
 
 
 def balance_facts(snapshot: Snapshot) -> BalanceFacts:
@@ -14,7 +15,11 @@ def balance_facts(snapshot: Snapshot) -> BalanceFacts:
         if snapshot.burn is not None and view.funded
         else None
     )
-    stopped = view.funded and view.standing is not Standing.OPEN
+    policy = snapshot.policy
+    found = permits(view, policy, snapshot.now)
+    stopped = view.funded and (
+        view.standing is not Standing.OPEN or view.balance_micros < policy.floor_micros
+    )
     return BalanceFacts(
         now=snapshot.now,
         zone=view.zone,
@@ -31,6 +36,8 @@ def balance_facts(snapshot: Snapshot) -> BalanceFacts:
         brings_back=snapshot.money(brings_back(view.balance_micros, snapshot.policy, snapshot.scale))
         if stopped
         else None,
+        refused=frozenset(kind for kind, permit in found.items() if not permit.allowed),
+        call_needs=snapshot.money(policy.hold_for(OUTBOUND_CALL)),
         funded=view.funded,
         after_stop_count=view.after_stop_count,
         last_asked_at=view.last_asked_at,

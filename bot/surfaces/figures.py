@@ -111,11 +111,13 @@ def span_words(span: timedelta) -> str:
 
 
 def phase_of(episode: Episode, standing: Standing) -> str:
-    """Name how an episode stands: "low", "counting", "paused", "restored" or "recovered"."""
+    """Name how an episode stands: "low", "cant_start", "counting", "paused", "restored" or "recovered"."""
     if episode.closed_at is not None:
         return "restored" if episode.level is Level.ZERO else "recovered"
     if episode.level is not Level.ZERO:
         return "low"
+    if standing is Standing.OPEN:
+        return "cant_start"
     return "paused" if standing is Standing.PAUSED else "counting"
 
 

@@ -1,14 +1,15 @@
-"""What is remembered of charges, held against the transfers. Only reads."""
+"""What is remembered of charges, held against the transfers, and of stops that are over. Only reads."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import BigInteger, Connection, func, or_, select, type_coerce
 
 from ledger.audit.chain_walk import Problem, charged_twice
 from ledger.chart import Account
 from ledger.commands import PLATFORM
-from ledger.storage.schema import charges, transfers
+from ledger.standing import Scope
+from ledger.storage.schema import charges, holds, stops, transfers
 
 _BY_NUMBER = (transfers.c.wallet_id == charges.c.wallet_id) & (transfers.c.seq == charges.c.seq)
 _OWN_ID = (transfers.c.source == PLATFORM) & (transfers.c.source_id == charges.c.hold_id)
@@ -49,3 +50,28 @@ def charged_under_own_id(connection: Connection, wallet_id: UUID) -> Iterator[Pr
     )
     for row in rows:
         yield charged_twice(row.seq, row.hold_id, row.first)
+
+
+def holds_used_unlike(connection: Connection, wallet_id: UUID, said: int) -> Iterator[str]:
+    """Say where a wallet is wrong about whether an id may be a hold's: then a look-up would be left out."""
+    used = connection.execute(
+        select(
+            select(holds.c.hold_id).where(holds.c.wallet_id == wallet_id).exists()
+            | select(charges.c.hold_id).where(charges.c.wallet_id == wallet_id).exists()
+        )
+    ).scalar_one()
+    if said != int(used):
+        yield f"holds were used: cached {said}, derived {int(used)}"
+
+
+def misfit_stops(connection: Connection, wallet_id: UUID, stopped_until: int | None) -> Iterator[str]:
+    """Say what is wrong with the stops of a wallet, or with the end that it remembers of the last one."""
+    mine = stops.c.wallet_id == wallet_id
+    none = or_(stops.c.scope.not_in([one.value for one in Scope]), stops.c.began_at >= stops.c.ended_at)
+    if connection.execute(select(stops.c.scope).where(mine, none)).first() is not None:
+        yield "one of them stops nothing, or ended before it began"
+    last = connection.execute(
+        select(type_coerce(func.max(stops.c.ended_at), BigInteger)).where(mine)
+    ).scalar_one()
+    if stopped_until != last:
+        yield f"the last one ended at {last}, the wallet says {stopped_until}"

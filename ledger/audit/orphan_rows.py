@@ -4,6 +4,8 @@ Checking each wallet passes over them: a wallet whose own row was taken away wou
 """
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,6 +13,19 @@ from sqlalchemy import Connection, LargeBinary, Table, cast, select
 from sqlalchemy.exc import DatabaseError
 
 from ledger.storage.schema import metadata, wallets
+
+_GUARDS = {
+    "sqlite": (
+        "SELECT i.name, c.name FROM pragma_index_list('transfers') i, pragma_index_info(i.name) c "
+        'WHERE i."unique" = 1 AND i.partial = 0 ORDER BY i.name, c.seqno'
+    ),
+    "postgresql": (
+        "SELECT i.indexrelid, a.attname "
+        "FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
+        "WHERE i.indrelid = to_regclass('transfers') AND i.indisunique AND i.indisvalid AND i.indpred IS NULL "
+        "ORDER BY i.indexrelid, array_position(i.indkey::int2[], a.attnum)"
+    ),
+}
 
 
 class OrphanRow(NamedTuple):
@@ -79,3 +94,10 @@ def _file(connection: Connection) -> Iterator[OrphanRow]:
     for (words,) in connection.exec_driver_sql("PRAGMA integrity_check(5)"):
         if words != "ok":
             yield OrphanRow("?", "file", None, str(words))
+
+
+def keys_are_guarded(connection: Connection) -> bool:
+    """Say whether the constraint is there that lets each key be posted once."""
+    found = connection.exec_driver_sql(_GUARDS[connection.dialect.name])
+    unique = groupby(found, key=itemgetter(0))
+    return any([column for _, column in rows] == ["wallet_id", "source", "source_id"] for _, rows in unique)

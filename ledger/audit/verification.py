@@ -14,8 +14,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -38,25 +36,22 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError
 
 from ledger.audit.chain_walk import Walk, Watch, reads_what_it_can, sums_of_month, unwatched
-from ledger.audit.charges import charged_under_own_id, misfit_charges
+from ledger.audit.charges import charged_under_own_id, holds_used_unlike, misfit_charges, misfit_stops
 from ledger.audit.month_sums import Hour, Secret, Tally, month_of
-from ledger.audit.orphan_rows import OrphanRow, canonical, orphan_rows, wallets_of
+from ledger.audit.orphan_rows import OrphanRow, canonical, keys_are_guarded, orphan_rows, wallets_of
 from ledger.deciding.rows import ALLOWING, HOLDS
 from ledger.errors import CurrencyUnknown, WalletUnknown
 from ledger.instants import EPOCH, from_stamp, to_stamp
 from ledger.money import Currency
-from ledger.standing import Scope
 from ledger.storage.accepted_times import AcceptedTimes, accepted_times
 from ledger.storage.schema import (
     UtcInstant,
     UuidText,
-    charges,
     episodes,
     holds,
     hourly,
     notices,
     policies,
-    stops,
     transfers,
     wallets,
 )
@@ -111,7 +106,7 @@ def audit_books(
     there = wallets_of(connection)
     if wallet_id is not None and str(wallet_id) not in there:
         raise WalletUnknown
-    guarded = _keys_are_guarded(connection)
+    guarded = keys_are_guarded(connection)
     for stored in there if wallet_id is None else [str(wallet_id)]:
         if canonical(stored):  # the others are found as orphan rows
             yield _audit(connection, UUID(stored), watch, guarded, now)
@@ -325,16 +320,8 @@ class _Check:
 
     def _charges(self) -> Iterator[Finding]:
         """What is remembered as a hold's charge is one, and the wallet knows that there are such ids."""
-        used = self._one(
-            select(
-                select(holds.c.hold_id).where(holds.c.wallet_id == self._wallet_id).exists()
-                | select(charges.c.hold_id).where(charges.c.wallet_id == self._wallet_id).exists()
-            )
-        )
-        if self._wallet.holds_used != int(used[0]):
-            yield self._finding(
-                "charge", f"holds were used: cached {self._wallet.holds_used}, derived {int(used[0])}"
-            )
+        for words in holds_used_unlike(self._connection, self._wallet_id, self._wallet.holds_used):
+            yield self._finding("charge", words)
         for problem in misfit_charges(self._connection, self._wallet_id):
             yield self._finding(problem.check, problem.words, seq=problem.seq)
         for problem in charged_under_own_id(self._connection, self._wallet_id):
@@ -342,23 +329,7 @@ class _Check:
 
     def _stops(self) -> Iterator[Finding]:
         """Each stop stops something for a while, and the wallet knows when the last one ended."""
-        wrong = self._connection.execute(
-            select(stops.c.scope).where(
-                stops.c.wallet_id == self._wallet_id,
-                or_(stops.c.scope.not_in([one.value for one in Scope]), stops.c.began_at >= stops.c.ended_at),
-            )
-        ).first()
-        if wrong is not None:
-            yield self._finding("stop", "one of them stops nothing, or ended before it began")
-        (last,) = self._one(
-            select(type_coerce(func.max(stops.c.ended_at), BigInteger)).where(
-                stops.c.wallet_id == self._wallet_id
-            )
-        )
-        if self._wallet.stopped_until != last:
-            words = (
-                f"the last stop ended at {_shown(last)}, the wallet says {_shown(self._wallet.stopped_until)}"
-            )
+        for words in misfit_stops(self._connection, self._wallet_id, self._wallet.stopped_until):
             yield self._finding("stop", words)
 
     def _captured(self, walk: Walk) -> Iterator[Finding]:
@@ -492,26 +463,6 @@ class _Check:
 
     def _finding(self, check: str, words: str, *, seq: int | None = None) -> Finding:
         return Finding(self._wallet_id, check, seq, words)
-
-
-_GUARDS = {
-    "sqlite": (
-        "SELECT i.name, c.name FROM pragma_index_list('transfers') i, pragma_index_info(i.name) c "
-        'WHERE i."unique" = 1 AND i.partial = 0 ORDER BY i.name, c.seqno'
-    ),
-    "postgresql": (
-        "SELECT i.indexrelid, a.attname "
-        "FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
-        "WHERE i.indrelid = to_regclass('transfers') AND i.indisunique AND i.indisvalid AND i.indpred IS NULL "
-        "ORDER BY i.indexrelid, array_position(i.indkey::int2[], a.attnum)"
-    ),
-}
-
-
-def _keys_are_guarded(connection: Connection) -> bool:
-    found = connection.exec_driver_sql(_GUARDS[connection.dialect.name])
-    unique = groupby(found, key=itemgetter(0))
-    return any([column for _, column in rows] == ["wallet_id", "source", "source_id"] for _, rows in unique)
 
 
 def _stored(table: Any) -> list[ColumnElement[Any]]:

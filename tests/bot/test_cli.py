@@ -59,6 +59,8 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "reconcile",
         "settle",
         "settings",
+        "credit",
+        "correct",
         "clock",
         "explain",
         "verify",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from bot.slack.views import alerts, errors, home, money_in, status
 from bot.slack.views.blocks import GREEN, RED
 from bot.slack.views.text import about, plainly
 from bot.slack.views.words import lasts
-from ledger import Automatic, Level, Standing
+from ledger import AI_TASK, INBOUND_CALL, OUTBOUND_CALL, Automatic, Level, Standing
 from tests.bot import view_facts as v
 
 ADMIN = Role.BILLING_ADMIN
@@ -30,6 +31,59 @@ def test_a_channel_hears_what_stops_and_when_at_warning() -> None:
     )
     assert shown.attachments[0]["color"] == RED
     assert list(v.buttons_of(shown)) == ["Fix this"]
+
+
+LEFT = {"balance": v.usd("0.08"), "available": v.usd("0.08"), "held": v.usd("0"), "open_holds": 0}
+HELD = {"balance": v.usd("6"), "available": v.usd("0.08"), "held": v.usd("5.92"), "open_holds": 12}
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused", "sentence"),
+    [
+        (
+            LEFT,
+            {OUTBOUND_CALL, AI_TASK},
+            "New outbound calls and AI tasks can't start: $0.08 is left, a call needs $0.50. Inbound calls go on.",
+        ),
+        (
+            HELD,
+            {OUTBOUND_CALL, AI_TASK},
+            "New outbound calls and AI tasks can't start: $0.08 is free, $5.92 is held for 12 running calls. Inbound "
+            "calls go on.",
+        ),
+        (
+            LEFT,
+            {OUTBOUND_CALL},
+            "New outbound calls can't start: $0.08 is left, a call needs $0.50. AI tasks and inbound calls go on.",
+        ),
+        (
+            {**HELD, "available": v.usd("-19")},
+            {OUTBOUND_CALL, AI_TASK, INBOUND_CALL},
+            "New calls and AI tasks can't start: nothing is free, $5.92 is held for 12 running calls.",
+        ),
+    ],
+)
+def test_what_may_start_is_one_sentence_everywhere(
+    facts: dict[str, Any], refused: set[str], sentence: str
+) -> None:
+    """Made from the permits; nobody reads that nothing has stopped, and a channel reads no amounts."""
+    balance = v.balance(**facts, refused=frozenset(refused), lasts_until=None)
+    low = v.alert(level=Level.CRITICAL, balance=balance)
+    zero = v.zero_alert(phase="cant_start", balance=balance)
+
+    for shown in (
+        alerts.alert_person(low, ADMIN),
+        alerts.alert_person(zero, ADMIN),
+        status.status(StatusFacts(Role.OWNER, balance, v.automatic(), ())),
+    ):
+        assert sentence in plainly(shown.text)
+        assert "Nothing has stopped" not in shown.text
+    assert sentence in v.words_of(home.home(v.home(balance=balance))).replace("*", "")
+    for channel in (alerts.alert_channel(low), alerts.alert_channel(zero)):
+        head, _, rest = sentence.partition(": ")
+        assert plainly(channel.text).startswith(f"{head}. {rest.partition('. ')[2]}".strip())
+        assert "$" not in channel.text
+        assert "Nothing has stopped" not in channel.text
 
 
 def test_a_channel_sees_the_countdown_at_zero() -> None:

@@ -36,7 +36,17 @@ from bot.sandbox.slack.blocks import problems, view_problems
 from bot.slack.views.blocks import (
     Message,
 )
-from ledger import USD, Automatic, Level, Money, RechargeRule, Standing, parse_machine_amount
+from ledger import (
+    AI_TASK,
+    OUTBOUND_CALL,
+    USD,
+    Automatic,
+    Level,
+    Money,
+    RechargeRule,
+    Standing,
+    parse_machine_amount,
+)
 
 NOW = datetime(2026, 11, 23, 14, 31, tzinfo=UTC)
 VISA = CardFacts(card_id="pm_1", brand="Visa", last4="4242", exp_month=12, exp_year=2030)
@@ -68,6 +78,8 @@ def balance(**changes: Any) -> BalanceFacts:
         grace_ends_at=None,
         grace=timedelta(minutes=15),
         brings_back=None,
+        refused=frozenset(),
+        call_needs=usd("0.50"),
         funded=True,
         after_stop_count=0,
         last_asked_at=NOW - timedelta(seconds=4),
@@ -87,6 +99,7 @@ def empty_balance(**changes: Any) -> BalanceFacts:
         emptied_at=NOW - timedelta(minutes=4),
         grace_ends_at=NOW + timedelta(minutes=11),
         brings_back=usd("10"),
+        refused=frozenset({OUTBOUND_CALL, AI_TASK}),
     )
     return replace(facts, **changes)
 

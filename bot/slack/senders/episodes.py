@@ -145,12 +145,13 @@ class EpisodeSender:
     def _reply(self, message: Posted, facts: AlertFacts) -> None:
         """Reply in the thread when level or phase changed.
 
-        A direct message shows a higher level in its conversation too, because an update notifies nobody.
+        A direct message shows a higher level, and the stop itself, in its conversation too: an update notifies nobody.
         """
         if facts.phase == message.phase and facts.level <= message.level:
             return
         line = alert_views.story_line(facts, channel=message.audience.startswith(CHANNEL))
-        broadcast = not message.audience.startswith(CHANNEL) and facts.level > message.level
+        worse = facts.level > message.level or facts.phase == "counting"
+        broadcast = worse and not message.audience.startswith(CHANNEL)
         self._client.post_message(message.channel, line, thread_ts=message.ts, broadcast=broadcast)
 
 

@@ -18,17 +18,28 @@ from bot.slack.views.blocks import (
     section,
 )
 from bot.slack.views.text import counted, minutes, moment
-from bot.slack.views.words import automatic_sentence, brings_back, kind_inline, roughly, short, stopped
+from bot.slack.views.words import (
+    automatic_sentence,
+    brings_back,
+    kind_inline,
+    may_start,
+    roughly,
+    short,
+    stopped,
+)
 from ledger import Automatic, Level, decimal_text, format_money
 
 LIVE_CALLS = "Live inbound calls may finish. A payment brings everything back at once."
+PAYING = "Paying brings everything back at once."
 
 
 def alert_channel(f: AlertFacts) -> Message:
     """Tell a channel: what stops, when, and what keeps running; no amounts, no cards, no payers."""
     fix = [button("Fix this", Act.FIX, label="Fix this: see how to top up the calling wallet")]
     match f.phase:
-        case "low":
+        case "cant_start" | "low" if f.balance.refused:
+            return barred(RED, may_start(f.balance, amounts=False, bold=True), [PAYING], buttons=fix)
+        case "low" | "cant_start":
             very = "very low" if f.level >= Level.CRITICAL else "low"
             return barred(
                 RED, f"*The calling wallet is {very}*", [f"Nothing has stopped. {_stops(f)}"], buttons=fix
@@ -44,7 +55,7 @@ def alert_channel(f: AlertFacts) -> Message:
 def alert_person(f: AlertFacts, role: Role) -> Message:
     """Tell somebody with a role: the money, what it means, and buttons that act."""
     match f.phase:
-        case "low":
+        case "low" | "cant_start":
             return _low_person(f, role)
         case "counting" | "paused":
             lines = [
@@ -73,6 +84,12 @@ def alert_person(f: AlertFacts, role: Role) -> Message:
 
 
 def _low_person(f: AlertFacts, role: Role) -> Message:
+    if f.balance.refused:
+        back = " ".join(filter(None, [PAYING, brings_back(f.balance)]))
+        lines = [back, _automatic(f)]
+        return barred(
+            RED, may_start(f.balance, bold=True), lines, buttons=_ways_out(f, role), small=[_acknowledged(f)]
+        )
     very = "very low" if f.level >= Level.CRITICAL else "low"
     held = ""
     if f.balance.held.micros:
@@ -97,6 +114,9 @@ def story_line(f: AlertFacts, *, channel: bool) -> Message:
         case "counting":
             at = f.balance.emptied_at or now
             line = "the wallet reached zero; outbound calls and AI tasks stopped"
+        case "cant_start":
+            at = now
+            line = "new outbound calls and AI tasks can't start"
         case "paused":
             at = min(f.balance.grace_ends_at or now, now)
             line = "inbound calls stopped too; live ones may finish"

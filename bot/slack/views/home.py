@@ -39,8 +39,8 @@ from bot.slack.views.words import (
     brings_back,
     kind_plural,
     lasts,
+    may_start,
     rule_words,
-    running,
     stopped,
 )
 from ledger import Automatic, Standing
@@ -93,8 +93,10 @@ def _bar(f: HomeFacts) -> list[Block]:
     """Give the red bar: a red square and bold words, as Home has no colour."""
     balance = f.balance
     match balance.standing:
-        case Standing.OPEN:
+        case Standing.OPEN if not balance.refused:
             return []
+        case Standing.OPEN:
+            return [section(f"🟥 {may_start(balance, bold=True)}")]
         case Standing.NOT_CONNECTED if f.automatic.card is not None:
             return [section(f"🟥 *Card connected. Add money to start.*\n{START}"), _first_steps(f)]
         case Standing.NOT_CONNECTED:
@@ -139,8 +141,11 @@ def _money(f: HomeFacts) -> list[Block]:
         blocks.append(context(held))
     if balance.standing is Standing.OPEN:
         words = lasts(balance)
-        says = f"{words[0].upper()}{words[1:]}. " if words else ""
-        blocks.append(section(f"{says}{running(balance)}"))
+        says = f"{words[0].upper()}{words[1:]}." if words else ""
+        # What can't start stands in the red bar above.
+        now = "" if balance.refused else may_start(balance)
+        if says or now:
+            blocks.append(section(" ".join(filter(None, [says, now]))))
     buttons = [
         button("Add balance", Act.ADD_BALANCE, style="primary"),
         button("Ask someone to pay", Act.ASK_TO_PAY),

@@ -27,8 +27,8 @@ from bot.slack.views.words import (
     automatic_sentence,
     brings_back,
     lasts,
+    may_start,
     rule_words,
-    running,
     stopped,
 )
 from ledger import Automatic, Standing
@@ -53,7 +53,7 @@ def status(f: StatusFacts) -> Message:
     lines = [
         key_refused_words(f.key_refused_at, f.balance.zone),
         held_words(f.balance),
-        f"{running(f.balance)} {automatic_sentence(f.automatic)} {f.automatic.blocked_sentence}".strip(),
+        f"{may_start(f.balance)} {automatic_sentence(f.automatic)} {f.automatic.blocked_sentence}".strip(),
         at_zero(f.balance),
     ]
     kept = [line for line in lines if line]

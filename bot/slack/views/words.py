@@ -5,7 +5,17 @@ from zoneinfo import ZoneInfo
 
 from bot.facts import AutomaticFacts, BalanceFacts, Basis, CardFacts
 from bot.slack.views.text import about, counted, minutes, moment, time_first
-from ledger import Automatic, Currency, Money, RechargeRule, Standing, format_money
+from ledger import (
+    AI_TASK,
+    INBOUND_CALL,
+    OUTBOUND_CALL,
+    Automatic,
+    Currency,
+    Money,
+    RechargeRule,
+    Standing,
+    format_money,
+)
 
 KIND_LABELS = {
     "outbound_call": "Outbound call",
@@ -71,17 +81,41 @@ def lasts(balance: BalanceFacts) -> str:
             return "nothing was spent lately"
 
 
-def running(balance: BalanceFacts) -> str:
-    """Say what may start now."""
+def may_start(balance: BalanceFacts, *, amounts: bool = True, bold: bool = False) -> str:
+    """Say what may start now, from the permits of this moment; without amounts where a channel reads it."""
     match balance.standing:
         case Standing.NOT_CONNECTED:
             return "Calls and AI tasks can't start until there is money in it."
-        case Standing.OPEN if balance.available.micros <= 0:
-            return "All of it is held for running calls: new ones wait until some end."
-        case Standing.OPEN:
+        case Standing.OPEN if not balance.refused:
             return "Calls and AI tasks are running."
+        case Standing.OPEN:
+            why = f": {_why_refused(balance)}" if amounts else "."
+            head = f"New {_refused(balance)} can't start{why[0]}"
+            return " ".join(filter(None, [f"*{head}*" if bold else head, why[1:].strip(), _goes_on(balance)]))
         case Standing.GRACE | Standing.PAUSED:
-            return stopped(balance)
+            return f"*{stopped(balance)}*" if bold else stopped(balance)
+
+
+_WORK = {OUTBOUND_CALL: "outbound calls", AI_TASK: "AI tasks", INBOUND_CALL: "inbound calls"}
+
+
+def _refused(balance: BalanceFacts) -> str:
+    if balance.refused >= _WORK.keys():
+        return "calls and AI tasks"
+    return " and ".join(name for kind, name in _WORK.items() if kind in balance.refused)
+
+
+def _goes_on(balance: BalanceFacts) -> str:
+    names = " and ".join(name for kind, name in _WORK.items() if kind not in balance.refused)
+    return f"{names[0].upper()}{names[1:]} go on." if names else ""
+
+
+def _why_refused(balance: BalanceFacts) -> str:
+    if balance.held.micros:
+        free = f"{balance.available} is" if balance.available.micros > 0 else "nothing is"
+        calls = counted(balance.open_holds, "running call", "running calls")
+        return f"{free} free, {balance.held} is held for {calls}."
+    return f"{balance.balance} is left, a call needs {balance.call_needs}."
 
 
 def grace_left(balance: BalanceFacts) -> str:
