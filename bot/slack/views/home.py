@@ -98,9 +98,9 @@ def _bar(f: HomeFacts) -> list[Block]:
         case Standing.OPEN:
             return [section(f"🟥 {may_start(balance, bold=True)}")]
         case Standing.NOT_CONNECTED if f.automatic.card is not None:
-            return [section(f"🟥 *Card connected. Add money to start.*\n{START}"), _first_steps(f)]
+            return [section(f"🟥 *Card connected. Add money to start.*\n{START}"), *_first_steps(f)]
         case Standing.NOT_CONNECTED:
-            return [section(f"🟥 *Connect your wallet*\n{START}"), _first_steps(f)]
+            return [section(f"🟥 *Connect your wallet*\n{START}"), *_first_steps(f)]
         case Standing.GRACE | Standing.PAUSED:
             lines = [
                 f"🟥 *{stopped(balance)}*",
@@ -118,14 +118,14 @@ def _after_stop(balance: BalanceFacts) -> str:
     return f"{began} began after the stop: whatever starts them isn't asking."
 
 
-def _first_steps(f: HomeFacts) -> Block:
+def _first_steps(f: HomeFacts) -> list[Block]:
     buttons = []
     if f.automatic.card is None:
         buttons = permitted(f.role, button("Connect a card", Act.CONNECT_CARD, style="primary"))
     first = not buttons
     buttons.append(button("Add balance", Act.ADD_BALANCE, style="primary" if first else None))
     buttons.append(button("Ask someone to pay", Act.ASK_TO_PAY))
-    return actions(*permitted(f.role, *buttons), block_id="first_steps")
+    return actions_for(f.role, *buttons, block_id="first_steps")
 
 
 # --- Money and time ----------------------------------------------------------------------------------------
@@ -195,13 +195,13 @@ def _rule_lines(automatic: AutomaticFacts) -> str:
     return f"*Automatic payments are {'paused' if paused else 'on'}*\n{' · '.join(parts)}"
 
 
-def _rule_button(f: HomeFacts) -> Block:
+def _rule_button(f: HomeFacts) -> Block | None:
     change = (
         button("Turn on again", Act.AUTOMATIC)
         if f.automatic.state is Automatic.PAUSED
         else button("Change", Act.AUTOMATIC, label="Change automatic payments")
     )
-    return next(iter(permitted(f.role, change, off_button("Turn off"))))
+    return next(iter(permitted(f.role, change, off_button("Turn off"))), None)
 
 
 def _notes(automatic: AutomaticFacts) -> list[Block]:

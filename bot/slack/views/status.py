@@ -11,7 +11,6 @@ from bot.slack.views.blocks import (
     RED,
     Block,
     Message,
-    actions,
     actions_for,
     barred,
     button,
@@ -59,7 +58,7 @@ def status(f: StatusFacts) -> Message:
     kept = [line for line in lines if line]
     message = Message(
         text=spoken(f"{headline}.", *kept),
-        blocks=[section("\n".join([headline, *kept])), actions(*_buttons(f))],
+        blocks=[section("\n".join([headline, *kept])), *actions_for(f.role, *_buttons(f))],
     )
     return _with_requests(message, f)
 
