@@ -135,15 +135,18 @@ class Payments:
         if old is None or old.amount is not None:
             return None
         customer = self._customer(wallet_id)
-        self._take_back(wallet_id, payment_id, by, Action.RENEW_REQUEST)
 
-        def intend(tx: Tx) -> StripeRequest:
-            require_right(tx.connection, wallet_id, by, Action.RENEW_REQUEST, ties_of(old, by.user_id))
-            return self._intend_connect(
+        def replace(tx: Tx) -> tuple[StripeRequest | None, StripeRequest]:
+            taken = _take_back(tx, wallet_id, payment_id, by, Action.RENEW_REQUEST)
+            made = self._intend_connect(
                 tx, wallet_id, old.currency, customer, asked_by=old.asked_by, payer=old.payer
             )
+            return taken[1] if taken is not None else None, made
 
-        return self._made(self._ledger.run(intend, wallet_id=wallet_id))
+        close, made = self._ledger.run(replace, wallet_id=wallet_id)
+        if close is not None:
+            self._sender.send_all(close)
+        return self._made(made)
 
     def _intend_connect(
         self, tx: Tx, wallet_id: UUID, currency: Currency, customer: str, *, asked_by: str, payer: str
@@ -179,19 +182,9 @@ class Payments:
 
     def withdraw(self, wallet_id: UUID, payment_id: UUID, *, by: Person) -> Payment | None:
         """Take a request back; None when it is not open any more. Refuses: NotEntitled."""
-        return self._take_back(wallet_id, payment_id, by, Action.WITHDRAW)
-
-    def _take_back(self, wallet_id: UUID, payment_id: UUID, by: Person, action: Action) -> Payment | None:
-        def take_back(tx: Tx) -> tuple[Payment, StripeRequest | None] | None:
-            payment = find(tx.connection, wallet_id, payment_id=payment_id)
-            require_right(tx.connection, wallet_id, by, action, ties_of(payment, by.user_id))
-            if payment is None or payment.state not in OPEN or payment.way == "saved_card":
-                return None
-            payment = change(tx, payment, News.TAKEN_BACK, withdrawn_by=by.user_id)
-            tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
-            return payment, stripe_requests.close(tx, payment)
-
-        found = self._ledger.run(take_back, wallet_id=wallet_id)
+        found = self._ledger.run(
+            lambda tx: _take_back(tx, wallet_id, payment_id, by, Action.WITHDRAW), wallet_id=wallet_id
+        )
         if found is None:
             return None
         payment, request = found
@@ -234,3 +227,16 @@ class Payments:
             payment, customer=customer, install=self._install, return_url=self._return_url
         )
         return stripe_requests.intend(tx, payment.wallet_id, "session", body, payment_id=payment.payment_id)
+
+
+def _take_back(
+    tx: Tx, wallet_id: UUID, payment_id: UUID, by: Person, action: Action
+) -> tuple[Payment, StripeRequest | None] | None:
+    """Take a request back, with what closes it outside; None when it is not open any more. Refuses: NotEntitled."""
+    payment = find(tx.connection, wallet_id, payment_id=payment_id)
+    require_right(tx.connection, wallet_id, by, action, ties_of(payment, by.user_id))
+    if payment is None or payment.state not in OPEN or payment.way == "saved_card":
+        return None
+    payment = change(tx, payment, News.TAKEN_BACK, withdrawn_by=by.user_id)
+    tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
+    return payment, stripe_requests.close(tx, payment)
