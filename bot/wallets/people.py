@@ -1,4 +1,4 @@
-"""Who may do what: roles from the workspace's own flags and from appointments, default deny."""
+"""Who people are to a wallet: roles from the workspace's own flags and from appointments, default deny."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

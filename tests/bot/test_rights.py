@@ -10,9 +10,13 @@ from slack_bolt import App, BoltRequest
 from slack_sdk import WebClient
 
 from bot import rights
+from bot.delivering.courier import Courier
+from bot.notices import CapReached
 from bot.operator.commands import RIGHTS as OPERATOR_RIGHTS
 from bot.ports import NotNow
-from bot.rights import Action, Person, Role, Tie, may
+from bot.rights import Action, Actor, Person, Role, Tie, may
+from bot.sandbox.slack.seed import PARTNER_TEAM, TEAM
+from bot.served import Served
 from bot.slack import homes, listeners
 from bot.slack.access import FORM_RIGHT, RIGHT_OF
 from bot.slack.ids import Act, Form
@@ -204,6 +208,32 @@ def test_a_role_taken_away_between_press_and_commit_counts(made: Company) -> Non
         made.cases.charges.charge(made.wallet_id, "none", actor=was)
 
 
+def test_somebody_who_acts_from_another_workspace_is_from_outside(made: Company) -> None:
+    """In a shared channel, whatever this workspace says of their id."""
+    found = made.context.people.standpoint(Actor(TEAM, "U0OWNER01", PARTNER_TEAM), fresh=True)
+    assert found is not None
+    assert found.role is Role.OUTSIDER
+
+
+def test_each_recipient_is_offered_what_they_may_do(made: Company) -> None:
+    """One notice, told to an admin and to finance; while Slack is silent, by what they are appointed to."""
+    made.ledger.run(
+        lambda tx: tx.outbox.add(made.wallet_id, CapReached(held="day_cap")), wallet_id=made.wallet_id
+    )
+    courier = Courier(made.ledger, lambda waiting: None, made.context.senders.deliver, Served(TEAM))
+    while courier.run_once(made.ledger.now()):
+        pass
+    for column, offered in (("appointed admin", True), ("finance", False)):
+        read = [str(one) for one in made.place.messages(USERS[column]) if "limit" in str(one)][-1]
+        assert ("Change limits" in read) is offered
+        assert "Ask someone to pay" in read
+
+    assert made.context.people.role_shown(made.wallet_id, "U0ADMIN01") is Role.ADMIN
+    made.context.people.directory.forget("U0FINANCE")  # type: ignore[attr-defined]  # it is Slack's own
+    _arm(made, SILENCE["limited"])
+    assert made.context.people.role_shown(made.wallet_id, "U0FINANCE") is Role.FINANCE
+
+
 SILENCE: dict[str, dict[str, Any]] = {
     "limited": {"answer": {"ok": False, "error": "ratelimited"}, "status": 429},
     "failing": {"answer": {"ok": False, "error": "internal_error"}},
@@ -244,10 +274,10 @@ def test_not_being_told_who_somebody_is_is_said_as_that(made: Company, real: App
         _send(real, _press(made, name, "owner"))
         assert UNKNOWN in _read_by(made, "owner")
 
-    before = _homes(made)
+    before, written = _homes(made), len(made.place.messages("owner"))
     _arm(made, SILENCE[silence])
     _send(real, _press(made, "Home", "owner"))
-    assert _homes(made) == before
+    assert (_homes(made), len(made.place.messages("owner"))) == (before, written)
 
     _arm(made, SILENCE[silence])
     answer = json.loads(_send(real, _press(made, "form people_1", "owner")).body)

@@ -86,6 +86,22 @@ def test_what_may_start_is_one_sentence_everywhere(
         assert "Nothing has stopped" not in channel.text
 
 
+def test_finance_is_offered_a_link_where_an_admin_is_offered_the_charge() -> None:
+    """The same amount on both: whoever pays it approves it by that."""
+    facts = v.alert(offered=v.usd("159"), automatic=v.automatic())
+
+    assert [*v.buttons_of(alerts.alert_person(facts, ADMIN))] == [
+        "Charge Visa ••4242 $159",
+        "Ask someone to pay",
+        "Acknowledge",
+    ]
+    assert [*v.buttons_of(alerts.alert_person(facts, Role.FINANCE))] == [
+        "Pay $159 with a link",
+        "Ask someone to pay",
+        "Acknowledge",
+    ]
+
+
 def test_a_channel_sees_the_countdown_at_zero() -> None:
     """One message, its countdown updated in place."""
     shown = alerts.alert_channel(v.zero_alert())
