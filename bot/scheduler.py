@@ -71,6 +71,7 @@ class Scheduler:
                 EveryFromNow(seconds=job.every.total_seconds(), timezone=UTC),
                 args=[job],
                 id=job.name,
+                name=job.name,
             )
         self._scheduler.start()
         self._watch.start()

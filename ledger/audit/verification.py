@@ -355,7 +355,6 @@ class _Check:
                     holds.c.kind != transfers.c.kind,
                     holds.c.state == "open",
                     and_(holds.c.state == "captured", ended != recorded),
-                    and_(holds.c.state == "released", ended >= recorded),
                     ended > recorded,
                 ),
             )

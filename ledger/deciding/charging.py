@@ -106,8 +106,10 @@ class Charging:
         wallet.last_asked_at = self._draft.now
         hold = self._loaded.holds.get(hold_id) if hold_id is not None else None
         stop = self._stop_before(command, hold)
-        if hold is not None:
-            self._end(hold)
+        if hold is not None and hold.live(self._draft.stamp):
+            captured = hold._replace(state="captured", ended_at=self._draft.stamp)
+            self._draft.end_hold(hold, captured)
+            self._loaded.holds[hold.hold_id] = captured
         transfer = self._draft.move(
             USAGE,
             command.kind,
@@ -132,18 +134,6 @@ class Charging:
                 self._draft.notices.append(StartedAfterStop(kind=command.kind, since=stop))
         return posted(transfer, self._draft, self._loaded)
 
-    def _end(self, hold: Hold) -> None:
-        """Let a hold end by its charge, also where it was released in this very instant; else it ended before."""
-        stamp = self._draft.stamp
-        captured = hold._replace(state="captured", ended_at=stamp)
-        if hold.live(stamp):
-            self._draft.end_hold(hold, captured)
-        elif hold.state == "released" and hold.ended_at == stamp:
-            self._draft.keep(captured)
-        else:
-            return
-        self._loaded.holds[hold.hold_id] = captured
-
     def _stop_before(self, command: PostUsage, hold: Hold | None) -> datetime | None:
         """Give the stop after which work without our permission began; None when it was in order."""
         if command.amount_micros == 0:
@@ -156,10 +146,12 @@ class Charging:
                 return from_stamp(hold.opened_at if hold.ended_at is None else hold.ended_at)
             if hold.state != "refused":
                 return None
+        stops = (*self._wallet.stops_now(), *self._draft.stops, *self._loaded.stops)
+        if not stops:
+            return None
         parent = self._loaded.inbound_call(command.kind, command.parent)
         # Posted when it is over: that call may have ended meanwhile, but it has to have been allowed to start.
         inbound = command.kind == INBOUND_CALL or (parent is not None and parent.state != "refused")
-        stops = (*self._wallet.stops_now(), *self._draft.stops, *self._loaded.stops)
         stop = stop_before(
             began_at(command, self._draft.now), Scope.INBOUND if inbound else Scope.OTHERS, stops
         )

@@ -101,11 +101,11 @@ def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
             case _:
                 assert_never(command)
     # What no database can keep is in none: it is refused when it is decided.
-    wanted.own = set(filter(storable, keys.get(PLATFORM, ())))
+    wanted.own = set(filter(storable, keys.pop(PLATFORM, ())))
     wanted.holds = set(filter(storable, holds))
     wanted.corrected = set(filter(storable, wanted.corrected))
     always.setdefault(PLATFORM, set()).update(wanted.holds, wanted.corrected)
-    wanted.keys = {}
+    wanted.keys = {PLATFORM: set(wanted.own)} if looks and wanted.own else {}
     for source, ids in chain(always.items(), keys.items() if looks else ()):
         if ids and storable(source):
             wanted.keys.setdefault(source, set()).update(filter(storable, ids))

@@ -1,13 +1,15 @@
 """Writing: the ledger against the limits and against one transaction an event."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from ledger import Ledger, OpenHold, permit_at
+from ledger import Ledger, OpenHold, Tx, permit_at
 from ledger.commands import funds_of
 from tests.benchmarks.contest import Contest, Ratio, Work
 from tests.benchmarks.limits import PlainSqlite, RawPostgres, RawSqlite, pgbench, ungrouped
@@ -82,6 +84,14 @@ def sqlite_writing(folder: Path) -> Contest:
                 1.5,
                 at_most=True,
             ),
+            Ratio(
+                "the same with 50,000 open holds",
+                "permit check, 50,000 holds",
+                "bare SELECT by key",
+                None,
+                1.5,
+                at_most=True,
+            ),
         ],
     )
     for size in (1, 64, 256, 1_000, 8_000):
@@ -135,6 +145,14 @@ def postgres_writing(server: Server) -> Contest:
                 1.5,
                 at_most=True,
             ),
+            Ratio(
+                "the same with 50,000 open holds",
+                "permit check, 50,000 holds",
+                "bare SELECT by key",
+                None,
+                1.5,
+                at_most=True,
+            ),
         ],
     )
     for size in (1, 64, 256, 1_000, 8_000):
@@ -173,6 +191,7 @@ def _ours(contest: Contest, fresh: Callable[[str], tuple[Ledger, UUID]]) -> None
     add("ours, keys by time", lambda ledger, wallet: batches(1_000, direct(ledger, wallet, timed_key)))
     add("a hold opened", lambda ledger, wallet: batches(1, lambda _: _hold(ledger, wallet)))
     add("permit check", lambda ledger, wallet: batches(1, lambda _: _may_start(ledger, wallet)))
+    add("permit check, 50,000 holds", lambda ledger, wallet: batches(1, _with_holds(ledger, wallet)))
     add("bare SELECT by key", lambda ledger, wallet: batches(1, lambda _: _bare(ledger, wallet)))
 
 
@@ -186,6 +205,20 @@ def _batches(size: int, ledger: Ledger, wallet_id: UUID) -> Work:
 
 def _hold(ledger: Ledger, wallet_id: UUID) -> object:
     return ledger.carry_out(wallet_id, [OpenHold(key(), "ai_task", 1)])
+
+
+def _with_holds(ledger: Ledger, wallet_id: UUID) -> Callable[[int], object]:
+    """Ask whether work may start, with 50,000 holds open."""
+
+    def lasting(tx: Tx) -> None:
+        policy, _ = tx.book.policy(wallet_id)
+        policy = replace(policy, hold_lifetime=timedelta(days=1))
+        tx.book.set_policy(wallet_id, policy, actor="benchmark", expected_version=None)
+
+    ledger.run(lasting, wallet_id=wallet_id)
+    for _ in range(50):
+        ledger.carry_out(wallet_id, [OpenHold(key(), "ai_task", 1) for _ in range(1_000)])
+    return lambda _: _may_start(ledger, wallet_id)
 
 
 def _may_start(ledger: Ledger, wallet_id: UUID) -> bool:

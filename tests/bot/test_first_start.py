@@ -212,7 +212,7 @@ def test_a_user_without_rights_on_the_tables_is_told_so(
     address = _database(postgres)
     name, user = address.rpartition("/")[2], address.partition("//")[2].partition(":")[0]
     open_ledger(postgres.url(name), SystemClock()).close()
-    _refused(capsys, ["verify", "--database", address], "permission denied for table wallets. Give the user")
+    _refused(capsys, ["verify", "--database", address], "permission denied for table ")
     _refused(
         capsys, ["key", "create", "--database", address], "permission denied for table alembic_version_ledger"
     )

@@ -61,6 +61,7 @@ def _play(driver: BotDriver) -> None:
     driver.news.poll(driver.ledger.now())
     use_cases_of(driver.ledger, driver.gateway, Served(None)).reconciliation.run(driver.ledger.now())
     assert driver.gateway.unreadable() == Ok([])
+    driver.gateway.time()
     cards = driver.cards
     cards.sync(card)
     cards.remove(driver.wallet_id, card, actor=owner("U1"))

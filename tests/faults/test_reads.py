@@ -66,8 +66,8 @@ SCENES = (
     Scene("disputes", "GET /v1/disputes", "everything unheard", "compare", _ALL),
     Scene("movements", "GET /v1/balance_transactions", "everything unheard", "compare", _ALL),
 )
-ALONE = {"close", "take_reads", "unreadable"}
-"""What asks nothing, and what only says at the start what the key may read."""
+ALONE = {"close", "take_reads", "unreadable", "time"}
+"""What asks nothing, what says at the start what the key may read, and what reads no more than an answer's date."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ What is about one database alone says so: `@pytest.mark.backends("sqlite")`.
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ledger import Ledger
+from ledger.storage.schema import metadata
 from tests.ledger.wallet_driver import ManualClock, WalletDriver
 from tests.postgres_server import Server
 
@@ -47,16 +50,85 @@ def blank_on_server(postgres: Server) -> str:
     return "blank_books"
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: Server, blank_on_server: str) -> Iterator["Databases"]:
+    """Blank databases on the server."""
+    made = Databases(postgres, blank_on_server)
+    yield made
+    made.close()
+
+
+class Databases:
+    """Blank databases, emptied and used again: making one costs more than most tests.
+
+    One whose schema or settings a test has changed is thrown away.
+    """
+
+    def __init__(self, server: Server, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._free: list[str] = []
+        self._lines: dict[str, psycopg.Connection[tuple[str]]] = {}
+        """A connection to each, past the triggers that keep rows."""
+        self._blank = ""
+
+    @contextmanager
+    def one(self) -> Iterator[str]:
+        """Give the address of a database that nobody else uses."""
+        name = self._free.pop() if self._free else self._made()
+        yield self._server.url(name)
+        line = self._lines[name]
+        if _shape_of(line) == self._blank:
+            line.execute(";".join(f"DELETE FROM {table}" for table in metadata.tables))  # noqa: S608 - names of ours
+            self._free.append(name)
+        else:
+            self._lines.pop(name).close()
+            self._server.drop(name)
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        for line in self._lines.values():
+            line.close()
+
+    def _made(self) -> str:
+        name = f"books_{next(_numbers)}"
+        url = self._server.create(name, template=self._template)
+        line = self._lines[name] = psycopg.connect(
+            url, autocommit=True, options="-c session_replication_role=replica"
+        )
+        self._blank = _shape_of(line)
+        return name
+
+
+def _shape_of(connection: "psycopg.Connection[tuple[str]]") -> str:
+    """Describe everything but rows: versions, columns, constraints, indexes, triggers, settings."""
+    (shape,) = connection.execute(
+        "SELECT concat_ws('|', "
+        "(SELECT string_agg(version_num, ',') FROM alembic_version_ledger), "
+        "(SELECT md5(string_agg(attrelid::text || attname || atttypid::text || attnotnull::text, ',' "
+        "ORDER BY attrelid, attnum)) FROM pg_attribute JOIN pg_class r ON r.oid = attrelid AND relkind = 'r' "
+        "WHERE relnamespace = 'public'::regnamespace), "
+        "(SELECT md5(string_agg(conname || convalidated::text, ',' ORDER BY conname)) FROM pg_constraint "
+        "WHERE connamespace = 'public'::regnamespace), "
+        "(SELECT md5(string_agg(indexdef, ',' ORDER BY indexdef)) FROM pg_indexes WHERE schemaname = 'public'), "
+        "(SELECT md5(string_agg(tgname || tgenabled::text, ',' ORDER BY tgname)) FROM pg_trigger), "
+        "(SELECT md5(string_agg(relacl::text, ',' ORDER BY relname)) FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace), "
+        "(SELECT count(*) FROM pg_db_role_setting WHERE setdatabase = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())))"
+    ).fetchone() or ("",)
+    return shape
+
+
 @pytest.fixture
 def database(request: pytest.FixtureRequest, backend: str, tmp_path: Path) -> Iterator[str]:
     """A database of the newest schema of the test's own; gives its address."""
     if backend == "sqlite":
         yield f"sqlite:///{shutil.copy(request.getfixturevalue('blank'), tmp_path)}"
         return
-    server: Server = request.getfixturevalue("postgres")
-    name = f"books_{next(_numbers)}"
-    yield server.create(name, template=request.getfixturevalue("blank_on_server"))
-    server.drop(name)
+    databases: Databases = request.getfixturevalue("databases")
+    with databases.one() as url:
+        yield url
 
 
 @pytest.fixture

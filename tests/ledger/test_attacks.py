@@ -171,7 +171,7 @@ FORGERIES = {
     "DELETE FROM notices WHERE seq = 1": "wallet: notices",
     "UPDATE hourly SET count = count + 1 WHERE kind = 'top_up'": "wallet: rollup",
     "DELETE FROM hourly WHERE kind = 'top_up'": "wallet: rollup",
-    "UPDATE holds SET state = 'released'": "transaction 3: hold",
+    "UPDATE holds SET state = 'expired'": "wallet: hold: hold h1 does not fit",
     "DELETE FROM holds": "transaction 3: hold",
 }
 

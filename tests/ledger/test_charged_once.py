@@ -11,6 +11,7 @@ from ledger import (
     AboveItemMax,
     CaptureHold,
     Command,
+    HoldReleased,
     KeyReused,
     OpenHold,
     PostUsage,
@@ -226,3 +227,13 @@ def test_ids_that_differ_only_by_normal_form_are_not_two(driver: WalletDriver) -
         assert isinstance(driver.refusal(command), TextUnfit)
     driver.use("1", key="Call")
     assert not driver.use("1", key="call").duplicate
+
+
+def test_a_hold_that_was_released_stays_released_when_its_cost_comes(driver: WalletDriver) -> None:
+    """Also in the very same instant: releasing it once more is still a repetition."""
+    driver.top_up("10")
+    driver.ask("call")
+    driver.do(ReleaseHold("call"))
+    driver.capture("call", "3")
+
+    assert driver.one(ReleaseHold("call"), HoldReleased).duplicate

@@ -1,7 +1,7 @@
 """Any order of commands, repeats and waits, against a model that is too simple to be wrong.
 
-Every refusal is predicted with the field that it names, and what is refused leaves everything as it was. 2,000 walks:
-`REDBAR_MACHINE=2000x50 python -m pytest tests/ledger/test_machine.py`.
+Every refusal is predicted with the field that it names, and what is refused leaves everything as it was. A longer look:
+`python -m tests.long machine`.
 """
 
 import os
@@ -54,6 +54,7 @@ SIZE = os.environ.get("REDBAR_MACHINE") or ("100x50" if REQUIRE_ALL else "25x40"
 """Examples and steps of each."""
 PARTS = 4
 """Walked apart, each from a seed of its own, so that they can be walked side by side."""
+BOOKS_EVERY = 10
 KINDS = (OUTBOUND_CALL, INBOUND_CALL, AI_TASK)
 
 amounts = st.integers(1, usd("10"))
@@ -91,6 +92,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.drivers = WalletDrivers(urls)
         self.model = Paper()
+        self.steps = 0
 
     @initialize(micros=st.none() | st.integers(usd("1"), usd("40")))
     def begin(self, micros: int | None) -> None:
@@ -99,8 +101,11 @@ class LedgerMachine(RuleBasedStateMachine):
             self.money("first", micros, CreditKind.TOP_UP)
 
     def teardown(self) -> None:
-        for driver in self.drivers.all:
-            driver.close()
+        try:
+            self.check_the_books()
+        finally:
+            for driver in self.drivers.all:
+                driver.close()
 
     def do(self, command: Command) -> Outcome:
         """Do a command everywhere."""
@@ -270,6 +275,12 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_books_are_right(self) -> None:
+        """Looked at now and then, and at the end: what is wrong stays wrong, and walking all of it takes longest."""
+        self.steps += 1
+        if self.steps % BOOKS_EVERY == 0:
+            self.check_the_books()
+
+    def check_the_books(self) -> None:
         for driver in self.drivers.all:
             assert driver.findings(everybody=False) == []
 
