@@ -314,6 +314,23 @@ def test_finance_that_presses_a_charge_charges_nothing_and_reads_whom_to_ask(
     assert made.cases.charges.peek(made.wallet_id, wish).amount == FIFTY, "nothing was consumed"
 
 
+def test_whoever_connected_the_card_sees_it_and_stops_it(made: Company, real: App) -> None:
+    """Without a role, and without a figure of the wallet; others are told whom to ask."""
+    _send(real, _press(made, "/wallet card", "connector"))
+    said = _read_by(made, "connector")
+    assert "which you connected" in said
+    assert "Remove this card" in said
+    assert "$" not in said
+
+    _send(real, _press(made, "/wallet auto off", "connector"))
+    assert "No card is charged by itself any more" in _read_by(made, "connector")
+    _send(real, _press(made, "[remove_card]", "connector"))
+    assert "The card is removed" in _read_by(made, "connector")
+
+    _send(real, _press(made, "/wallet card", "member"))
+    assert "Billing is looked after by" in _read_by(made, "member")
+
+
 @pytest.mark.parametrize("unasked", [False, True])
 def test_home_shows_money_to_people_with_a_role_alone(
     made: Company, monkeypatch: pytest.MonkeyPatch, unasked: bool
