@@ -206,7 +206,7 @@ def build(
     cases = use_cases_of(ledger, gateway, served, return_url=return_url, webhook=webhook)
     presence = Presence(workspaces, me.team_id, plain)
     client = listening_client(access, presence.gone)
-    context = _context(cases, client, presence, first_admin=settings.billing_admin)
+    context = context_of(cases, client, presence, first_admin=settings.billing_admin)
     timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news)
     courier = Courier(ledger, timers.heard, context.senders.deliver, served)
     slack = SlackApp(access, client)
@@ -249,7 +249,8 @@ def _slack_access(settings: Settings) -> SlackAccess:
     )
 
 
-def _context(cases: UseCases, client: ListeningClient, presence: Presence, *, first_admin: str) -> Context:
+def context_of(cases: UseCases, client: ListeningClient, presence: Presence, *, first_admin: str) -> Context:
+    """Give what the listeners work with: the use cases, and the ways to people."""
     people = People(cases.ledger, cases.workspaces, SlackDirectory(client))
     episodes = Episodes(cases.ledger, cases.recharge, cases.charges)
     posted, slack = PostedMessages(cases.ledger), SlackClient(client, time.sleep)

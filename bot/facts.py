@@ -79,6 +79,15 @@ class AutomaticFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnCardsFacts:
+    """The cards in use that one person connected."""
+
+    cards: tuple[CardFacts, ...] = ()
+    rule_uses: bool = False
+    """A rule that is on or paused may charge one of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class KindFacts:
     """One kind's share of a month. `quantity` counts seconds for calls."""
 
@@ -424,6 +433,8 @@ class HomeFacts:
     """For [People]; also whom members are told to ask."""
     key_refused_at: datetime | None = None
     """Since when Stripe does not accept our key; None while it does."""
+    viewer_id: str = ""
+    """Who looks at it: their own requests can be withdrawn by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +447,8 @@ class StatusFacts:
     requests: tuple[RequestFacts, ...]
     key_refused_at: datetime | None = None
     """Since when Stripe does not accept our key; None while it does."""
+    viewer_id: str = ""
+    """Who reads it: their own requests can be withdrawn by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,6 +473,8 @@ class AlertFacts:
     """Lines of the thread."""
     episode_id: str = ""
     """What [Acknowledge] answers."""
+    offered: Money | None = None
+    """What is recommended to be paid; None once the episode is over."""
 
 
 @dataclass(frozen=True, slots=True)

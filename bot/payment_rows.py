@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select, update
 
 from bot.payment_state import OPEN, News, State, after
+from bot.rights import Tie
 from bot.tables import billing, payments
 from ledger import Currency, Money, Tx, new_id
 
@@ -49,6 +50,14 @@ class Payment:
     recharge_id: str
     next_try_at: datetime | None
     next_card_id: str
+
+
+def ties_of(payment: Payment | None, user_id: str) -> frozenset[Tie]:
+    """Say what somebody is to a request."""
+    if payment is None or not user_id:
+        return frozenset()
+    sides = ((Tie.ASKER, payment.asked_by), (Tie.PAYER, payment.payer))
+    return frozenset(tie for tie, side in sides if side == user_id)
 
 
 def plan(

@@ -320,7 +320,7 @@ class Directory(Protocol):
     """Who people are."""
 
     def person(self, user_id: str, *, fresh: bool = False) -> PersonSeen | None:
-        """Look a person up; None when the workspace doesn't know them or can't be asked (then deny)."""
+        """Look a person up; None when the workspace doesn't know them. Raises: NotNow when it can't be asked."""
         ...
 
     def owners(self) -> Sequence[str]:

@@ -415,6 +415,5 @@ def test_what_the_architecture_names_exists() -> None:
 
 
 def _defines(path: Path, name: str) -> bool:
-    return bool(
-        re.search(rf"^\s*(async def|def|class) {name}\b|^{name} =", path.read_text(encoding="utf-8"), re.M)
-    )
+    defines = rf"^\s*(async def|def|class) {name}\b|^{name}(: [^=\n]+)? ="
+    return bool(re.search(defines, path.read_text(encoding="utf-8"), re.M))

@@ -1,11 +1,25 @@
 """The commands that a running bot carries out for the operator."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from bot.app import Redbar
 from bot.control import Handler
 from bot.operator import charges, clock, correct, credit, keys, reconcile, settings, settle
 from bot.operator.running_bot import inside
+from bot.rights import Action, Role, may
+
+RIGHTS: Mapping[str, Action] = {
+    keys.NAME: Action.MAKE_KEY,
+    charges.NAME: Action.SWITCH_CHARGES,
+    clock.NAME: Action.ACCEPT_CLOCK,
+    reconcile.NAME: Action.RECONCILE,
+    settle.NAME: Action.SETTLE,
+    settings.NAME: Action.CHANGE_SETTINGS,
+    credit.NAME: Action.CREDIT,
+    correct.NAME: Action.CORRECT,
+}
+"""The right behind each command; whoever can run one is the operator."""
 
 
 def commands_of(bot: Redbar) -> dict[str, Handler]:
@@ -21,4 +35,5 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
         credit.NAME: credit.give,
         correct.NAME: correct.lower,
     }
+    assert all(may(RIGHTS[name], Role.OPERATOR) for name in commands)
     return {name: partial(command, context) for name, command in commands.items()}

@@ -25,6 +25,7 @@ from bot.app import Redbar, build, open_ledger
 from bot.control import Control, address_of
 from bot.http.server import listen
 from bot.operator.commands import commands_of
+from bot.rights import Person, Role
 from bot.sandbox.clock import SandboxClock, offset_kept
 from bot.sandbox.scenario import ScenarioPlayer
 from bot.sandbox.settings import SandboxSettings
@@ -288,13 +289,14 @@ def _first_start(data: Path, url: str, bot: Redbar) -> dict[str, Any]:
             _write_private(path, info)
         return info
     people = {one.handle: one.user_id for one in PEOPLE}
+    owner = Person(people["owner"], Role.OWNER)
     bot.people.appoint(
         bot.wallet_id,
         billing_admins=[people["owner"], people["admin"]],
         finance=[people["finance"]],
-        actor="demo",
+        actor=owner,
     )
-    set_channels(bot.ledger, bot.wallet_id, ["C0CALLS01"], actor="demo")
+    set_channels(bot.ledger, bot.wallet_id, ["C0CALLS01"], actor=owner)
     key = create_key(bot.ledger, bot.wallet_id, name="demo")
     info = {
         "url": url,

@@ -15,11 +15,13 @@ from bot.notices import CardExpiring, CardGone
 from bot.payments.sending import RequestSender
 from bot.payments.settlement import NotServed
 from bot.ports import CardSeen, Ok, PaymentGateway, Rejected
+from bot.rights import Action, Person, Tie
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.requests import StripeRequest
 from bot.tables import cards
 from bot.wallets import rules
+from bot.wallets.entitled import require_right, ties_to_card, ties_to_cards
 from bot.wallets.named_values import remember_once
 from bot.wallets.rules import NoCard
 from ledger import Ledger, Tx
@@ -67,26 +69,25 @@ class Cards:
                 self._ledger.run(changed, wallet_id=wallet_id)
         return True
 
-    def remove(self, wallet_id: UUID, card_id: str, *, actor: str) -> None:
-        """Take a card out for good, here and outside. Refuses: NoCard."""
+    def remove(self, wallet_id: UUID, card_id: str, *, actor: Person) -> None:
+        """Take a card out for good, here and outside. Refuses: NotEntitled, NoCard."""
 
         def save(tx: Tx) -> StripeRequest:
-            if not _take_out(tx, wallet_id=wallet_id, card_id=card_id, actor=actor):
+            ties = ties_to_card(tx.connection, wallet_id, actor.user_id, card_id)
+            require_right(tx.connection, wallet_id, actor, Action.REMOVE_CARD, ties)
+            if not _take_out(tx, wallet_id=wallet_id, card_id=card_id, actor=actor.user_id):
                 raise NoCard
-            tx.book.audit(wallet_id, actor, "card_removed", {"card_id": card_id}, {})
+            tx.book.audit(wallet_id, actor.user_id, "card_removed", {"card_id": card_id}, {})
             return stripe_requests.intend(tx, wallet_id, "detach", {}, payment_id=None, object_id=card_id)
 
         self._sender.send_all(self._ledger.run(save, wallet_id=wallet_id))
 
-    def connected_by(self, wallet_id: UUID, card_id: str) -> str:
-        """Say who connected a card that is in use; empty when there is none."""
+    def ties(self, wallet_id: UUID, user_id: str, card_id: str = "") -> frozenset[Tie]:
+        """Say what somebody is to a card in use, or without an id to any of them."""
         with self._ledger.reading() as connection:
-            found = connection.execute(
-                select(cards.c.connected_by).where(
-                    cards.c.wallet_id == wallet_id, cards.c.card_id == card_id, cards.c.slot != "removed"
-                )
-            ).scalar_one_or_none()
-        return str(found or "")
+            if card_id:
+                return ties_to_card(connection, wallet_id, user_id, card_id)
+            return ties_to_cards(connection, wallet_id, user_id)
 
     def connectors(self, wallet_id: UUID) -> dict[str, str]:
         """Give who connected each card in use: user ids by card id."""

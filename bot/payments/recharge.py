@@ -190,9 +190,7 @@ class Recharge:
                     return one
         if failed.amount is None:
             return None
-        return self._payments.ask(
-            wallet_id, failed.amount, asked_by="", payer="", note="", recharge_id=failed.recharge_id
-        )
+        return self._payments.ask_instead(wallet_id, failed.amount, recharge_id=failed.recharge_id)
 
 
 def _past(connection: Connection, view: WalletView, now: datetime) -> Past:

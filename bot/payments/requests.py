@@ -12,14 +12,16 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bot.notices import PaymentChanged
-from bot.payment_rows import Payment, change, find, plan
+from bot.payment_rows import Payment, change, find, plan, ties_of
 from bot.payment_state import OPEN, News, State
 from bot.payments.sending import RequestSender
 from bot.ports import Ok, PaymentGateway
+from bot.rights import Action, Person
 from bot.stripe import customers, request_bodies
 from bot.stripe import requests as stripe_requests
 from bot.stripe.requests import NotMade, StripeRequest, Unreachable
 from bot.tables import billing
+from bot.wallets.entitled import require_right
 from ledger import Currency, Ledger, Money, Tx, to_minor
 
 PAGE_LIFETIME = timedelta(hours=23, minutes=59)
@@ -44,12 +46,15 @@ class Payments:
         self._install = install
         self._return_url = return_url
 
-    def offer_page(self, wallet_id: UUID, amount: Money, *, asked_by: str, saves_card: bool) -> Payment:
-        """Make a hosted page for the person who asked. Refuses: Unreachable, NotMade, NotCardExact."""
+    def offer_page(self, wallet_id: UUID, amount: Money, *, asked_by: Person, saves_card: bool) -> Payment:
+        """Make a hosted page for the person who asked. Refuses: NotEntitled, Unreachable, NotMade, NotCardExact."""
         to_minor(amount)
         customer = self._customer(wallet_id)
 
         def intend(tx: Tx) -> StripeRequest:
+            require_right(tx.connection, wallet_id, asked_by, Action.PAY)
+            if saves_card:
+                require_right(tx.connection, wallet_id, asked_by, Action.CONNECT_CARD)
             payment = plan(
                 tx,
                 wallet_id,
@@ -57,7 +62,7 @@ class Payments:
                 way="page",
                 currency=amount.currency,
                 amount=amount,
-                asked_by=asked_by,
+                asked_by=asked_by.user_id,
                 saves_card=saves_card,
                 expires_at=tx.now + PAGE_LIFETIME,
             )
@@ -65,13 +70,29 @@ class Payments:
 
         return self._made(self._ledger.run(intend, wallet_id=wallet_id))
 
-    def ask(
-        self, wallet_id: UUID, amount: Money, *, asked_by: str, payer: str, note: str, recharge_id: str = ""
+    def ask(self, wallet_id: UUID, amount: Money, *, asked_by: Person, payer: str, note: str) -> Payment:
+        """Make a link and ask somebody to pay by it; they are told by DM. Refuses: NotEntitled, as `offer_page`."""
+        return self._link(wallet_id, amount, asked_by=asked_by, payer=payer, note=note)
+
+    def ask_instead(self, wallet_id: UUID, amount: Money, *, recharge_id: str) -> Payment:
+        """Make the link by which an automatic payment that failed can be paid: Redbar itself asks, and nobody else."""
+        return self._link(wallet_id, amount, asked_by=None, recharge_id=recharge_id)
+
+    def _link(
+        self,
+        wallet_id: UUID,
+        amount: Money,
+        *,
+        asked_by: Person | None,
+        payer: str = "",
+        note: str = "",
+        recharge_id: str = "",
     ) -> Payment:
-        """Make a link and ask somebody to pay by it; they are told by DM."""
         to_minor(amount)
 
         def intend(tx: Tx) -> StripeRequest:
+            if asked_by is not None:
+                require_right(tx.connection, wallet_id, asked_by, Action.ASK)
             payment = plan(
                 tx,
                 wallet_id,
@@ -79,7 +100,7 @@ class Payments:
                 way="link",
                 currency=amount.currency,
                 amount=amount,
-                asked_by=asked_by,
+                asked_by=asked_by.user_id if asked_by is not None else "",
                 payer=payer,
                 note=note,
                 expires_at=tx.now + tx.book.policy(wallet_id)[0].link_lifetime,
@@ -90,25 +111,58 @@ class Payments:
 
         return self._made(self._ledger.run(intend, wallet_id=wallet_id))
 
-    def connect(self, wallet_id: UUID, currency: Currency, *, asked_by: str, payer: str = "") -> Payment:
-        """Make a page that saves a card; a payer is asked by DM, without one the asker opens it."""
+    def connect(self, wallet_id: UUID, currency: Currency, *, asked_by: Person, payer: str = "") -> Payment:
+        """Make a page that saves a card; a payer is asked by DM, without one the asker opens it.
+
+        Refuses: NotEntitled, Unreachable, NotMade.
+        """
         customer = self._customer(wallet_id)
 
         def intend(tx: Tx) -> StripeRequest:
-            payment = plan(
-                tx,
-                wallet_id,
-                purpose="connect",
-                way="page",
-                currency=currency,
-                asked_by=asked_by,
-                payer=payer,
-                saves_card=True,
-                expires_at=tx.now + PAGE_LIFETIME,
+            require_right(tx.connection, wallet_id, asked_by, Action.CONNECT_CARD)
+            return self._intend_connect(
+                tx, wallet_id, currency, customer, asked_by=asked_by.user_id, payer=payer
             )
-            return self._intend_page(tx, payment, customer)
 
         return self._made(self._ledger.run(intend, wallet_id=wallet_id))
+
+    def renew(self, wallet_id: UUID, payment_id: UUID, *, by: Person) -> Payment | None:
+        """Replace a request to connect a card by a new one between the same people; None where it is none.
+
+        Refuses: NotEntitled, Unreachable, NotMade.
+        """
+        old = self.look(wallet_id, payment_id)
+        if old is None or old.amount is not None:
+            return None
+        customer = self._customer(wallet_id)
+
+        def replace(tx: Tx) -> tuple[StripeRequest | None, StripeRequest]:
+            taken = _take_back(tx, wallet_id, payment_id, by, Action.RENEW_REQUEST)
+            made = self._intend_connect(
+                tx, wallet_id, old.currency, customer, asked_by=old.asked_by, payer=old.payer
+            )
+            return taken[1] if taken is not None else None, made
+
+        close, made = self._ledger.run(replace, wallet_id=wallet_id)
+        if close is not None:
+            self._sender.send_all(close)
+        return self._made(made)
+
+    def _intend_connect(
+        self, tx: Tx, wallet_id: UUID, currency: Currency, customer: str, *, asked_by: str, payer: str
+    ) -> StripeRequest:
+        payment = plan(
+            tx,
+            wallet_id,
+            purpose="connect",
+            way="page",
+            currency=currency,
+            asked_by=asked_by,
+            payer=payer,
+            saves_card=True,
+            expires_at=tx.now + PAGE_LIFETIME,
+        )
+        return self._intend_page(tx, payment, customer)
 
     def charge(self, tx: Tx, payment: Payment) -> StripeRequest:
         """Plan the charge of a saved card inside the caller's commit; `carry_out` then makes it."""
@@ -126,18 +180,11 @@ class Payments:
         assert payment is not None
         return payment
 
-    def withdraw(self, wallet_id: UUID, payment_id: UUID, *, by: str) -> Payment | None:
-        """Take a request back; None when it is not open any more."""
-
-        def take_back(tx: Tx) -> tuple[Payment, StripeRequest | None] | None:
-            payment = find(tx.connection, wallet_id, payment_id=payment_id)
-            if payment is None or payment.state not in OPEN or payment.way == "saved_card":
-                return None
-            payment = change(tx, payment, News.TAKEN_BACK, withdrawn_by=by)
-            tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
-            return payment, stripe_requests.close(tx, payment)
-
-        found = self._ledger.run(take_back, wallet_id=wallet_id)
+    def withdraw(self, wallet_id: UUID, payment_id: UUID, *, by: Person) -> Payment | None:
+        """Take a request back; None when it is not open any more. Refuses: NotEntitled."""
+        found = self._ledger.run(
+            lambda tx: _take_back(tx, wallet_id, payment_id, by, Action.WITHDRAW), wallet_id=wallet_id
+        )
         if found is None:
             return None
         payment, request = found
@@ -180,3 +227,16 @@ class Payments:
             payment, customer=customer, install=self._install, return_url=self._return_url
         )
         return stripe_requests.intend(tx, payment.wallet_id, "session", body, payment_id=payment.payment_id)
+
+
+def _take_back(
+    tx: Tx, wallet_id: UUID, payment_id: UUID, by: Person, action: Action
+) -> tuple[Payment, StripeRequest | None] | None:
+    """Take a request back, with what closes it outside; None when it is not open any more. Refuses: NotEntitled."""
+    payment = find(tx.connection, wallet_id, payment_id=payment_id)
+    require_right(tx.connection, wallet_id, by, action, ties_of(payment, by.user_id))
+    if payment is None or payment.state not in OPEN or payment.way == "saved_card":
+        return None
+    payment = change(tx, payment, News.TAKEN_BACK, withdrawn_by=by.user_id)
+    tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
+    return payment, stripe_requests.close(tx, payment)

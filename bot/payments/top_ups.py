@@ -18,11 +18,13 @@ from bot.payment_rows import Payment
 from bot.payment_state import State
 from bot.payments.requests import Payments
 from bot.payments.saved_cards import card_slots, card_words
+from bot.rights import Action, Person
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import words_of
 from bot.stripe.requests import StripeRequest
 from bot.tables import one_time_actions, payments
+from bot.wallets.entitled import require_right
 from bot.wallets.rules import NoCard
 from ledger import (
     Currency,
@@ -88,17 +90,21 @@ class Charges:
         self._payments = payments_flow
         self._served = served
 
-    def prepare(self, wallet_id: UUID, amount: Money, *, actor: str) -> tuple[str, str]:
-        """Keep a pending charge of the main card; gives its id and the card's. Refuses: NoCard, AmountNotTaken."""
+    def prepare(self, wallet_id: UUID, amount: Money, *, actor: Person) -> tuple[str, str]:
+        """Keep a pending charge of the main card; gives its id and the card's.
+
+        Refuses: NotEntitled, NoCard, AmountNotTaken, OverDailyLimit.
+        """
 
         def save(tx: Tx) -> tuple[str, str]:
+            require_right(tx.connection, wallet_id, actor, Action.CHARGE)
             check_amount(amount, tx.book.policy(wallet_id)[0])
             slots = card_slots(tx.connection, wallet_id)
             if "main" not in slots:
                 raise NoCard
             self._check_daily(tx, wallet_id, amount)
             one_time_action_id = new_id()
-            _insert_action(tx, wallet_id, one_time_action_id, amount, slots["main"], actor)
+            _insert_action(tx, wallet_id, one_time_action_id, amount, slots["main"], actor.user_id)
             return str(one_time_action_id), slots["main"]
 
         return self._ledger.run(save, wallet_id=wallet_id)
@@ -133,17 +139,18 @@ class Charges:
         """Say what a one-time action stands for without consuming it. Refuses: AlreadyUsed."""
         return self._ledger.run(lambda tx: _pending(tx, wallet_id, one_time_action_id), wallet_id=wallet_id)
 
-    def charge(self, wallet_id: UUID, one_time_action_id: str, *, actor: str) -> Payment:
+    def charge(self, wallet_id: UUID, one_time_action_id: str, *, actor: Person) -> Payment:
         """Consume a one-time action and charge the card.
 
-        Refuses: AppRemoved, ClockInDoubt, AlreadyUsed, NoCard, OverDailyLimit.
+        Refuses: NotEntitled, AppRemoved, ClockInDoubt, AlreadyUsed, NoCard, OverDailyLimit.
         """
         request = self._ledger.run(
             lambda tx: self._consume(tx, wallet_id, one_time_action_id, actor), wallet_id=wallet_id
         )
         return self._payments.carry_out(request)
 
-    def _consume(self, tx: Tx, wallet_id: UUID, one_time_action_id: str, actor: str) -> StripeRequest:
+    def _consume(self, tx: Tx, wallet_id: UUID, one_time_action_id: str, actor: Person) -> StripeRequest:
+        require_right(tx.connection, wallet_id, actor, Action.CHARGE)
         self._served.require_living(tx.connection, wallet_id)
         self._ledger.require_believed(tx.connection, wallet_id)
         pending = _pending(tx, wallet_id, one_time_action_id)
@@ -167,11 +174,15 @@ class Charges:
             way="saved_card",
             currency=pending.amount.currency,
             amount=pending.amount,
-            asked_by=actor,
+            asked_by=actor.user_id,
             card_id=pending.card_id,
         )
         tx.book.audit(
-            wallet_id, actor, "charge", {}, {"ref": payment.ref, "amount_micros": pending.amount.micros}
+            wallet_id,
+            actor.user_id,
+            "charge",
+            {},
+            {"ref": payment.ref, "amount_micros": pending.amount.micros},
         )
         return self._payments.charge(tx, payment)
 

@@ -6,14 +6,15 @@ from uuid import UUID
 from bot.delivering.posted_messages import PostedMessages, Viewer
 from bot.facts import HomeFacts, MonthFacts
 from bot.payments.recharge import Recharge
-from bot.rights import Actor, Role
+from bot.rights import Action, Actor, Role, may
 from bot.slack.client import SlackClient
 from bot.slack.pictures import spend_by_day
 from bot.slack.views import home as home_views
+from bot.surfaces.automatic import own_cards
 from bot.surfaces.figures import fingerprint
 from bot.surfaces.home import home_facts
 from bot.surfaces.snapshot import Snapshot, read_facts
-from bot.wallets.people import People, Standpoint
+from bot.wallets.people import CannotAsk, People, Standpoint
 from ledger import Ledger
 
 log = logging.getLogger("redbar.homes")
@@ -41,7 +42,7 @@ class Homes:
         self._drawn: dict[tuple[UUID, str], int] = {}
 
     def open(self, actor: Actor) -> None:
-        """Publish Home for somebody who came to look."""
+        """Publish Home for somebody who came to look. Refuses: CannotAsk, and nothing is published."""
         who = self._people.standpoint(actor, fresh=True)
         if who is None:
             self._client.publish_view(actor.user_id, home_views.home_elsewhere())
@@ -70,8 +71,10 @@ class Homes:
         if who.role is Role.OUTSIDER:
             self._client.publish_view(user_id, home_views.home_elsewhere())
             return
-        if not who.role.sees:
-            self._client.publish_view(user_id, home_views.home_for_member(self._people.facts(who.wallet_id)))
+        if not may(Action.SEE, who.role):
+            own = read_facts(self._ledger, who.wallet_id, lambda snapshot: own_cards(snapshot, user_id))
+            people = self._people.facts(who.wallet_id)
+            self._client.publish_view(user_id, home_views.home_for_member(people, own, who.role))
             return
         before = self._posted.viewer(who.wallet_id, user_id)
         chosen = (
@@ -91,7 +94,7 @@ class Homes:
         people = self._people.facts(who.wallet_id)
 
         def read(snapshot: Snapshot) -> tuple[HomeFacts, str]:
-            facts = home_facts(snapshot, self._recharge, who.role, people, viewer)
+            facts = home_facts(snapshot, self._recharge, who.person, people, viewer)
             return facts, fingerprint(snapshot.view, snapshot.now, facts)
 
         return read_facts(self._ledger, who.wallet_id, read)
@@ -119,8 +122,11 @@ class Homes:
         return refreshed
 
     def _refresh_one(self, wallet_id: UUID, team_id: str, viewer: Viewer) -> bool:
-        who = self._people.standpoint(Actor(team_id, viewer.user_id, None))
-        if who is None or not who.role.sees:
+        try:
+            who = self._people.standpoint(Actor(team_id, viewer.user_id, None))
+        except CannotAsk:
+            return False  # it stays as it is until Slack says who looks at it
+        if who is None or not may(Action.SEE, who.role):
             if who is not None and viewer.shown:
                 self.show(who, opened=False)  # a role was lost: nothing of money stays to be seen
                 self._remember(who, "", ("", "", ""), opened=False)

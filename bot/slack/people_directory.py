@@ -13,6 +13,8 @@ from bot.ports import NotNow, PersonSeen
 log = logging.getLogger("redbar.slack")
 REMEMBER_SECONDS = 60
 """Facts about people are looked up again after this time; before money moves they are always looked up afresh."""
+NOBODY = frozenset({"user_not_found", "user_not_visible"})
+"""What Slack says of ids that are nobody here. Everything else is no answer to who somebody is."""
 
 
 class SlackDirectory:
@@ -26,20 +28,23 @@ class SlackDirectory:
         self._team_id = ""
 
     def person(self, user_id: str, *, fresh: bool = False) -> PersonSeen | None:
-        """Look a person up; None when Slack does not know them or cannot be reached."""
+        """Look a person up; None when Slack does not know them. Raises: NotNow, when Slack doesn't answer that."""
         with self._lock:
             known = self._known.get(user_id)
         if known is not None and not fresh and monotonic() - known[0] < REMEMBER_SECONDS:
             return known[1]
         try:
             answer = self._client.users_info(user=user_id)
+            found = _person(answer["user"], self._team())
         except SlackApiError as error:
-            log.info("users.info said %s", error.response.get("error"))
-            return None
-        except (SlackClientError, OSError):
+            code = error.response.get("error")
+            if code in NOBODY:
+                return None
+            log.warning("users.info said %s", code)
+            raise NotNow(f"users.info said {code}") from error
+        except (SlackClientError, OSError) as problem:
             log.warning("Slack could not be asked about a person")
-            return None
-        found = _person(answer["user"], self._team())
+            raise NotNow("Slack could not be asked about a person") from problem
         with self._lock:
             self._known[user_id] = (monotonic(), found)
         return found

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from bot.facts import AutomaticConfirmFacts, AutomaticFacts, AutomaticFormFacts, CardFacts
+from bot.facts import AutomaticConfirmFacts, AutomaticFacts, AutomaticFormFacts, CardFacts, OwnCardsFacts
 from bot.payments.recharge import Recharge
 from bot.surfaces.figures import charged_at_once, span_words, suggested_rule
 from bot.surfaces.rehearsal import first_day, rehearsed
@@ -14,6 +14,7 @@ from bot.surfaces.snapshot import Snapshot
 from bot.tables import cards
 from bot.wallets.rules import NoCard
 from ledger import (
+    Automatic,
     Ledger,
     RechargeBlock,
     RechargeRule,
@@ -87,6 +88,21 @@ def card_facts(connection: Connection, wallet_id: UUID) -> dict[str, CardFacts]:
         )
         for row in sorted(rows, key=lambda one: one.slot != "main")
     }
+
+
+def own_cards(snapshot: Snapshot, user_id: str) -> OwnCardsFacts:
+    """Give the cards in use that somebody connected."""
+    found = snapshot.connection.execute(
+        select(cards.c.card_id).where(
+            cards.c.wallet_id == snapshot.wallet_id,
+            cards.c.slot != "removed",
+            cards.c.connected_by == user_id,
+        )
+    ).scalars()
+    own = {str(one) for one in found} if user_id else set()
+    usable = card_facts(snapshot.connection, snapshot.wallet_id).values()
+    mine = tuple(one for one in usable if one.card_id in own)
+    return OwnCardsFacts(mine, bool(mine) and snapshot.policy.automatic is not Automatic.OFF)
 
 
 def usable_cards(ledger: Ledger, wallet_id: UUID) -> list[CardFacts]:

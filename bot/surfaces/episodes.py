@@ -15,12 +15,14 @@ from bot.delivering.deliveries import CHANNEL
 from bot.facts import AlertFacts, ChargeFacts
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
+from bot.rights import Action, Person
 from bot.surfaces.automatic import automatic_facts
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.figures import offered_amount, phase_of
 from bot.surfaces.snapshot import snapshot_of
 from bot.tables import alert_messages
 from bot.wallets.alert_channels import channels_of
+from bot.wallets.entitled import require_right
 from ledger import (
     CreditKind,
     Episode,
@@ -84,6 +86,7 @@ class Episodes:
                 charge=None,
                 acknowledged_by="",
                 episode_id=str(episode_id),
+                offered=amount,
             )
         if amount is None or automatic.card is None:
             return facts
@@ -135,16 +138,18 @@ class Episodes:
 
         self._ledger.run(save, wallet_id=wallet_id)
 
-    def acknowledge(self, wallet_id: UUID, episode_id: UUID, *, by: str) -> None:
-        """Silence an episode until its next level."""
-        self._ledger.run(
-            lambda tx: tx.connection.execute(
+    def acknowledge(self, wallet_id: UUID, episode_id: UUID, *, by: Person) -> None:
+        """Silence an episode until its next level. Refuses: NotEntitled."""
+
+        def save(tx: Tx) -> None:
+            require_right(tx.connection, wallet_id, by, Action.ACKNOWLEDGE)
+            tx.connection.execute(
                 update(alert_messages)
                 .where(alert_messages.c.wallet_id == wallet_id, alert_messages.c.episode_id == episode_id)
-                .values(acknowledged_by=by)
-            ),
-            wallet_id=wallet_id,
-        )
+                .values(acknowledged_by=by.user_id)
+            )
+
+        self._ledger.run(save, wallet_id=wallet_id)
 
     def open_episode(self, wallet_id: UUID) -> Episode | None:
         """Give the episode that is going on, if one is."""

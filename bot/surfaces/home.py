@@ -3,7 +3,7 @@
 from bot.delivering.posted_messages import Viewer
 from bot.facts import HomeFacts, PeopleFacts, StatusFacts
 from bot.payments.recharge import Recharge
-from bot.rights import Role
+from bot.rights import Person
 from bot.stripe.key_health import key_refused_at
 from bot.surfaces.automatic import automatic_facts
 from bot.surfaces.balance import balance_facts
@@ -13,10 +13,11 @@ from bot.surfaces.snapshot import Snapshot
 from bot.surfaces.transactions import history_facts
 
 
-def status_facts(snapshot: Snapshot, recharge: Recharge, role: Role) -> StatusFacts:
+def status_facts(snapshot: Snapshot, recharge: Recharge, person: Person) -> StatusFacts:
     """Give what `/wallet` says."""
     return StatusFacts(
-        role=role,
+        role=person.role,
+        viewer_id=person.user_id,
         balance=balance_facts(snapshot),
         automatic=automatic_facts(snapshot, recharge),
         requests=open_requests(snapshot),
@@ -25,11 +26,12 @@ def status_facts(snapshot: Snapshot, recharge: Recharge, role: Role) -> StatusFa
 
 
 def home_facts(
-    snapshot: Snapshot, recharge: Recharge, role: Role, people: PeopleFacts, viewer: Viewer | None
+    snapshot: Snapshot, recharge: Recharge, person: Person, people: PeopleFacts, viewer: Viewer | None
 ) -> HomeFacts:
     """Give everything that Home shows, with the month and the transactions that its viewer chose."""
     return HomeFacts(
-        role=role,
+        role=person.role,
+        viewer_id=person.user_id,
         balance=balance_facts(snapshot),
         automatic=automatic_facts(snapshot, recharge),
         month=month_facts(snapshot, viewer.month or None if viewer else None),

@@ -1,17 +1,19 @@
-"""Who may do what: roles from the workspace's own flags and from appointments, default deny."""
+"""Who people are to a wallet: roles from the workspace's own flags and from appointments, default deny."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import delete, insert
 
 from bot.facts import PeopleFacts
 from bot.notices import AccessAsked
 from bot.ports import Directory, NotNow, PersonSeen
-from bot.rights import Actor, Role
+from bot.rights import Action, Actor, Person, Role
 from bot.tables import people
+from bot.wallets.entitled import appointed as appointed_in
+from bot.wallets.entitled import require_right
 from bot.wallets.named_values import named_value, set_named_value
 from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, Refused, Tx
@@ -19,12 +21,11 @@ from ledger import Ledger, Refused, Tx
 ASK_EVERY = timedelta(weeks=1)
 
 
-class NotEntitled(Refused):
-    """Somebody may not do this; the words are the same whatever the wallet's state."""
+class CannotAsk(Refused):
+    """Slack doesn't answer who somebody is: neither a yes nor a no."""
 
-    def __init__(self, role: Role) -> None:
-        self.role = role
-        super().__init__("This is for the people who look after billing.")
+    def __init__(self, whom: str = "you are") -> None:
+        super().__init__(f"Slack can't be asked who {whom}; try again in a minute.")
 
 
 class CannotAppoint(Refused):
@@ -45,6 +46,11 @@ class Standpoint:
     zone: str
     """The person's own time zone."""
 
+    @property
+    def person(self) -> Person:
+        """Give who acts, as use cases judge them."""
+        return Person(self.actor.user_id, self.role)
+
 
 class People:
     """Answers who may do what, and keeps appointments."""
@@ -55,24 +61,31 @@ class People:
         self.directory = directory
 
     def standpoint(self, actor: Actor, *, fresh: bool = False) -> Standpoint | None:
-        """Say who somebody is; None when their workspace has no wallet here. `fresh` asks past the cache."""
+        """Say who somebody is; None when their workspace has no wallet here. Refuses: CannotAsk.
+
+        `fresh` asks past the cache.
+        """
         workspace = self._workspaces.of_team(actor.team_id, actor.enterprise_id)
         if workspace is None:
             return None
-        person = self.directory.person(actor.user_id, fresh=fresh)
+        try:
+            person = self.directory.person(actor.user_id, fresh=fresh)
+        except NotNow as problem:
+            raise CannotAsk from problem
         with self._ledger.reading() as connection:
-            appointed = _appointed(connection, workspace.wallet_id).get(actor.user_id)
+            appointed = appointed_in(connection, workspace.wallet_id).get(actor.user_id)
         role = role_of(person, actor, appointed)
         return Standpoint(actor, workspace.wallet_id, role, person.zone if person is not None else "UTC")
 
-    def require(self, actor: Actor, *, manage: bool = False) -> Standpoint:
-        """Give the standpoint of somebody entitled, judged afresh. Refuses: NotEntitled."""
-        found = self.standpoint(actor, fresh=True)
-        if found is None:
-            raise NotEntitled(Role.OUTSIDER)
-        if not (found.role.manages if manage else found.role.sees):
-            raise NotEntitled(found.role)
-        return found
+    def role_shown(self, wallet_id: UUID, user_id: str) -> Role:
+        """Say by which role somebody's buttons are chosen; what they press is judged afresh."""
+        with self._ledger.reading() as connection:
+            appointed = appointed_in(connection, wallet_id).get(user_id)
+        try:
+            person = self.directory.person(user_id)
+        except NotNow:
+            return appointed or Role.MEMBER
+        return role_of(person, Actor("", user_id, None), appointed)
 
     def facts(self, wallet_id: UUID) -> PeopleFacts:
         """Say who looks after billing."""
@@ -86,7 +99,7 @@ class People:
     def appointed(self, wallet_id: UUID) -> PeopleFacts:
         """Say who is appointed, without asking Slack who the owners are."""
         with self._ledger.reading() as connection:
-            found = _appointed(connection, wallet_id)
+            found = appointed_in(connection, wallet_id)
         return PeopleFacts(
             owners=(),
             billing_admins=tuple(user for user, role in found.items() if role is Role.BILLING_ADMIN),
@@ -95,7 +108,10 @@ class People:
 
     def has_left(self, user_id: str) -> bool:
         """Say whether Slack names somebody as deactivated or outside; who cannot be looked up has not left."""
-        person = self.directory.person(user_id)
+        try:
+            person = self.directory.person(user_id)
+        except NotNow:
+            return False
         return person is not None and person.is_outside
 
     def owners(self) -> Sequence[str]:
@@ -106,30 +122,42 @@ class People:
         return found
 
     def require_full_member(self, user_id: str) -> None:
-        """Let through full members of the workspace alone, asked of afresh. Refuses: CannotAppoint."""
-        person = self.directory.person(user_id, fresh=True)
+        """Let through full members of the workspace alone, asked of afresh. Refuses: CannotAppoint, CannotAsk."""
+        try:
+            person = self.directory.person(user_id, fresh=True)
+        except NotNow as problem:
+            raise CannotAsk("that is") from problem
         if person is None or person.is_outside:
             raise CannotAppoint(user_id)
 
     def appoint(
-        self, wallet_id: UUID, *, billing_admins: Sequence[str], finance: Sequence[str], actor: str
+        self, wallet_id: UUID, *, billing_admins: Sequence[str], finance: Sequence[str], actor: Person
     ) -> None:
-        """Set who is appointed. Refuses: CannotAppoint."""
+        """Set who is appointed. Refuses: NotEntitled, CannotAppoint, CannotAsk."""
         for user_id in (*billing_admins, *finance):
             self.require_full_member(user_id)
         wanted = dict.fromkeys(finance, Role.FINANCE) | dict.fromkeys(billing_admins, Role.BILLING_ADMIN)
-        self._ledger.run(lambda tx: _appoint(tx, wallet_id, wanted, actor), wallet_id=wallet_id)
 
-    def ask_for_access(self, wallet_id: UUID, user_id: str) -> bool:
-        """Tell who looks after billing that somebody asks for access; once a week, and says whether it was due."""
+        def save(tx: Tx) -> None:
+            require_right(tx.connection, wallet_id, actor, Action.APPOINT)
+            _appoint(tx, wallet_id, wanted, actor.user_id)
+
+        self._ledger.run(save, wallet_id=wallet_id)
+
+    def ask_for_access(self, wallet_id: UUID, person: Person) -> bool:
+        """Tell who looks after billing that somebody asks for access; once a week, and says whether it was due.
+
+        Refuses: NotEntitled.
+        """
 
         def save(tx: Tx) -> bool:
-            name = f"access:{user_id}"
+            require_right(tx.connection, wallet_id, person, Action.ASK_FOR_ACCESS)
+            name = f"access:{person.user_id}"
             asked = named_value(tx.connection, wallet_id, name)
             if asked is not None and tx.now - asked.at < ASK_EVERY:
                 return False
             set_named_value(tx, wallet_id, name)
-            tx.outbox.add(wallet_id, AccessAsked(user_id=user_id))
+            tx.outbox.add(wallet_id, AccessAsked(user_id=person.user_id))
             return True
 
         return self._ledger.run(save, wallet_id=wallet_id)
@@ -138,12 +166,12 @@ class People:
         """Appoint the first billing admin where there is none: the setting's, or the first owner who comes."""
 
         def save(tx: Tx) -> None:
-            appointed = _appointed(tx.connection, wallet_id)
+            appointed = appointed_in(tx.connection, wallet_id)
             if Role.BILLING_ADMIN not in appointed.values():
                 _appoint(tx, wallet_id, appointed | {user_id: Role.BILLING_ADMIN}, "redbar")
 
         with self._ledger.reading() as connection:
-            if Role.BILLING_ADMIN in _appointed(connection, wallet_id).values():
+            if Role.BILLING_ADMIN in appointed_in(connection, wallet_id).values():
                 return
         self._ledger.run(save, wallet_id=wallet_id)
 
@@ -161,17 +189,8 @@ def role_of(person: PersonSeen | None, actor: Actor, appointed: Role | None) -> 
     return appointed or Role.MEMBER
 
 
-def _appointed(connection: Connection, wallet_id: UUID) -> dict[str, Role]:
-    rows = connection.execute(
-        select(people.c.user_id, people.c.role)
-        .where(people.c.wallet_id == wallet_id)
-        .order_by(people.c.appointed_at)
-    )
-    return {str(user): Role(role) for user, role in rows}
-
-
 def _appoint(tx: Tx, wallet_id: UUID, wanted: dict[str, Role], actor: str) -> None:
-    before = _appointed(tx.connection, wallet_id)
+    before = appointed_in(tx.connection, wallet_id)
     if wanted == before:
         return
     tx.connection.execute(delete(people).where(people.c.wallet_id == wallet_id))

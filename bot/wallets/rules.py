@@ -12,7 +12,9 @@ import msgspec
 from sqlalchemy import insert, select, update
 
 from bot.notices import RuleChanged
+from bot.rights import Action, Person, Tie
 from bot.tables import cards, one_time_actions
+from bot.wallets.entitled import require_right, ties_to_rule
 from ledger import Automatic, Ledger, PolicyChanged, RechargeRule, Refused, Tx, new_id, scale_of
 
 PENDING_LIFETIME = timedelta(hours=1)
@@ -51,28 +53,36 @@ class Rules:
         *,
         card_id: str,
         backup_id: str,
-        actor: str,
+        actor: Person,
         expected_version: int | None,
     ) -> int:
-        """Turn automatic payments on with a rule. Refuses: PolicyUnfit, PolicyChanged, NoCard."""
+        """Turn automatic payments on with a rule. Refuses: NotEntitled, PolicyUnfit, PolicyChanged, NoCard."""
 
         def save(tx: Tx) -> int:
+            require_right(tx.connection, wallet_id, actor, Action.CHANGE_RULE)
             rule.check(scale_of(tx.book.view(wallet_id).currency))
             _arrange_cards(tx, wallet_id, card_id=card_id, backup_id=backup_id)
             policy, version = tx.book.policy(wallet_id)
             turned_on = replace(policy, automatic=Automatic.ON, rule=rule, pause_reason="")
-            after = tx.book.set_policy(wallet_id, turned_on, actor=actor, expected_version=expected_version)
-            tx.outbox.add(wallet_id, RuleChanged(actor=actor, before_version=version, after_version=after))
+            after = tx.book.set_policy(
+                wallet_id, turned_on, actor=actor.user_id, expected_version=expected_version
+            )
+            changed = RuleChanged(actor=actor.user_id, before_version=version, after_version=after)
+            tx.outbox.add(wallet_id, changed)
             return after
 
         return self._ledger.run(save, wallet_id=wallet_id)
 
     def keep_pending(
-        self, wallet_id: UUID, rule: RechargeRule, *, card_id: str, backup_id: str, actor: str
+        self, wallet_id: UUID, rule: RechargeRule, *, card_id: str, backup_id: str, actor: Person
     ) -> str:
-        """Keep a rule that somebody is about to confirm; gives its one-time action's id. Refuses: PolicyUnfit."""
+        """Keep a rule that somebody is about to confirm; gives its one-time action's id.
+
+        Refuses: NotEntitled, PolicyUnfit.
+        """
 
         def save(tx: Tx) -> str:
+            require_right(tx.connection, wallet_id, actor, Action.CHANGE_RULE)
             rule.check(scale_of(tx.book.view(wallet_id).currency))
             _, version = tx.book.policy(wallet_id)
             pending = PendingRule(rule=rule, card_id=card_id, backup_id=backup_id, version=version)
@@ -83,7 +93,7 @@ class Rules:
                     intent_id=one_time_action_id,
                     purpose="automatic",
                     body=msgspec.json.encode(pending).decode(),
-                    actor=actor,
+                    actor=actor.user_id,
                     created_at=tx.now,
                     expires_at=tx.now + PENDING_LIFETIME,
                 )
@@ -92,8 +102,8 @@ class Rules:
 
         return self._ledger.run(save, wallet_id=wallet_id)
 
-    def turn_on_pending(self, wallet_id: UUID, one_time_action_id: str, *, actor: str) -> int:
-        """Turn on the rule that was kept. Refuses: PolicyChanged, NoCard, as `turn_on`."""
+    def turn_on_pending(self, wallet_id: UUID, one_time_action_id: str, *, actor: Person) -> int:
+        """Turn on the rule that was kept. Refuses: NotEntitled, PolicyChanged, NoCard, as `turn_on`."""
         with self._ledger.reading() as connection:
             body = connection.execute(
                 select(one_time_actions.c.body).where(
@@ -115,15 +125,26 @@ class Rules:
             expected_version=pending.version,
         )
 
-    def turn_off(self, wallet_id: UUID, *, actor: str) -> bool:
-        """Turn automatic payments off; gives False when they were off already. Stopping is always safe."""
+    def ties(self, wallet_id: UUID, user_id: str) -> frozenset[Tie]:
+        """Say what somebody is to the rule: whether they connected a card that it may charge."""
+        with self._ledger.reading() as connection:
+            return ties_to_rule(connection, wallet_id, user_id)
+
+    def turn_off(self, wallet_id: UUID, *, actor: Person) -> bool:
+        """Turn automatic payments off; gives False when they were off already. Refuses: NotEntitled.
+
+        Stopping is always safe: whoever connected a card that the rule charges may do it too.
+        """
 
         def save(tx: Tx) -> bool:
+            ties = ties_to_rule(tx.connection, wallet_id, actor.user_id)
+            require_right(tx.connection, wallet_id, actor, Action.STOP_RULE, ties)
             _, before = tx.book.policy(wallet_id)
-            if not turn_off(tx, wallet_id, "", actor=actor):
+            if not turn_off(tx, wallet_id, "", actor=actor.user_id):
                 return False
             _, after = tx.book.policy(wallet_id)
-            tx.outbox.add(wallet_id, RuleChanged(actor=actor, before_version=before, after_version=after))
+            changed = RuleChanged(actor=actor.user_id, before_version=before, after_version=after)
+            tx.outbox.add(wallet_id, changed)
             return True
 
         return self._ledger.run(save, wallet_id=wallet_id)

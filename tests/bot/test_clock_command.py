@@ -21,6 +21,7 @@ from bot.wallets.accepted_clock import accept_now
 from ledger import MICROS, JudgedClock, PostUsage, SystemClock, verify_books
 from tests.faults.driver import DOLLARS, BotDriver, driver_in, rule_on
 from tests.faults.test_clock_in_doubt import Machine
+from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock
 
 YEAR = timedelta(days=400)
@@ -37,7 +38,7 @@ def machine() -> Machine:
 @pytest.fixture
 def driver(tmp_path: Path, machine: Machine) -> Iterator[BotDriver]:
     with driver_in(tmp_path, clock=machine.true, port=machine.port()) as made:
-        page = made.payments.connect(made.wallet_id, DOLLARS.currency, asked_by="U1")
+        page = made.payments.connect(made.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
         assert made.shop.pay(made.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
         assert made.sync.session(page.session_id)
         made.hear_all(made.paid()[1])
@@ -62,7 +63,7 @@ def test_what_a_wrong_clock_left_lives_on(driver: BotDriver, machine: Machine) -
     machine.error = YEAR
     _believe(driver)  # by mistake
     assert driver.recharge.consider(driver.wallet_id) is not None
-    link = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    link = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     _use(driver, "wrong", 180)
     machine.error = timedelta()
     assert driver.ledger.doubt is not None

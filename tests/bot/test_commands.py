@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.rights import Role
 from bot.slack import commands
 from bot.slack.commands import Ask, AutomaticPayments, Help, ShowHistory, ShowUsage, Status, TopUp, parse
 from bot.slack.ids import Act
@@ -9,6 +10,8 @@ from bot.slack.listeners.buttons import WORK
 from bot.slack.views.help import help_message
 from ledger import USD, Currency
 from tests.bot.view_facts import usd
+
+ADMIN = Role.BILLING_ADMIN
 
 
 @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ def test_an_amount_to_ask_for_may_have_the_sign_of_its_currency(code: str, typed
 def test_examples_have_amounts_that_the_wallet_takes() -> None:
     """Fifty yen would be refused."""
     yen = Currency.of("JPY")
-    shown = help_message(currency=yen).text
+    shown = help_message(currency=yen, role=ADMIN).text
     assert "/wallet topup 5000:" in shown
     assert "/wallet ask @finance 16000 for" in shown
     wish = parse("ask finance", yen)

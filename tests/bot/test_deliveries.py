@@ -27,6 +27,7 @@ from bot.wallets.people import People
 from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger
 from ledger.storage.schema import notices
+from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock
 
 NAMES = ["first", "middle", "last"]
@@ -121,7 +122,7 @@ def post(tmp_path: Path) -> Iterator[Post]:
         team_id="T1", enterprise_id="", name="W", bot_user_id="B", currency=Currency.of("USD"), zone="UTC"
     )
     people = People(ledger, workspaces, workspace)
-    people.appoint(wallet_id, billing_admins=NAMES[:2], finance=NAMES[2:], actor="U1")
+    people.appoint(wallet_id, billing_admins=NAMES[:2], finance=NAMES[2:], actor=owner("U1"))
     yield Post(ledger, clock, wallet_id, people, workspace)
     ledger.close()
 
@@ -193,7 +194,7 @@ def test_owners_are_told_when_the_last_appointed_admin_is_gone(post: Post) -> No
 
 def test_a_notice_without_recipients_waits_until_slack_names_the_owners(post: Post) -> None:
     """Nobody is appointed and Slack limits the list of people: that is no delivery."""
-    post.people.appoint(post.wallet_id, billing_admins=[], finance=["last"], actor="U1")
+    post.people.appoint(post.wallet_id, billing_admins=[], finance=["last"], actor=owner("U1"))
     post.workspace.limited = True
     post.happens()
     for _ in range(TRIES_MAX + 3):
@@ -213,7 +214,7 @@ def test_a_notice_without_recipients_waits_until_slack_names_the_owners(post: Po
 
 def test_a_workspace_that_names_no_owner_is_no_delivery(post: Post) -> None:
     """An empty list is nobody told, not everybody."""
-    post.people.appoint(post.wallet_id, billing_admins=[], finance=[], actor="U1")
+    post.people.appoint(post.wallet_id, billing_admins=[], finance=[], actor=owner("U1"))
     post.happens()
     post.carry()
     post.carry(hours=3)

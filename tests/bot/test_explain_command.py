@@ -14,6 +14,7 @@ from bot.payments.top_ups import Charges
 from bot.stripe.requests import Unreachable
 from ledger import CaptureHold, Correct, OpenHold, PostUsage, erase_numbers
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
+from tests.persons import owner
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def _in_order(text: str, *words: str) -> None:
 def test_a_payment_by_link_from_the_wish_to_the_refund(driver: BotDriver, told: Told) -> None:
     """By its reference, its intent, its link, its refund and an event: the same story."""
     payment = driver.payments.ask(
-        driver.wallet_id, DOLLARS, asked_by="UADMIN", payer="UFINANCE", note="soon dry"
+        driver.wallet_id, DOLLARS, asked_by=owner("UADMIN"), payer="UFINANCE", note="soon dry"
     )
     driver.shop.clock.skip(minutes=5)
     assert driver.shop.pay(SimpleNamespace(url=payment.url))["ok"]
@@ -84,14 +85,14 @@ def test_a_payment_by_link_from_the_wish_to_the_refund(driver: BotDriver, told: 
 
 def test_a_charge_whose_answer_was_lost_and_found(driver: BotDriver, told: Told) -> None:
     """Unknown for a minute, then settled by the same key."""
-    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="UADMIN")
+    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("UADMIN"))
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
     driver.sync.session(page.session_id)
     charges = Charges(driver.ledger, driver.payments, driver.served)
-    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="UADMIN")
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("UADMIN"))
     driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
     with suppress(Unreachable):
-        charges.charge(driver.wallet_id, wish, actor="UADMIN")
+        charges.charge(driver.wallet_id, wish, actor=owner("UADMIN"))
     assert "It will not be charged twice" in told.of("RB-1002")
     driver.shop.clock.skip(minutes=2)
     driver.sweep.run(driver.ledger.now())
@@ -106,13 +107,13 @@ def test_a_charge_whose_answer_was_lost_and_found(driver: BotDriver, told: Told)
 
 def test_a_declined_charge_says_why(driver: BotDriver, told: Told) -> None:
     """In plain words, with what Stripe answered beside them."""
-    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="UADMIN")
+    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("UADMIN"))
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
     driver.sync.session(page.session_id)
     charges = Charges(driver.ledger, driver.payments, driver.served)
     driver.shop.arm(last4="4242", decline="insufficient_funds")
-    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="UADMIN")
-    charges.charge(driver.wallet_id, wish, actor="UADMIN")
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("UADMIN"))
+    charges.charge(driver.wallet_id, wish, actor=owner("UADMIN"))
 
     story = told.of("RB-1002")
 

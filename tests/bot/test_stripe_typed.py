@@ -16,6 +16,7 @@ from bot.stripe.gateway import StripeGateway
 from bot.stripe.requests import NotReached
 from tests.bot.typed_params import Recorder, params_of, problems
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
+from tests.persons import owner
 
 INSIDE = {"close", "take_reads"}
 """What asks Stripe nothing."""
@@ -32,27 +33,27 @@ def _play(driver: BotDriver) -> None:
     """Do everything that makes the gateway speak."""
     driver.shop.arm(match="POST /v1/customers", mode="status", status=500, do=True, stored=True)
     with pytest.raises(NotReached):
-        driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+        driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
     driver.shop.clock.skip(minutes=12)
     driver.sweep.run(driver.ledger.now())
-    connected = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+    connected = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(connected.session_id))["ok"]
     driver.sync.session(connected.session_id)
-    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by="U1", saves_card=True)
-    driver.payments.withdraw(driver.wallet_id, page.payment_id, by="U1")
-    link = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="please")
-    driver.payments.withdraw(driver.wallet_id, link.payment_id, by="U1")
+    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by=owner("U1"), saves_card=True)
+    driver.payments.withdraw(driver.wallet_id, page.payment_id, by=owner("U1"))
+    link = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="please")
+    driver.payments.withdraw(driver.wallet_id, link.payment_id, by=owner("U1"))
     charges, card = Charges(driver.ledger, driver.payments, driver.served), ""
     for decline in ("", "lost_card"):
         driver.shop.arm(last4="4242", decline=decline)
-        wish, card = charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
-        charges.charge(driver.wallet_id, wish, actor="U1")
+        wish, card = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
+        charges.charge(driver.wallet_id, wish, actor=owner("U1"))
     driver.shop.arm(last4="4242", decline="")
     for number in ("4000 0000 0000 0259", "4000 0000 0000 5423"):
         driver.hear_all(driver.paid(number)[1])
     driver.claw_back("refund", charge=driver.shop.charges()[0]["id"], amount=100)
     driver.hear_all(driver.happened())
-    asked = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    asked = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     driver.news.poll(driver.ledger.now())
     driver.shop.clock.skip(days=8)
     driver.sweep.run(driver.ledger.now())
@@ -63,7 +64,7 @@ def _play(driver: BotDriver) -> None:
     driver.gateway.time()
     cards = driver.cards
     cards.sync(card)
-    cards.remove(driver.wallet_id, card, actor="U1")
+    cards.remove(driver.wallet_id, card, actor=owner("U1"))
 
 
 def test_no_call_says_what_the_library_does_not_know(

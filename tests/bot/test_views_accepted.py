@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.facts import AlertsFacts, RequestState, SettingsChangeFacts, StatusFacts
+from bot.facts import AlertsFacts, OwnCardsFacts, RequestState, SettingsChangeFacts, StatusFacts
 from bot.rights import Role
 from bot.slack.views import (
     alerts,
@@ -26,6 +26,8 @@ from bot.slack.views import (
 from bot.slack.views.blocks import Message
 from ledger import USD, Automatic, Level, Money, Standing
 from tests.bot import view_facts as v
+
+ADMIN = Role.BILLING_ADMIN
 
 Shown = Message | dict[str, Any]
 
@@ -49,7 +51,7 @@ def _homes() -> Iterator[tuple[str, Shown]]:
         )
     yield "home other kind", home.home(v.home(history=v.history(kind="sms", newer_cursor="newer:9")))
     yield "home, key refused", home.home(v.home(key_refused_at=v.NOW))
-    yield "home member", home.home_for_member(v.people())
+    yield "home member", home.home_for_member(v.people(), OwnCardsFacts(), Role.MEMBER)
     yield "home elsewhere", home.home_elsewhere()
 
 
@@ -64,17 +66,24 @@ def _statuses() -> Iterator[tuple[str, Shown]]:
         yield f"status {balance.standing}, key refused", status.status(refused)
     many = StatusFacts(Role.OWNER, v.balance(), v.automatic(), (v.request(),) * 30)
     yield "status many requests", status.status(many)
-    yield "whom to ask", status.whom_to_ask(v.people())
-    yield "nobody to ask", status.whom_to_ask(v.people(owners=(), billing_admins=()))
+    yield "whom to ask", status.whom_to_ask(v.people(), Role.MEMBER)
+    yield "nobody to ask", status.whom_to_ask(v.people(owners=(), billing_admins=()), Role.MEMBER)
     yield "not here", status.not_here()
 
 
 def _money_in() -> Iterator[tuple[str, Shown]]:
     for way in ("card", "page", "ask"):
-        yield f"add {way}", money_in.add_balance_form(v.add_balance(pay_with=way, brings_back=v.usd("10")))
-    yield "add with a note", money_in.add_balance_form(v.add_balance(pay_with="ask", note="So much a day."))
-    yield "add without card", money_in.add_balance_form(v.add_balance(card=None, pay_with="page"))
-    yield "add typed amount", money_in.add_balance_form(v.add_balance(amount=v.usd("37.50")))
+        yield (
+            f"add {way}",
+            money_in.add_balance_form(v.add_balance(pay_with=way, brings_back=v.usd("10")), ADMIN),
+        )
+    yield (
+        "add with a note",
+        money_in.add_balance_form(v.add_balance(pay_with="ask", note="So much a day."), ADMIN),
+    )
+    yield "add without card", money_in.add_balance_form(v.add_balance(card=None, pay_with="page"), ADMIN)
+    yield "add finance", money_in.add_balance_form(v.add_balance(), Role.FINANCE)
+    yield "add typed amount", money_in.add_balance_form(v.add_balance(amount=v.usd("37.50")), ADMIN)
     charge = v.alert().charge
     assert charge is not None
     yield "confirm charge", money_in.confirm_charge(charge)
@@ -87,8 +96,8 @@ def _money_in() -> Iterator[tuple[str, Shown]]:
     yield "connect without page", money_in.connect_form(None)
     yield "working", money_in.working("Connecting a card to the wallet")
     for outcome in ("paid", "declined", "needs_action", "unknown", "unreachable", "denied", "taken_back"):
-        yield f"result {outcome}", money_in.payment_result(v.payment(outcome))
-        yield f"result message {outcome}", money_in.payment_result_message(v.payment(outcome))
+        yield f"result {outcome}", money_in.payment_result(v.payment(outcome), ADMIN)
+        yield f"result message {outcome}", money_in.payment_result_message(v.payment(outcome), ADMIN)
     for state in RequestState:
         amounts: dict[RequestState, list[Money | None]] = {
             RequestState.PAID: [v.usd("159")],
@@ -96,13 +105,13 @@ def _money_in() -> Iterator[tuple[str, Shown]]:
         }
         for asked in amounts.get(state, [v.usd("159"), None]):
             facts_of = v.request(state=state, amount=asked, withdrawn_by="UADMIN", balance=v.usd("3"))
-            yield f"to payer {state} {asked}", money_in.request_to_payer(facts_of)
-            yield f"to asker {state} {asked}", money_in.request_to_asker(facts_of)
-    yield "nobody named", money_in.request_to_asker(v.request(payer_id="", asker_id="", note=""))
-    yield "requests", money_in.request_list([v.request(), v.request(amount=None)], Role.FINANCE)
-    yield "no requests", money_in.request_list([], Role.OWNER)
-    yield "connected", money_in.connected(v.VISA, v.request(amount=None))
-    yield "connected by oneself", money_in.connected(v.VISA, None)
+            yield f"to payer {state} {asked}", money_in.request_to_payer(facts_of, ADMIN)
+            yield f"to asker {state} {asked}", money_in.request_to_asker(facts_of, ADMIN)
+    yield "nobody named", money_in.request_to_asker(v.request(payer_id="", asker_id="", note=""), ADMIN)
+    yield "requests", money_in.request_list([v.request(), v.request(amount=None)], Role.FINANCE, "UFINANCE")
+    yield "no requests", money_in.request_list([], Role.OWNER, "")
+    yield "connected", money_in.connected(v.VISA, v.request(amount=None), ADMIN)
+    yield "connected by oneself", money_in.connected(v.VISA, None, ADMIN)
     yield "copy", money_in.copy_link(v.request())
     yield "copy card", money_in.copy_link(v.request(amount=None))
     for state in RequestState:
@@ -120,16 +129,16 @@ def _automatic() -> Iterator[tuple[str, Shown]]:
     yield "confirm", automatic.confirm_automatic(v.automatic_confirm())
     yield "confirm later", automatic.confirm_automatic(v.automatic_confirm(charges_now=None))
     for state in Automatic:
-        yield f"state {state}", automatic.automatic_state(v.automatic(state))
+        yield f"state {state}", automatic.automatic_state(v.automatic(state), ADMIN)
         for after in Automatic:
-            changed = automatic.rule_changed("UADMIN", v.automatic(state), v.automatic(after))
+            changed = automatic.rule_changed("UADMIN", v.automatic(state), v.automatic(after), role=ADMIN)
             yield f"changed {state} {after}", changed
-    yield "failed", automatic.charge_failed(v.failure())
-    yield "failed, paused", automatic.charge_failed(v.failure(next_try_at=None, paused=True, pay=None))
-    yield "needs person", automatic.charge_failed(v.failure(needs_action=True))
+    yield "failed", automatic.charge_failed(v.failure(), ADMIN)
+    yield "failed, paused", automatic.charge_failed(v.failure(next_try_at=None, paused=True, pay=None), ADMIN)
+    yield "needs person", automatic.charge_failed(v.failure(needs_action=True), ADMIN)
     yield "recharged", automatic.recharged(v.payment())
     for held in ("day_count", "day_cap", "month_cap", "cut"):
-        yield f"capped {held}", automatic.capped(held)
+        yield f"capped {held}", automatic.capped(held, ADMIN)
 
 
 def _alerts() -> Iterator[tuple[str, Shown]]:
@@ -143,10 +152,11 @@ def _alerts() -> Iterator[tuple[str, Shown]]:
     }
     for name, facts in stages.items():
         yield f"channel {name}", alerts.alert_channel(facts)
-        yield f"person {name}", alerts.alert_person(facts)
+        yield f"person {name}", alerts.alert_person(facts, ADMIN)
+        yield f"finance {name}", alerts.alert_person(replace(facts, offered=v.usd("159")), Role.FINANCE)
         yield f"story {name}", alerts.story_line(facts, channel=False)
         yield f"channel story {name}", alerts.story_line(facts, channel=True)
-    yield "after stop", alerts.after_stop("outbound_call", 14)
+    yield "after stop", alerts.after_stop("outbound_call", 14, ADMIN)
 
 
 def _others() -> Iterator[tuple[str, Shown]]:
@@ -168,9 +178,9 @@ def _others() -> Iterator[tuple[str, Shown]]:
     yield "people, nobody", forms.people_form(v.people(owners=(), billing_admins=(), finance=()))
     yield "alerts", forms.alerts_form(AlertsFacts(("C1",), v.usd("50"), v.usd("12.50")))
     yield "alerts, no channel", forms.alerts_form(AlertsFacts((), v.usd("50"), v.usd("12.50")))
-    yield "access", forms.access_asked("UMEMBER")
-    yield "help", help.help_message()
-    yield "help with a reason", help.help_message('"/wallet topp" isn\'t something I know.')
+    yield "access", forms.access_asked("UMEMBER", ADMIN)
+    yield "help", help.help_message(role=ADMIN)
+    yield "help with a reason", help.help_message('"/wallet topp" isn\'t something I know.', role=ADMIN)
     yield "refused", errors.refused("Nothing was charged.", "RB-1")
     yield "incident", errors.incident("RB-2")
 
@@ -180,24 +190,31 @@ def _cards() -> Iterator[tuple[str, Shown]]:
         for main in ("", "Visa ••5100"):
             yield (
                 f"card gone {stopped} {main}",
-                cards.gone("Visa ••4242", actor="UADMIN" if main else "", stopped=stopped, main=main),
+                cards.gone(
+                    "Visa ••4242", actor="UADMIN" if main else "", stopped=stopped, main=main, role=ADMIN
+                ),
             )
     yield "card removed", cards.removed()
     for off in (True, False):
-        yield f"charges switched {off}", automatic.charges_switched(off=off)
+        yield f"charges switched {off}", automatic.charges_switched(off=off, role=ADMIN)
     for stopped_rule in (None, v.RULE):
         facts = SettingsChangeFacts(stopped_rule is None, "JPY", ("hold ¥0.50 → ¥50",), stopped_rule)
-        yield f"settings changed {stopped_rule}", status.settings_changed(facts)
+        yield f"settings changed {stopped_rule}", status.settings_changed(facts, ADMIN)
     for hours in (1, 6):
         yield f"confirmation due {hours}", automatic.confirmation_due(v.failure(needs_action=True), hours)
-    yield "one charge left", automatic.capped("one_left")
+    yield "one charge left", automatic.capped("one_left", ADMIN)
     yield "card removed in a form", cards.removed_view()
     for days in (30, 7, 1, 0):
-        yield f"card expiring {days}", cards.expiring("Visa ••4242", days, automatic=days > 5)
+        yield f"card expiring {days}", cards.expiring("Visa ••4242", days, automatic=days > 5, role=ADMIN)
     yield "connect with cards", money_in.connect_form(v.offer(amount=None), [v.VISA, v.BACKUP])
     changed = (v.automatic(Automatic.OFF), v.automatic())
-    yield "rule changed, own card", automatic.rule_changed("UADMIN", *changed, own=v.VISA, may_stop=False)
-    yield "rule changed, no role", automatic.rule_changed("UADMIN", *changed, may_stop=False)
+    member = Role.MEMBER
+    yield "rule changed, own card", automatic.rule_changed("UADMIN", *changed, role=member, own=v.VISA)
+    yield "rule changed, no role", automatic.rule_changed("UADMIN", *changed, role=member)
+    for uses in (False, True):
+        own = OwnCardsFacts((v.VISA, v.BACKUP), uses)
+        yield f"own cards {uses}", cards.own_cards(own, member)
+        yield f"home with own cards {uses}", home.home_for_member(v.people(), own, member)
 
 
 def _money_out() -> Iterator[tuple[str, Shown]]:
@@ -214,10 +231,13 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
         "prevented",
     ):
         for state in Automatic:
-            yield f"dispute {step} {state}", money_out.disputed(v.dispute(step, automatic=state))
+            yield f"dispute {step} {state}", money_out.disputed(v.dispute(step, automatic=state), ADMIN)
     for paused in (True, False):
         words = "the books have RB-7 $5.00, Stripe has nothing"
-        yield f"books differ, paused {paused}", money_out.books_differ(3, "credit:pi_1", words, paused=paused)
+        yield (
+            f"books differ, paused {paused}",
+            money_out.books_differ(3, "credit:pi_1", words, paused=paused, role=ADMIN),
+        )
     yield "key refused", status.key_refused()
     yield "key accepted", status.key_accepted()
     paid = v.request(
@@ -225,7 +245,7 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
     )
     yield "credited by hand", money_out.manual_credit(paid, "pi_1")
     yield "parked", money_out.parked("pi_1", "it names payment RB-9, which is not here")
-    yield "dispute without a date", money_out.disputed(v.dispute(due_by=None, paid_at=None, card=""))
+    yield "dispute without a date", money_out.disputed(v.dispute(due_by=None, paid_at=None, card=""), ADMIN)
 
 
 EVERYTHING = dict(

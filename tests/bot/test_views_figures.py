@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 
 from bot.facts import RehearsalFacts
+from bot.rights import Role
 from bot.slack.views import automatic, history, usage
 from bot.slack.views.text import plainly
 from ledger import RechargeRule
 from tests.bot import view_facts as v
+
+ADMIN = Role.BILLING_ADMIN
 
 # --- Automatic payments ------------------------------------------------------------------------------------
 
@@ -17,7 +20,7 @@ def test_a_changed_rule_is_told_before_and_after() -> None:
     """Only what changed."""
     rule = RechargeRule(threshold_micros=100_000_000, target_micros=400_000_000)
 
-    shown = automatic.rule_changed("UADMIN", v.automatic(), v.automatic(rule=rule))
+    shown = automatic.rule_changed("UADMIN", v.automatic(), v.automatic(rule=rule), role=ADMIN)
 
     assert shown.text == "<@UADMIN> changed automatic payments: threshold $50 → $100, target $200 → $400."
     assert v.buttons_of(shown)["Turn automatic payments off"]["confirm"]["confirm"]["text"] == "Turn off"
@@ -58,7 +61,7 @@ def test_the_rehearsal_says_what_it_found(facts: RehearsalFacts, words: str) -> 
 
 def test_a_failed_charge_says_why_that_nothing_was_charged_and_how_it_goes_on() -> None:
     """With the link, the picture and a reference."""
-    shown = automatic.charge_failed(v.failure(tries_left=4, backup="Mastercard ••5100"))
+    shown = automatic.charge_failed(v.failure(tries_left=4, backup="Mastercard ••5100"), ADMIN)
 
     assert plainly(shown.text).startswith(
         "The automatic payment of $159.00 failed: the bank said there isn't enough money on Visa ••4242. Nothing was "
@@ -71,7 +74,7 @@ def test_a_failed_charge_says_why_that_nothing_was_charged_and_how_it_goes_on() 
 
 def test_a_charge_that_waits_for_a_person_is_not_called_failed() -> None:
     """The bank wants somebody to confirm."""
-    shown = automatic.charge_failed(v.failure(needs_action=True))
+    shown = automatic.charge_failed(v.failure(needs_action=True), ADMIN)
 
     assert shown.text.startswith("The bank wants you to confirm a payment of $159.00.")
     assert "failed" not in shown.text

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from bot.rights import Role
 from bot.slack.views import errors, help, history, money_in, money_out, usage
 from bot.slack.views.blocks import Message
 from bot.slack.views.money_in.sentences import request_line
 from bot.slack.views.text import clean, escape
 from ledger import USD
 from tests.bot import view_facts as v
+
+ADMIN = Role.BILLING_ADMIN
 
 HIDDEN = "\u200b\u200e\u202e\u2066\ufeff\u00ad\u061c\u3164\U000e0041"
 
@@ -20,11 +23,11 @@ def _shown() -> dict[str, Message | dict[str, object]]:
     spike = v.month().spike
     assert spike is not None
     return {
-        "to payer": money_in.request_to_payer(attacked),
-        "to asker": money_in.request_to_asker(attacked),
+        "to payer": money_in.request_to_payer(attacked, ADMIN),
+        "to asker": money_in.request_to_asker(attacked, ADMIN),
         "history": history.history(v.history(rows=(row,)), USD),
         "why": usage.why(replace(spike, references=((v.ATTACK, v.usd("1")),))),
-        "help": help.help_message(f'"/wallet {v.ATTACK}" isn\'t something I know.'),
+        "help": help.help_message(f'"/wallet {v.ATTACK}" isn\'t something I know.', role=ADMIN),
         "credited by hand": money_out.manual_credit(attacked, "pi_1"),
         "parked": money_out.parked("pi_1", v.ATTACK),
         "refused": errors.refused(f'"{v.ATTACK}" isn\'t an amount I can read.'),
@@ -89,5 +92,5 @@ def test_the_longest_texts_still_fit_a_message() -> None:
     shown = history.history(v.history(rows=rows), USD)
 
     assert v.refused_by_slack(shown) == []
-    assert v.refused_by_slack(money_in.request_to_payer(v.request(note="&" * 4_000))) == []
+    assert v.refused_by_slack(money_in.request_to_payer(v.request(note="&" * 4_000), ADMIN)) == []
     assert "&amp;" not in request_line(v.request(note="&" * 200))

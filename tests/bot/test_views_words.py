@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.facts import AlertFacts, Basis, RequestState, StatusFacts
+from bot.facts import AlertFacts, Basis, OwnCardsFacts, RequestState, StatusFacts
 from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views import alerts, errors, home, money_in, status
@@ -15,6 +15,8 @@ from bot.slack.views.text import about, plainly
 from bot.slack.views.words import lasts
 from ledger import AI_TASK, INBOUND_CALL, OUTBOUND_CALL, Automatic, Level, Standing
 from tests.bot import view_facts as v
+
+ADMIN = Role.BILLING_ADMIN
 
 # --- Alerts ------------------------------------------------------------------------------------------------
 
@@ -70,8 +72,8 @@ def test_what_may_start_is_one_sentence_everywhere(
     zero = v.zero_alert(phase="cant_start", balance=balance)
 
     for shown in (
-        alerts.alert_person(low),
-        alerts.alert_person(zero),
+        alerts.alert_person(low, ADMIN),
+        alerts.alert_person(zero, ADMIN),
         status.status(StatusFacts(Role.OWNER, balance, v.automatic(), ())),
     ):
         assert sentence in plainly(shown.text)
@@ -82,6 +84,22 @@ def test_what_may_start_is_one_sentence_everywhere(
         assert plainly(channel.text).startswith(f"{head}. {rest.partition('. ')[2]}".strip())
         assert "$" not in channel.text
         assert "Nothing has stopped" not in channel.text
+
+
+def test_finance_is_offered_a_link_where_an_admin_is_offered_the_charge() -> None:
+    """The same amount on both: whoever pays it approves it by that."""
+    facts = v.alert(offered=v.usd("159"), automatic=v.automatic())
+
+    assert [*v.buttons_of(alerts.alert_person(facts, ADMIN))] == [
+        "Charge Visa ••4242 $159",
+        "Ask someone to pay",
+        "Acknowledge",
+    ]
+    assert [*v.buttons_of(alerts.alert_person(facts, Role.FINANCE))] == [
+        "Pay $159 with a link",
+        "Ask someone to pay",
+        "Acknowledge",
+    ]
 
 
 def test_a_channel_sees_the_countdown_at_zero() -> None:
@@ -116,7 +134,7 @@ def test_a_channel_never_hears_amounts_cards_or_payers(facts: AlertFacts) -> Non
 
 def test_an_admin_hears_the_amount_at_warning() -> None:
     """With buttons that act."""
-    shown = alerts.alert_person(v.alert())
+    shown = alerts.alert_person(v.alert(), ADMIN)
 
     assert plainly(shown.text) == (
         "The wallet is low: $41.80, enough until about 23:40 on Mon 23 Nov. Nothing has stopped. Automatic payments "
@@ -130,7 +148,7 @@ def test_an_admin_hears_the_amount_at_warning() -> None:
 
 def test_an_admin_hears_what_brings_everything_back_at_zero() -> None:
     """As the channel, and the money."""
-    shown = alerts.alert_person(v.zero_alert())
+    shown = alerts.alert_person(v.zero_alert(), ADMIN)
 
     assert "The balance is −$0.18. $10.00 or more brings everything back." in shown.text
     assert "Charge Visa ••4242 $201" in v.buttons_of(shown)
@@ -138,7 +156,7 @@ def test_an_admin_hears_what_brings_everything_back_at_zero() -> None:
 
 def test_an_admin_hears_who_paid_at_the_all_clear() -> None:
     """And what the stop cost."""
-    shown = alerts.alert_person(v.clear_alert())
+    shown = alerts.alert_person(v.clear_alert(), ADMIN)
 
     assert shown.text.startswith(
         "Everything runs again. $201.00 was paid with Visa ••1881 through the link sent to <@UFINANCE>; "
@@ -149,7 +167,7 @@ def test_an_admin_hears_who_paid_at_the_all_clear() -> None:
 
 def test_an_acknowledged_alert_names_who_did_it() -> None:
     """The button is gone."""
-    shown = alerts.alert_person(v.alert(acknowledged_by="UADMIN"))
+    shown = alerts.alert_person(v.alert(acknowledged_by="UADMIN"), ADMIN)
 
     assert "Acknowledge" not in v.buttons_of(shown)
     assert "Acknowledged by <@UADMIN>" in shown.text
@@ -162,10 +180,10 @@ def test_a_critical_wallet_is_very_low() -> None:
 
 def test_calls_after_the_stop_are_told_as_what_they_are() -> None:
     """One critical alert."""
-    assert alerts.after_stop("outbound_call", 14).text.startswith(
+    assert alerts.after_stop("outbound_call", 14, ADMIN).text.startswith(
         "14 outbound calls began after the stop: the dialler isn't asking."
     )
-    assert alerts.after_stop("ai_task", 1).text.startswith(
+    assert alerts.after_stop("ai_task", 1, ADMIN).text.startswith(
         "1 AI task began after the stop: whatever starts them"
     )
 
@@ -241,7 +259,7 @@ def test_finance_sees_no_buttons_that_only_admins_may_press() -> None:
 
 def test_a_member_reads_whom_to_ask() -> None:
     """The same whatever the wallet's state."""
-    shown = home.home_for_member(v.people())
+    shown = home.home_for_member(v.people(), OwnCardsFacts(), Role.MEMBER)
 
     assert v.words_of(shown) == ("Billing is looked after by <@UOWNER> and <@UADMIN>.\nAsk for access")
 
@@ -304,7 +322,7 @@ def test_a_coming_instant_is_said_in_the_wallets_zone() -> None:
 
 def test_the_payer_reads_amount_asker_reason_and_urgency() -> None:
     """And which host the code opens."""
-    shown = money_in.request_to_payer(v.request())
+    shown = money_in.request_to_payer(v.request(), ADMIN)
 
     assert plainly(shown.text) == (
         'Please pay $159.00 for the calling wallet. <@UADMIN> asks: "we\'re nearly out before the Friday campaign". '
@@ -316,13 +334,13 @@ def test_the_payer_reads_amount_asker_reason_and_urgency() -> None:
 
 def test_a_paid_request_says_card_time_receipt_and_balance() -> None:
     """The balance only for those who may see it."""
-    shown = money_in.request_to_payer(v.paid_request())
+    shown = money_in.request_to_payer(v.paid_request(), ADMIN)
 
     assert plainly(shown.text) == (
         "Paid $159.00 with Visa ••1881 through this link, Mon 23 Nov 14:31 · "
         "<https://pay.stripe.com/receipts/1|Receipt> · Balance $200.80"
     )
-    assert "Balance" not in money_in.request_to_payer(v.paid_request(balance=None)).text
+    assert "Balance" not in money_in.request_to_payer(v.paid_request(balance=None), ADMIN).text
 
 
 @pytest.mark.parametrize("state", [one for one in RequestState if one is not RequestState.OPEN])
@@ -332,7 +350,7 @@ def test_the_picture_goes_when_a_request_is_over(state: RequestState, to: object
     assert callable(to)
     amount = None if state is RequestState.CONNECTED else v.usd("159")
 
-    shown = to(v.request(state=state, amount=amount))
+    shown = to(v.request(state=state, amount=amount), ADMIN)
 
     assert not [one for one in shown.blocks if one["type"] == "image"]
     assert not [one for one in v.buttons_of(shown).values() if "url" in one]
@@ -340,8 +358,10 @@ def test_the_picture_goes_when_a_request_is_over(state: RequestState, to: object
 
 def test_an_open_request_shows_its_picture_when_there_is_one() -> None:
     """The link works without it."""
-    with_picture = [one for one in money_in.request_to_payer(v.request()).blocks if one["type"] == "image"]
-    without = money_in.request_to_payer(v.request(qr_file_id=None)).blocks
+    with_picture = [
+        one for one in money_in.request_to_payer(v.request(), ADMIN).blocks if one["type"] == "image"
+    ]
+    without = money_in.request_to_payer(v.request(qr_file_id=None), ADMIN).blocks
 
     assert with_picture[0]["slack_file"] == {"id": "F0QR"}
     assert with_picture[0]["alt_text"].startswith("QR code")
@@ -350,7 +370,7 @@ def test_an_open_request_shows_its_picture_when_there_is_one() -> None:
 
 def test_the_asker_hears_of_the_card_and_is_offered_automatic_payments() -> None:
     """Buying never switches them on; a person does."""
-    shown = money_in.connected(replace(v.VISA, last4="1881"), v.request(amount=None))
+    shown = money_in.connected(replace(v.VISA, last4="1881"), v.request(amount=None), ADMIN)
 
     assert shown.text.startswith("Visa ••1881 is connected through the link sent to <@UFINANCE>.")
     assert "Turn on automatic payments" in v.buttons_of(shown)
@@ -370,7 +390,7 @@ def test_a_charge_is_confirmed_by_amount_and_card() -> None:
 
 def test_an_unanswered_charge_is_not_called_failed() -> None:
     """We don't know yet, and say so."""
-    text = money_in.payment_result_message(v.payment("unknown")).text
+    text = money_in.payment_result_message(v.payment("unknown"), ADMIN).text
 
     assert text == (
         "Stripe hasn't answered, so we don't know yet whether $100.00 was charged. "
@@ -380,7 +400,7 @@ def test_an_unanswered_charge_is_not_called_failed() -> None:
 
 def test_the_form_keeps_what_was_typed_when_the_way_to_pay_changes() -> None:
     """Slack keeps values under the same block ids."""
-    ways = [money_in.add_balance_form(v.add_balance(pay_with=way)) for way in ("card", "page", "ask")]
+    ways = [money_in.add_balance_form(v.add_balance(pay_with=way), ADMIN) for way in ("card", "page", "ask")]
     kept = [{one.get("block_id") for one in form["blocks"]} for form in ways]
 
     assert kept[0] & kept[1] & kept[2] == {Act.AMOUNT, Act.OTHER_AMOUNT, Act.PAY_WITH}
@@ -390,8 +410,8 @@ def test_the_form_keeps_what_was_typed_when_the_way_to_pay_changes() -> None:
 
 def test_an_amount_from_the_command_is_chosen_in_the_form() -> None:
     """A preset as a preset, anything else in its field."""
-    preset = money_in.add_balance_form(v.add_balance(amount=v.usd("50")))["blocks"]
-    other = money_in.add_balance_form(v.add_balance(amount=v.usd("37.50")))["blocks"]
+    preset = money_in.add_balance_form(v.add_balance(amount=v.usd("50")), ADMIN)["blocks"]
+    other = money_in.add_balance_form(v.add_balance(amount=v.usd("37.50")), ADMIN)["blocks"]
 
     assert preset[0]["element"]["initial_option"]["value"] == "50.00"
     assert other[0]["element"]["initial_option"]["value"] == money_in.OTHER

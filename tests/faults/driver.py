@@ -43,6 +43,7 @@ from ledger import (
     transfer_by_key,
 )
 from ledger.storage.schema import notices
+from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock, Stage
 from tests.sandbox.stripe_place import KEY, VISA, Shop
 
@@ -78,7 +79,7 @@ class BotDriver:
         """Have a link made and paid; gives the intent and the events that tell of it, none of them heard yet."""
         # Events are read by their second. On a clock that stands still each look would list all earlier ones again.
         self.shop.clock.skip(seconds=1)
-        payment = self.payments.ask(self.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+        payment = self.payments.ask(self.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
         assert self.shop.pay(SimpleNamespace(url=payment.url), number)["ok"]
         events = self.happened()
         intent = [one.object_id for one in events if one.kind == "payment_intent.succeeded"][-1]

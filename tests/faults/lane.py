@@ -29,6 +29,7 @@ from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, RechargeRule
 from tests.faults.fork import Ended, ForkServer
 from tests.faults.life import FIFTY, USD, Order, SharedClock
+from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock, Stage
 from tests.sandbox.stripe_place import KEY, MASTERCARD, VISA, Shop
 
@@ -78,8 +79,8 @@ class Setting:
 
     def fund(self) -> None:
         """Save a card, and bring in fifty dollars."""
-        self.pay(self.payments.connect(self.wallet_id, USD, asked_by="U1"))
-        self.pay(self.payments.ask(self.wallet_id, FIFTY, asked_by="U1", payer="U2", note=""))
+        self.pay(self.payments.connect(self.wallet_id, USD, asked_by=owner("U1")))
+        self.pay(self.payments.ask(self.wallet_id, FIFTY, asked_by=owner("U1"), payer="U2", note=""))
 
     def prepare(self, name: str) -> dict[str, str]:
         """Make a named state; gives the targets that wishes have there."""
@@ -90,23 +91,25 @@ class Setting:
                 self.card = targets["detach"] = card_slots(connection, self.wallet_id)["main"]
         match name:
             case "page offered":
-                offered = self.payments.offer_page(self.wallet_id, FIFTY, asked_by="U1", saves_card=True)
+                offered = self.payments.offer_page(
+                    self.wallet_id, FIFTY, asked_by=owner("U1"), saves_card=True
+                )
                 targets["withdraw"] = str(offered.payment_id)
                 self.known += 1
             case "link offered":
-                asked = self.payments.ask(self.wallet_id, FIFTY, asked_by="U1", payer="U2", note="")
+                asked = self.payments.ask(self.wallet_id, FIFTY, asked_by=owner("U1"), payer="U2", note="")
                 targets["withdraw"] = str(asked.payment_id)
                 self.known += 1
             case "about to charge" | "declining" | "asking":
                 charges = Charges(self.ledger, self.payments, Served("T1"))
-                targets["charge"], _ = charges.prepare(self.wallet_id, FIFTY, actor="U1")
+                targets["charge"], _ = charges.prepare(self.wallet_id, FIFTY, actor=owner("U1"))
             case "automatic":
                 self.rules.turn_on(
                     self.wallet_id,
                     RechargeRule(threshold_micros=100_000_000, fixed_micros=50_000_000),
                     card_id=targets["detach"],
                     backup_id="",
-                    actor="U1",
+                    actor=owner("U1"),
                     expected_version=None,
                 )
             case _:
@@ -120,10 +123,10 @@ class Setting:
         """Let something happen at Stripe that nobody here has heard of."""
         match name:
             case "page paid":
-                page = self.payments.offer_page(self.wallet_id, FIFTY, asked_by="U1", saves_card=True)
+                page = self.payments.offer_page(self.wallet_id, FIFTY, asked_by=owner("U1"), saves_card=True)
                 self._pays(page)
             case "card connected":
-                self._pays(self.payments.connect(self.wallet_id, USD, asked_by="U1"), MASTERCARD)
+                self._pays(self.payments.connect(self.wallet_id, USD, asked_by=owner("U1")), MASTERCARD)
             case "link paid, 8 days ago":
                 self._pays(self._link())
                 self.clock.skip(days=8)
@@ -142,12 +145,14 @@ class Setting:
             case "customer unknown":
                 self.shop.arm(match="POST /v1/customers", mode="status", status=500, do=True, stored=True)
                 with suppress(NotReached):
-                    self.payments.connect(self.wallet_id, USD, asked_by="U1")
+                    self.payments.connect(self.wallet_id, USD, asked_by=owner("U1"))
             case "charge unknown":
                 self.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
                 charges = Charges(self.ledger, self.payments, Served("T1"))
                 charges.charge(
-                    self.wallet_id, charges.prepare(self.wallet_id, FIFTY, actor="U1")[0], actor="U1"
+                    self.wallet_id,
+                    charges.prepare(self.wallet_id, FIFTY, actor=owner("U1"))[0],
+                    actor=owner("U1"),
                 )
                 self.clock.skip(hours=21)
             case "everything unheard":
@@ -159,7 +164,7 @@ class Setting:
         self.clock.skip(minutes=12)  # so that it is time to look
 
     def _link(self) -> Any:
-        return self.payments.ask(self.wallet_id, FIFTY, asked_by="U1", payer="U2", note="")
+        return self.payments.ask(self.wallet_id, FIFTY, asked_by=owner("U1"), payer="U2", note="")
 
     def _pays(self, payment: Any, number: str = VISA) -> None:
         target = SimpleNamespace(url=payment.url, id=payment.session_id)

@@ -28,6 +28,7 @@ from bot.tables import billing, cards, disputes, inbox, payments
 from bot.tables import stripe_requests as request_rows
 from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
 from ledger.storage.schema import transfers
+from tests.persons import owner
 
 MOMENT_SECONDS = 0.15
 USD = Currency.of("USD")
@@ -244,21 +245,21 @@ class Life:
         wallet_id, flow = self._wallet_id, self._payments
         match wish:
             case "connect":
-                flow.connect(wallet_id, USD, asked_by="U1")
+                flow.connect(wallet_id, USD, asked_by=owner("U1"))
             case "page":
-                flow.offer_page(wallet_id, FIFTY, asked_by="U1", saves_card=True)
+                flow.offer_page(wallet_id, FIFTY, asked_by=owner("U1"), saves_card=True)
             case "ask":
-                flow.ask(wallet_id, FIFTY, asked_by="U1", payer="U2", note="")
+                flow.ask(wallet_id, FIFTY, asked_by=owner("U1"), payer="U2", note="")
             case "withdraw":
-                flow.withdraw(wallet_id, UUID(target), by="U1")
+                flow.withdraw(wallet_id, UUID(target), by=owner("U1"))
             case "ask and withdraw" | "page and withdraw":
                 self._wish(wish.partition(" ")[0], target)
                 self._wish("withdraw all", target)
             case "withdraw all":
                 for one in self._payments_in(State.ASKED, State.OFFERED):
-                    flow.withdraw(wallet_id, one.payment_id, by="U1")
+                    flow.withdraw(wallet_id, one.payment_id, by=owner("U1"))
             case "charge":
-                self._charges.charge(wallet_id, target, actor="U1")
+                self._charges.charge(wallet_id, target, actor=owner("U1"))
             case "recharge":
                 self._recharge.consider(wallet_id)
             case "detach":

@@ -20,6 +20,7 @@ from bot.wallets.workspaces import Workspaces
 from ledger import Waiting
 from ledger.storage.schema import notices
 from tests.faults.driver import DOLLARS, BotDriver, driver_in, rule_on
+from tests.persons import owner
 
 TEAM = "T1"
 
@@ -67,14 +68,14 @@ class Company:
 
     def press(self) -> None:
         """Confirm the charge that was prepared."""
-        self.charges.charge(self.driver.wallet_id, self.wish, actor="U1")
+        self.charges.charge(self.driver.wallet_id, self.wish, actor=owner("U1"))
 
 
 @pytest.fixture
 def company(tmp_path: Path) -> Iterator[Company]:
     """The company, on the morning of its removal."""
     with driver_in(tmp_path) as driver:
-        page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+        page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
         assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
         assert driver.sync.session(page.session_id)
         driver.hear_all(driver.paid()[1])
@@ -88,7 +89,7 @@ def company(tmp_path: Path) -> Iterator[Company]:
             told.append(f"{waiting.seq} {waiting.name}")
 
         courier = Courier(driver.ledger, heard, lambda to: None, driver.served)
-        wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
+        wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
         while courier.run_once(driver.ledger.now()):
             pass  # what came before is told
         told.clear()
@@ -227,13 +228,13 @@ def test_a_removal_before_the_sweep_sends_no_charge_again(
 def test_what_takes_no_money_is_still_closed(company: Company) -> None:
     """Page, link and card: a call that closes one is sent again after the removal, one that opens one waits."""
     driver = company.driver
-    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by="U1", saves_card=False)
-    link = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by=owner("U1"), saves_card=False)
+    link = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     driver.shop.arm(match="POST /v1/checkout/sessions/*/expire", mode="reset_before")
-    driver.payments.withdraw(driver.wallet_id, page.payment_id, by="U1")
+    driver.payments.withdraw(driver.wallet_id, page.payment_id, by=owner("U1"))
     driver.shop.arm(match="POST /v1/payment_links", mode="reset_before")
     with pytest.raises(Exception, match="Stripe could not be reached"):
-        driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+        driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     company.remove()
     company.run_every_job()
 

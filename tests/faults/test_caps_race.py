@@ -20,6 +20,7 @@ from bot.tables import payments
 from ledger import MICROS, Automatic, Ledger, RechargeRule, verify_books
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
 from tests.faults.racers import race
+from tests.persons import owner
 from tests.postgres_server import Server
 
 RACERS, ROUNDS, DAYS = 8, 6, 3
@@ -42,7 +43,7 @@ def _rule(*, per_day_max: int, day_cap: int) -> RechargeRule:
 def _wallet(folder: Path, rule: RechargeRule, url: str = "") -> Iterator[BotDriver]:
     """One wallet with money, a card and a rule."""
     with driver_in(folder, url) as driver:
-        page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+        page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
         assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
         assert driver.sync.session(page.session_id)
         driver.hear_all(driver.paid()[1])

@@ -12,11 +12,12 @@ from bot.tables import stripe_requests
 from bot.wallets.rules import NoCard
 from ledger import Automatic
 from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
+from tests.persons import owner
 from tests.sandbox.stripe_place import MASTERCARD, VISA
 
 
 def _connect(driver: BotDriver, number: str = VISA) -> str:
-    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
     assert driver.sync.session(page.session_id)
     return _slots(driver)["main"]
@@ -64,7 +65,7 @@ def test_somebody_removes_a_card_here_and_outside(driver: BotDriver) -> None:
     main = _connect(driver)
     rule_on(driver)
 
-    driver.cards.remove(driver.wallet_id, main, actor="U1")
+    driver.cards.remove(driver.wallet_id, main, actor=owner("U1"))
 
     assert _slots(driver) == {}
     assert driver.shop.api.payment_methods.retrieve(main).customer is None
@@ -77,7 +78,7 @@ def test_somebody_removes_a_card_here_and_outside(driver: BotDriver) -> None:
         ).all()
     assert [tuple(one) for one in made] == [("done", main)]
     with pytest.raises(NoCard):
-        driver.cards.remove(driver.wallet_id, main, actor="U1")
+        driver.cards.remove(driver.wallet_id, main, actor=owner("U1"))
 
 
 def test_without_an_answer_the_removal_goes_on(driver: BotDriver) -> None:
@@ -85,7 +86,7 @@ def test_without_an_answer_the_removal_goes_on(driver: BotDriver) -> None:
     main = _connect(driver)
     driver.shop.arm(match="POST /v1/payment_methods/*/detach", mode="status", status=503)
 
-    driver.cards.remove(driver.wallet_id, main, actor="U1")
+    driver.cards.remove(driver.wallet_id, main, actor=owner("U1"))
     assert _slots(driver) == {}
     assert driver.shop.api.payment_methods.retrieve(main).customer is not None
     driver.shop.clock.skip(minutes=2)

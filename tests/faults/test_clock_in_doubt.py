@@ -12,6 +12,7 @@ from bot.payment_state import State
 from ledger import MICROS, ClockInDoubt, JudgedClock, PostUsage
 from ledger.storage.schema import wallets
 from tests.faults.driver import DOLLARS, BotDriver, driver_in, rule_on
+from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ def machine() -> Machine:
 def driver(tmp_path: Path, machine: Machine) -> Iterator[BotDriver]:
     """One wallet with $20, a card and a rule that wants more, on a machine whose clock may leap."""
     with driver_in(tmp_path, clock=machine.true, port=machine.port()) as made:
-        page = made.payments.connect(made.wallet_id, DOLLARS.currency, asked_by="U1")
+        page = made.payments.connect(made.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
         assert made.shop.pay(made.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
         assert made.sync.session(page.session_id)
         made.hear_all(made.paid()[1])
@@ -74,12 +75,12 @@ def test_the_caps_of_a_day_are_not_emptied_by_a_leap(driver: BotDriver, machine:
 @LEAPS
 def test_people_charge_nothing_in_doubt(driver: BotDriver, machine: Machine, leap: timedelta) -> None:
     """Their confirmation neither charges nor expires: it is still good afterwards."""
-    action, _ = driver.charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
+    action, _ = driver.charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
     machine.error = leap
     with pytest.raises(ClockInDoubt):
-        driver.charges.charge(driver.wallet_id, action, actor="U1")
+        driver.charges.charge(driver.wallet_id, action, actor=owner("U1"))
     machine.error = timedelta()
-    assert driver.charges.charge(driver.wallet_id, action, actor="U1").state is State.PAID
+    assert driver.charges.charge(driver.wallet_id, action, actor=owner("U1")).state is State.PAID
 
 
 def test_no_open_charge_is_sent_again_in_doubt(driver: BotDriver, machine: Machine) -> None:
@@ -99,7 +100,7 @@ def test_no_open_charge_is_sent_again_in_doubt(driver: BotDriver, machine: Machi
 
 def test_no_link_lapses_in_doubt(driver: BotDriver, machine: Machine) -> None:
     """Forty days ahead for an hour: the link of seven days is open afterwards."""
-    payment = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    payment = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     machine.error = timedelta(days=40)
     driver.sweep.run(driver.ledger.now())
     machine.true.skip(hours=1)
@@ -157,5 +158,7 @@ def test_a_wallet_ahead_of_a_right_clock_waits_alone(driver: BotDriver, machine:
     assert courier.run_once(driver.ledger.now()) == 0
     with pytest.raises(ClockInDoubt):
         driver.charges.charge(
-            driver.wallet_id, driver.charges.prepare(driver.wallet_id, DOLLARS, actor="U1")[0], actor="U1"
+            driver.wallet_id,
+            driver.charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))[0],
+            actor=owner("U1"),
         )

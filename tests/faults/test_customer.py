@@ -5,12 +5,13 @@ import pytest
 from bot.payment_state import State
 from bot.stripe.requests import NotReached
 from tests.faults.driver import DOLLARS, BotDriver
+from tests.persons import owner
 
 SAVED = {"match": "POST /v1/customers", "mode": "status", "status": 500, "stored": True}
 
 
 def _connect(driver: BotDriver) -> State:
-    return driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1").state
+    return driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1")).state
 
 
 def _customers(driver: BotDriver) -> list[str]:
@@ -33,7 +34,7 @@ def test_a_saved_failure_holds_a_wallet_up_for_minutes_not_for_a_day(
     driver.sweep.run(driver.ledger.now())
 
     assert _connect(driver) is State.OFFERED
-    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by="U1", saves_card=True)
+    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by=owner("U1"), saves_card=True)
     (only,) = _customers(driver)
     assert driver.shop.api.checkout.sessions.retrieve(page.session_id).customer == only
 

@@ -21,6 +21,7 @@ from bot.stripe.read_budget import add_reads, reads_of_month
 from bot.tables import inbox, payments
 from ledger import PostUsage, verify_books
 from tests.faults.driver import DOLLARS, BotDriver
+from tests.persons import owner
 from tests.sandbox.stripe_place import MASTERCARD
 
 STEP = timedelta(seconds=10)
@@ -94,15 +95,19 @@ class Bot:
 
     def link(self) -> Payment:
         """Ask somebody to pay by a link."""
-        return self.driver.payments.ask(self.driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+        return self.driver.payments.ask(
+            self.driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note=""
+        )
 
     def ask(self, way: str) -> Payment:
         """Make a request."""
         if way == "link":
             return self.link()
         if way == "connect":
-            return self.driver.payments.connect(self.driver.wallet_id, DOLLARS.currency, asked_by="U1")
-        return self.driver.payments.offer_page(self.driver.wallet_id, DOLLARS, asked_by="U1", saves_card=True)
+            return self.driver.payments.connect(self.driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
+        return self.driver.payments.offer_page(
+            self.driver.wallet_id, DOLLARS, asked_by=owner("U1"), saves_card=True
+        )
 
     def pay(self, payment: Payment, number: str = MASTERCARD) -> None:
         """Be the payer."""
@@ -173,11 +178,11 @@ def test_a_charge_without_an_answer_is_credited_in_time_whatever_becomes_of_its_
     assert bot.take(card) <= IN_TIME
     bot.run(timedelta(minutes=1))
     charges = Charges(driver.ledger, driver.payments, driver.served)
-    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
     for delay in FATES[fate]:
         driver.shop.arm(**delay)
     driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
-    made = charges.charge(driver.wallet_id, wish, actor="U1")
+    made = charges.charge(driver.wallet_id, wish, actor=owner("U1"))
     assert made.state is State.COLLECTING
     driver.shop.arm(clear=True)
     driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="status", status=503, times=100)
@@ -230,7 +235,7 @@ def test_webhooks_of_others_put_off_no_poll(driver: BotDriver) -> None:
     bot = Bot(driver, webhook=True)
     bot.tick()
     bot.link()
-    driver.payments.withdraw(driver.wallet_id, bot.ask("page").payment_id, by="U1")
+    driver.payments.withdraw(driver.wallet_id, bot.ask("page").payment_id, by=owner("U1"))
     driver.happened()
 
     for _ in range(7):
@@ -347,8 +352,8 @@ def test_a_charge_that_cannot_be_booked_stops_no_look(driver: BotDriver, bot: Bo
     charges = Charges(driver.ledger, driver.payments, driver.served)
     driver.shop.arm(delay="*")
     driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
-    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
-    made = charges.charge(driver.wallet_id, wish, actor="U1")
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
+    made = charges.charge(driver.wallet_id, wish, actor=owner("U1"))
     driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="status", status=503, times=100)
     driver.ledger.run(
         lambda tx: tx.connection.execute(

@@ -16,6 +16,7 @@ from bot.served import Served
 from ledger import Automatic, CreditKind, PostMoney, history, verify_books
 from ledger.storage.schema import audit_log
 from tests.faults.driver import DOLLARS, BotDriver, automatic, open_beside, rule_on
+from tests.persons import owner
 
 DISPUTED = "4000 0000 0000 0259"
 WHY = "the invoice of October"
@@ -35,7 +36,7 @@ def hand(driver: BotDriver) -> ManualCredit:
 
 def _unmarked(driver: BotDriver, number: str = "4242 4242 4242 4242", **more: Any) -> str:
     """Have our customer pay $30 on a page that somebody made in Stripe; gives the intent."""
-    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by="U1", saves_card=False)
+    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by=owner("U1"), saves_card=False)
     customer = driver.shop.api.checkout.sessions.retrieve(page.session_id).customer
     assert isinstance(customer, str)
     assert driver.shop.pay(driver.shop.page(3_000, customer=customer, **more), number)["ok"]

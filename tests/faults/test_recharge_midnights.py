@@ -11,6 +11,7 @@ import pytest
 from bot.payments.top_ups import OverDailyLimit
 from ledger import MICROS, Automatic, Money, PostUsage, RechargeBlock, RechargeDecision, RechargeRule
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
+from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock
 
 RULE = RechargeRule(
@@ -32,7 +33,7 @@ def _utc(text: str) -> datetime:
 def _wallet(folder: Path, zone: str, began_at: str, rule: RechargeRule) -> Iterator[BotDriver]:
     """Set up a wallet with $20, a card and a rule, at an instant."""
     with driver_in(folder, clock=SettableClock(_utc(began_at)), zone=zone) as driver:
-        page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+        page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
         assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
         assert driver.sync.session(page.session_id)
         driver.hear_all(driver.paid()[1])
@@ -109,8 +110,8 @@ def test_the_daily_limit_of_people_holds_where_midnight_comes_twice(tmp_path: Pa
 
         def charge(at: str) -> None:
             driver.shop.clock.set(_utc(at))
-            wish, _ = driver.charges.prepare(driver.wallet_id, most, actor="U1")
-            driver.charges.charge(driver.wallet_id, wish, actor="U1")
+            wish, _ = driver.charges.prepare(driver.wallet_id, most, actor=owner("U1"))
+            driver.charges.charge(driver.wallet_id, wish, actor=owner("U1"))
 
         charge("2026-11-01 04:10")
         with pytest.raises(OverDailyLimit):

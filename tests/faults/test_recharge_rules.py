@@ -23,6 +23,7 @@ from bot.stripe import requests as stripe_requests
 from bot.tables import payments
 from ledger import MICROS, Automatic, PostUsage, RechargeRule
 from tests.faults.driver import DOLLARS, BotDriver, automatic, driver_in
+from tests.persons import owner
 
 RULE = RechargeRule(threshold_micros=50 * MICROS, target_micros=200 * MICROS, spacing=timedelta(minutes=15))
 
@@ -44,7 +45,7 @@ def recharge(driver: BotDriver) -> Recharge:
 
 
 def _connect(driver: BotDriver, number: str = "4242 4242 4242 4242") -> None:
-    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
     assert driver.sync.session(page.session_id)
 
@@ -113,9 +114,9 @@ def test_the_second_last_charge_says_that_one_is_left(driver: BotDriver, recharg
 def test_money_that_people_have_on_the_way_counts(driver: BotDriver, recharge: Recharge) -> None:
     """Somebody's own charge has no answer yet: the rule closes only what is left of the gap."""
     charges = Charges(driver.ledger, driver.payments, driver.served)
-    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
     driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
-    charges.charge(driver.wallet_id, wish, actor="U1")
+    charges.charge(driver.wallet_id, wish, actor=owner("U1"))
 
     assert recharge.consider(driver.wallet_id) is not None
 
@@ -220,9 +221,9 @@ def test_an_intent_that_is_answered_after_the_stop_is_cancelled(
 def test_two_replicas_that_have_one_answer_go_on_once(driver: BotDriver) -> None:
     """Both sweep the same call at the same instant: one of them confirms, and nobody hears of a failure."""
     charges = Charges(driver.ledger, driver.payments, driver.served)
-    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
     driver.shop.arm(match="POST /v1/payment_intents", mode="reset_after")
-    charges.charge(driver.wallet_id, wish, actor="U1")
+    charges.charge(driver.wallet_id, wish, actor=owner("U1"))
     driver.shop.clock.skip(minutes=2)
     with driver.ledger.reading() as connection:
         ((request, _),) = stripe_requests.due(connection, [driver.wallet_id], driver.ledger.now())
@@ -243,7 +244,7 @@ def test_two_replicas_that_have_one_answer_go_on_once(driver: BotDriver) -> None
 
 def test_a_rescue_of_long_ago_is_left_alone(driver: BotDriver, recharge: Recharge) -> None:
     """Only what was asked instead of this payment is taken back."""
-    other = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    other = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
 
     assert recharge.consider(driver.wallet_id) is not None
 
@@ -284,7 +285,7 @@ def test_a_press_is_followed_by_looks(driver: BotDriver) -> None:
         driver.served,
         webhook=False,
     )
-    driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     driver.shop.clock.skip(hours=5)
 
     def looks() -> int:

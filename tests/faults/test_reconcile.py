@@ -15,6 +15,7 @@ from bot.served import Served
 from bot.tables import NIL_WALLET, inbox
 from ledger import Automatic, CreditKind, PostMoney
 from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
+from tests.persons import owner
 
 DISPUTED = "4000 0000 0000 0259"
 
@@ -226,7 +227,7 @@ def test_money_under_our_mark_for_nobody_is_parked_and_listed(
 
 def test_a_payment_of_our_customer_without_our_mark_is_named(driver: BotDriver, both: Reconciliation) -> None:
     """Somebody charged the customer in Stripe's own pages: said, and left to a person."""
-    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by="U1", saves_card=False)
+    page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by=owner("U1"), saves_card=False)
     customer = driver.shop.api.checkout.sessions.retrieve(page.session_id).customer
     assert isinstance(customer, str)
     assert driver.shop.pay(driver.shop.page(3_000, customer=customer))["ok"]

@@ -21,6 +21,7 @@ from bot.tables import stripe_requests as request_rows
 from bot.wallets.named_values import forget_named_value
 from ledger import Automatic, CreditKind, PostMoney
 from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
+from tests.persons import owner
 
 NOT_THE_KEY = {
     "mode": "status",
@@ -42,7 +43,7 @@ REFUSALS = pytest.mark.parametrize("refusal", [NOT_THE_KEY, NOT_THE_RIGHT], ids=
 
 
 def _connect(driver: BotDriver) -> str:
-    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
     assert driver.sync.session(page.session_id)
     with driver.ledger.reading() as connection:
@@ -111,12 +112,12 @@ def test_a_charge_that_may_have_been_made_stays_open(driver: BotDriver, refusal:
     """Its answer was lost, and then the key was refused: that says nothing of the charge, which was made."""
     _connect(driver)
     charges = Charges(driver.ledger, driver.payments, driver.served)
-    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
     confirm = "POST /v1/payment_intents/*/confirm"
     driver.shop.arm(match=confirm, mode="reset_after")
     driver.shop.arm(match=confirm, times=2, **refusal)
 
-    payment = charges.charge(driver.wallet_id, wish, actor="U1")
+    payment = charges.charge(driver.wallet_id, wish, actor=owner("U1"))
     states = [payment.state]
     for _ in range(3):
         _later(driver)
@@ -225,7 +226,7 @@ def test_a_missing_right_is_not_a_refused_key(driver: BotDriver) -> None:
     """Nobody is told that nothing can be paid while much can; whoever asks hears at once that this can't be made."""
     driver.shop.arm(match="POST /v1/payment_links", **NOT_THE_RIGHT)
     with pytest.raises(stripe_requests.NotMade, match="did not accept the request"):
-        driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+        driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
 
     assert (_refused_at(driver), driver.told(KeyRefused)) == (None, [])
     with driver.ledger.reading() as connection:
@@ -250,7 +251,7 @@ def test_a_call_that_may_have_been_sent_is_not_given_up_for_a_missing_right(driv
     """The process died after it was planned; whoever goes on cannot know that it was never sent."""
     driver.shop.arm(match="POST /v1/payment_links", mode="reset_after")
     with pytest.raises(stripe_requests.Unreachable):
-        driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+        driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     driver.shop.arm(match="POST /v1/payment_links", **NOT_THE_RIGHT)
 
     for state in (State.ASKED, State.OFFERED):
@@ -277,7 +278,7 @@ def test_whoever_presses_first_finds_out(driver: BotDriver) -> None:
     """A payment that is asked for tells it before the next look at the news does."""
     driver.shop.arm(match="POST /v1/customers", **NOT_THE_KEY)
     with pytest.raises(stripe_requests.NotReached, match="key"):
-        driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by="U1")
+        driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
 
     assert _refused_at(driver) == driver.ledger.now()
 
@@ -286,7 +287,7 @@ def test_what_a_call_met_is_written_down(driver: BotDriver) -> None:
     """For whoever explains it later."""
     driver.shop.arm(match="POST /v1/payment_links", **NOT_THE_KEY)
     with pytest.raises(stripe_requests.Unreachable, match="key"):
-        driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+        driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
 
     with driver.ledger.reading() as connection:
         row = connection.execute(select(request_rows)).one()
@@ -320,16 +321,16 @@ def test_no_wallet_stays_marked_whoever_dies_in_between(driver: BotDriver) -> No
 def test_any_answer_shows_that_the_key_is_right_again(driver: BotDriver) -> None:
     """A new key that may not read events, and makes links."""
     note_access(driver.ledger, driver.served, REFUSED)
-    driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
 
     assert _refused_at(driver) is None
 
 
 def test_a_right_that_is_missing_leaves_nothing_open(driver: BotDriver) -> None:
     """What makes sure that a link takes no more money is asked for until it is done."""
-    asked = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    asked = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     driver.shop.arm(match="POST /v1/payment_links/*", **NOT_THE_RIGHT)
-    driver.payments.withdraw(driver.wallet_id, asked.payment_id, by="U1")
+    driver.payments.withdraw(driver.wallet_id, asked.payment_id, by=owner("U1"))
     assert driver.shop.api.payment_links.retrieve(asked.link_id).active
 
     driver.shop.clock.skip(minutes=2)
@@ -356,7 +357,7 @@ def test_books_are_held_to_the_mode_of_their_first_key(driver: BotDriver) -> Non
     """Test money is never counted as real; before anything was asked for, a key may be exchanged."""
     for live in (False, True, False, False):
         keep_mode(driver.ledger, live=live)
-    driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
 
     keep_mode(driver.ledger, live=False)
     with pytest.raises(OtherMode, match="begun with a test key"):

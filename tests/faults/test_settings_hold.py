@@ -16,13 +16,14 @@ from bot.wallets.rules import Rules
 from ledger import MICROS, CreditKind, Currency, PolicyUnfit, PostMoney, RechargeRule
 from ledger.storage.schema import wallets
 from tests.faults.driver import DOLLARS, BotDriver, driver_in, rule_on
+from tests.persons import owner
 
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[BotDriver]:
     """One wallet with $20, a card and a rule, whose settings were changed."""
     with driver_in(tmp_path) as made:
-        page = made.payments.connect(made.wallet_id, DOLLARS.currency, asked_by="U1")
+        page = made.payments.connect(made.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
         assert made.shop.pay(
             made.shop.api.checkout.sessions.retrieve(page.session_id), "4242 4242 4242 4242"
         )["ok"]
@@ -36,10 +37,10 @@ def driver(tmp_path: Path) -> Iterator[BotDriver]:
 
 def test_links_and_the_day_limit(driver: BotDriver) -> None:
     """A link lives for a day; $20 are more than people may charge."""
-    asked = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by="U1", payer="U2", note="")
+    asked = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     assert asked.expires_at == driver.ledger.now() + timedelta(days=1)
     with pytest.raises(OverDailyLimit, match=r"up to \$15.00 a day"):
-        driver.charges.prepare(driver.wallet_id, DOLLARS, actor="U1")
+        driver.charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
 
 
 def test_the_next_try_of_a_declined_charge(driver: BotDriver) -> None:
@@ -69,7 +70,7 @@ def test_a_recharge_in_yen_closes_the_gap_in_hundreds(tmp_path: Path) -> None:
         of_wallet = update(wallets).where(wallets.c.wallet_id == wallet_id)
         driver.ledger.run(lambda tx: tx.connection.execute(of_wallet.values(currency="JPY")))
         fit_policies(driver.ledger)
-        page = driver.payments.connect(wallet_id, yen, asked_by="U1")
+        page = driver.payments.connect(wallet_id, yen, asked_by=owner("U1"))
         session = driver.shop.api.checkout.sessions.retrieve(page.session_id)
         assert driver.shop.pay(session, "4242 4242 4242 4242")["ok"]
         assert driver.sync.session(page.session_id)
@@ -85,7 +86,7 @@ def test_a_recharge_in_yen_closes_the_gap_in_hundreds(tmp_path: Path) -> None:
                 month_cap_micros=500_000 * MICROS,
             )
             Rules(driver.ledger).turn_on(
-                wallet_id, rule, card_id=card.card_id, backup_id="", actor="U1", expected_version=None
+                wallet_id, rule, card_id=card.card_id, backup_id="", actor=owner("U1"), expected_version=None
             )
 
         with pytest.raises(PolicyUnfit, match="at least ¥1,000"):

@@ -38,6 +38,7 @@ from ledger.storage.schema import wallets
 from tests.faults.driver import open_beside
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, until
+from tests.persons import owner
 
 TEAM = "T0BETA"
 TWENTY = Money(20_000_000, USD)
@@ -133,10 +134,10 @@ def second(tmp_path: Path) -> Iterator[Second]:
 
 def _give_work(second: Second) -> None:
     wallet_id, flow = second.wallet_id, second.payments
-    page = flow.connect(wallet_id, USD, asked_by="U0")
+    page = flow.connect(wallet_id, USD, asked_by=owner("U0"))
     second.pay(page)
     assert second.sync.session(page.session_id)
-    first = flow.ask(wallet_id, TWENTY, asked_by="U0", payer="U9", note="")
+    first = flow.ask(wallet_id, TWENTY, asked_by=owner("U0"), payer="U9", note="")
     second.pay(first)
     assert second.news.poll(second.running.clock.now()) is not None
     books = second.running.bot.ledger
@@ -149,7 +150,7 @@ def _give_work(second: Second) -> None:
     )
     assert opened.json()["allowed"], opened.text
     books.carry_out(wallet_id, [PostUsage("api", "call-1", "outbound_call", 5_000_000, None)])
-    second.pay(flow.ask(wallet_id, TWENTY, asked_by="U0", payer="U9", note=""))
+    second.pay(flow.ask(wallet_id, TWENTY, asked_by=owner("U0"), payer="U9", note=""))
     books.run(lambda tx: _more_work(tx, wallet_id), wallet_id=wallet_id)
     # Made and paid, of both payments.
     until(lambda: len(second.rows()["news"]) == 4 or None, lambda: f"Stripe told {second.rows()['news']}")
@@ -249,7 +250,7 @@ def test_the_operator_cannot_credit_its_payment_to_the_first_workspace(second: S
 
 def _ours(second: Second) -> str:
     bot = second.running.bot
-    payment = bot.use_cases.payments.ask(bot.wallet_id, TWENTY, asked_by="U0", payer="U9", note="")
+    payment = bot.use_cases.payments.ask(bot.wallet_id, TWENTY, asked_by=owner("U0"), payer="U9", note="")
     second.pay(payment)
     charges = second.world.client.get("/sandbox/api/stripe/charges").json()
     return str(charges[-1]["payment_intent"])

@@ -125,6 +125,11 @@ def test_a_low_wallet_raises_one_alarm_for_each_audience(world: World) -> None:
     assert colours(channel) == [RED]
     person = world.reads("finance", "$41.80")
     assert colours(person) == [RED]
+    assert button_of(world.reads("owner", "$41.80"), "Charge Visa ••4242 $")
+    link = button_of(person, "Pay $")
+    assert link["text"]["text"].endswith(" with a link")
+    world.act("press", "finance", channel="dm", ts=person["ts"], action_id=link["action_id"])
+    world.reads("finance", "You pay on Stripe's page")
     world.use("call-2", "0.10")
     world.skip(1)
     assert len([one for one in world.messages("member", "#calls") if "is low" in shown(one)]) == 1

@@ -1,15 +1,17 @@
-"""What several listeners do: open a form, start a payment, read what is shown. Each checks rights before it acts."""
+"""What several listeners do: open a form, start a payment, read what is shown. The boundary has let in who acts."""
 
 from dataclasses import replace
 
 from bot.facts import BalanceFacts, ChargeFacts, HistoryFacts, MonthFacts, RequestFacts
 from bot.payments.top_ups import OverDailyLimit
+from bot.rights import Action
 from bot.slack.listeners.interaction import Context, Interaction
 from bot.slack.views import automatic as automatic_views
+from bot.slack.views import cards as card_views
 from bot.slack.views import forms as form_views
 from bot.slack.views import money_in
 from bot.slack.views.blocks import View
-from bot.surfaces.automatic import automatic_facts, automatic_form, card_with_id, usable_cards
+from bot.surfaces.automatic import automatic_facts, automatic_form, card_with_id, own_cards, usable_cards
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.forms import add_balance_form, alerts_form
 from bot.surfaces.month import month_facts
@@ -23,11 +25,11 @@ from ledger import Money
 
 def add_balance_view(interaction: Interaction, amount: Money | None, pay_with: str, note: str = "") -> View:
     """Give the form to add balance. The note says why a way of paying was chosen."""
-    wallet_id = interaction.require().wallet_id
+    wallet_id = interaction.who.wallet_id
     facts = interaction.context.read(
         wallet_id, lambda snapshot: add_balance_form(snapshot, amount=amount, pay_with=pay_with)
     )
-    return money_in.add_balance_form(replace(facts, note=note))
+    return money_in.add_balance_form(replace(facts, note=note), interaction.who.role)
 
 
 def open_add_balance(interaction: Interaction, *, amount: Money | None, pay_with: str) -> None:
@@ -37,18 +39,27 @@ def open_add_balance(interaction: Interaction, *, amount: Money | None, pay_with
 
 def top_up(interaction: Interaction, amount: Money) -> None:
     """Begin a top-up of an amount: the saved card with its confirmation, or a hosted page."""
-    who = interaction.require()
+    who = interaction.who
     context = interaction.context
     context.charges.check(who.wallet_id, amount)
-    if who.role.manages and any(not card.backup for card in usable_cards(context.ledger, who.wallet_id)):
+    if interaction.may(Action.CHARGE) and any(
+        not card.backup for card in usable_cards(context.ledger, who.wallet_id)
+    ):
         try:
             view = money_in.confirm_charge(prepare_charge(interaction, amount))
         except OverDailyLimit as refusal:
             view = ask_instead(interaction, amount, str(refusal))
         interaction.show(view)
         return
+    offer_page(interaction, amount, saves_card=interaction.may(Action.CONNECT_CARD))
+
+
+def offer_page(interaction: Interaction, amount: Money, *, saves_card: bool) -> None:
+    """Offer a hosted page that pays an amount. Refuses: NotEntitled, AmountNotTaken, Unreachable."""
+    wallet_id, context = interaction.who.wallet_id, interaction.context
+    context.charges.check(wallet_id, amount)
     payment = context.payments.offer_page(
-        who.wallet_id, amount, asked_by=interaction.user_id, saves_card=who.role.manages
+        wallet_id, amount, asked_by=interaction.person, saves_card=saves_card
     )
     interaction.tell(money_in.offer_message(offer_facts(context.ledger, payment)))
 
@@ -60,9 +71,9 @@ def ask_instead(interaction: Interaction, amount: Money, why: str) -> View:
 
 def prepare_charge(interaction: Interaction, amount: Money) -> ChargeFacts:
     """Prepare a charge of the saved card, to be confirmed. Refuses: NotEntitled, NoCard, OverDailyLimit."""
-    who = interaction.require(manage=True)
+    who = interaction.who
     context = interaction.context
-    one_time_action_id, card_id = context.charges.prepare(who.wallet_id, amount, actor=interaction.user_id)
+    one_time_action_id, card_id = context.charges.prepare(who.wallet_id, amount, actor=interaction.person)
     card = context.read(
         who.wallet_id, lambda snapshot: card_with_id(snapshot.connection, who.wallet_id, card_id)
     )
@@ -73,26 +84,26 @@ def prepare_charge(interaction: Interaction, amount: Money) -> ChargeFacts:
 
 def ask(interaction: Interaction, amount: Money, person_id: str, note: str) -> RequestFacts:
     """Ask somebody to pay. Refuses: NotEntitled, CannotAppoint, AmountNotTaken, Unreachable."""
-    who = interaction.require()
+    who = interaction.who
     context = interaction.context
     context.charges.check(who.wallet_id, amount)
     context.people.require_full_member(person_id)
     payment = context.payments.ask(
-        who.wallet_id, amount, asked_by=interaction.user_id, payer=person_id, note=note
+        who.wallet_id, amount, asked_by=interaction.person, payer=person_id, note=note
     )
     facts = context.read(who.wallet_id, lambda snapshot: request_facts(snapshot, payment))
     if not interaction.in_view:
-        interaction.tell(money_in.request_to_asker(facts))
+        interaction.tell(money_in.request_to_asker(facts, who.role))
     return facts
 
 
 def open_connect(interaction: Interaction) -> None:
     """Open the form to connect a card: the hosted page, its QR code, or sending both to somebody."""
-    who = interaction.require(manage=True)
+    who = interaction.who
     context = interaction.context
     view_id = interaction.show(money_in.working("Connect a card"))
     payment = context.payments.connect(
-        who.wallet_id, currency_of(context.ledger, who.wallet_id), asked_by=interaction.user_id
+        who.wallet_id, currency_of(context.ledger, who.wallet_id), asked_by=interaction.person
     )
     offer = offer_facts(context.ledger, payment)
     cards = usable_cards(context.ledger, who.wallet_id)
@@ -108,36 +119,45 @@ def open_connect(interaction: Interaction) -> None:
 
 def open_automatic(interaction: Interaction) -> None:
     """Open the form of automatic payments."""
-    who = interaction.require(manage=True)
+    who = interaction.who
     context = interaction.context
     facts = context.read(who.wallet_id, lambda snapshot: automatic_form(snapshot, context.recharge))
     interaction.show(automatic_views.automatic_form(facts))
 
 
 def automatic_off(interaction: Interaction) -> None:
-    """Turn automatic payments off; finance may, since stopping is always safe."""
-    who = interaction.require()
-    interaction.context.rules.turn_off(who.wallet_id, actor=interaction.user_id)
-    tell_automatic(interaction, who)
+    """Turn automatic payments off; finance and whoever connected its card may, since stopping is always safe."""
+    interaction.context.rules.turn_off(interaction.who.wallet_id, actor=interaction.person)
+    if interaction.may(Action.SEE):
+        tell_automatic(interaction)
+    else:
+        interaction.tell(automatic_views.turned_off())
     interaction.refresh_home()
 
 
-def tell_automatic(interaction: Interaction, who: Standpoint) -> None:
+def tell_automatic(interaction: Interaction) -> None:
     """Say how automatic payments stand."""
-    context = interaction.context
+    who, context = interaction.who, interaction.context
     facts = context.read(who.wallet_id, lambda snapshot: automatic_facts(snapshot, context.recharge))
-    interaction.tell(automatic_views.automatic_state(facts))
+    interaction.tell(automatic_views.automatic_state(facts, who.role))
+
+
+def show_own_cards(interaction: Interaction) -> None:
+    """Show somebody without more rights the cards that they connected, and the ways to stop them being charged."""
+    who = interaction.who
+    facts = interaction.context.read(who.wallet_id, lambda snapshot: own_cards(snapshot, who.actor.user_id))
+    interaction.tell(card_views.own_cards(facts, who.role))
 
 
 def open_people(interaction: Interaction) -> None:
     """Open the form of roles."""
-    who = interaction.require(manage=True)
+    who = interaction.who
     interaction.show(form_views.people_form(interaction.context.people.facts(who.wallet_id)))
 
 
 def open_alerts(interaction: Interaction) -> None:
     """Open the form of alert channels."""
-    who = interaction.require(manage=True)
+    who = interaction.who
     interaction.show(form_views.alerts_form(interaction.context.read(who.wallet_id, alerts_form)))
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from slack_bolt import Ack, App
 
 from bot.facts import RequestState
-from bot.rights import Role
+from bot.slack.access import RIGHT_OF
 from bot.slack.ids import Act
 from bot.slack.listeners import actions
 from bot.slack.listeners.boundary import guarded
@@ -23,42 +22,34 @@ from bot.surfaces.snapshot import currency_of
 from bot.surfaces.transactions import row_facts
 from ledger import Money, Refused, parse_machine_amount
 
-Action = dict[str, Any]
 Work = Callable[[Interaction, str], None]
 
 
-def value_of(action: Action) -> str:
-    """Give what a pressed element says: a button's value, or a menu's choice."""
-    chosen = action.get("selected_option")
-    return str((chosen or {}).get("value") if chosen else action.get("value") or "")
-
-
 def register(bolt: App, context: Context) -> None:
-    """Register every action; those without work of their own are only answered."""
+    """Register every action with its right; what does nothing by itself is only answered."""
     for act in Act:
-        work = WORK.get(act)
-        bolt.action(str(act))(_listener(guarded(context, work)) if work is not None else _only_ack)
+        right = RIGHT_OF[act]
+        hear = _only_ack if right is None else _listener(guarded(context, right, WORK[act]))
+        bolt.action(str(act))(hear)
 
 
 def _listener(bind: Callable[[Body], Callable[[str], None]]) -> Callable[..., None]:
-    def hear(ack: Ack, body: Body, action: Action) -> None:
+    def hear(ack: Ack, body: Body) -> None:
         ack()
-        bind(body)(value_of(action))
+        bind(body)(Interaction.value_in(body))
 
     return hear
 
 
 def _only_ack(ack: Ack) -> None:
-    ack()  # a url button, or a field of a form: unanswered it would show a warning
+    ack()  # a field of a form: unanswered it would show a warning
 
 
 def _amount(interaction: Interaction, text: str) -> Money | None:
     if not text:
         return None
     try:
-        return parse_machine_amount(
-            text, currency_of(interaction.context.ledger, interaction.require().wallet_id)
-        )
+        return parse_machine_amount(text, currency_of(interaction.context.ledger, interaction.who.wallet_id))
     except Refused:
         return None  # a button from long ago; the form opens empty
 
@@ -66,6 +57,15 @@ def _amount(interaction: Interaction, text: str) -> Money | None:
 def add_balance(interaction: Interaction, value: str) -> None:
     """Open the form to add balance."""
     actions.open_add_balance(interaction, amount=_amount(interaction, value), pay_with="")
+
+
+def pay_by_link(interaction: Interaction, value: str) -> None:
+    """Make a page that pays what an alert recommends; whoever pays it approves it by that."""
+    amount = _amount(interaction, value)
+    if amount is None:
+        actions.open_add_balance(interaction, amount=None, pay_with="page")
+    else:
+        actions.offer_page(interaction, amount, saves_card=False)
 
 
 def ask_to_pay(interaction: Interaction, value: str) -> None:
@@ -81,28 +81,29 @@ def pay_with(interaction: Interaction, value: str) -> None:
 
 def charge(interaction: Interaction, value: str) -> None:
     """Charge the saved card; the button's own dialog named amount and card."""
-    who = interaction.require(manage=True)
-    payment = interaction.context.charges.charge(who.wallet_id, value, actor=interaction.user_id)
-    interaction.tell(money_in.payment_result_message(interaction.context.charges.result(payment)))
+    who = interaction.who
+    payment = interaction.context.charges.charge(who.wallet_id, value, actor=interaction.person)
+    result = interaction.context.charges.result(payment)
+    interaction.tell(money_in.payment_result_message(result, who.role))
     interaction.refresh_home()
 
 
 def usage(interaction: Interaction, value: str) -> None:
     """Show a month."""
-    who = interaction.require()
+    who = interaction.who
     interaction.tell(usage_views.usage(*actions.month_and_balance(interaction.context, who, value or None)))
 
 
 def history(interaction: Interaction, value: str) -> None:
     """Show transactions."""
-    who = interaction.require()
+    who = interaction.who
     found = actions.page(interaction.context, who, None, value or None, None)
     interaction.tell(history_views.history(found, currency_of(interaction.context.ledger, who.wallet_id)))
 
 
 def history_page(interaction: Interaction, value: str) -> None:
     """Turn the page of a list of transactions, in place."""
-    who = interaction.require()
+    who = interaction.who
     cursor, kind, month = history_views.page_of(value)
     found = actions.page(interaction.context, who, kind, month, cursor)
     interaction.replace(history_views.history(found, currency_of(interaction.context.ledger, who.wallet_id)))
@@ -110,22 +111,22 @@ def history_page(interaction: Interaction, value: str) -> None:
 
 def home_month(interaction: Interaction, value: str) -> None:
     """Show another month on Home."""
-    interaction.context.homes.show(interaction.require(), month=value)
+    interaction.context.homes.show(interaction.who, month=value)
 
 
 def home_kind(interaction: Interaction, value: str) -> None:
     """Show one kind of transactions on Home, from the newest."""
-    interaction.context.homes.show(interaction.require(), kind="" if value == "all" else value, cursor="")
+    interaction.context.homes.show(interaction.who, kind="" if value == "all" else value, cursor="")
 
 
 def home_page(interaction: Interaction, value: str) -> None:
     """Turn the page of transactions on Home."""
-    interaction.context.homes.show(interaction.require(), cursor=value)
+    interaction.context.homes.show(interaction.who, cursor=value)
 
 
 def row(interaction: Interaction, value: str) -> None:
     """Show a transaction, with its receipt's link read afresh."""
-    who = interaction.require()
+    who = interaction.who
     _, _, number = value.partition(":")
     found, zone = interaction.context.read(
         who.wallet_id, lambda snapshot: (row_facts(snapshot, int(number)), snapshot.zone)
@@ -140,7 +141,7 @@ def row(interaction: Interaction, value: str) -> None:
 
 def why(interaction: Interaction, value: str) -> None:
     """Explain a spike by its kind and references."""
-    who = interaction.require()
+    who = interaction.who
     day, _, kind = value.partition(":")
     found = interaction.context.read(who.wallet_id, lambda snapshot: spike_facts(snapshot, day, kind))
     if found is None:
@@ -152,62 +153,48 @@ def why(interaction: Interaction, value: str) -> None:
 def acknowledge(interaction: Interaction, value: str) -> None:
     """Silence an episode until its next level."""
     context = interaction.context
-    who = interaction.require()
+    who = interaction.who
     episode = context.episodes.open_episode(who.wallet_id)
     if episode is not None and value in ("open", str(episode.episode_id)):
-        context.episodes.acknowledge(who.wallet_id, episode.episode_id, by=interaction.user_id)
+        context.episodes.acknowledge(who.wallet_id, episode.episode_id, by=interaction.person)
         context.senders.episodes.refresh(who.wallet_id, episode.episode_id)
 
 
 def withdraw(interaction: Interaction, value: str) -> None:
     """Take a request back."""
-    who = interaction.require()
-    payment = interaction.context.payments.look(who.wallet_id, UUID(value))
-    if payment is not None and payment.asked_by != interaction.user_id:
-        interaction.require(manage=True)
-    if interaction.context.payments.withdraw(who.wallet_id, UUID(value), by=interaction.user_id) is None:
+    who = interaction.who
+    if interaction.context.payments.withdraw(who.wallet_id, UUID(value), by=interaction.person) is None:
         interaction.tell(errors.refused("That request is not open any more. Nothing changed."))
     interaction.refresh_home()
 
 
 def new_link(interaction: Interaction, value: str) -> None:
-    """Renew a request to connect a card; whoever has the message may, since it charges nothing."""
-    context = interaction.context
-    workspace = interaction.workspace
-    assert workspace is not None
-    payment = context.payments.look(workspace.wallet_id, UUID(value))
-    if payment is None or interaction.user_id not in (payment.payer, payment.asked_by):
-        interaction.require(manage=True)
-    if payment is None or payment.amount is not None:
-        interaction.tell(errors.refused("That request cannot be renewed. Ask for a new one."))
-        return
-    context.payments.withdraw(workspace.wallet_id, payment.payment_id, by=interaction.user_id)
-    context.payments.connect(
-        workspace.wallet_id, payment.currency, asked_by=payment.asked_by, payer=payment.payer
+    """Renew a request to connect a card; asker and payer may, since it charges nothing."""
+    renewed = interaction.context.payments.renew(
+        interaction.who.wallet_id, UUID(value), by=interaction.person
     )
+    if renewed is None:
+        interaction.tell(errors.refused("That request cannot be renewed. Ask for a new one."))
 
 
 def remove_card(interaction: Interaction, value: str) -> None:
     """Take a card out for good; whoever connected it may, whatever their role."""
-    workspace = interaction.workspace
-    assert workspace is not None
-    if interaction.context.cards.connected_by(workspace.wallet_id, value) != interaction.user_id:
-        interaction.require(manage=True)
-    interaction.context.cards.remove(workspace.wallet_id, value, actor=interaction.user_id)
-    if interaction.in_view:
+    who = interaction.who
+    interaction.context.cards.remove(who.wallet_id, value, actor=interaction.person)
+    if interaction.in_form:
         interaction.change(interaction.view_id, card_views.removed_view())
     else:
         interaction.tell(card_views.removed())
-    interaction.refresh_home()
+    if interaction.in_view and not interaction.in_form:
+        interaction.context.homes.show(who)
+    else:
+        interaction.refresh_home()
 
 
 def copy_link(interaction: Interaction, value: str) -> None:
     """Show the bare link of an open request, to its asker and to people with a role."""
-    context = interaction.context
-    who = context.people.standpoint(interaction.actor, fresh=True)
-    payment = context.payments.look(who.wallet_id, UUID(value)) if who is not None else None
-    if who is None or payment is None or payment.asked_by != interaction.user_id or who.role is Role.OUTSIDER:
-        who = interaction.require()
+    who, context = interaction.who, interaction.context
+    payment = context.payments.look(who.wallet_id, UUID(value))
     if payment is None:
         interaction.tell(errors.refused("That request is not there."))
         return
@@ -225,7 +212,7 @@ def copy_link(interaction: Interaction, value: str) -> None:
 def send_to(interaction: Interaction, value: str) -> None:
     """Send the request to connect a card to the person picked in the form."""
     context = interaction.context
-    who = interaction.require(manage=True)
+    who = interaction.who
     state = interaction.body["view"]["state"]["values"]
     picked = str((state.get(str(Act.PERSON), {}).get(str(Act.PERSON)) or {}).get("selected_user") or "")
     if not picked:
@@ -235,7 +222,7 @@ def send_to(interaction: Interaction, value: str) -> None:
     context.payments.connect(
         who.wallet_id,
         currency_of(context.ledger, who.wallet_id),
-        asked_by=interaction.user_id,
+        asked_by=interaction.person,
         payer=picked,
     )
     interaction.change(interaction.view_id, money_in.connect_sent(picked))
@@ -248,16 +235,13 @@ def open_page(interaction: Interaction, value: str) -> None:
 
 def ask_for_access(interaction: Interaction, value: str) -> None:
     """Tell the admins that somebody would like to see billing; once a week at the most."""
-    workspace = interaction.workspace
-    who = interaction.context.people.standpoint(interaction.actor)
-    if workspace is None or who is None or who.role.sees:
-        return
-    interaction.context.people.ask_for_access(workspace.wallet_id, interaction.user_id)
+    interaction.context.people.ask_for_access(interaction.who.wallet_id, interaction.person)
     interaction.tell(errors.refused("The people who look after billing have been told."))
 
 
 WORK: Mapping[Act, Work] = {
     Act.ADD_BALANCE: add_balance,
+    Act.PAY_BY_LINK: pay_by_link,
     Act.ASK_TO_PAY: ask_to_pay,
     Act.FIX: add_balance,
     Act.CONNECT_CARD: lambda interaction, value: actions.open_connect(interaction),
@@ -288,4 +272,4 @@ WORK: Mapping[Act, Work] = {
     Act.ASK_FOR_ACCESS: ask_for_access,
     Act.PAY_WITH: pay_with,
 }
-"""What each action does; the others only need to be answered."""
+"""What each action with a right does."""

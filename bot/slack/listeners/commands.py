@@ -4,7 +4,8 @@ from typing import assert_never
 
 from slack_bolt import Ack, App
 
-from bot.rights import Role
+from bot.rights import Action, Role
+from bot.slack.access import SHORTCUT_RIGHT, right_of
 from bot.slack.commands import (
     Ask,
     AutomaticPayments,
@@ -16,6 +17,7 @@ from bot.slack.commands import (
     ShowUsage,
     Status,
     TopUp,
+    WalletCommand,
     parse,
 )
 from bot.slack.ids import SHORTCUT_TOP_UP
@@ -28,12 +30,13 @@ from bot.slack.views import status as status_views
 from bot.slack.views import usage as usage_views
 from bot.surfaces.home import status_facts
 from bot.surfaces.snapshot import currency_of
+from bot.wallets.entitled import NotEntitled
 
 
 def register(bolt: App, context: Context) -> None:
     """Register the command and the shortcut."""
-    wallet_work = guarded(context, wallet)
-    shortcut_work = guarded(context, shortcut)
+    wallet_work = guarded(context, lambda interaction: right_of(typed(interaction)), wallet)
+    shortcut_work = guarded(context, SHORTCUT_RIGHT, shortcut)
 
     @bolt.command("/wallet")
     def hear_wallet(ack: Ack, body: Body) -> None:
@@ -48,19 +51,26 @@ def register(bolt: App, context: Context) -> None:
 
 def shortcut(interaction: Interaction) -> None:
     """Open the form to add balance."""
-    interaction.require()
     actions.open_add_balance(interaction, amount=None, pay_with="")
 
 
+def typed(interaction: Interaction) -> WalletCommand:
+    """Read what was typed. Refuses: NotEntitled, where there is no wallet."""
+    workspace = interaction.workspace
+    if workspace is None:
+        raise NotEntitled(Role.OUTSIDER)
+    currency = currency_of(interaction.context.ledger, workspace.wallet_id)
+    return parse(str(interaction.body.get("text") or ""), currency)
+
+
 def wallet(interaction: Interaction) -> None:
-    """Read what was typed and answer it."""
-    who = interaction.require()
-    context = interaction.context
+    """Answer what was typed."""
+    who, context = interaction.who, interaction.context
     currency = currency_of(context.ledger, who.wallet_id)
-    match parse(str(interaction.body.get("text") or ""), currency):
+    match typed(interaction):
         case Status():
             facts = context.read(
-                who.wallet_id, lambda snapshot: status_facts(snapshot, context.recharge, who.role)
+                who.wallet_id, lambda snapshot: status_facts(snapshot, context.recharge, who.person)
             )
             interaction.tell(status_views.status(facts))
         case TopUp(amount=amount):
@@ -73,14 +83,16 @@ def wallet(interaction: Interaction) -> None:
                 actions.open_add_balance(interaction, amount=None, pay_with="ask")
             else:
                 actions.ask(interaction, amount, person_id, note)
-        case ShowCard():
+        case ShowCard() if interaction.may(Action.CONNECT_CARD):
             actions.open_connect(interaction)
+        case ShowCard():
+            actions.show_own_cards(interaction)
         case AutomaticPayments(off=True):
             actions.automatic_off(interaction)
-        case AutomaticPayments() if who.role is Role.FINANCE:
-            actions.tell_automatic(interaction, who)
-        case AutomaticPayments():
+        case AutomaticPayments() if interaction.may(Action.CHANGE_RULE):
             actions.open_automatic(interaction)
+        case AutomaticPayments():
+            actions.tell_automatic(interaction)
         case ShowUsage(month=month):
             interaction.tell(usage_views.usage(*actions.month_and_balance(context, who, month)))
         case ShowHistory(kind=kind, month=month):
@@ -90,6 +102,6 @@ def wallet(interaction: Interaction) -> None:
         case ShowPeople():
             actions.open_people(interaction)
         case Help(reason=reason):
-            interaction.tell(help_views.help_message(reason, currency=currency))
+            interaction.tell(help_views.help_message(reason, role=who.role, currency=currency))
         case unknown:
             assert_never(unknown)

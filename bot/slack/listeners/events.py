@@ -5,6 +5,7 @@ from typing import Any
 
 from slack_bolt import App
 
+from bot.rights import Action
 from bot.slack.listeners.boundary import guarded
 from bot.slack.listeners.interaction import Context, Interaction, actor_of
 from bot.slack.people_directory import SlackDirectory
@@ -15,7 +16,7 @@ log = logging.getLogger("redbar.slack")
 
 def register(bolt: App, context: Context) -> None:
     """Register the events. Slack may deliver one again, so each is taken in once by its id."""
-    home_work = guarded(context, open_home)
+    home_work = guarded(context, Action.OPEN_HOME, open_home)
 
     @bolt.event("app_home_opened")
     def hear_home(body: Body, event: Body) -> None:

@@ -1,14 +1,16 @@
 """Forms sent in. What is wrong with a field is said under it; what charges is confirmed in a second view."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from slack_bolt import Ack, App
 
 from bot.payments.top_ups import AmountNotTaken, OverDailyLimit
+from bot.rights import Action
+from bot.slack.access import FORM_RIGHT, WAY_RIGHT
 from bot.slack.ids import Act, Form
 from bot.slack.listeners import actions
-from bot.slack.listeners.boundary import guarded, log_incident, not_entitled
+from bot.slack.listeners.boundary import admit, guarded, log_incident, not_entitled
 from bot.slack.listeners.interaction import Body, Context, Interaction
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import errors, money_in
@@ -17,7 +19,8 @@ from bot.surfaces.automatic import automatic_confirm
 from bot.surfaces.requests import offer_facts
 from bot.surfaces.snapshot import currency_of
 from bot.wallets.alert_channels import set_channels
-from bot.wallets.people import NotEntitled
+from bot.wallets.entitled import NotEntitled
+from bot.wallets.people import CannotAsk
 from ledger import (
     AmountUnreadable,
     Currency,
@@ -43,16 +46,11 @@ class FieldsWrong(Refused):
 
 
 def register(bolt: App, context: Context) -> None:
-    """Register the submissions. Slack is answered with the next view, or with what is wrong."""
-    for form, work in (
-        (Form.ADD_BALANCE, add_balance),
-        (Form.CONFIRM_CHARGE, confirm_charge),
-        (Form.AUTOMATIC, automatic),
-        (Form.CONFIRM_AUTOMATIC, confirm_automatic),
-        (Form.PEOPLE, people),
-        (Form.ALERTS, alerts),
-    ):
-        bolt.view(str(form))(_listener(context, work))
+    """Register the submissions, each with its right. Slack is answered with the next view, or with what is wrong."""
+    for form in Form:
+        right = FORM_RIGHT[form]
+        if right is not None:
+            bolt.view(str(form))(_listener(context, right, WORK[form]))
 
 
 Work = Callable[[Interaction, Values], "Answer"]
@@ -60,13 +58,18 @@ Answer = tuple[dict[str, Any], Callable[[Interaction], None] | None]
 """How the form goes on, and the work that follows once Slack has been answered."""
 
 
-def _listener(context: Context, work: Work) -> Callable[..., None]:
+def _listener(context: Context, right: Action, work: Work) -> Callable[..., None]:
     def hear(ack: Ack, body: Body) -> None:
         interaction = Interaction(context, body)
         later: Callable[[Interaction], None] | None = None
+        needed = right
         try:
             context.presence.came(interaction.actor.team_id)
-            answer, later = work(interaction, body["view"]["state"]["values"])
+            values = body["view"]["state"]["values"]
+            # How somebody pays decides what they need to be let in for.
+            needed = WAY_RIGHT.get(_chosen(values, Act.PAY_WITH), right)
+            admit(interaction, needed)
+            answer, later = work(interaction, values)
             ack(**answer)
         except FieldsWrong as refusal:
             ack(response_action="errors", errors=refusal.problems)
@@ -75,6 +78,9 @@ def _listener(context: Context, work: Work) -> Callable[..., None]:
                 response_action="update",
                 view=_said(not_entitled(interaction, refusal.role).text),
             )
+        except CannotAsk as refusal:
+            # Over the form, so that nothing that was filled in is lost.
+            ack(response_action="push", view=_said(str(refusal)))
         except Refused as refusal:
             ack(
                 response_action="update",
@@ -83,7 +89,7 @@ def _listener(context: Context, work: Work) -> Callable[..., None]:
         except Exception:  # noqa: BLE001 - the boundary: a form that breaks says so, and Slack is answered all the same
             ack(response_action="update", view=_said(errors.incident(log_incident()).text))
         if later is not None:
-            guarded(context, later)(body)()
+            guarded(context, needed, later)(body)()
 
     return hear
 
@@ -117,7 +123,7 @@ def _money(values: Values, name: Act, currency: Currency) -> Money:
 
 def add_balance(interaction: Interaction, values: Values) -> Answer:
     """Go on by the way of paying that was chosen."""
-    who = interaction.require()
+    who = interaction.who
     currency = currency_of(interaction.context.ledger, who.wallet_id)
     other = _chosen(values, Act.AMOUNT) == OTHER
     amount = _money(values, Act.OTHER_AMOUNT if other else Act.AMOUNT, currency)
@@ -136,7 +142,7 @@ def add_balance(interaction: Interaction, values: Values) -> Answer:
             return _ask(interaction, values, amount)
         case _:
             saved = values.get(str(Act.SAVE_CARD), {}).get(str(Act.SAVE_CARD), {}).get("selected_options")
-            saves_card = bool(saved) and who.role.manages
+            saves_card = bool(saved) and interaction.may(Action.CONNECT_CARD)
             working = _update(money_in.working("Add balance"))
             return working, lambda later: _make_page(later, amount, saves_card)
 
@@ -160,9 +166,9 @@ def _ask(interaction: Interaction, values: Values, amount: Money) -> Answer:
 
 
 def _make_page(interaction: Interaction, amount: Money, saves_card: bool) -> None:
-    who = interaction.require()
+    who = interaction.who
     payment = interaction.context.payments.offer_page(
-        who.wallet_id, amount, asked_by=interaction.user_id, saves_card=saves_card
+        who.wallet_id, amount, asked_by=interaction.person, saves_card=saves_card
     )
     offer = offer_facts(interaction.context.ledger, payment)
     interaction.change(interaction.view_id, money_in.offer_view(offer))
@@ -170,19 +176,18 @@ def _make_page(interaction: Interaction, amount: Money, saves_card: bool) -> Non
 
 def confirm_charge(interaction: Interaction, values: Values) -> Answer:
     """Charge the saved card, once."""
-    interaction.require(manage=True)
     one_time_action_id = str(interaction.body["view"]["private_metadata"])
 
     def charge(interaction: Interaction) -> None:
         view_id = interaction.view_id
-        who = interaction.require(manage=True)
+        who = interaction.who
         charges = interaction.context.charges
         try:
-            payment = charges.charge(who.wallet_id, one_time_action_id, actor=interaction.user_id)
+            payment = charges.charge(who.wallet_id, one_time_action_id, actor=interaction.person)
         except Refused as refusal:
             interaction.change(view_id, _said(str(refusal)))
             return
-        interaction.change(view_id, money_in.payment_result(charges.result(payment)))
+        interaction.change(view_id, money_in.payment_result(charges.result(payment), who.role))
         interaction.refresh_home()
 
     return _update(money_in.working("Charging the card")), charge
@@ -202,7 +207,7 @@ _FIELD_OF = {
 
 def automatic(interaction: Interaction, values: Values) -> Answer:
     """Check the rule and ask to confirm what it means."""
-    who = interaction.require(manage=True)
+    who = interaction.who
     rule = interaction.context.read(
         who.wallet_id, lambda snapshot: _rule(values, snapshot.currency, snapshot.policy)
     )
@@ -215,7 +220,7 @@ def automatic(interaction: Interaction, values: Values) -> Answer:
             rule,
             card_id=card_id,
             backup_id="" if backup_id == NO_BACKUP else backup_id,
-            actor=interaction.user_id,
+            actor=interaction.person,
         )
         facts = interaction.context.read(
             who.wallet_id,
@@ -245,13 +250,12 @@ def _rule(values: Values, currency: Currency, policy: WalletPolicy) -> RechargeR
 
 def confirm_automatic(interaction: Interaction, values: Values) -> Answer:
     """Turn the rule on. What it charges at once follows from the ledger."""
-    who = interaction.require(manage=True)
+    who = interaction.who
     one_time_action_id = str(interaction.body["view"]["private_metadata"])
-    interaction.context.rules.turn_on_pending(who.wallet_id, one_time_action_id, actor=interaction.user_id)
+    interaction.context.rules.turn_on_pending(who.wallet_id, one_time_action_id, actor=interaction.person)
 
     def charge_now(interaction: Interaction) -> None:
-        standpoint = interaction.require(manage=True)
-        interaction.context.recharge.consider(standpoint.wallet_id)
+        interaction.context.recharge.consider(interaction.who.wallet_id)
         interaction.refresh_home()
 
     return {"response_action": "clear"}, charge_now
@@ -262,14 +266,14 @@ def confirm_automatic(interaction: Interaction, values: Values) -> Answer:
 
 def people(interaction: Interaction, values: Values) -> Answer:
     """Set who is appointed."""
-    who = interaction.require(manage=True)
+    who = interaction.who
     admins = _list(values, Act.BILLING_ADMINS, "selected_users")
     finance = _list(values, Act.FINANCE, "selected_users")
     if not admins:
         raise FieldsWrong({str(Act.BILLING_ADMINS): "At least one person has to hear of the wallet."})
     try:
         interaction.context.people.appoint(
-            who.wallet_id, billing_admins=admins, finance=finance, actor=interaction.user_id
+            who.wallet_id, billing_admins=admins, finance=finance, actor=interaction.person
         )
     except Refused as refusal:
         raise FieldsWrong({str(Act.FINANCE): str(refusal)}) from None
@@ -278,16 +282,26 @@ def people(interaction: Interaction, values: Values) -> Answer:
 
 def alerts(interaction: Interaction, values: Values) -> Answer:
     """Set where alerts go."""
-    who = interaction.require(manage=True)
+    who = interaction.who
     channels = _list(values, Act.CHANNELS, "selected_conversations")
-    set_channels(interaction.context.ledger, who.wallet_id, channels, actor=interaction.user_id)
+    set_channels(interaction.context.ledger, who.wallet_id, channels, actor=interaction.person)
     return {}, _then_home
 
 
 def _then_home(interaction: Interaction) -> None:
-    interaction.require()
     interaction.refresh_home()
 
 
 def _list(values: Values, name: Act, key: str) -> list[str]:
     return [str(one) for one in values.get(str(name), {}).get(str(name), {}).get(key) or []]
+
+
+WORK: Mapping[Form, Work] = {
+    Form.ADD_BALANCE: add_balance,
+    Form.CONFIRM_CHARGE: confirm_charge,
+    Form.AUTOMATIC: automatic,
+    Form.CONFIRM_AUTOMATIC: confirm_automatic,
+    Form.PEOPLE: people,
+    Form.ALERTS: alerts,
+}
+"""What each form does that can be sent in."""

@@ -13,7 +13,7 @@ from bot.payments.cards import Cards
 from bot.payments.recharge import Recharge
 from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
-from bot.rights import Actor
+from bot.rights import Action, Actor, Person, may
 from bot.slack.client import SlackClient
 from bot.slack.homes import Homes
 from bot.slack.presence import Presence
@@ -78,12 +78,43 @@ class Interaction:
         self.context = context
         self.body = body
         self.actor = actor_of(body)
-        self.who: Standpoint | None = None
+        self._who: Standpoint | None = None
 
-    def require(self, *, manage: bool = False) -> Standpoint:
-        """Give the standpoint of somebody entitled, judged afresh. Refuses: NotEntitled."""
-        self.who = self.context.people.require(self.actor, manage=manage)
-        return self.who
+    def let_in(self, who: Standpoint) -> None:
+        """Keep who acts, as the boundary found them."""
+        self._who = who
+
+    @property
+    def who(self) -> Standpoint:
+        """Give who acts; only the boundary lets people in."""
+        assert self._who is not None, "nobody was let in"
+        return self._who
+
+    @property
+    def person(self) -> Person:
+        """Give who acts, as use cases judge them."""
+        return self.who.person
+
+    def may(self, action: Action) -> bool:
+        """Say whether they may do something else too, to choose what they are offered."""
+        return may(action, self.who.role)
+
+    @property
+    def value(self) -> str:
+        """Give what the pressed element says."""
+        return self.value_in(self.body)
+
+    @staticmethod
+    def value_in(body: Body) -> str:
+        """Give what a pressed element says: a button's value, or a menu's choice; empty for anything else."""
+        pressed = (body.get("actions") or [{}])[0]
+        chosen = pressed.get("selected_option")
+        return str((chosen or {}).get("value") if chosen else pressed.get("value") or "")
+
+    @property
+    def is_event(self) -> bool:
+        """Slack tells of something by itself: there is no place for an answer."""
+        return "event" in self.body
 
     @property
     def user_id(self) -> str:
@@ -99,6 +130,11 @@ class Interaction:
     def in_view(self) -> bool:
         """The interaction came from Home or a form, which have no conversation to answer in."""
         return "view" in self.body and "response_url" not in self.body
+
+    @property
+    def in_form(self) -> bool:
+        """The interaction came from a form, which can show something else."""
+        return bool(self.in_view and self.body["view"].get("type") == "modal")
 
     @property
     def view_id(self) -> str:
@@ -163,7 +199,7 @@ class Interaction:
 
     def refresh_home(self) -> None:
         """Show the actor's Home as it is now, if they have looked at it."""
-        who = self.who
+        who = self._who
         if who is not None and self.context.posted.viewer(who.wallet_id, self.actor.user_id) is not None:
             self.context.homes.show(who, opened=True)
 

@@ -1,5 +1,6 @@
 """Automatic payments: made, failed, waiting for a person, capped, and changes of their rule."""
 
+from functools import partial
 from uuid import UUID
 
 from bot import notices
@@ -46,7 +47,8 @@ class AutomaticSender:
     def send_made(self, to: FanOut, notice: notices.RechargeMade) -> None:
         """Tell that an automatic payment succeeded."""
         payment = self._lookup.payment(to.wallet_id, notice.payment_id)
-        self._recipients.send(to, automatic_views.recharged(self._lookup.result(payment)), finance=False)
+        message = automatic_views.recharged(self._lookup.result(payment))
+        self._recipients.send(to, lambda role: message, finance=False)
 
     def send_failed(self, to: FanOut, notice: notices.RechargeFailed) -> None:
         """Tell that an automatic payment failed, with a link by which it can be paid instead."""
@@ -56,7 +58,8 @@ class AutomaticSender:
         facts = failure_facts(self._ledger, notice, payment, with_qr)
 
         def send(user_id: str) -> None:
-            sent = self._client.post_message(user_id, automatic_views.charge_failed(facts))
+            role = self._recipients.role_of(to, user_id)
+            sent = self._client.post_message(user_id, automatic_views.charge_failed(facts, role))
             if rescue is not None:
                 message = PaymentMessage(user_id, "payer", sent.channel, sent.ts)
                 self._posted.remember_message(to.wallet_id, rescue.payment_id, message)
@@ -71,15 +74,16 @@ class AutomaticSender:
         rescue = self._rescue(to.wallet_id, notice.payment_id)
         failed = notices.RechargeFailed(notice.payment_id, tries_left=0, next_try_at=None, paused=False)
         facts = failure_facts(self._ledger, failed, payment, rescue)
-        self._recipients.send(to, automatic_views.confirmation_due(facts, notice.hours))
+        message = automatic_views.confirmation_due(facts, notice.hours)
+        self._recipients.send(to, lambda role: message)
 
     def send_capped(self, to: FanOut, notice: notices.CapReached) -> None:
         """Tell that a cap blocks or lowers an automatic payment."""
-        self._recipients.send(to, automatic_views.capped(notice.held))
+        self._recipients.send(to, partial(automatic_views.capped, notice.held))
 
     def send_switched(self, to: FanOut, notice: notices.ChargesSwitched) -> None:
         """Tell that the operator stopped all automatic charges, or allows them again."""
-        self._recipients.send(to, automatic_views.charges_switched(off=notice.off))
+        self._recipients.send(to, lambda role: automatic_views.charges_switched(off=notice.off, role=role))
 
     def send_rule_change(self, to: FanOut, notice: notices.RuleChanged) -> None:
         """Tell a change of the rule to people with a role and to those whose card is saved, but not to its author."""
@@ -87,26 +91,21 @@ class AutomaticSender:
             self._ledger, self._recharge, to.wallet_id, notice.before_version, notice.after_version
         )
         connectors = self._cards.connectors(to.wallet_id)
-        with_role: list[str] = []
 
         def send(user_id: str) -> None:
-            own = after.card if after.card and connectors.get(after.card.card_id) == user_id else None
-            message = automatic_views.rule_changed(
-                notice.actor, before, after, own=own, may_stop=user_id in with_role
-            )
+            charged = [one for one in (after.card, after.backup) if one is not None]
+            own = next((one for one in charged if connectors.get(one.card_id) == user_id), None)
+            role = self._recipients.role_of(to, user_id)
+            message = automatic_views.rule_changed(notice.actor, before, after, role=role, own=own)
             self._client.post_message(user_id, message)
 
-        def send_with_role(user_id: str) -> None:
-            with_role.append(user_id)
-            send(user_id)
-
-        self._recipients.with_role(to, send_with_role, but=[notice.actor])
+        self._recipients.with_role(to, send, but=[notice.actor])
         self._recipients.each(to, [one for one in connectors.values() if one != notice.actor], send)
 
     def send_settings_change(self, to: FanOut, notice: notices.SettingsChanged) -> None:
         """Tell which settings of the wallet changed, and that automatic payments were switched off with them."""
         facts = settings_change(self._ledger, to.wallet_id, notice)
-        self._recipients.send(to, status_views.settings_changed(facts))
+        self._recipients.send(to, partial(status_views.settings_changed, facts))
 
     def _rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
         try:

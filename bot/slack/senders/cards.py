@@ -24,18 +24,27 @@ class CardSender:
         card = saved_card(self._ledger, to.wallet_id, notice.card_id)
         if card is not None and payment.asked_by:
             facts = self._lookup.request(payment) if payment.purpose == "connect" else None
-            message = money_in.connected(card, facts)
-            self._recipients.each(
-                to, [payment.asked_by], lambda user_id: self._recipients.post(user_id, message)
-            )
+
+            def send(user_id: str) -> None:
+                role = self._recipients.role_of(to, user_id)
+                self._recipients.post(user_id, money_in.connected(card, facts, role))
+
+            self._recipients.each(to, [payment.asked_by], send)
 
     def send_gone(self, to: FanOut, notice: notices.CardGone) -> None:
         """Tell that a saved card was removed."""
         card, main = removed_card_and_main(self._ledger, to.wallet_id, notice.card_id)
-        message = card_views.gone(card, actor=notice.actor, stopped=notice.stopped, main=main)
-        self._recipients.send(to, message, but=notice.actor)
+        self._recipients.send(
+            to,
+            lambda role: card_views.gone(
+                card, actor=notice.actor, stopped=notice.stopped, main=main, role=role
+            ),
+            but=notice.actor,
+        )
 
     def send_expiring(self, to: FanOut, notice: notices.CardExpiring) -> None:
         """Tell that a saved card expires soon."""
         card, automatic = card_and_automatic(self._ledger, to.wallet_id, notice.card_id)
-        self._recipients.send(to, card_views.expiring(card, notice.days_left, automatic=automatic))
+        self._recipients.send(
+            to, lambda role: card_views.expiring(card, notice.days_left, automatic=automatic, role=role)
+        )

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -100,7 +101,8 @@ class EpisodeSender:
         """Tell that paid work starts although the wallet refuses it."""
         count = after_stop_count(self._ledger, to.wallet_id)
         if count:
-            self._recipients.send(to, alert_views.after_stop(notice.kind, count), finance=False)
+            message = partial(alert_views.after_stop, notice.kind, count)
+            self._recipients.send(to, message, finance=False)
 
     def _post(self, wallet_id: UUID, episode_id: UUID, audience: str, facts: AlertFacts) -> None:
         target = audience.partition(":")[2]
@@ -134,12 +136,11 @@ class EpisodeSender:
         )
 
     def _message(self, wallet_id: UUID, audience: str, facts: AlertFacts) -> Message:
-        """Say an episode to one audience: channels read no amounts, finance is offered no charge of the saved card."""
+        """Say an episode to one audience: channels read no amounts, people are offered what they may do."""
         if audience.startswith(CHANNEL):
             return alert_views.alert_channel(facts)
-        if audience.removeprefix(PERSON) in self._people.facts(wallet_id).finance:
-            facts = replace(facts, charge=None)
-        return alert_views.alert_person(facts)
+        role = self._people.role_shown(wallet_id, audience.removeprefix(PERSON))
+        return alert_views.alert_person(facts, role)
 
     def _reply(self, message: Posted, facts: AlertFacts) -> None:
         """Reply in the thread when level or phase changed.

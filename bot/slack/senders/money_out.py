@@ -1,5 +1,7 @@
 """Refunds, disputes, and differences between Stripe and the books."""
 
+from functools import partial
+
 from bot import notices
 from bot.delivering.deliveries import FanOut
 from bot.slack.senders.payment_lookup import PaymentLookup
@@ -23,35 +25,45 @@ class MoneyOutSender:
     def send_refund(self, to: FanOut, notice: notices.RefundBooked) -> None:
         """Tell a refund, or that the bank sent one back."""
         payment = self._lookup.payment(to.wallet_id, notice.payment_id)
-        self._recipients.send(to, money_out.refunded(refund_facts(self._ledger, payment, notice)))
+        message = money_out.refunded(refund_facts(self._ledger, payment, notice))
+        self._recipients.send(to, lambda role: message)
 
     def send_dispute(self, to: FanOut, notice: notices.DisputeChanged) -> None:
         """Tell how a dispute stands; a change that moved no money and asks for nothing is left out."""
         if not notice.opened and not notice.moved_micros and notice.status in QUIET:
             return
         payment = self._lookup.payment(to.wallet_id, notice.payment_id)
-        self._recipients.send(to, money_out.disputed(dispute_facts(self._ledger, payment, notice)))
+        facts = dispute_facts(self._ledger, payment, notice)
+        self._recipients.send(to, partial(money_out.disputed, facts))
 
     def send_differences(self, to: FanOut, notice: notices.BooksDiffer) -> None:
         """Tell that reconciliation found differences."""
-        message = money_out.books_differ(notice.count, notice.key, notice.words, paused=notice.paused)
-        self._recipients.send(to, message, finance=False)
+        self._recipients.send(
+            to,
+            lambda role: money_out.books_differ(
+                notice.count, notice.key, notice.words, paused=notice.paused, role=role
+            ),
+            finance=False,
+        )
 
     def send_parked(self, to: FanOut, notice: notices.MoneyParked) -> None:
         """Tell that money moved at Stripe which cannot be booked."""
-        self._recipients.send(to, money_out.parked(notice.object_id, notice.words), finance=False)
+        message = money_out.parked(notice.object_id, notice.words)
+        self._recipients.send(to, lambda role: message, finance=False)
 
     def send_correction(self, to: FanOut, notice: UsageCorrected) -> None:
         """Tell that what a piece of work cost was lowered."""
-        self._recipients.send(to, money_out.corrected(correction_facts(self._ledger, to.wallet_id, notice)))
+        message = money_out.corrected(correction_facts(self._ledger, to.wallet_id, notice))
+        self._recipients.send(to, lambda role: message)
 
     def send_credit(self, to: FanOut, notice: WalletCredited) -> None:
         """Tell a credit that whoever runs Redbar gave; money from a card is told by its payment."""
         if notice.kind in (CreditKind.PROMO, CreditKind.ADJUSTMENT_UP):
-            self._recipients.send(to, money_out.credited(credit_facts(self._ledger, to.wallet_id, notice)))
+            message = money_out.credited(credit_facts(self._ledger, to.wallet_id, notice))
+            self._recipients.send(to, lambda role: message)
 
     def send_manual_credit(self, to: FanOut, notice: notices.ManuallyCredited) -> None:
         """Tell that an operator credited a payment."""
         payment = self._lookup.payment(to.wallet_id, notice.payment_id)
         message = money_out.manual_credit(self._lookup.request(payment), payment.intent_id)
-        self._recipients.send(to, message)
+        self._recipients.send(to, lambda role: message)

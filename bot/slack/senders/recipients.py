@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bot.delivering.deliveries import OWNERS, PERSON, FanOut
 from bot.ports import NotNow, RecipientGone
+from bot.rights import Role
 from bot.slack.client import SlackClient
 from bot.slack.views.blocks import Message
 from bot.wallets.people import People
@@ -19,9 +20,19 @@ class Recipients:
         self._people = people
         self._client = client
 
-    def send(self, to: FanOut, message: Message, *, finance: bool = True, but: str = "") -> None:
-        """Send one message to all people with a role, except to the one who caused it."""
-        self.with_role(to, lambda user_id: self.post(user_id, message), finance=finance, but=[but])
+    def send(
+        self, to: FanOut, message: Callable[[Role], Message], *, finance: bool = True, but: str = ""
+    ) -> None:
+        """Send all people with a role a message with what each may do about it, but not the one who caused it."""
+
+        def send_to(user_id: str) -> None:
+            self.post(user_id, message(self.role_of(to, user_id)))
+
+        self.with_role(to, send_to, finance=finance, but=[but])
+
+    def role_of(self, to: FanOut, user_id: str) -> Role:
+        """Say by which role a recipient's buttons are chosen."""
+        return self._people.role_shown(to.wallet_id, user_id)
 
     def post(self, user_id: str, message: Message) -> None:
         """Post a message to one person. Raises: RecipientGone, NotNow."""

@@ -8,6 +8,7 @@ from bot.delivering.posted_messages import PaymentMessage, PostedMessages
 from bot.facts import RequestFacts
 from bot.payment_rows import Payment
 from bot.payment_state import State
+from bot.rights import Action, Role, may
 from bot.slack.client import FileNotReady, MessageRef, SlackClient
 from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.qr_codes import QrCodes
@@ -50,12 +51,13 @@ class RequestSender:
         )
 
     def _post_request(self, payment: Payment, facts: RequestFacts, user_id: str, audience: str) -> None:
+        role = self._people.role_shown(payment.wallet_id, user_id)
         try:
-            sent = self._client.post_message(user_id, _request_message(audience, facts))
+            sent = self._client.post_message(user_id, _request_message(audience, facts, role))
         except FileNotReady:
             # The link works without its picture.
             sent = self._client.post_message(
-                user_id, _request_message(audience, replace(facts, qr_file_id=None))
+                user_id, _request_message(audience, replace(facts, qr_file_id=None), role)
             )
         self._posted.remember_message(
             payment.wallet_id, payment.payment_id, PaymentMessage(user_id, audience, sent.channel, sent.ts)
@@ -69,21 +71,20 @@ class RequestSender:
             return  # the listener has answered the person who pressed
         facts = self._lookup.request(payment)
         messages = self._posted.messages(to.wallet_id, payment_id)
-        people = self._people.facts(to.wallet_id)
-        may_see = {*people.owners, *people.billing_admins, *people.finance}
         known = {one.user_id: one for one in messages}
         self_paid = payment.state is State.PAID and payment.way == "page" and not payment.payer
         # A person who paid on their own hosted page has no message yet that could say it worked.
         paid_alone = self_paid and payment.amount is not None and payment.asked_by not in known
 
         def send(user_id: str) -> None:
+            role = self._recipients.role_of(to, user_id)
             if user_id in known:
                 one = known[user_id]
-                shown = facts if user_id in may_see else replace(facts, balance=None)
+                shown = facts if may(Action.SEE, role) else replace(facts, balance=None)
                 ref = MessageRef(one.channel, one.ts)
-                self._client.update_message(ref, _request_message(one.audience, shown))
+                self._client.update_message(ref, _request_message(one.audience, shown, role))
                 return
-            message = money_in.payment_result_message(self._lookup.result(payment))
+            message = money_in.payment_result_message(self._lookup.result(payment), role)
             sent = self._client.post_message(user_id, message)
             kept = PaymentMessage(user_id, "self", sent.channel, sent.ts)
             self._posted.remember_message(to.wallet_id, payment_id, kept)
@@ -97,8 +98,10 @@ class RequestSender:
     def send_paid_twice(self, to: FanOut, notice: notices.PaidTwice) -> None:
         """Tell that one request was paid by two payments."""
         payment = self._lookup.payment(to.wallet_id, notice.payment_id)
-        self._recipients.send(to, money_in.paid_twice(self._lookup.request(payment)))
+        message = money_in.paid_twice(self._lookup.request(payment))
+        self._recipients.send(to, lambda role: message)
 
 
-def _request_message(audience: str, facts: RequestFacts) -> Message:
-    return money_in.request_to_payer(facts) if audience == "payer" else money_in.request_to_asker(facts)
+def _request_message(audience: str, facts: RequestFacts, role: Role) -> Message:
+    to_side = money_in.request_to_payer if audience == "payer" else money_in.request_to_asker
+    return to_side(facts, role)

@@ -5,6 +5,7 @@ remembered and updated in place. A crash between a message and its row may repea
 `FanOut` tries each recipient alone: a sender never loops around a call to Slack.
 """
 
+from functools import partial
 from typing import assert_never
 
 from bot import notices
@@ -125,10 +126,10 @@ class Senders:
             case notices.ManuallyCredited():
                 self.money_out.send_manual_credit(to, notice)
             case notices.KeyRefused():
-                self.recipients.send(to, status_views.key_refused())
+                self.recipients.send(to, lambda role: status_views.key_refused())
             case notices.KeyAccepted():
-                self.recipients.send(to, status_views.key_accepted())
+                self.recipients.send(to, lambda role: status_views.key_accepted())
             case notices.AccessAsked(user_id=user_id):
-                self.recipients.send(to, form_views.access_asked(user_id), finance=False)
+                self.recipients.send(to, partial(form_views.access_asked, user_id), finance=False)
             case _:
                 assert_never(notice)

@@ -3,8 +3,20 @@
 from datetime import timedelta
 
 from bot.facts import AlertFacts
+from bot.rights import Role
 from bot.slack.ids import Act
-from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, confirm, section
+from bot.slack.views.blocks import (
+    GREEN,
+    RED,
+    Block,
+    Message,
+    barred,
+    button,
+    confirm,
+    offers,
+    permitted,
+    section,
+)
 from bot.slack.views.text import counted, minutes, moment
 from bot.slack.views.words import (
     automatic_sentence,
@@ -15,7 +27,7 @@ from bot.slack.views.words import (
     short,
     stopped,
 )
-from ledger import Automatic, Level, format_money
+from ledger import Automatic, Level, decimal_text, format_money
 
 LIVE_CALLS = "Live inbound calls may finish. A payment brings everything back at once."
 PAYING = "Paying brings everything back at once."
@@ -40,11 +52,11 @@ def alert_channel(f: AlertFacts) -> Message:
             return barred(GREEN, "*The calling wallet is fine again*", ["Nothing has stopped."])
 
 
-def alert_person(f: AlertFacts) -> Message:
+def alert_person(f: AlertFacts, role: Role) -> Message:
     """Tell somebody with a role: the money, what it means, and buttons that act."""
     match f.phase:
         case "low" | "cant_start":
-            return _low_person(f)
+            return _low_person(f, role)
         case "counting" | "paused":
             lines = [
                 LIVE_CALLS,
@@ -53,30 +65,30 @@ def alert_person(f: AlertFacts) -> Message:
                 _after_stop_line(f),
             ]
             return barred(
-                RED, f"*{stopped(f.balance)}*", lines, buttons=_ways_out(f), small=[_acknowledged(f)]
+                RED, f"*{stopped(f.balance)}*", lines, buttons=_ways_out(f, role), small=[_acknowledged(f)]
             )
         case "restored":
             return barred(
                 GREEN,
                 "*Everything runs again.*",
                 [_money_back(f), _stopped_and_cost(f), _never_again(f)],
-                buttons=_turn_on(f),
+                buttons=_turn_on(f, role),
             )
         case _:
             return barred(
                 GREEN,
                 f"*The wallet is fine again:* {f.balance.balance}{_enough(f)}",
                 [f"{f.paid_line}." if f.paid_line else "", "Nothing had stopped.", _never_again(f)],
-                buttons=_turn_on(f),
+                buttons=_turn_on(f, role),
             )
 
 
-def _low_person(f: AlertFacts) -> Message:
+def _low_person(f: AlertFacts, role: Role) -> Message:
     if f.balance.refused:
         back = " ".join(filter(None, [PAYING, brings_back(f.balance)]))
         lines = [back, _automatic(f)]
         return barred(
-            RED, may_start(f.balance, bold=True), lines, buttons=_ways_out(f), small=[_acknowledged(f)]
+            RED, may_start(f.balance, bold=True), lines, buttons=_ways_out(f, role), small=[_acknowledged(f)]
         )
     very = "very low" if f.level >= Level.CRITICAL else "low"
     held = ""
@@ -90,7 +102,7 @@ def _low_person(f: AlertFacts) -> Message:
         RED,
         f"*The wallet is {very}: {f.balance.balance}{_enough(f)}*",
         [" ".join(filter(None, ["Nothing has stopped.", _automatic(f), zero])), held],
-        buttons=_ways_out(f),
+        buttons=_ways_out(f, role),
         small=[_acknowledged(f)],
     )
 
@@ -122,7 +134,7 @@ def story_line(f: AlertFacts, *, channel: bool) -> Message:
     return Message(text=text, blocks=[section(text)])
 
 
-def after_stop(kind: str, count: int) -> Message:
+def after_stop(kind: str, count: int, role: Role) -> Message:
     """Tell billing admins that work began although its kind was refused."""
     who = "the dialler isn't asking" if kind.endswith("_call") else "whatever starts them isn't asking"
     return barred(
@@ -132,7 +144,9 @@ def after_stop(kind: str, count: int) -> Message:
             "What happens is charged all the same, and the balance falls further below zero.",
             "Redbar cannot hang up. Let the platform ask before each start, or stop it by hand.",
         ],
-        buttons=[button("Add balance", Act.ADD_BALANCE, style="primary"), button("History", Act.HISTORY)],
+        buttons=permitted(
+            role, button("Add balance", Act.ADD_BALANCE, style="primary"), button("History", Act.HISTORY)
+        ),
     )
 
 
@@ -209,10 +223,10 @@ def _never_again(f: AlertFacts) -> str:
     return "Automatic payments are off: with them on, the wallet refills before it runs dry."
 
 
-def _turn_on(f: AlertFacts) -> list[Block]:
+def _turn_on(f: AlertFacts, role: Role) -> list[Block]:
     if f.automatic.state is not Automatic.OFF:
         return []
-    return [button("Turn on automatic payments", Act.AUTOMATIC), button("Usage", Act.USAGE)]
+    return permitted(role, button("Turn on automatic payments", Act.AUTOMATIC), button("Usage", Act.USAGE))
 
 
 def _after_stop_line(f: AlertFacts) -> str:
@@ -220,9 +234,9 @@ def _after_stop_line(f: AlertFacts) -> str:
     return f"{counted(count, 'call or task', 'calls or tasks')} began after the stop." if count else ""
 
 
-def _ways_out(f: AlertFacts) -> list[Block]:
+def _ways_out(f: AlertFacts, role: Role) -> list[Block]:
     buttons: list[Block] = []
-    if f.charge is not None:
+    if f.charge is not None and offers(role, Act.CHARGE):
         amount, card = f.charge.amount, f.charge.card
         sure = confirm(
             "Charge the card?",
@@ -233,6 +247,9 @@ def _ways_out(f: AlertFacts) -> list[Block]:
         buttons.append(
             button(text, Act.CHARGE, value=f.charge.one_time_action_id, style="primary", confirm=sure)
         )
+    elif f.offered is not None and not offers(role, Act.CHARGE):
+        text = f"Pay {short(f.offered)} with a link"
+        buttons.append(button(text, Act.PAY_BY_LINK, value=decimal_text(f.offered), style="primary"))
     else:
         buttons.append(button("Add balance", Act.ADD_BALANCE, style="primary"))
     buttons.append(button("Ask someone to pay", Act.ASK_TO_PAY))
@@ -245,7 +262,7 @@ def _ways_out(f: AlertFacts) -> list[Block]:
                 "Acknowledge", Act.ACKNOWLEDGE, value=value, label="Acknowledge: quiet until it gets worse"
             )
         )
-    return buttons
+    return permitted(role, *buttons)
 
 
 def _acknowledged(f: AlertFacts) -> str:

@@ -9,6 +9,7 @@ from bot.facts import (
     PaymentFacts,
     RehearsalFacts,
 )
+from bot.rights import Role, Tie
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     RED,
@@ -16,20 +17,21 @@ from bot.slack.views.blocks import (
     Message,
     View,
     actions,
+    actions_for,
     barred,
     button,
-    confirm,
     context,
     field_of,
     modal,
     number,
     option,
+    permitted,
     picture,
     plain,
     section,
     select,
 )
-from bot.slack.views.cards import remove_button
+from bot.slack.views.cards import off_button, remove_button
 from bot.slack.views.text import counted, moment, spoken, time_first
 from bot.slack.views.words import expires, short, whole
 from ledger import MICROS, Automatic, RechargeRule, format_money
@@ -37,6 +39,7 @@ from ledger import MICROS, Automatic, RechargeRule, format_money
 TITLE = "Automatic payments"
 NO_BACKUP = "none"
 BACK_TO, ADD = "target", "fixed"
+_OFF = "Automatic payments are off. No card is charged by itself any more."
 _CONFIRM = "Confirm on Stripe's page"
 PAUSE_ENDS = "A new card, a successful payment, or turning them on again ends the pause."
 
@@ -213,7 +216,7 @@ def _caps(rule: RechargeRule, currency: str) -> str:
     )
 
 
-def automatic_state(f: AutomaticFacts) -> Message:
+def automatic_state(f: AutomaticFacts, role: Role) -> Message:
     """Say whether automatic payments run, by which rule, and offer to change that."""
     if f.state is Automatic.OFF or f.rule is None:
         headline = "*Automatic payments are off.*"
@@ -245,8 +248,13 @@ def automatic_state(f: AutomaticFacts) -> Message:
     kept = [line for line in lines if line]
     return Message(
         text=spoken(headline, *kept),
-        blocks=[section("\n".join([headline, *kept])), actions(*buttons)],
+        blocks=[section("\n".join([headline, *kept])), *actions_for(role, *buttons)],
     )
+
+
+def turned_off() -> Message:
+    """Confirm to somebody without a role that the rule charges nothing any more."""
+    return Message(text=_OFF, blocks=[section(_OFF)])
 
 
 def _used(f: AutomaticFacts) -> str:
@@ -266,28 +274,17 @@ def _state_words(f: AutomaticFacts) -> str:
             return "They are off until you turn them on."
 
 
-def off_button(text: str = "Turn automatic payments off") -> Block:
-    """Give the button that stops them, which asks first."""
-    sure = confirm(
-        "Turn automatic payments off?",
-        "No card is charged by itself any more. The wallet then runs dry unless somebody tops it up.",
-        "Turn off",
-        style="danger",
-    )
-    return button(text, Act.AUTOMATIC_OFF, confirm=sure, label="Turn automatic payments off")
-
-
 def rule_changed(
     actor_id: str,
     before: AutomaticFacts,
     after: AutomaticFacts,
     *,
+    role: Role,
     own: CardFacts | None = None,
-    may_stop: bool = True,
 ) -> Message:
     """Tell the others at once who changed automatic payments, from what to what.
 
-    `own` is the card that the reader connected and may remove; `may_stop` says whether they have a role.
+    `own` is the card that the reader connected: they may remove it and stop the rule, whatever their role.
     """
     # Redbar itself acts too, and has no user id of its own to mention.
     who = f"<@{actor_id}>" if actor_id[:1] in ("U", "W") else "Redbar"
@@ -296,7 +293,8 @@ def rule_changed(
         return Message(text=line, blocks=[section(line)])
     if after.state is Automatic.PAUSED:
         line = f"Automatic payments are paused: {after.pause_reason}."
-        return Message(text=line, blocks=[section(line), actions(button("Turn on again", Act.AUTOMATIC))])
+        again = button("Turn on again", Act.AUTOMATIC)
+        return Message(text=line, blocks=[section(line), *actions_for(role, again)])
     assert after.rule is not None, "automatic payments that are on have a rule"
     if before.state is not Automatic.ON or before.rule is None:
         line = (
@@ -310,10 +308,9 @@ def rule_changed(
             if changes
             else f"{who} saved automatic payments as they were."
         )
-    buttons = [off_button()] if may_stop else []
-    if own is not None:
-        buttons.append(remove_button(own))
-    return Message(text=line, blocks=[section(line), *([actions(*buttons)] if buttons else [])])
+    buttons = [off_button(), *([remove_button(own, "Remove this card")] if own is not None else [])]
+    ties = [Tie.CONNECTOR] if own is not None else []
+    return Message(text=line, blocks=[section(line), *actions_for(role, *buttons, ties=ties)])
 
 
 def _differences(before: AutomaticFacts, after: AutomaticFacts) -> list[str]:
@@ -348,20 +345,21 @@ def recharged(f: PaymentFacts) -> Message:
     return Message(text=line, blocks=[context(f"{line}{receipt}")])
 
 
-def charge_failed(f: FailureFacts) -> Message:
+def charge_failed(f: FailureFacts, role: Role) -> Message:
     """Tell of a failed automatic payment: why, that nothing was charged, how it goes on, and ways to help."""
     if f.needs_action:
-        return _needs_person(f)
+        return _needs_person(f, role)
     lasts = (
         f"The wallet lasts until about {time_first(f.lasts_until, f.zone)}."
         if f.lasts_until is not None
         else ""
     )
-    buttons = [
+    buttons = permitted(
+        role,
         *_hosted_page_button(f, "Pay now"),
         button("Use another card", Act.CONNECT_CARD),
         button("Ask someone to pay", Act.ASK_TO_PAY),
-    ]
+    )
     return barred(
         RED,
         f"*The automatic payment of {f.amount} failed: {f.decline_words}.* Nothing was charged.",
@@ -384,12 +382,14 @@ def _goes_on(f: FailureFacts) -> str:
     return f"Next try {moment(f.next_try_at, f.zone)}{more}{backup}."
 
 
-def _needs_person(f: FailureFacts) -> Message:
+def _needs_person(f: FailureFacts, role: Role) -> Message:
     return barred(
         RED,
         f"*The bank wants you to confirm a payment of {f.amount}.*",
         ["Nothing was charged yet. Automatic payments wait until someone confirms."],
-        buttons=[*_hosted_page_button(f, _CONFIRM), button("Use another card", Act.CONNECT_CARD)],
+        buttons=permitted(
+            role, *_hosted_page_button(f, _CONFIRM), button("Use another card", Act.CONNECT_CARD)
+        ),
         small=[*_link_words(f), f"Ref {f.ref}"],
         image=_qr(f),
     )
@@ -407,7 +407,7 @@ def confirmation_due(f: FailureFacts, hours: int) -> Message:
     )
 
 
-def charges_switched(*, off: bool) -> Message:
+def charges_switched(*, off: bool, role: Role) -> Message:
     """Say that the operator stopped every automatic charge, or allows them again."""
     if off:
         return barred(
@@ -416,7 +416,7 @@ def charges_switched(*, off: bool) -> Message:
             [
                 "The rule stays as it is, and charges nothing until they are allowed again. Paying by hand works."
             ],
-            buttons=[button("Add balance", Act.ADD_BALANCE, style="primary")],
+            buttons=permitted(role, button("Add balance", Act.ADD_BALANCE, style="primary")),
         )
     line = "Automatic charges are allowed again: the rule goes on as it was."
     return Message(text=line, blocks=[section(line)])
@@ -464,16 +464,17 @@ _CAPPED = {
 }
 
 
-def capped(block: str) -> Message:
+def capped(block: str, role: Role) -> Message:
     """Tell that a limit keeps the card from being charged, or from being charged in full."""
     what, then = _CAPPED.get(block, ("A limit keeps the card from being charged", ""))
     return barred(
         RED,
         f"*{what}.*",
         [f"{then} You can add balance by hand, or raise the limit.".strip()],
-        buttons=[
+        buttons=permitted(
+            role,
             button("Add balance", Act.ADD_BALANCE, style="primary"),
             button("Ask someone to pay", Act.ASK_TO_PAY),
             button("Change limits", Act.AUTOMATIC),
-        ],
+        ),
     )

@@ -3,10 +3,13 @@
 Limits: docs.slack.dev/reference/block-kit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.rights import Role, Tie, may
+from bot.slack.access import RIGHT_OF
+from bot.slack.ids import Act
 from bot.slack.views.text import plainly, spoken
 
 Block = dict[str, Any]
@@ -108,6 +111,25 @@ def button(
     if label is not None:
         block["accessibility_label"] = label
     return block
+
+
+def offers(role: Role, act: Act, ties: Collection[Tie] = ()) -> bool:
+    """Say whether somebody is shown what does this: nobody is, whom it would refuse."""
+    right = RIGHT_OF[act]
+    return right is None or may(right, role, ties)
+
+
+def permitted(role: Role, *buttons: Block, ties: Collection[Tie] = ()) -> list[Block]:
+    """Give those of some buttons that would not refuse somebody."""
+    return [one for one in buttons if offers(role, Act(one["action_id"]), ties)]
+
+
+def actions_for(
+    role: Role, *buttons: Block, ties: Collection[Tie] = (), block_id: str | None = None
+) -> list[Block]:
+    """Give a row of those of some buttons that would not refuse somebody; no row where none is left."""
+    left = permitted(role, *buttons, ties=ties)
+    return [actions(*left, block_id=block_id)] if left else []
 
 
 def confirm(title: str, text: str, yes: str, no: str = "Not now", *, style: str | None = None) -> Block:

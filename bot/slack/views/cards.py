@@ -1,23 +1,25 @@
 """What became of a saved card, in words, and the button that removes one. Pure."""
 
-from bot.facts import CardFacts
+from bot.facts import CardFacts, OwnCardsFacts
+from bot.rights import Role, Tie
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     RED,
     Block,
     Message,
     View,
-    actions,
+    actions_for,
     barred,
     button,
     confirm,
     modal,
+    permitted,
     section,
 )
 from bot.slack.views.text import spoken
 
 
-def remove_button(card: CardFacts) -> Block:
+def remove_button(card: CardFacts, text: str = "Remove card") -> Block:
     """Give the button that takes a card out for good, which asks first."""
     sure = confirm(
         f"Remove {card}?",
@@ -26,7 +28,18 @@ def remove_button(card: CardFacts) -> Block:
         "Keep it",
         style="danger",
     )
-    return button("Remove card", Act.REMOVE_CARD, value=card.card_id, confirm=sure, label=f"Remove {card}")
+    return button(text, Act.REMOVE_CARD, value=card.card_id, confirm=sure, label=f"Remove {card}")
+
+
+def off_button(text: str = "Turn automatic payments off") -> Block:
+    """Give the button that stops them, which asks first."""
+    sure = confirm(
+        "Turn automatic payments off?",
+        "No card is charged by itself any more. The wallet then runs dry unless somebody tops it up.",
+        "Turn off",
+        style="danger",
+    )
+    return button(text, Act.AUTOMATIC_OFF, confirm=sure, label="Turn automatic payments off")
 
 
 _REMOVED = "The card is removed: it can't be charged any more. The others have been told."
@@ -42,7 +55,25 @@ def removed_view() -> View:
     return modal(Form.NOTHING, "Connect a card", [section(_REMOVED)])
 
 
-def gone(card: str, *, actor: str, stopped: bool, main: str) -> Message:
+def own_cards(f: OwnCardsFacts, role: Role) -> Message:
+    """Show the cards that somebody connected, with the ways to stop them being charged."""
+    blocks = own_card_blocks(f, role)
+    return Message(text=spoken(*(f"{card}, which you connected." for card in f.cards)), blocks=blocks)
+
+
+def own_card_blocks(f: OwnCardsFacts, role: Role) -> list[Block]:
+    """Give a row for each card that somebody connected, and the button that stops the rule that uses one."""
+    ties = [Tie.CONNECTOR]
+    blocks: list[Block] = []
+    for card in f.cards:
+        remove = permitted(role, remove_button(card, "Remove this card"), ties=ties)
+        blocks.append(section(f"*{card}*, which you connected", accessory=remove[0] if remove else None))
+    if f.rule_uses:
+        blocks += actions_for(role, off_button(), ties=ties)
+    return blocks
+
+
+def gone(card: str, *, actor: str, stopped: bool, main: str, role: Role) -> Message:
     """Say that a card is gone, who removed it, and what that stops."""
     by = f"by <@{actor}>" if actor else "at the bank or at Stripe"
     head = f"*{card} was removed* {by}. It can't be charged any more."
@@ -51,11 +82,11 @@ def gone(card: str, *, actor: str, stopped: bool, main: str) -> Message:
     buttons = [button("Connect a card", Act.CONNECT_CARD)]
     if stopped:
         buttons.append(button("Automatic payments", Act.AUTOMATIC))
-        return barred(RED, head, [rest, left], buttons=buttons)
-    return Message(text=spoken(head, left), blocks=[section(f"{head} {left}"), actions(*buttons)])
+        return barred(RED, head, [rest, left], buttons=permitted(role, *buttons))
+    return Message(text=spoken(head, left), blocks=[section(f"{head} {left}"), *actions_for(role, *buttons)])
 
 
-def expiring(card: str, days_left: int, *, automatic: bool) -> Message:
+def expiring(card: str, days_left: int, *, automatic: bool, role: Role) -> Message:
     """Say that a card expires soon, and what stops then."""
     when = {0: "today", 1: "tomorrow"}.get(days_left, f"in {days_left} days")
     after = (
@@ -67,5 +98,5 @@ def expiring(card: str, days_left: int, *, automatic: bool) -> Message:
         RED,
         f"*{card} expires {when}.*",
         [f"{after} Connect another in time."],
-        buttons=[button("Connect a card", Act.CONNECT_CARD, style="primary")],
+        buttons=permitted(role, button("Connect a card", Act.CONNECT_CARD, style="primary")),
     )

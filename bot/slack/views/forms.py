@@ -1,12 +1,13 @@
 """Who looks after billing, and where alerts go: the two settings forms, and a person's request for access. Pure."""
 
 from bot.facts import AlertsFacts, PeopleFacts
+from bot.rights import Role
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     Block,
     Message,
     View,
-    actions,
+    actions_for,
     button,
     context,
     field_of,
@@ -86,7 +87,7 @@ def alerts_form(f: AlertsFacts) -> View:
     return modal(Form.ALERTS, "Alerts", blocks, submit="Save", close="Not now")
 
 
-def access_asked(user_id: str) -> Message:
+def access_asked(user_id: str, role: Role) -> Message:
     """Tell admins that somebody asks for access."""
     line = f"<@{user_id}> asks for access to the calling wallet. You can appoint them under People."
-    return Message(text=line, blocks=[section(line), actions(button("People", Act.PEOPLE))])
+    return Message(text=line, blocks=[section(line), *actions_for(role, button("People", Act.PEOPLE))])

@@ -1,7 +1,8 @@
 """What `/wallet` knows, each with an example. Pure."""
 
+from bot.rights import Role
 from bot.slack.ids import Act
-from bot.slack.views.blocks import Message, actions, button, section
+from bot.slack.views.blocks import Message, actions_for, button, section
 from bot.slack.views.text import escape, spoken
 from ledger import USD, Currency, decimal_text, scale_of
 
@@ -28,7 +29,7 @@ def commands_in(currency: Currency) -> list[tuple[str, str]]:
     return [(command.replace(TOP_UP, fifty).replace(ASKED, asked), meaning) for command, meaning in COMMANDS]
 
 
-def help_message(reason: str = "", *, currency: Currency = USD) -> Message:
+def help_message(reason: str = "", *, role: Role, currency: Currency = USD) -> Message:
     """List everything that `/wallet` knows, after the sentence that says what was not understood."""
     said = escape(reason, 400)
     commands = commands_in(currency)
@@ -37,11 +38,10 @@ def help_message(reason: str = "", *, currency: Currency = USD) -> Message:
     blocks = [section(said)] if said else []
     blocks.append(section(lines))
     if not said:
-        blocks.append(
-            actions(
-                button("Add balance", Act.ADD_BALANCE),
-                button("Usage", Act.USAGE),
-                button("Automatic payments", Act.AUTOMATIC),
-            )
+        blocks += actions_for(
+            role,
+            button("Add balance", Act.ADD_BALANCE),
+            button("Usage", Act.USAGE),
+            button("Automatic payments", Act.AUTOMATIC),
         )
     return Message(text=spoken(said, f"{spoken_lines}."), blocks=blocks)

@@ -1,24 +1,28 @@
 """Home: the whole wallet on one page, for those who look after it; one sentence for everybody else. Pure."""
 
-from bot.facts import AutomaticFacts, BalanceFacts, HomeFacts, MonthFacts, PeopleFacts
+from bot.facts import AutomaticFacts, BalanceFacts, HomeFacts, MonthFacts, OwnCardsFacts, PeopleFacts
+from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views import history as history_views
 from bot.slack.views import usage as usage_views
-from bot.slack.views.automatic import off_button
 from bot.slack.views.blocks import (
     Block,
     View,
     actions,
+    actions_for,
     button,
     context,
     divider,
     header,
     home_tab,
+    offers,
     option,
+    permitted,
     picture,
     section,
     select,
 )
+from bot.slack.views.cards import off_button, own_card_blocks
 from bot.slack.views.money_in import request_rows
 from bot.slack.views.status import (
     NOT_HERE,
@@ -51,7 +55,11 @@ def home(f: HomeFacts) -> View:
     blocks = [*_key(f), *_bar(f), *_money(f)]
     blocks += [divider(), *_automatic(f)]
     if f.requests:
-        blocks += [divider(), section("*Open requests*"), *request_rows(f.requests[:REQUESTS_MAX], f.role)]
+        blocks += [
+            divider(),
+            section("*Open requests*"),
+            *request_rows(f.requests[:REQUESTS_MAX], f.role, f.viewer_id),
+        ]
         if len(f.requests) > REQUESTS_MAX:
             blocks.append(context(f"{len(f.requests) - REQUESTS_MAX:,} more: /wallet lists them all."))
     if f.balance.funded or f.history.rows or f.month.spent.micros:
@@ -60,9 +68,12 @@ def home(f: HomeFacts) -> View:
     return home_tab(blocks)
 
 
-def home_for_member(people: PeopleFacts) -> View:
-    """Give Home for somebody without a role: whom to ask, the same whatever the wallet's state."""
-    return home_tab([section(asked_sentence(people)), actions(access_button())])
+def home_for_member(people: PeopleFacts, own: OwnCardsFacts, role: Role) -> View:
+    """Give Home for somebody without a role: whom to ask, the same whatever the wallet's state, and their own cards."""
+    blocks = [section(asked_sentence(people)), *actions_for(role, access_button())]
+    if own.cards:
+        blocks += [divider(), *own_card_blocks(own, role)]
+    return home_tab(blocks)
 
 
 def home_elsewhere() -> View:
@@ -87,9 +98,9 @@ def _bar(f: HomeFacts) -> list[Block]:
         case Standing.OPEN:
             return [section(f"🟥 {may_start(balance, bold=True)}")]
         case Standing.NOT_CONNECTED if f.automatic.card is not None:
-            return [section(f"🟥 *Card connected. Add money to start.*\n{START}"), _first_steps(f)]
+            return [section(f"🟥 *Card connected. Add money to start.*\n{START}"), *_first_steps(f)]
         case Standing.NOT_CONNECTED:
-            return [section(f"🟥 *Connect your wallet*\n{START}"), _first_steps(f)]
+            return [section(f"🟥 *Connect your wallet*\n{START}"), *_first_steps(f)]
         case Standing.GRACE | Standing.PAUSED:
             lines = [
                 f"🟥 *{stopped(balance)}*",
@@ -107,15 +118,14 @@ def _after_stop(balance: BalanceFacts) -> str:
     return f"{began} began after the stop: whatever starts them isn't asking."
 
 
-def _first_steps(f: HomeFacts) -> Block:
+def _first_steps(f: HomeFacts) -> list[Block]:
     buttons = []
-    has_card = f.automatic.card is not None
-    if f.role.manages and not has_card:
-        buttons.append(button("Connect a card", Act.CONNECT_CARD, style="primary"))
+    if f.automatic.card is None:
+        buttons = permitted(f.role, button("Connect a card", Act.CONNECT_CARD, style="primary"))
     first = not buttons
     buttons.append(button("Add balance", Act.ADD_BALANCE, style="primary" if first else None))
     buttons.append(button("Ask someone to pay", Act.ASK_TO_PAY))
-    return actions(*buttons, block_id="first_steps")
+    return actions_for(f.role, *buttons, block_id="first_steps")
 
 
 # --- Money and time ----------------------------------------------------------------------------------------
@@ -140,9 +150,9 @@ def _money(f: HomeFacts) -> list[Block]:
         button("Add balance", Act.ADD_BALANCE, style="primary"),
         button("Ask someone to pay", Act.ASK_TO_PAY),
     ]
-    if f.role.manages and f.automatic.card is None:
+    if f.automatic.card is None:
         buttons.append(button("Connect a card", Act.CONNECT_CARD))
-    return [*blocks, actions(*buttons, block_id="money")]
+    return [*blocks, *actions_for(f.role, *buttons, block_id="money")]
 
 
 # --- Automatic payments ------------------------------------------------------------------------------------
@@ -159,7 +169,7 @@ def _automatic(f: HomeFacts) -> list[Block]:
 
 def _not_active(f: HomeFacts) -> list[Block]:
     why = "Refills the wallet before it runs dry. You choose when and how much."
-    if not f.role.manages:
+    if not offers(f.role, Act.AUTOMATIC):
         return [section("*Automatic payments are off*"), context(f"{why} An admin can turn them on.")]
     lines = "*Automatic payments*"
     if f.balance.funded and f.automatic.card is None:
@@ -185,12 +195,13 @@ def _rule_lines(automatic: AutomaticFacts) -> str:
     return f"*Automatic payments are {'paused' if paused else 'on'}*\n{' · '.join(parts)}"
 
 
-def _rule_button(f: HomeFacts) -> Block:
-    if not f.role.manages:
-        return off_button("Turn off")
-    if f.automatic.state is Automatic.PAUSED:
-        return button("Turn on again", Act.AUTOMATIC)
-    return button("Change", Act.AUTOMATIC, label="Change automatic payments")
+def _rule_button(f: HomeFacts) -> Block | None:
+    change = (
+        button("Turn on again", Act.AUTOMATIC)
+        if f.automatic.state is Automatic.PAUSED
+        else button("Change", Act.AUTOMATIC, label="Change automatic payments")
+    )
+    return next(iter(permitted(f.role, change, off_button("Turn off"))), None)
 
 
 def _notes(automatic: AutomaticFacts) -> list[Block]:
@@ -266,9 +277,5 @@ def _foot(f: HomeFacts) -> list[Block]:
         asked = "The platform hasn't asked yet whether something may start."
     else:
         asked = f"The platform last asked {ago(f.balance.last_asked_at, f.balance.now)}."
-    blocks: list[Block] = []
-    if f.role.manages:
-        blocks.append(
-            actions(button("People", Act.PEOPLE), button("Alerts", Act.ALERTS), block_id="settings")
-        )
-    return [*blocks, context(asked)]
+    settings = (button("People", Act.PEOPLE), button("Alerts", Act.ALERTS))
+    return [*actions_for(f.role, *settings, block_id="settings"), context(asked)]

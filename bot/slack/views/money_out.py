@@ -4,9 +4,10 @@ The operator handles refunds and disputes in Stripe; people in Slack read what t
 """
 
 from bot.facts import CreditFacts, DisputeFacts, RefundFacts, RequestFacts
+from bot.rights import Role
 from bot.slack.ids import Act
-from bot.slack.views.automatic import off_button
-from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, context, section
+from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, context, permitted, section
+from bot.slack.views.cards import off_button
 from bot.slack.views.text import escape, moment, sentence, spoken
 from bot.slack.views.words import kind_label
 from ledger import Automatic
@@ -44,17 +45,23 @@ def _given(line: str, why: str) -> Message:
     return Message(text=spoken(line, small), blocks=[section(line), context(small)])
 
 
-def disputed(f: DisputeFacts) -> Message:
+def disputed(f: DisputeFacts, role: Role) -> Message:
     """Say that a bank wants a payment back, asks about it, suspects it, or has decided."""
     small = [f"Ref {f.ref} · {f.dispute_id}"]
     match f.status:
         case "won" | "warning_closed" | "prevented":
             return barred(
-                GREEN, _good_end(f), [_balance(f), _still_off(f)], buttons=_on_again(f), small=small
+                GREEN,
+                _good_end(f),
+                [_balance(f), _still_off(f)],
+                buttons=permitted(role, *_on_again(f)),
+                small=small,
             )
         case "lost":
             line = f"*The dispute about {_payment(f)} was lost:* the cardholder keeps the money."
-            return barred(RED, line, [_balance(f), _still_off(f)], buttons=_ways_on(f), small=small)
+            return barred(
+                RED, line, [_balance(f), _still_off(f)], buttons=permitted(role, *_ways_on(f)), small=small
+            )
         case "suspected":
             return barred(
                 RED,
@@ -63,7 +70,7 @@ def disputed(f: DisputeFacts) -> Message:
                     "No money has moved. A refund now usually avoids a dispute; "
                     "whoever runs Redbar decides that, in Stripe.",
                 ],
-                buttons=[off_button()] if f.automatic is Automatic.ON else [],
+                buttons=permitted(role, off_button()) if f.automatic is Automatic.ON else [],
                 small=small,
             )
         case status if status.startswith("warning_"):
@@ -72,7 +79,7 @@ def disputed(f: DisputeFacts) -> Message:
                 RED,
                 line,
                 ["No money has moved.", _stopped(f), _evidence(f)],
-                buttons=[button("Automatic payments", Act.AUTOMATIC)],
+                buttons=permitted(role, button("Automatic payments", Act.AUTOMATIC)),
                 small=small,
             )
         case _:
@@ -80,12 +87,12 @@ def disputed(f: DisputeFacts) -> Message:
                 RED,
                 f"*The cardholder's bank disputes {_payment(f)}.*",
                 [_taken(f), _stopped(f), _evidence(f)],
-                buttons=_ways_on(f),
+                buttons=permitted(role, *_ways_on(f)),
                 small=small,
             )
 
 
-def books_differ(count: int, key: str, words: str, *, paused: bool) -> Message:
+def books_differ(count: int, key: str, words: str, *, paused: bool, role: Role) -> Message:
     """Say that the books and Stripe have not the same, which nobody corrects by a program."""
     stopped = " Automatic payments are paused until somebody has looked." if paused else ""
     more = f" And {count - 1} more." if count > 1 else ""
@@ -96,7 +103,7 @@ def books_differ(count: int, key: str, words: str, *, paused: bool) -> Message:
             f"{sentence(words)}{more}",
             f"Nothing was changed.{stopped}",
         ],
-        buttons=[button("Automatic payments", Act.AUTOMATIC)] if paused else [],
+        buttons=permitted(role, button("Automatic payments", Act.AUTOMATIC)) if paused else [],
         small=[f"Whoever runs Redbar sees it all with redbar reconcile · {key}"],
     )
 

@@ -4,8 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.facts import BalanceFacts, PeopleFacts, SettingsChangeFacts, StatusFacts
+from bot.rights import Role
 from bot.slack.ids import Act
-from bot.slack.views.blocks import GREEN, RED, Block, Message, actions, barred, button, context, section
+from bot.slack.views.blocks import (
+    GREEN,
+    RED,
+    Block,
+    Message,
+    actions_for,
+    barred,
+    button,
+    context,
+    permitted,
+    section,
+)
 from bot.slack.views.money_in import request_rows
 from bot.slack.views.money_in.sentences import request_line
 from bot.slack.views.text import counted, moment, spoken
@@ -46,7 +58,7 @@ def status(f: StatusFacts) -> Message:
     kept = [line for line in lines if line]
     message = Message(
         text=spoken(f"{headline}.", *kept),
-        blocks=[section("\n".join([headline, *kept])), actions(*_buttons(f))],
+        blocks=[section("\n".join([headline, *kept])), *actions_for(f.role, *_buttons(f))],
     )
     return _with_requests(message, f)
 
@@ -67,11 +79,14 @@ def _lasts(balance: BalanceFacts) -> str:
 def _not_connected(f: StatusFacts) -> Message:
     card = f.automatic.card is not None
     headline = "*Card connected. Add money to start.*" if card else "*Connect your wallet*"
-    buttons = [] if card else [button("Connect a card", Act.CONNECT_CARD, style="primary")]
-    buttons += [
-        button("Add balance", Act.ADD_BALANCE, style="primary" if card else None),
+    connect = [] if card else [button("Connect a card", Act.CONNECT_CARD, style="primary")]
+    buttons = permitted(f.role, *connect)
+    first = not buttons
+    buttons += permitted(
+        f.role,
+        button("Add balance", Act.ADD_BALANCE, style="primary" if first else None),
         button("Ask someone to pay", Act.ASK_TO_PAY),
-    ]
+    )
     lines = [
         START,
         f"The balance is {f.balance.balance}.",
@@ -95,7 +110,8 @@ def _stopped(f: StatusFacts) -> Message:
 
 
 def _buttons(f: StatusFacts) -> list[Block]:
-    return [
+    return permitted(
+        f.role,
         button("Add balance", Act.ADD_BALANCE, style="primary"),
         button("Usage", Act.USAGE),
         button("History", Act.HISTORY),
@@ -103,7 +119,7 @@ def _buttons(f: StatusFacts) -> list[Block]:
             "Turn on automatic payments" if f.automatic.state is Automatic.OFF else "Automatic payments",
             Act.AUTOMATIC,
         ),
-    ]
+    )
 
 
 def _with_requests(message: Message, f: StatusFacts) -> Message:
@@ -112,7 +128,7 @@ def _with_requests(message: Message, f: StatusFacts) -> Message:
         return message
     shown = f.requests[:REQUESTS_MAX]
     headline = counted(len(f.requests), "open request", "open requests")
-    rows = [section(f"*{headline}*"), *request_rows(shown, f.role)]
+    rows = [section(f"*{headline}*"), *request_rows(shown, f.role, f.viewer_id)]
     if len(f.requests) > len(shown):
         rows.append(context(f"{len(f.requests) - len(shown):,} more are not shown."))
     text = spoken(message.text, f"{headline}:", "; ".join(map(request_line, shown)) + ".")
@@ -144,7 +160,7 @@ def key_accepted() -> Message:
     )
 
 
-def settings_changed(f: SettingsChangeFacts) -> Message:
+def settings_changed(f: SettingsChangeFacts, role: Role) -> Message:
     """Tell which settings of the wallet changed, from what to what."""
     if f.by_operator:
         headline = "*Redbar's operator changed settings of this wallet.*"
@@ -160,15 +176,14 @@ def settings_changed(f: SettingsChangeFacts) -> Message:
         f"Automatic payments are off: their rule ({rule}) does not fit these limits, and nobody agreed to larger "
         "charges. Nothing refills the wallet by itself until an admin turns them on with a new rule.",
     )
-    return barred(
-        RED, headline, lines, buttons=[button("Turn on automatic payments", Act.AUTOMATIC, style="primary")]
-    )
+    turn_on = button("Turn on automatic payments", Act.AUTOMATIC, style="primary")
+    return barred(RED, headline, lines, buttons=permitted(role, turn_on))
 
 
-def whom_to_ask(people: PeopleFacts) -> Message:
-    """Tell somebody without a role whom to ask; the same whatever the wallet's state."""
+def whom_to_ask(people: PeopleFacts, role: Role) -> Message:
+    """Tell somebody who may not do something whom to ask; the same whatever the wallet's state."""
     sentence = asked_sentence(people)
-    return Message(text=sentence, blocks=[section(sentence), actions(access_button())])
+    return Message(text=sentence, blocks=[section(sentence), *actions_for(role, access_button())])
 
 
 def asked_sentence(people: PeopleFacts) -> str:

@@ -1,8 +1,10 @@
 """Adding balance and connecting a card: forms, hosted pages, and what became of a payment. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.facts import AddBalanceFacts, CardFacts, ChargeFacts, OfferFacts, PaymentFacts
+from bot.rights import Role
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     GREEN,
@@ -19,7 +21,9 @@ from bot.slack.views.blocks import (
     field_of,
     modal,
     number,
+    offers,
     option,
+    permitted,
     person,
     picture,
     radio,
@@ -39,8 +43,10 @@ SUBMIT_MAX = 24
 # --- Add balance -------------------------------------------------------------------------------------------
 
 
-def add_balance_form(f: AddBalanceFacts) -> View:
+def add_balance_form(f: AddBalanceFacts, role: Role) -> View:
     """Give the form to add balance; choosing how to pay shows the fields that belong to it."""
+    if not offers(role, Act.CHARGE):
+        f = replace(f, card=None, pay_with="page" if f.pay_with == "card" else f.pay_with)
     choices = [_preset(one, f) for one in f.presets]
     other = option("Other amount", OTHER)
     typed = f.amount is not None and f.amount not in f.presets
@@ -64,7 +70,7 @@ def add_balance_form(f: AddBalanceFacts) -> View:
     if f.pay_with == "ask":
         blocks += _ask_fields()
     elif f.pay_with == "page":
-        blocks.append(_save_field())
+        blocks += [_save_field()] if offers(role, Act.CONNECT_CARD) else []
     if f.brings_back is not None:
         blocks.append(context(f"{f.brings_back} or more brings everything back."))
     return modal(Form.ADD_BALANCE, "Add balance", blocks, submit="Continue", close="Not now")
@@ -228,7 +234,7 @@ def working(title: str) -> View:
 # --- What became of a payment ------------------------------------------------------------------------------
 
 
-def payment_result(f: PaymentFacts) -> View:
+def payment_result(f: PaymentFacts, role: Role) -> View:
     """Say in a view what became of a payment."""
     titles = {
         "paid": "Paid",
@@ -239,21 +245,21 @@ def payment_result(f: PaymentFacts) -> View:
         "needs_action": "Not charged yet",
     }
     blocks = [section("\n".join(_result_lines(f)))]
-    buttons = _result_buttons(f)
+    buttons = _result_buttons(f, role)
     if buttons:
         blocks.append(actions(*buttons))
     blocks.append(context(f"Ref {f.ref}"))
     return modal(Form.NOTHING, titles.get(f.outcome, "Not known yet"), blocks)
 
 
-def payment_result_message(f: PaymentFacts) -> Message:
+def payment_result_message(f: PaymentFacts, role: Role) -> Message:
     """Say in a message what became of a payment."""
     headline, *rest = _result_lines(f)
     colour = GREEN if f.outcome == "paid" else RED
     small = [f"Ref {f.ref}"]
     if not rest:
         rest = ["The wallet is as it was."]
-    return barred(colour, headline, rest, buttons=_result_buttons(f), small=small)
+    return barred(colour, headline, rest, buttons=_result_buttons(f, role), small=small)
 
 
 def _result_lines(f: PaymentFacts) -> list[str]:
@@ -296,10 +302,11 @@ def _result_lines(f: PaymentFacts) -> list[str]:
             ]
 
 
-def _result_buttons(f: PaymentFacts) -> list[Block]:
+def _result_buttons(f: PaymentFacts, role: Role) -> list[Block]:
     if f.outcome not in ("declined", "needs_action"):
         return []
-    return [
+    return permitted(
+        role,
         button("Try another way", Act.ADD_BALANCE, value=decimal_text(f.amount), style="primary"),
         button("Ask someone to pay", Act.ASK_TO_PAY, value=decimal_text(f.amount)),
-    ]
+    )

@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 
 from bot.facts import CardFacts, RequestFacts, RequestState
-from bot.rights import Role
+from bot.rights import Role, Tie
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     RED,
     Block,
     Message,
     View,
-    actions,
+    actions_for,
     barred,
     button,
     code_block,
     confirm,
     context,
     modal,
+    offers,
     picture,
     section,
 )
@@ -37,18 +38,19 @@ from bot.slack.views.text import counted, day_token, escape, moment, spoken
 from ledger import decimal_text
 
 
-def request_to_payer(f: RequestFacts) -> Message:
+def request_to_payer(f: RequestFacts, role: Role) -> Message:
     """Ask somebody to pay or to connect a card; later say what became of it."""
     if f.state is RequestState.OPEN:
-        return _open_to_payer(f)
+        return _open_to_payer(f, role)
     line = payer_line(f)
     blocks = [section(line)]
     if f.state is RequestState.EXPIRED and f.amount is None:
-        blocks.append(actions(button("New link", Act.NEW_LINK, value=f.payment_id)))
+        again = button("New link", Act.NEW_LINK, value=f.payment_id)
+        blocks += actions_for(role, again, ties=[Tie.PAYER])
     return Message(text=spoken(line), blocks=blocks)
 
 
-def _open_to_payer(f: RequestFacts) -> Message:
+def _open_to_payer(f: RequestFacts, role: Role) -> Message:
     asks = f"{asker(f)} asks{said(f)}"
     if f.amount is None:
         headline = "*Please connect a card for the calling wallet*"
@@ -69,14 +71,19 @@ def _open_to_payer(f: RequestFacts) -> Message:
             f"Opens {f.host} · works once · until {day_token(f.expires_at, f.zone)} · "
             f"/wallet lists your open requests · Ref {f.ref}"
         )
-    blocks = [section(f"{headline}\n{line}"), *_qr(f), actions(*buttons), context(small)]
+    blocks = [
+        section(f"{headline}\n{line}"),
+        *_qr(f),
+        *actions_for(role, *buttons, ties=[Tie.PAYER]),
+        context(small),
+    ]
     return Message(text=spoken(f"{headline}.", line), blocks=blocks)
 
 
-def request_to_asker(f: RequestFacts) -> Message:
+def request_to_asker(f: RequestFacts, role: Role) -> Message:
     """Show the asker their copy of a request, with its link; later say what became of it."""
     if f.state is RequestState.OPEN:
-        return _open_to_asker(f)
+        return _open_to_asker(f, role)
     line = asker_line(f)
     blocks = [section(line)]
     if f.state is RequestState.EXPIRED:
@@ -85,11 +92,11 @@ def request_to_asker(f: RequestFacts) -> Message:
             if f.amount is not None
             else button("New link", Act.NEW_LINK, value=f.payment_id)
         )
-        blocks.append(actions(again))
+        blocks += actions_for(role, again, ties=[Tie.ASKER])
     return Message(text=spoken(line), blocks=blocks)
 
 
-def _open_to_asker(f: RequestFacts) -> Message:
+def _open_to_asker(f: RequestFacts, role: Role) -> Message:
     headline = f"*{asker_line(f)}*"
     wrote = f'You wrote: "{escape(f.note, NOTE_MAX)}". ' if f.note else ""
     sent = "They have the link and its QR code. You are told when it is done." if f.payer_id else ""
@@ -97,17 +104,19 @@ def _open_to_asker(f: RequestFacts) -> Message:
     blocks = [
         section(f"{headline}\n{line}"),
         *_qr(f),
-        actions(
+        *actions_for(
+            role,
             button("Open the page", Act.OPEN_PAGE, url=f.url),
             button("Copy link", Act.COPY_LINK, value=f.payment_id),
             _withdraw(f),
+            ties=[Tie.ASKER],
         ),
         context(f"Opens {f.host} · works once · until {moment(f.expires_at, f.zone)} · Ref {f.ref}"),
     ]
     return Message(text=spoken(headline, line), blocks=blocks)
 
 
-def request_list(requests: Sequence[RequestFacts], viewer_role: Role) -> Message:
+def request_list(requests: Sequence[RequestFacts], role: Role, viewer_id: str) -> Message:
     """List every open request, so that a real one can be told from a forged one."""
     if not requests:
         line = "There are no open requests. A message that asks you to pay and isn't listed here isn't ours."
@@ -116,24 +125,24 @@ def request_list(requests: Sequence[RequestFacts], viewer_role: Role) -> Message
     lines = [request_line(one) for one in requests]
     return Message(
         text=spoken(f"{headline}:", "; ".join(lines)),
-        blocks=[section(headline), *request_rows(requests, viewer_role)],
+        blocks=[section(headline), *request_rows(requests, role, viewer_id)],
     )
 
 
-def request_rows(requests: Sequence[RequestFacts], viewer_role: Role) -> list[Block]:
+def request_rows(requests: Sequence[RequestFacts], role: Role, viewer_id: str) -> list[Block]:
     """Give one row for each request, with what the viewer may do about it."""
     return [
         section(
             request_line(one),
             accessory=_withdraw(one)
-            if viewer_role.manages
+            if offers(role, Act.WITHDRAW, [Tie.ASKER] if one.asker_id == viewer_id else [])
             else button("Open the page", Act.OPEN_PAGE, url=one.url),
         )
         for one in requests
     ]
 
 
-def connected(card: CardFacts, f: RequestFacts | None) -> Message:
+def connected(card: CardFacts, f: RequestFacts | None, role: Role) -> Message:
     """Tell the asker that a card is connected, and offer what it is good for."""
     through = f" through {link_of(f)}" if f is not None and f.payer_id else ""
     line = f"*{card} is connected*{through}."
@@ -142,7 +151,8 @@ def connected(card: CardFacts, f: RequestFacts | None) -> Message:
         text=spoken(line, rest),
         blocks=[
             section(f"{line}\n{rest}"),
-            actions(
+            *actions_for(
+                role,
                 button("Turn on automatic payments", Act.AUTOMATIC, style="primary"),
                 button("Add balance", Act.ADD_BALANCE),
             ),

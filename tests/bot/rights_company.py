@@ -1,0 +1,253 @@
+"""Everybody who may meet a wallet, what each was promised, and a company in which they try it."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from slack_bolt import App
+from slack_sdk import WebClient
+from sqlalchemy import delete, insert
+
+from bot import payment_rows
+from bot.app import UseCases, context_of, use_cases_of
+from bot.rights import Action, Actor, Person, Role, Tie
+from bot.sandbox.slack import seed
+from bot.sandbox.slack.seed import BOT_USER, PARTNER_TEAM, TEAM
+from bot.served import Served
+from bot.slack.ids import Act
+from bot.slack.listeners.interaction import Context
+from bot.slack.presence import ListeningClient, Presence
+from bot.tables import cards, people
+from bot.wallets.workspaces import Workspaces
+from ledger import MICROS, USD, Ledger, Money, RechargeRule, Tx, new_id
+from tests.faults.driver import driver_in
+from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage
+
+FIFTY = Money(50 * MICROS, USD)
+RULE = RechargeRule(threshold_micros=50 * MICROS, target_micros=200 * MICROS)
+ADMINS = frozenset({"owner", "workspace admin", "appointed admin"})
+WITH_ROLE = ADMINS | {"finance"}
+OPERATOR = frozenset({"operator"})
+USERS: Mapping[str, str] = {
+    "owner": "U0OWNER01",
+    "workspace admin": "U0ADMIN01",
+    "appointed admin": "U0APPOINT",
+    "finance": "U0FINANCE",
+    "asker": "U0ASKER01",
+    "payer": "U0PAYER01",
+    "connector": "U0CONNECT",
+    "member": "U0MEMBER1",
+    "guest": "U0GUEST01",  # was asker, payer and connector before
+    "Slack Connect": "U0EXTERN1",
+    "bot": BOT_USER,
+    "deactivated": "U0LEFT001",  # was asker, payer and connector, and an appointed admin
+    "other workspace": "U0ELSE001",
+    "operator": "",
+}
+"""Everybody, by what they are; the operator has no name in Slack."""
+IN_SLACK = [one for one in USERS if one != "operator"]
+EVERYBODY = frozenset(IN_SLACK)
+TIES: Mapping[str, Collection[Tie]] = {
+    "asker": [Tie.ASKER],
+    "payer": [Tie.PAYER],
+    "connector": [Tie.CONNECTOR],
+    "guest": [*Tie],
+    "deactivated": [*Tie],
+}
+PROMISED: Mapping[Action, frozenset[str]] = {
+    Action.SEE: WITH_ROLE,
+    Action.EXPORT: WITH_ROLE | OPERATOR,
+    Action.PAY: WITH_ROLE,
+    Action.ASK: WITH_ROLE,
+    Action.CHARGE: ADMINS,
+    Action.CONNECT_CARD: ADMINS,
+    Action.RENEW_REQUEST: ADMINS | {"asker", "payer"},
+    Action.COPY_LINK: WITH_ROLE | {"asker"},
+    Action.WITHDRAW: ADMINS | {"asker"},
+    Action.OPEN_HOME: EVERYBODY,
+    Action.FOLLOW_LINK: EVERYBODY,
+    Action.SEE_OWN_CARD: ADMINS | {"connector"},
+    Action.REMOVE_CARD: ADMINS | {"connector"},
+    Action.CHANGE_RULE: ADMINS,
+    Action.STOP_RULE: WITH_ROLE | {"connector"},
+    Action.ACKNOWLEDGE: WITH_ROLE,
+    Action.APPOINT: ADMINS,
+    Action.SET_ALERTS: ADMINS,
+    Action.FIX: WITH_ROLE,
+    Action.ASK_FOR_ACCESS: frozenset({"asker", "payer", "connector", "member"}),
+    Action.MAKE_KEY: OPERATOR,
+    Action.SWITCH_CHARGES: OPERATOR,
+    Action.ACCEPT_CLOCK: OPERATOR,
+    Action.RECONCILE: OPERATOR,
+    Action.CREDIT: OPERATOR,
+    Action.CORRECT: OPERATOR,
+    Action.SETTLE: OPERATOR,
+    Action.CHANGE_SETTINGS: OPERATOR,
+}
+"""Who may do what, as people were promised it: written down apart from the table."""
+
+
+class Inline(Executor):
+    """Runs a listener where it is submitted, so that it has ended when the press returns."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run it now."""
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+@dataclass
+class Company:
+    """A wallet, its people in a served Slack, and everything that can be done to it."""
+
+    place: Place
+    ledger: Ledger
+    cases: UseCases
+    context: Context
+    wallet_id: UUID
+    ran: list[str] = field(default_factory=list)
+    """Which listeners' work was reached."""
+
+    def bolt(self) -> App:
+        """Make a real Bolt application whose listeners run where they are heard."""
+        return App(
+            signing_secret="unused",
+            client=self.context.client,
+            token_verification_enabled=False,
+            listener_executor=Inline(),
+        )
+
+    def person(self, column: str) -> Person:
+        """Give somebody as they are looked up at a press."""
+        if column == "operator":
+            return Person("", Role.OPERATOR)
+        found = self.context.people.standpoint(actor(column), fresh=True)
+        return found.person if found is not None else Person(USERS[column], Role.OUTSIDER)
+
+    def request_of(self, column: str, *, pays: bool = False) -> UUID:
+        """Ask for a card, or for money; somebody is asker and payer of it where they are that."""
+        ties = TIES.get(column, ())
+
+        def save(tx: Tx) -> UUID:
+            made = payment_rows.plan(
+                tx,
+                self.wallet_id,
+                purpose="ask" if pays else "connect",
+                way="link" if pays else "page",
+                currency=USD,
+                amount=FIFTY if pays else None,
+                asked_by=USERS[column] if Tie.ASKER in ties else "U0OTHER01",
+                payer=USERS[column] if Tie.PAYER in ties else "U0OTHER02",
+                expires_at=tx.now,
+            )
+            return made.payment_id
+
+        return self.ledger.run(save, wallet_id=self.wallet_id)
+
+    def card_of(self, column: str) -> str:
+        """Let the wallet's one card be one that somebody connected, where they did."""
+        user_id = USERS[column] if Tie.CONNECTOR in TIES.get(column, ()) else "U0OTHER01"
+        card_id = f"pm_{new_id()}"
+
+        def save(tx: Tx) -> None:
+            tx.connection.execute(delete(cards).where(cards.c.wallet_id == self.wallet_id))
+            tx.connection.execute(
+                insert(cards).values(
+                    wallet_id=self.wallet_id,
+                    card_id=card_id,
+                    slot="main",
+                    brand="Visa",
+                    last4="4242",
+                    exp_month=12,
+                    exp_year=2034,
+                    fingerprint="",
+                    connected_by=user_id,
+                    connected_at=tx.now,
+                )
+            )
+
+        self.ledger.run(save, wallet_id=self.wallet_id)
+        return card_id
+
+    def target(self, act: Act, column: str) -> str:
+        """Give what a button points at."""
+        match act:
+            case Act.WITHDRAW | Act.COPY_LINK:
+                return str(self.request_of(column, pays=True))
+            case Act.NEW_LINK:
+                return str(self.request_of(column))
+            case Act.REMOVE_CARD | Act.AUTOMATIC_OFF:
+                return self.card_of(column)
+            case _:
+                return ""
+
+
+@contextmanager
+def company(folder: Path) -> Iterator[Company]:
+    """Set up the company."""
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for column, user_id in USERS.items():
+            if user_id and user_id != BOT_USER and user_id not in seed.BY_ID:
+                kind = "deactivated" if column == "deactivated" else "member"
+                patch.setitem(seed.BY_ID, user_id, seed.Person(user_id, column, "A B", kind, "#000000"))
+        described = seed.user_object
+        patch.setattr(
+            "bot.sandbox.slack.methods.user_object",
+            lambda one, now: {**described(one, now), "deleted": one.kind == "deactivated"},
+        )
+        clock = SettableClock()
+        driver = stack.enter_context(driver_in(folder, clock=clock))
+        stage = Stage()
+        stack.callback(stage.stop)
+        (folder / "slack").mkdir()
+        place = Place(stage, clock, folder / "slack")
+        stack.callback(place.close)
+        workspaces = Workspaces(driver.ledger)
+        wallet_id = _move_in(driver.ledger, driver.wallet_id)
+        cases = use_cases_of(driver.ledger, driver.gateway, Served(TEAM), return_url="https://slack.example/")
+        url = f"{place.base_url}/slack/api/"
+        presence = Presence(workspaces, TEAM, WebClient(BOT_TOKEN, base_url=url))
+        client = ListeningClient(gone=presence.gone, token=BOT_TOKEN, base_url=url, retry_handlers=[])
+        context = context_of(cases, client, presence, first_admin="")
+        yield Company(place, driver.ledger, cases, context, wallet_id)
+
+
+def _move_in(ledger: Ledger, wallet_id: UUID) -> UUID:
+    """Let the wallet be this workspace's, and appoint people."""
+    from bot.tables import workspaces  # noqa: PLC0415 - the name is the use case's above
+
+    appointed = {
+        "appointed admin": Role.BILLING_ADMIN,
+        "deactivated": Role.BILLING_ADMIN,
+        "finance": Role.FINANCE,
+    }
+
+    def save(tx: Tx) -> None:
+        tx.connection.execute(workspaces.update().values(team_id=TEAM))
+        for column, role in appointed.items():
+            tx.connection.execute(
+                insert(people).values(
+                    wallet_id=wallet_id,
+                    user_id=USERS[column],
+                    role=role.value,
+                    appointed_by="U0OWNER01",
+                    appointed_at=tx.now,
+                )
+            )
+
+    ledger.run(save, wallet_id=wallet_id)
+    return wallet_id
+
+
+def actor(column: str) -> Actor:
+    """Give who acts, as a request names them."""
+    team = "T0ELSE001" if column == "other workspace" else TEAM
+    own = PARTNER_TEAM if column == "Slack Connect" else team
+    return Actor(team, USERS[column], own)
