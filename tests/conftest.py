@@ -1,6 +1,5 @@
 """What holds for every test."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -8,8 +7,7 @@ import pytest
 
 from tests import statements
 from tests.postgres_server import PostgresMissing, Server, postgres_server
-
-REQUIRE_ALL = bool(os.environ.get("REDBAR_REQUIRE_ALL"))
+from tests.sizes import REQUIRE_ALL
 
 
 @pytest.hookimpl(wrapper=True)

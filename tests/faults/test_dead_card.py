@@ -11,11 +11,11 @@ import pytest
 
 from bot.operator import demo
 from bot.operator.demo import Demo
-from tests.conftest import REQUIRE_ALL
 from tests.journeys.world import World, shown
+from tests.sizes import size
 
 TICK = timedelta(milliseconds=200)
-RESTARTS = 20 if REQUIRE_ALL else 5
+RESTARTS = size("dead_card", local=5, ci=5, full=20)
 RESTARTS_AT_ONCE = 5
 HOURS_PASS_AFTER = 5
 """Restarts after which hours pass: the whole schedule of tries is over by then."""

@@ -16,7 +16,6 @@ import pytest
 
 from bot.sandbox.document_store import Doc
 from bot.sandbox.stripe.stand_in import HOST
-from tests.conftest import REQUIRE_ALL
 from tests.faults.cells import (
     ADDED,
     ADDRESSES,
@@ -33,8 +32,9 @@ from tests.faults.cells import (
 from tests.faults.fork import Ended
 from tests.faults.lane import Lane, Start, on_lanes
 from tests.faults.life import POSTS
+from tests.sizes import size
 
-SAMPLE = 1 if REQUIRE_ALL else 11
+SAMPLE = size("matrix", local=11, ci=5, full=1)
 """One cell in so many is played."""
 UNTOUCHED = ("planned", "before_send")
 """Places before which nothing has left the house."""

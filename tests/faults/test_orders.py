@@ -17,10 +17,10 @@ from bot.ports import EventSeen
 from bot.tables import NIL_WALLET, inbox
 from bot.wallets.named_values import named_value
 from ledger import verify_books
-from tests.conftest import REQUIRE_ALL
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
+from tests.sizes import size
 
-ORDERS = 2_000 if REQUIRE_ALL else 60
+ORDERS = size("orders", local=60, ci=200, full=2_000)
 PARTS = 4
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from bot.stripe.gateway import StripeGateway
-from tests.conftest import REQUIRE_ALL
 from tests.faults.cells import HANG_MS, Trouble, error
 from tests.faults.lane import Lane, Start, on_lanes
 from tests.faults.life import POSTS
+from tests.sizes import size
 
-SAMPLE = 1 if REQUIRE_ALL else 5
+SAMPLE = size("reads", local=5, ci=3, full=1)
 """One cell in so many is played."""
 TROUBLES = (
     Trouble("refused", by_way_of="nobody"),

@@ -61,7 +61,7 @@ def databases(postgres: Server, blank_on_server: str) -> Iterator["Databases"]:
 class Databases:
     """Blank databases, emptied and used again: making one costs more than most tests.
 
-    One whose schema or settings a test has changed is thrown away.
+    One whose schema or settings a test has changed, or whose sessions it has ended, is thrown away.
     """
 
     def __init__(self, server: Server, template: str) -> None:
@@ -77,13 +77,20 @@ class Databases:
         """Give the address of a database that nobody else uses."""
         name = self._free.pop() if self._free else self._made()
         yield self._server.url(name)
-        line = self._lines[name]
-        if _shape_of(line) == self._blank:
-            line.execute(";".join(f"DELETE FROM {table}" for table in metadata.tables))  # noqa: S608 - names of ours
+        if self._emptied(self._lines[name]):
             self._free.append(name)
         else:
             self._lines.pop(name).close()
             self._server.drop(name)
+
+    def _emptied(self, line: "psycopg.Connection[tuple[str]]") -> bool:
+        try:
+            if _shape_of(line) != self._blank:
+                return False
+            line.execute(";".join(f"DELETE FROM {table}" for table in metadata.tables))  # noqa: S608 - names of ours
+        except psycopg.OperationalError:
+            return False  # a test ended every session of the server
+        return True
 
     def close(self) -> None:
         """Let go of all of them."""

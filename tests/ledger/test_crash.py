@@ -23,10 +23,10 @@ from ledger import (
     open_store,
 )
 from ledger.storage.schema import notices
-from tests.conftest import REQUIRE_ALL
 from tests.ledger.wallet_driver import WalletDriver, usd
+from tests.sizes import size
 
-ROUNDS = 1_000 if REQUIRE_ALL else 40
+ROUNDS = size("crash", local=40, ci=100, full=1_000)
 
 
 def post_until_killed(driver: WalletDriver, pipe: int, number: int) -> NoReturn:

@@ -4,7 +4,6 @@ Every refusal is predicted with the field that it names, and what is refused lea
 `python -m tests.long machine`.
 """
 
-import os
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
@@ -45,12 +44,12 @@ from ledger import (
     ReleaseHold,
     Standing,
 )
-from tests.conftest import REQUIRE_ALL
 from tests.ledger.paper_model import DAY, UNIT, Charge, No, Paper
 from tests.ledger.wallet_driver import MORNING, WalletDriver, usd
 from tests.postgres_server import Server
+from tests.sizes import size
 
-SIZE = os.environ.get("REDBAR_MACHINE") or ("100x50" if REQUIRE_ALL else "25x40")
+SIZE = size("machine", local="20x40", ci="40x50", full="2000x50")
 """Examples and steps of each."""
 PARTS = 4
 """Walked apart, each from a seed of its own, so that they can be walked side by side."""
