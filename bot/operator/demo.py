@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import secrets
-import signal
 import socket
 import sqlite3
 import threading
@@ -25,6 +24,7 @@ from bot.app import Redbar, build, open_ledger
 from bot.control import Control, address_of
 from bot.http.server import listen
 from bot.operator.commands import commands_of
+from bot.operator.ending import Ending
 from bot.rights import Person, Role
 from bot.sandbox.clock import SandboxClock, offset_kept
 from bot.sandbox.scenario import ScenarioPlayer
@@ -326,25 +326,19 @@ def run(data: Path, port: int, *, browser: bool, story: bool, say: Callable[[str
     except (DemoImpossible, StoreUnusable) as problem:
         say(str(problem))
         return 1
-    done = threading.Event()
-    if not story:  # before it says that it is ready: whoever reads that may end it at once
-        _on_signal(done)
+    # Before it says that it is ready: whoever reads that may end it at once.
+    ending = None if story else Ending()
     say(f"Redbar's demo is ready: {demo.url}   (Ctrl-C ends it; its data stays in {data})")
     try:
-        if story:
+        if ending is None:
             asyncio.run(_tell(demo, say))
             return 0
         if browser:
             webbrowser.open(demo.url)
-        done.wait()
+        ending.wait()
     finally:
         demo.stop()
     return 0
-
-
-def _on_signal(done: threading.Event) -> None:
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda number, frame: done.set())
 
 
 async def _tell(demo: Demo, say: Callable[[str], None]) -> None:

@@ -1,10 +1,10 @@
 """`redbar run`: the bot for a real workspace."""
 
 import logging
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -14,6 +14,7 @@ from bot.control import Control, address_of
 from bot.http.server import listen
 from bot.logs import configure
 from bot.operator.commands import commands_of
+from bot.operator.ending import Ending
 from bot.ports import Denied, Ok, Rejected, Unknown
 from bot.settings import Settings, SettingsWrong
 from bot.slack.connection import NotConnected, NotSlack, TokenRefused
@@ -92,9 +93,7 @@ def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
             "Set REDBAR_HTTP_HOST or REDBAR_HTTP_PORT to an address that is free."
         )
         return 1
-    done = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda number, frame: done.set())
+    ending = Ending()
     with closing(listening), ExitStack() as undo:
         try:
             bot.start()
@@ -115,7 +114,7 @@ def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
         if bot.ledger.doubt is not None:
             say(str(bot.ledger.doubt))
         _say_rights(bot, say)
-        while not done.wait(1):
+        while not ending.wait(timedelta(seconds=1)):
             if not thread.is_alive():
                 say("The HTTP API has stopped; the log says why. Redbar ends, to be started again.")
                 return 1
