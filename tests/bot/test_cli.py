@@ -177,7 +177,10 @@ def test_the_demo_ends_cleanly(tmp_path: Path, how: signal.Signals) -> None:
         assert running.stderr is not None
         assert "is ready" in running.stdout.readline()
         running.send_signal(how)
-        assert running.wait(timeout=30) == 0
+        try:
+            assert running.wait(timeout=30) == 0
+        finally:
+            running.kill()  # else one that does not end is waited for without a limit
         assert "Traceback" not in running.stderr.read()
 
 

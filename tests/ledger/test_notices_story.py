@@ -211,11 +211,11 @@ def test_each_level_takes_its_own_half_hour(driver: WalletDriver) -> None:
     assert driver.told()[-1] == "wallet.recovered"
 
 
-@pytest.mark.parametrize(("left", "level"), [("0.50", Level.CRITICAL), ("0.49", Level.ZERO)])
-def test_less_than_the_smallest_hold_is_zero(driver: WalletDriver, left: str, level: Level) -> None:
+@pytest.mark.parametrize(("spent", "level"), [("59.50", Level.CRITICAL), ("59.51", Level.ZERO)])
+def test_less_than_the_smallest_hold_is_zero(driver: WalletDriver, spent: str, level: Level) -> None:
     """Nothing but inbound calls can start, and the wallet is not empty: no grace has begun."""
     driver.top_up("60")
-    driver.use(f"{60 - float(left):.2f}")
+    driver.use(spent)
 
     assert low(driver) == [level]
     assert "wallet.grace_started" not in driver.told()
