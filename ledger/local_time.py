@@ -10,6 +10,7 @@ back. No zone of 2025 to 2028 does so; `tests/ledger/test_local_time.py` checks 
 """
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -26,10 +27,23 @@ def local_day(instant: datetime, zone: ZoneInfo) -> date:
     return day + _DAY if local.fold and instant >= day_began_at(day + _DAY, zone) else day
 
 
+# Asked of every batch and every usage, nearly always of the present quarter.
+@lru_cache(maxsize=4_096)
 def local_hour(quarter: int, zone: ZoneInfo) -> tuple[str, int]:
     """Give the local day ("2026-11-17") and hour of a quarter of an hour, by its number since 1970."""
-    local = datetime.fromtimestamp(quarter * (QUARTER_MICROSECONDS // 1_000_000), zone)
+    local = _began(quarter, zone)
     return local_day(local, zone).isoformat(), local.hour
+
+
+@lru_cache(maxsize=4_096)
+def month_number(quarter: int, zone: ZoneInfo) -> int:
+    """Number the local month of a quarter of an hour: one more for each month."""
+    day = local_day(_began(quarter, zone), zone)
+    return day.year * 12 + day.month
+
+
+def _began(quarter: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(quarter * (QUARTER_MICROSECONDS // 1_000_000), zone)
 
 
 def day_began_at(day: date, zone: ZoneInfo) -> datetime:

@@ -77,7 +77,6 @@ class Draft:
         self._salted = 0
         self._next_episode = first_episode
         self._zone = ZoneInfo(wallet.zone)
-        self._quarters: dict[int, tuple[str, int]] = {}
         threshold = policy.rule.threshold_micros if policy.rule is not None else 0
         # Nothing is ever told of available money that stays above the highest line.
         lines = wallet.lines
@@ -134,7 +133,7 @@ class Draft:
         wallet.chain_head = link(wallet.chain_head, columns, digest)
         transfer = Transfer(*columns, digest, wallet.chain_head, salt, reference, description)
         self.transfers.append(transfer)
-        day, hour = self._local(occurred_at)
+        day, hour = local_hour(occurred_at // QUARTER_MICROSECONDS, self._zone)
         sums = self.hourly.setdefault((day, hour, kind), [0, 0, 0])
         sums[0] += 1
         sums[1] += quantity or 0
@@ -238,11 +237,3 @@ class Draft:
         self._salted += SALT_BYTES
         assert self._salted <= len(self._salts), "one for each text that was counted"
         return self._salts[began : self._salted]
-
-    def _local(self, stamp: int) -> tuple[str, int]:
-        """Give the local day and hour of an instant."""
-        quarter = stamp // QUARTER_MICROSECONDS
-        found = self._quarters.get(quarter)
-        if found is None:
-            found = self._quarters[quarter] = local_hour(quarter, self._zone)
-        return found

@@ -146,9 +146,10 @@ class Charging:
                 return from_stamp(hold.opened_at if hold.ended_at is None else hold.ended_at)
             if hold.state != "refused":
                 return None
-        stops = (*self._wallet.stops_now(), *self._draft.stops, *self._loaded.stops)
-        if not stops:
-            return None
+        wallet = self._wallet
+        if wallet.emptied_at is None and wallet.funded and not self._draft.stops and not self._loaded.stops:
+            return None  # nearly always
+        stops = (*wallet.stops_now(), *self._draft.stops, *self._loaded.stops)
         parent = self._loaded.inbound_call(command.kind, command.parent)
         # Posted when it is over: that call may have ended meanwhile, but it has to have been allowed to start.
         inbound = command.kind == INBOUND_CALL or (parent is not None and parent.state != "refused")
@@ -231,8 +232,15 @@ def began_at(command: PostUsage, now: datetime) -> datetime:
     """Say when work began that is posted when it is over: a call began its length ago."""
     if command.occurred_at is not None:
         return min(command.occurred_at, now)
-    seconds = command.quantity if command.kind in _CALLS and command.quantity else 0
-    return now - timedelta(seconds=min(seconds, _CALL_SECONDS_MAX))
+    return now - timedelta(seconds=seconds_of(command))
+
+
+def seconds_of(command: PostUsage) -> int:
+    """Give how long a call took, a day at most; 0 of what is no call, or has no length that can be."""
+    seconds = command.quantity
+    if type(seconds) is not int or command.kind not in _CALLS:
+        return 0
+    return min(max(seconds, 0), _CALL_SECONDS_MAX)
 
 
 def _check_same_cost(known: Transfer, command: PostUsage, kind: str) -> None:

@@ -8,6 +8,7 @@ rules speak of.
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from ledger.wallet_policy import WalletPolicy
 
 HOLDS = "hold"
 """The source of what is posted by capturing a hold; its id is the hold's."""
+_NONE_SPENT = "[]"
 ALLOWING = (Reason.ALLOWED.value, Reason.FREE_OF_CHARGE.value)
 
 
@@ -197,6 +199,8 @@ class Wallet:
     open_holds: int
     holds_used: bool
     """Whether an id may be a hold's, or another name of what was charged."""
+    seldom_read: tuple[object, ...]
+    """The columns of `SELDOM` as they were read."""
 
     def funds(self) -> Funds:
         """Give the facts that standing is judged by."""
@@ -280,11 +284,6 @@ class Wallet:
         return ended
 
 
-def month_number(at: datetime) -> int:
-    """Number the month of a local instant: one more for each month."""
-    return at.year * 12 + at.month
-
-
 def wallet_of(row: WalletRow) -> Wallet:
     """Unfold a wallet's row."""
     return Wallet(
@@ -300,9 +299,7 @@ def wallet_of(row: WalletRow) -> Wallet:
         funded=bool(row.funded),
         emptied_at=_instant(row.emptied_at),
         grace_ends_at=_instant(row.grace_ends_at),
-        grace_spent=tuple(
-            Stretch(from_stamp(began), from_stamp(ended)) for began, ended in json.loads(row.grace_spent)
-        ),
+        grace_spent=_stretches(row.grace_spent),
         ceiling=row.ceiling,
         grace_cost=row.grace_cost,
         after_stop_count=row.after_stop_count,
@@ -323,16 +320,23 @@ def wallet_of(row: WalletRow) -> Wallet:
         stopped_until=_instant(row.stopped_until),
         open_holds=row.open_holds,
         holds_used=bool(row.holds_used),
+        seldom_read=_seldom_in(row),
     )
 
 
-SAVED = (
+MOVED = (
     "touched_at",
     "balance",
     "held",
     "next_hold_expires_at",
     "seq",
     "chain_head",
+    "last_asked_at",
+    "open_holds",
+    "holds_used",
+)
+"""The columns of `wallets` that nearly every batch changes."""
+SELDOM = (
     "funded",
     "emptied_at",
     "grace_ends_at",
@@ -340,7 +344,6 @@ SAVED = (
     "ceiling",
     "grace_cost",
     "after_stop_count",
-    "last_asked_at",
     "announced",
     "episode_id",
     "episode_level",
@@ -349,17 +352,15 @@ SAVED = (
     "ceiling_month",
     "ceiling_hit_at",
     "stopped_until",
-    "open_holds",
-    "holds_used",
     "announced_line",
     "falls_at",
 )
-"""The columns of `wallets` that a batch may change."""
+"""Those that a batch may change, too: writing them all costs as much again."""
+_seldom_in = itemgetter(*map(WalletRow._fields.index, SELDOM))
 
 
-def saved(wallet: Wallet, now: int) -> tuple[object, ...]:
-    """Fold a wallet into the columns that a batch may change, as `SAVED` lists them."""
-    watch = wallet.watch
+def moved(wallet: Wallet, now: int) -> tuple[object, ...]:
+    """Fold a wallet into the columns of `MOVED`."""
     return (
         now,
         wallet.balance,
@@ -367,14 +368,23 @@ def saved(wallet: Wallet, now: int) -> tuple[object, ...]:
         _stamp(wallet.next_hold_expires_at),
         wallet.seq,
         wallet.chain_head,
+        _stamp(wallet.last_asked_at),
+        wallet.open_holds,
+        int(wallet.holds_used),
+    )
+
+
+def seldom(wallet: Wallet) -> tuple[object, ...]:
+    """Fold a wallet into the columns of `SELDOM`."""
+    watch = wallet.watch
+    return (
         int(wallet.funded),
         _stamp(wallet.emptied_at),
         _stamp(wallet.grace_ends_at),
-        json.dumps([[to_stamp(one.began_at), to_stamp(one.ended_at)] for one in wallet.grace_spent]),
+        _folded(wallet.grace_spent),
         wallet.ceiling,
         wallet.grace_cost,
         wallet.after_stop_count,
-        _stamp(wallet.last_asked_at),
         int(watch.announced),
         None if watch.episode_id is None else str(watch.episode_id),
         int(watch.episode_level),
@@ -383,11 +393,21 @@ def saved(wallet: Wallet, now: int) -> tuple[object, ...]:
         wallet.ceiling_month,
         _stamp(wallet.ceiling_hit_at),
         _stamp(wallet.stopped_until),
-        wallet.open_holds,
-        int(wallet.holds_used),
         watch.announced_line_micros,
         _stamp(watch.falls_at),
     )
+
+
+def _stretches(text: str) -> tuple[Stretch, ...]:
+    if text == _NONE_SPENT:  # nearly always
+        return ()
+    return tuple(Stretch(from_stamp(began), from_stamp(ended)) for began, ended in json.loads(text))
+
+
+def _folded(stretches: tuple[Stretch, ...]) -> str:
+    if not stretches:
+        return _NONE_SPENT
+    return json.dumps([[to_stamp(one.began_at), to_stamp(one.ended_at)] for one in stretches])
 
 
 def _instant(stamp: int | None) -> datetime | None:

@@ -63,6 +63,7 @@ class Starts:
         inbound = command.kind == INBOUND_CALL or (parent is not None and parent.live(draft.stamp))
         permit = self._permit(running, amount, inbound=inbound)
         before = known.generation if known is not None else 0
+        expires_at = draft.now + draft.policy.hold_lifetime
         hold = Hold(
             wallet_id=draft.wallet_id,
             hold_id=command.hold_id,
@@ -74,7 +75,7 @@ class Starts:
             reference=command.reference,
             parent=command.parent,
             opened_at=draft.stamp if running is None else running.opened_at,
-            expires_at=to_stamp(draft.now + draft.policy.hold_lifetime),
+            expires_at=to_stamp(expires_at),
             ended_at=None if permit.allowed else draft.stamp,
             reason=permit.reason.value,
             standing=permit.standing.value,
@@ -92,7 +93,8 @@ class Starts:
             draft.end_hold(running, hold)
         if permit.allowed or running is not None:
             draft.follow((HOLDS, command.hold_id))
-        return hold.answer(duplicate=False)
+        ends_at = expires_at if permit.allowed else None
+        return HoldAnswer(hold.hold_id, permit, hold.amount, expires_at=ends_at, duplicate=False)
 
     def _permit(self, running: Hold | None, amount: int, *, inbound: bool) -> Permit:
         """Judge a start or an extension; what a running hold holds already is its own."""

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import chain
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from ledger.chart import MONEY
@@ -18,7 +17,7 @@ from ledger.commands import (
     PostUsage,
     ReleaseHold,
 )
-from ledger.deciding.charging import began_at
+from ledger.deciding.charging import seconds_of
 from ledger.deciding.checks import storable
 from ledger.deciding.rows import Wallet
 
@@ -35,8 +34,10 @@ class Wanted:
     """Ids of the platform's usage, each of which may be a hold's, too."""
     corrected: set[str] = field(default_factory=set)
     """Ids of usage or holds whose cost is corrected."""
-    dated: list[PostUsage] = field(default_factory=list)
-    """Usage that may have begun earlier than it is posted."""
+    earliest: datetime | None = None
+    """When the first of the usage was, of which that is said."""
+    seconds_max: int = 0
+    """The longest call of which it is not."""
     outgoing_micros: int = 0
     """The most that can leave the balance."""
     brings_money: bool = False
@@ -50,7 +51,9 @@ class Wanted:
 
     def looks_back_to(self, stopped_until: datetime, now: datetime) -> bool:
         """Say whether some of the usage began before the last stop ended."""
-        return any(began_at(one, now) < stopped_until for one in self.dated)
+        if self.earliest is not None and self.earliest < stopped_until:
+            return True
+        return now - timedelta(seconds=self.seconds_max) < stopped_until
 
 
 def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
@@ -71,8 +74,10 @@ def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
                     always.setdefault(command.source, set()).add(command.source_id)
                 if command.parent is not None:
                     holds.add(command.parent)
-                if command.occurred_at is not None or command.quantity is not None:
-                    wanted.dated.append(command)
+                if command.occurred_at is not None:
+                    _happened(wanted, command.occurred_at)
+                elif type(command.quantity) is int and command.quantity > wanted.seconds_max:
+                    wanted.seconds_max = max(wanted.seconds_max, seconds_of(command))
                 _leaves(wanted, command.amount_micros)
                 if command.reference or command.description:
                     wanted.texts += 1
@@ -100,16 +105,30 @@ def wanted_by(commands: Iterable[Command], *, looks: bool = True) -> Wanted:
                 holds.add(command.hold_id)
             case _:
                 assert_never(command)
-    # What no database can keep is in none: it is refused when it is decided.
-    wanted.own = set(filter(storable, keys.pop(PLATFORM, ())))
-    wanted.holds = set(filter(storable, holds))
-    wanted.corrected = set(filter(storable, wanted.corrected))
-    always.setdefault(PLATFORM, set()).update(wanted.holds, wanted.corrected)
-    wanted.keys = {PLATFORM: set(wanted.own)} if looks and wanted.own else {}
-    for source, ids in chain(always.items(), keys.items() if looks else ()):
-        if ids and storable(source):
-            wanted.keys.setdefault(source, set()).update(filter(storable, ids))
+    _name(wanted, always, looks=looks)
     return wanted
+
+
+def _name(wanted: Wanted, always: dict[str, set[str]], *, looks: bool) -> None:
+    # What no database can keep is in none: it is refused when it is decided.
+    keys = wanted.keys
+    wanted.own = set(filter(storable, keys.pop(PLATFORM, ())))
+    wanted.holds = set(filter(storable, wanted.holds))
+    wanted.corrected = set(filter(storable, wanted.corrected))
+    own = wanted.own if looks else set(filter(storable, always.pop(PLATFORM, ())))
+    wanted.keys = {
+        source: set(filter(storable, ids))
+        for source, ids in (keys if looks else always).items()
+        if storable(source)
+    }
+    if named := own | wanted.holds | wanted.corrected:
+        wanted.keys[PLATFORM] = named
+
+
+def _happened(wanted: Wanted, at: datetime) -> None:
+    # What is no instant at all is refused when it is decided.
+    if at.tzinfo is not None and (wanted.earliest is None or at < wanted.earliest):
+        wanted.earliest = at
 
 
 def _leaves(wanted: Wanted, micros: int) -> None:

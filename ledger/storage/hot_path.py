@@ -13,18 +13,20 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from ledger.commands import PLATFORM
 from ledger.deciding.batch import Draft
 from ledger.deciding.loaded import Loaded
-from ledger.deciding.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, saved
+from ledger.deciding.rows import IN_TRANSFERS, Hold, Transfer, WalletRow, moved, seldom
 from ledger.deciding.wanted import Wanted
 from ledger.failpoints import failpoint
 from ledger.instants import from_stamp
 from ledger.standing import Scope, Stop
-from ledger.storage.statements import columns_of, many, statements_for
+from ledger.storage.statements import Statements, columns_of, many, postgres_statements, sqlite_statements
 
 if TYPE_CHECKING:
     from ledger.storage.pipeline import Pipeline
 
+_SEQ = Transfer._fields.index("seq")
 GROWN_FROM = 5_000
 """Transfers of one wallet from which on a plan is one for large tables, and may be kept."""
 _GROWN = "redbar_grown"
@@ -75,7 +77,7 @@ class SqliteHotPath:
 
     def __init__(self, connection: Connection) -> None:
         self._driver: Any = connection.connection.driver_connection
-        self._statements = statements_for(connection)
+        self._statements = sqlite_statements()
 
     def open(self, wallet_id: UUID, wanted: Wanted) -> tuple[WalletRow, Loaded] | None:
         """Lock a wallet and read what is wanted under the lock; None when there is no such wallet."""
@@ -83,15 +85,37 @@ class SqliteHotPath:
         row = run(sql.locked_wallet, mine).fetchone()
         if row is None:
             return None
-        posted = (
-            run(sql.posted, {**mine, "source": source, "list": many(ids)})
-            for source, ids in wanted.keys.items()
-        )
         wallet, ids = WalletRow._make(row), wanted.holds | wanted.own | wanted.corrected
-        if not ids or not wallet.holds_used:
-            return wallet, _loaded(chain.from_iterable(posted), (), ())
-        named = {**mine, "list": many(ids)}
-        return wallet, _loaded(chain.from_iterable(posted), run(sql.holds, named), run(sql.charged, named))
+        # All that one id may be is looked up by one statement: each costs more than what it finds.
+        together = bool(ids) and wallet.holds_used
+        posted = chain.from_iterable(
+            run(sql.posted, {**mine, "source": source, "list": many(sought)})
+            for source, sought in wanted.keys.items()
+            if not (together and source == PLATFORM)
+        )
+        if not together:
+            return wallet, _loaded(posted, (), ())
+        held, charged, own = [], {}, []
+        for row in run(sql.named, {**mine, "list": many(ids), "source": PLATFORM}):
+            named, charge, usage, hold = row[0], row[1], row[2], row[3:]
+            if hold[0] is not None:
+                held.append(hold)
+            if charge is not None:
+                charged[named] = charge
+            if usage is not None:
+                own.append(usage)
+        by_seq = self._numbered(mine, {*charged.values(), *own})
+        return wallet, _loaded(
+            chain(posted, map(by_seq.__getitem__, own)),
+            held,
+            ((hold_id, *by_seq[seq]) for hold_id, seq in charged.items()),
+        )
+
+    def _numbered(self, mine: dict[str, str], seqs: set[int]) -> dict[int, tuple[Any, ...]]:
+        if not seqs:
+            return {}
+        rows = self._driver.execute(self._statements.numbered, {**mine, "list": many(seqs)})
+        return {row[_SEQ]: row for row in rows}
 
     def corrections(self, wallet_id: UUID, seqs: Collection[int]) -> dict[int, list[Transfer]]:
         """Give what corrects transfers, in order, by their numbers."""
@@ -126,7 +150,7 @@ class SqliteHotPath:
             run_many(sql.keep_holds, list(draft.holds.values()))
         if draft.charges:
             run_many(sql.insert_charges, _charges(draft))
-        run(sql.save_wallet, (*saved(draft.wallet, draft.stamp), draft.wallet_id))
+        run(*_saving(sql, draft))
 
 
 class PostgresHotPath:
@@ -137,7 +161,7 @@ class PostgresHotPath:
 
         driver: Any = connection.connection.driver_connection
         self._new_pipeline = partial(Pipeline, driver)
-        self._statements = statements_for(connection)
+        self._statements = postgres_statements()
         self._info = connection.info
         self._holds_used: set[str] = self._info.setdefault(_HOLDS_USED, set())
         self._on_its_way: Pipeline | None = None
@@ -150,30 +174,48 @@ class PostgresHotPath:
         # Each statement sees what was committed when it began: these begin once the lock is ours. While tables are
         # small they are planned anew each time: a plan made on empty ones would read a wallet from end to end for ever.
         grown = _GROWN in self._info
-        for source, ids in wanted.keys.items():
-            pipeline.ask(sql.posted, (mine, source, list(ids)), prepare=grown)
         ids = wanted.holds | wanted.own | wanted.corrected
         # Whether an id can be a hold's stands in the row that is read only now. What was seen of it before is a hint.
-        looks = bool(ids) and mine in self._holds_used
-        if looks:
-            self._ask_named(pipeline, mine, ids, prepare=grown)
+        together = bool(ids) and mine in self._holds_used
+        for source, sought in wanted.keys.items():
+            if not (together and source == PLATFORM):
+                pipeline.ask(sql.posted, (mine, source, list(sought)), prepare=grown)
+        if together:
+            self._ask_named(pipeline, mine, ids, wanted, prepare=grown)
         (row, *found) = pipeline.answers()
         if not row:
             return None
         wallet = WalletRow._make(row[0])
-        if ids and wallet.holds_used and not looks:
+        if ids and wallet.holds_used and not together:
             self._holds_used.add(mine)
             pipeline = self._new_pipeline()
-            self._ask_named(pipeline, mine, ids, prepare=grown)
+            self._ask_named(pipeline, mine, ids, wanted, prepare=grown)
             found += pipeline.answers()
-            looks = True
-        charged = found.pop() if looks else ()
-        held = found.pop() if looks else ()
-        return wallet, _loaded(chain.from_iterable(found), held, charged)
+            together = True
+        if not together:
+            return wallet, _loaded(chain.from_iterable(found), (), ())
+        numbers, held = found.pop(), found.pop()
+        by_seq = self._numbered(mine, {seq for _, seq, _ in numbers}, prepare=grown)
+        return wallet, _loaded(
+            chain(chain.from_iterable(found), (by_seq[seq] for _, seq, own in numbers if own)),
+            held,
+            ((hold_id, *by_seq[seq]) for hold_id, seq, own in numbers if not own),
+        )
 
-    def _ask_named(self, pipeline: "Pipeline", mine: str, ids: set[str], *, prepare: bool) -> None:
-        for question in (self._statements.holds, self._statements.charged):
-            pipeline.ask(question, (mine, list(ids)), prepare=prepare)
+    def _ask_named(
+        self, pipeline: "Pipeline", mine: str, ids: set[str], wanted: Wanted, *, prepare: bool
+    ) -> None:
+        pipeline.ask(self._statements.holds, (mine, list(ids)), prepare=prepare)
+        own = wanted.keys.get(PLATFORM, ())
+        pipeline.ask(self._statements.charged, (mine, list(ids), PLATFORM, list(own)), prepare=prepare)
+
+    def _numbered(self, mine: str, seqs: set[int], *, prepare: bool) -> dict[int, Any]:
+        if not seqs:
+            return {}
+        pipeline = self._new_pipeline()
+        pipeline.ask(self._statements.numbered, (mine, list(seqs)), prepare=prepare)
+        (rows,) = pipeline.answers()
+        return {row[_SEQ]: row for row in rows}
 
     def corrections(self, wallet_id: UUID, seqs: Collection[int]) -> dict[int, list[Transfer]]:
         """Give what corrects transfers, in order, by their numbers."""
@@ -235,13 +277,20 @@ class PostgresHotPath:
             pipeline.run(sql.keep_holds, (mine, *columns_of(draft.holds.values())))
         if draft.charges:
             pipeline.run(sql.insert_charges, (mine, *columns_of(_charges(draft))))
-        pipeline.run(sql.save_wallet, (*saved(draft.wallet, draft.stamp), mine))
+        pipeline.run(*_saving(sql, draft))
         if ends:
             failpoint("book.before_commit")
             pipeline.commit()
         pipeline.answers()
         if draft.wallet.seq > GROWN_FROM:
             self._info[_GROWN] = True
+
+
+def _saving(sql: Statements, draft: Draft) -> tuple[str, tuple[object, ...]]:
+    always, rest = moved(draft.wallet, draft.stamp), seldom(draft.wallet)
+    if rest == draft.wallet.seldom_read:
+        return sql.save_moved, (*always, draft.wallet_id)
+    return sql.save_wallet, (*always, *rest, draft.wallet_id)
 
 
 def _texts(transfers: Sequence[Transfer]) -> list[tuple[object, ...]]:

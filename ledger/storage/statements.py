@@ -12,7 +12,7 @@ from functools import cache
 import msgspec
 from sqlalchemy import Connection, Integer, LargeBinary
 
-from ledger.deciding.rows import IN_TRANSFERS, SAVED, Hold, Transfer, WalletRow
+from ledger.deciding.rows import IN_TRANSFERS, MOVED, SELDOM, Hold, Transfer, WalletRow
 from ledger.storage.schema import UtcInstant, UuidText, metadata
 
 _encode = msgspec.json.Encoder().encode
@@ -39,29 +39,51 @@ class Statements:
     locked_wallet: str
     """The same, locked until the transaction ends."""
     save_wallet: str
-    """The columns of `SAVED` in order, then the wallet."""
+    """The columns of `MOVED` and `SELDOM` in order, then the wallet."""
+    save_moved: str
+    """The columns of `MOVED` in order, then the wallet."""
     insert_transfers: str
     insert_texts: str
     keep_holds: str
     add_hours: str
     posted: str
     """Transfers with their text, by wallet, source and many ids."""
-    charged: str
-    """Ids of charged holds, and the transfers that charged them with their text, by wallet and many ids."""
     corrections: str
     """Transfers with their text, by wallet and the numbers of what they correct."""
     stops: str
     """Stops that are over, by wallet and the instant after which they ended."""
+    numbered: str
+    """Transfers with their text, by wallet and many numbers."""
     insert_charges: str
     all_of_wallet: str
     """All transfers with their text, by wallet, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteStatements(Statements):
+    """A statement costs more than a row: one says all that an id is."""
+
+    named: str
+    """The id, the numbers of what it was charged and of the usage with that id, and the hold; by wallet, the usage's
+    source and many ids. What an id is not is NULL.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresStatements(Statements):
+    """Statements travel together, and simple ones keep to their index."""
+
     holds: str
     """Holds by wallet and many ids."""
+    charged: str
+    """The ids and numbers of what they were charged, and of usage, said by the last column; by wallet, many ids, the
+    usage's source and many of its ids.
+    """
 
 
 def statements_for(connection: Connection) -> Statements:
     """Give the statements that a connection's database understands."""
-    return _sqlite() if connection.dialect.name == "sqlite" else _postgres()
+    return sqlite_statements() if connection.dialect.name == "sqlite" else postgres_statements()
 
 
 def many(values: Iterable[str] | Iterable[int]) -> str:
@@ -73,7 +95,7 @@ def many(values: Iterable[str] | Iterable[int]) -> str:
 
 
 @cache
-def _sqlite() -> Statements:
+def sqlite_statements() -> SqliteStatements:
     """Give SQLite's statements; named parameters where they read, tuples where they write."""
     columns, with_text = _joined("", "x''")
     # CROSS JOIN: read from the list to the rows. Left to itself, the planner reads all rows of a wallet and looks for
@@ -81,18 +103,21 @@ def _sqlite() -> Statements:
     listed = f"SELECT {columns} FROM json_each(:list) j CROSS JOIN {with_text} WHERE t.wallet_id = :wallet_id"  # noqa: S608
     holds = ", ".join(f"h.{name}" for name in Hold._fields)
     wallet = _wallet("", ":wallet_id")
-    changed = ", ".join(f"{name} = ?" for name in SAVED)
-    return Statements(
+
+    def save(names: tuple[str, ...]) -> str:
+        changed = ", ".join(f"{name} = ?" for name in names)
+        return f"UPDATE wallets SET {changed} WHERE wallet_id = ?"  # noqa: S608
+
+    return SqliteStatements(
         wallet=wallet,
         locked_wallet=wallet,  # the transaction is the lock
-        save_wallet=f"UPDATE wallets SET {changed} WHERE wallet_id = ?",  # noqa: S608
+        save_wallet=save((*MOVED, *SELDOM)),
+        save_moved=save(MOVED),
         insert_transfers=_insert("transfers", _TRANSFER),
         insert_texts=_insert("texts", _TEXT),
         keep_holds=f"{_insert('holds', Hold._fields)} {_OR_CHANGE}",
         add_hours=f"{_insert('hourly', (*_HOUR, *_SUMS))} {_OR_ADD}",
         posted=f"{listed} AND t.source = :source AND t.source_id = j.value",
-        charged=f"SELECT c.hold_id, {columns} FROM json_each(:list) j CROSS JOIN charges c CROSS JOIN {with_text} "  # noqa: S608
-        "WHERE c.wallet_id = :wallet_id AND c.hold_id = j.value AND t.wallet_id = c.wallet_id AND t.seq = c.seq",
         # Named, because the planner would rather read the wallet from end to end than trust an index on few rows.
         corrections=listed.replace("transfers t", "transfers t INDEXED BY ix_transfers_corrects")
         + " AND t.corrects_seq = j.value AND t.corrects_seq IS NOT NULL",
@@ -100,13 +125,16 @@ def _sqlite() -> Statements:
         "ORDER BY began_at",
         insert_charges=_insert("charges", _CHARGE),
         all_of_wallet=f"SELECT {columns} FROM {with_text} WHERE t.wallet_id = :wallet_id ORDER BY t.seq",  # noqa: S608
-        holds=f"SELECT {holds} FROM json_each(:list) j CROSS JOIN holds h "  # noqa: S608
-        "WHERE h.wallet_id = :wallet_id AND h.hold_id = j.value",
+        named=f"SELECT j.value, c.seq, t.seq, {holds} FROM json_each(:list) j "  # noqa: S608
+        "LEFT JOIN charges c ON c.wallet_id = :wallet_id AND c.hold_id = j.value "
+        "LEFT JOIN transfers t ON t.wallet_id = :wallet_id AND t.source = :source AND t.source_id = j.value "
+        "LEFT JOIN holds h ON h.wallet_id = :wallet_id AND h.hold_id = j.value",
+        numbered=f"{listed} AND t.seq = j.value",
     )
 
 
 @cache
-def _postgres() -> Statements:
+def postgres_statements() -> PostgresStatements:
     """Give PostgreSQL's statements; those of the hot path take numbered parameters, the others named ones.
 
     `= ANY` keeps to the index however the plan was made; a join with the list turned into a scan (facts: 59 ms).
@@ -115,22 +143,29 @@ def _postgres() -> Statements:
     named, numbered = (_wallet("::text", mark) for mark in ("%(wallet_id)s", "$1::uuid"))
     listed = f"SELECT {columns} FROM {with_text} WHERE t.wallet_id ="  # noqa: S608
     holds = ", ".join(_read("holds", "h", name, "::text") for name in Hold._fields)
-    changed = ", ".join(
-        f"{name} = ${number}{'::uuid' if _is_id('wallets', name) else ''}"
-        for number, name in enumerate(SAVED, start=1)
-    )
-    return Statements(
+
+    def save(names: tuple[str, ...]) -> str:
+        changed = ", ".join(
+            f"{name} = ${number}{'::uuid' if _is_id('wallets', name) else ''}"
+            for number, name in enumerate(names, start=1)
+        )
+        return f"UPDATE wallets SET {changed} WHERE wallet_id = ${len(names) + 1}::uuid"  # noqa: S608
+
+    return PostgresStatements(
         wallet=named,
         locked_wallet=f"{numbered} FOR UPDATE OF w",
-        save_wallet=f"UPDATE wallets SET {changed} WHERE wallet_id = ${len(SAVED) + 1}::uuid",  # noqa: S608
+        save_wallet=save((*MOVED, *SELDOM)),
+        save_moved=save(MOVED),
         insert_transfers=_unnest("transfers", _TRANSFER),
         insert_texts=_unnest("texts", _TEXT),
         keep_holds=f"{_unnest('holds', Hold._fields)} {_OR_CHANGE}",
         add_hours=f"{_unnest('hourly', (*_HOUR, *_SUMS))} {_OR_ADD}",
         posted=f"{listed} $1::uuid AND t.source = $2::text AND t.source_id = ANY($3::text[])",
-        # The inner join first: what was charged is looked up by the number that stands beside its id.
-        charged=f"SELECT c.hold_id, {columns} FROM charges c CROSS JOIN {with_text} "  # noqa: S608
-        "WHERE c.wallet_id = $1::uuid AND c.hold_id = ANY($2::text[]) AND t.wallet_id = c.wallet_id AND t.seq = c.seq",
+        # Numbers alone: a join with what they number would be planned for longer than most are looked up.
+        charged="SELECT hold_id, seq, 0 FROM charges WHERE wallet_id = $1::uuid AND hold_id = ANY($2::text[]) "
+        "UNION ALL SELECT source_id, seq, 1 FROM transfers "
+        "WHERE wallet_id = $1::uuid AND source = $3::text AND source_id = ANY($4::text[])",
+        numbered=f"{listed} $1::uuid AND t.seq = ANY($2::int8[])",
         corrections=f"{listed} $1::uuid AND t.corrects_seq = ANY($2::int8[])",
         stops="SELECT scope, began_at, ended_at FROM stops WHERE wallet_id = $1::uuid AND ended_at > $2::int8 "
         "ORDER BY began_at",

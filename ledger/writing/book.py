@@ -23,12 +23,13 @@ from ledger.deciding.batch import SALT_BYTES, Draft
 from ledger.deciding.chain import GENESIS
 from ledger.deciding.loaded import Loaded
 from ledger.deciding.planner import Planner
-from ledger.deciding.rows import Wallet, WalletRow, month_number, wallet_of
+from ledger.deciding.rows import Wallet, WalletRow, wallet_of
 from ledger.deciding.wanted import Wanted, wanted_by
 from ledger.errors import CurrencyMismatch, PolicyChanged, Refused, WalletUnknown
 from ledger.failpoints import failpoint
 from ledger.ids import new_id, new_number
 from ledger.instants import from_stamp, to_stamp
+from ledger.local_time import QUARTER_MICROSECONDS, month_number
 from ledger.money import Currency
 from ledger.notices import Level
 from ledger.spending import cost_ahead
@@ -258,7 +259,7 @@ class Book:
             loaded.corrections = self._hot_path.corrections(wallet_id, {one.seq for one in charged})
         if _may_matter(wallet.stopped_until, wanted, now):
             loaded.stops = self._hot_path.stops(wallet_id, to_stamp(now - STOPS_KEPT))
-        ceiling, month = None, month_number(now.astimezone(ZoneInfo(wallet.zone)))
+        ceiling, month = None, _month_of(now, wallet)
         if month != wallet.ceiling_month or wanted.may_empty(wallet):
             ceiling = _ceiling_of(self._connection, wallet, policy, now)
             if month != wallet.ceiling_month:
@@ -368,7 +369,7 @@ def view_of(connection: Connection, row: WalletRow, now: datetime) -> WalletView
         held, count = expired_at(connection, wallet.wallet_id, now)
         wallet.held -= held
         wallet.open_holds -= count
-    if month_number(now.astimezone(ZoneInfo(wallet.zone))) != wallet.ceiling_month:
+    if _month_of(now, wallet) != wallet.ceiling_month:
         wallet.ceiling = _ceiling_of(connection, wallet, policy_in(row), now)
     return WalletView(
         wallet_id=wallet.wallet_id,
@@ -401,6 +402,10 @@ def expired_at(connection: Connection, wallet_id: UUID, now: datetime) -> tuple[
         )
     ).one()
     return int(held), int(count)
+
+
+def _month_of(now: datetime, wallet: Wallet) -> int:
+    return month_number(to_stamp(now) // QUARTER_MICROSECONDS, ZoneInfo(wallet.zone))
 
 
 def _ceiling_of(connection: Connection, wallet: Wallet, policy: WalletPolicy, now: datetime) -> int:

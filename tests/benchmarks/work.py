@@ -42,9 +42,9 @@ def timed_key() -> str:
 
 
 def usage(make: Callable[[], str] = key) -> PostUsage:
-    """Make a usage."""
+    """Make a usage, so short that it did not begin before its wallet had money."""
     number = next(_numbers)
-    return PostUsage("platform", make(), KINDS[number % 4], 420_000 + number % 1000, None, quantity=60)
+    return PostUsage("platform", make(), KINDS[number % 4], 420_000 + number % 1000, None, quantity=1)
 
 
 def opened(url: str) -> tuple[Ledger, UUID]:

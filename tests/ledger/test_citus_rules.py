@@ -29,7 +29,7 @@ from ledger import migrate, new_id, new_wallet_id
 from ledger.audit.chain_walk import _TEXTS, _TRANSFERS
 from ledger.storage.migrations.placing import placing
 from ledger.storage.schema import notices, texts, transfers, wallets
-from ledger.storage.statements import _postgres, _sqlite
+from ledger.storage.statements import postgres_statements, sqlite_statements
 from tests import statements
 from tests.ledger.wallet_driver import WalletDriver
 from tests.statements import Watch
@@ -95,7 +95,11 @@ def test_everything_has_a_name(table: Table) -> None:
 
 def test_the_hot_statements_name_their_wallet() -> None:
     """Those that SQLAlchemy does not see, read as they stand."""
-    hot = [(name, getattr(one, name)) for one in (_sqlite(), _postgres()) for name in one.__slots__]
+    hot = [
+        (name, getattr(one, name))
+        for one in (sqlite_statements(), postgres_statements())
+        for name in one.__slots__
+    ]
     walked = [("walk", statement) for one in (_TRANSFERS, _TEXTS) for statement in one.values()]
     for name, statement in (*hot, *walked):
         writes = statement.startswith("INSERT")

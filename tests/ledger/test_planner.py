@@ -71,6 +71,7 @@ def wallet(balance: int = 0, *, funded: bool = False, emptied: bool = False) -> 
         stopped_until=None,
         open_holds=0,
         holds_used=False,
+        seldom_read=(),
     )
 
 
