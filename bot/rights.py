@@ -108,6 +108,11 @@ def may(action: Action, role: Role, ties: Collection[Tie] = ()) -> bool:
     return role in _OF_WORKSPACE and any(tie in allowed for tie in ties)
 
 
+def tie_for(action: Action) -> Tie | None:
+    """Give the tie to a card that lets somebody without a role do something; None where none does."""
+    return Tie.CONNECTOR if Tie.CONNECTOR in TABLE.get(action, ()) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts, as the request says: ids of the installation and of the person."""

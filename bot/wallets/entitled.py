@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, select, true
 
-from bot.rights import Action, Person, Role, Tie, may
+from bot.rights import Action, Person, Role, Tie, may, tie_for
 from bot.tables import cards, people
 from ledger import Refused
 
@@ -17,8 +17,10 @@ from ledger import Refused
 class NotEntitled(Refused):
     """Somebody may not do this; the words are the same whatever the wallet's state."""
 
-    def __init__(self, role: Role) -> None:
+    def __init__(self, role: Role, *, lacks: Tie | None = None) -> None:
         self.role = role
+        self.lacks = lacks
+        """What somebody would have to be to the thing they act on."""
         super().__init__("This is for the people who look after billing.")
 
 
@@ -28,7 +30,7 @@ def require_right(
     """Let through who may do this now. Refuses: NotEntitled."""
     role = role_now(connection, wallet_id, person)
     if not may(action, role, ties):
-        raise NotEntitled(role)
+        raise NotEntitled(role, lacks=tie_for(action))
 
 
 def role_now(connection: Connection, wallet_id: UUID, person: Person) -> Role:

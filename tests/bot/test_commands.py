@@ -7,7 +7,7 @@ from bot.slack import commands
 from bot.slack.commands import Ask, AutomaticPayments, Help, ShowHistory, ShowUsage, Status, TopUp, parse
 from bot.slack.ids import Act
 from bot.slack.listeners.buttons import WORK
-from bot.slack.views.help import help_message
+from bot.slack.views.help import commands_in, help_message
 from ledger import USD, Currency
 from tests.bot.view_facts import usd
 
@@ -142,6 +142,17 @@ def test_an_amount_to_ask_for_may_have_the_sign_of_its_currency(code: str, typed
     wish = parse(f"ask <@UFINANCE> {typed} Q4 campaign", Currency.of(code))
     assert isinstance(wish, Ask)
     assert (str(wish.amount), wish.note) == (shown, "Q4 campaign")
+
+
+def test_help_lists_what_its_reader_may_do() -> None:
+    """Nobody is sent to a command that refuses them: finance connects no card, and appoints nobody."""
+    everything = [command for command, _ in commands_in(USD)]
+    for role, hidden in (
+        (ADMIN, ()),
+        (Role.FINANCE, ("/wallet card", "/wallet alerts", "/wallet people")),
+    ):
+        shown = help_message(role=role).text
+        assert [one for one in everything if f"{one}: " not in shown] == list(hidden)
 
 
 def test_examples_have_amounts_that_the_wallet_takes() -> None:

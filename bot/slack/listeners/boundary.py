@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec
 from uuid import UUID
 
 from bot.payment_rows import ties_of
-from bot.rights import Action, Role, Tie, may
+from bot.rights import Action, Role, Tie, may, tie_for
 from bot.slack.listeners.interaction import Body, Context, Interaction
 from bot.slack.views import errors, status
 from bot.slack.views.blocks import Message
@@ -42,7 +42,7 @@ def guarded(
                 admit(interaction, right if isinstance(right, Action) else right(interaction))
                 work(interaction, *args, **kwargs)
             except NotEntitled as refusal:
-                _quietly(interaction, not_entitled(interaction, refusal.role))
+                _quietly(interaction, not_entitled(interaction, refusal))
             except Refused as refusal:
                 _quietly(interaction, errors.refused(str(refusal), getattr(refusal, "ref", "")))
             except Exception:  # noqa: BLE001 - the boundary: users see words, the log sees everything
@@ -67,7 +67,7 @@ def admit(interaction: Interaction, action: Action) -> None:
     ties_to = _TIES.get(action)
     ties = ties_to(context, who, interaction.value) if ties_to is not None else ()
     if not may(action, who.role, ties):
-        raise NotEntitled(who.role)
+        raise NotEntitled(who.role, lacks=tie_for(action))
     interaction.let_in(who)
 
 
@@ -109,12 +109,13 @@ def log_incident() -> str:
     return incident
 
 
-def not_entitled(interaction: Interaction, role: Role) -> Message:
+def not_entitled(interaction: Interaction, refusal: NotEntitled) -> Message:
     """Say whom to ask, the same whatever the wallet's state; people from outside learn nothing."""
     workspace = interaction.workspace
-    if role is Role.OUTSIDER or workspace is None:
+    if refusal.role is Role.OUTSIDER or workspace is None:
         return status.not_here()
-    return status.whom_to_ask(interaction.context.people.facts(workspace.wallet_id), role)
+    people = interaction.context.people.facts(workspace.wallet_id)
+    return status.whom_to_ask(people, refusal.role, card_gone=refusal.lacks is Tie.CONNECTOR)
 
 
 def _quietly(interaction: Interaction, message: Message) -> None:

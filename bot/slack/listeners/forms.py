@@ -76,7 +76,7 @@ def _listener(context: Context, right: Action, work: Work) -> Callable[..., None
         except NotEntitled as refusal:
             ack(
                 response_action="update",
-                view=_said(not_entitled(interaction, refusal.role).text),
+                view=_said(not_entitled(interaction, refusal).text),
             )
         except CannotAsk as refusal:
             # Over the form, so that nothing that was filled in is lost.

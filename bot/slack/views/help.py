@@ -1,6 +1,8 @@
 """What `/wallet` knows, each with an example. Pure."""
 
-from bot.rights import Role
+from bot.rights import Action, Role, may
+from bot.slack.access import right_of
+from bot.slack.commands import parse
 from bot.slack.ids import Act
 from bot.slack.views.blocks import Message, actions_for, button, section
 from bot.slack.views.text import escape, spoken
@@ -30,9 +32,9 @@ def commands_in(currency: Currency) -> list[tuple[str, str]]:
 
 
 def help_message(reason: str = "", *, role: Role, currency: Currency = USD) -> Message:
-    """List everything that `/wallet` knows, after the sentence that says what was not understood."""
+    """List what somebody may ask of `/wallet`, after the sentence that says what was not understood."""
     said = escape(reason, 400)
-    commands = commands_in(currency)
+    commands = [one for one in commands_in(currency) if may(_right_of(one[0], currency), role)]
     lines = "\n".join(f"`{command}`  {meaning}" for command, meaning in commands)
     spoken_lines = "; ".join(f"{command}: {meaning}" for command, meaning in commands)
     blocks = [section(said)] if said else []
@@ -45,3 +47,8 @@ def help_message(reason: str = "", *, role: Role, currency: Currency = USD) -> M
             button("Automatic payments", Act.AUTOMATIC),
         )
     return Message(text=spoken(said, f"{spoken_lines}."), blocks=blocks)
+
+
+def _right_of(command: str, currency: Currency) -> Action:
+    """Give the right behind an example; Slack sends a mention of somebody as an id."""
+    return right_of(parse(command.removeprefix("/wallet").replace("@finance", "<@UFINANCE>"), currency))

@@ -180,9 +180,14 @@ def settings_changed(f: SettingsChangeFacts, role: Role) -> Message:
     return barred(RED, headline, lines, buttons=permitted(role, turn_on))
 
 
-def whom_to_ask(people: PeopleFacts, role: Role) -> Message:
-    """Tell somebody who may not do something whom to ask; the same whatever the wallet's state."""
+def whom_to_ask(people: PeopleFacts, role: Role, *, card_gone: bool = False) -> Message:
+    """Tell somebody who may not do something whom to ask; the same whatever the wallet's state.
+
+    `card_gone`: they press a button that stands under a message about a card of theirs, which is no longer here.
+    """
     sentence = asked_sentence(people)
+    if card_gone:
+        sentence = f"No card of yours is connected here, so none can be charged. {sentence}"
     return Message(text=sentence, blocks=[section(sentence), *actions_for(role, access_button())])
 
 
