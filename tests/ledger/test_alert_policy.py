@@ -288,11 +288,9 @@ def test_warnings_are_silent_while_automatic_payments_work() -> None:
 def test_an_alarm_from_before_ends_when_the_rule_is_on_and_money_came() -> None:
     """Above the critical line nothing is said any more: the warning is silent."""
     one = Story(policy=ON)
-    one.becomes("10")
-    assert one.watch.announced is Level.CRITICAL
-    told = one.becomes("49")
+    assert one.becomes("10") == [low(Level.CRITICAL, "10"), RechargeWanted()]
+    assert one.becomes("49") == []
     assert one.watch.announced is Level.WARNING
-    assert told == []
 
 
 def test_everything_that_one_posting_brings_is_told_in_order() -> None:

@@ -183,7 +183,7 @@ def test_each_edge_of_a_charge_is_exact(edge: str) -> None:
         assert decision.until is None
 
 
-BLOCKS_IN_ORDER = [
+BLOCKS_IN_ORDER: list[tuple[RechargeBlock, dict[str, object]]] = [
     (RechargeBlock.SWITCHED_OFF, {"switched_off": True}),
     (RechargeBlock.IN_FLIGHT, {"in_flight": True}),
     (RechargeBlock.UNUSED, {"last_used_at": NOW - timedelta(days=14)}),
