@@ -95,23 +95,55 @@ PACKAGES: Mapping[str, Package] = {
             "tests/bot/test_rights.py",
         ),
     ),
-    "payments": Package(
-        ("bot/payments/*.py", "bot/payment_rows.py"),
+    "settlement": Package(
         (
-            "tests/bot/test_declines.py",
-            "tests/faults/test_app_removed.py",
-            "tests/faults/test_cards.py",
-            "tests/faults/test_clock_in_doubt.py",
-            "tests/faults/test_customer.py",
-            "tests/faults/test_daily_limit.py",
-            "tests/faults/test_late_news.py",
+            "bot/payments/disputes.py",
+            "bot/payments/outcomes.py",
+            "bot/payments/refunds.py",
+            "bot/payments/settlement.py",
+        ),
+        (
             "tests/faults/test_money_out.py",
-            "tests/faults/test_recharge_midnights.py",
             "tests/faults/test_recharge_rules.py",
-            "tests/faults/test_refused_key.py",
-            "tests/faults/test_settings_hold.py",
             "tests/faults/test_settlement.py",
         ),
+    ),
+    "charges": Package(
+        ("bot/payments/saved_cards.py", "bot/payments/top_ups.py"),
+        (
+            "tests/faults/test_daily_limit.py",
+            "tests/faults/test_recharge_midnights.py",
+            "tests/faults/test_settlement.py",
+        ),
+    ),
+    "recharge": Package(
+        (
+            "bot/payments/charge_stops.py",
+            "bot/payments/operator_stop.py",
+            "bot/payments/recharge.py",
+            "bot/payments/recharge_failure.py",
+        ),
+        ("tests/faults/test_recharge_midnights.py", "tests/faults/test_recharge_rules.py"),
+    ),
+    "news": Package(
+        (
+            "bot/payment_rows.py",
+            "bot/payments/inbox.py",
+            "bot/payments/open_checks.py",
+            "bot/payments/requests.py",
+            "bot/payments/sending.py",
+            "bot/payments/sweep.py",
+            "bot/payments/sync.py",
+        ),
+        (
+            "tests/faults/test_customer.py",
+            "tests/faults/test_late_news.py",
+            "tests/faults/test_refused_key.py",
+            "tests/faults/test_settlement.py",
+        ),
+    ),
+    "cards": Package(
+        ("bot/payments/cards.py",), ("tests/faults/test_cards.py", "tests/faults/test_recharge_rules.py")
     ),
 }
 

@@ -163,6 +163,11 @@ def test_the_rest_of_an_hour_costs_its_share(seconds: int, left: int, after: int
         assert found > NOW + WEEK
 
 
+def test_the_moment_is_rounded_down_to_a_microsecond() -> None:
+    """Three of seven parts of an hour: nobody is promised time that is not there."""
+    assert runway(at_hour(h9=7), 3, NOW, "UTC") == NOW + timedelta(microseconds=3_600_000_000 * 3 // 7)
+
+
 def test_a_fraction_of_a_second_belongs_to_its_hour() -> None:
     """Seconds and microseconds count: the next hour begins on the hour."""
     begun = NOW + timedelta(minutes=10, seconds=20, microseconds=30)
