@@ -4,7 +4,7 @@ from bot.facts import BalanceFacts
 from bot.surfaces.figures import basis_of, brings_back
 from bot.surfaces.snapshot import Snapshot
 from bot.wallets.usage import permits
-from ledger import OUTBOUND_CALL, Standing, runway
+from ledger import OUTBOUND_CALL, Standing, funds_of, runway
 
 
 def balance_facts(snapshot: Snapshot) -> BalanceFacts:
@@ -32,10 +32,8 @@ def balance_facts(snapshot: Snapshot) -> BalanceFacts:
         basis=basis_of(snapshot.burn, lasts_until, view.available_micros),
         emptied_at=view.emptied_at,
         grace_ends_at=view.grace_ends_at,
-        grace=snapshot.policy.grace,
-        brings_back=snapshot.money(brings_back(view.balance_micros, snapshot.policy, snapshot.scale))
-        if stopped
-        else None,
+        grace=policy.grace,
+        brings_back=snapshot.money(brings_back(funds_of(view), policy, snapshot.scale)) if stopped else None,
         refused=frozenset(kind for kind, permit in found.items() if not permit.allowed),
         call_needs=snapshot.money(policy.hold_for(OUTBOUND_CALL)),
         funded=view.funded,

@@ -4,6 +4,9 @@ from datetime import datetime, timedelta
 
 from bot.facts import Basis, HomeFacts
 from ledger import (
+    AI_TASK,
+    INBOUND_CALL,
+    OUTBOUND_CALL,
     Automatic,
     Burn,
     CreditKind,
@@ -37,9 +40,17 @@ def basis_of(burn: Burn | None, lasts_until: datetime | None, available_micros: 
     return Basis.USUAL if lasts_until is not None or available_micros <= 0 else Basis.LONG
 
 
-def brings_back(balance_micros: int, policy: WalletPolicy, scale: Scale) -> int:
-    """Give the least round amount that brings a wallet back which stands at zero or below, grace and all."""
-    return scale.up(max(policy.grace_refill_micros, policy.top_up_min_micros, 1 - balance_micros))
+def brings_back(funds: Funds, policy: WalletPolicy, scale: Scale) -> int:
+    """Give the least round amount after which every kind may start at its default hold, and grace is whole again."""
+    below_zero = {INBOUND_CALL: funds.ceiling_micros}
+    holds = {kind: policy.hold_for(kind) for kind in (OUTBOUND_CALL, INBOUND_CALL, AI_TASK)}
+    gaps = [
+        hold - below_zero.get(kind, 0) - funds.available_micros
+        for kind, hold in holds.items()
+        if hold > 0  # work without a price starts always
+    ]
+    gaps.append(policy.floor_micros - funds.balance_micros)  # below the floor the alarm goes on
+    return scale.up(max(policy.grace_refill_micros, policy.top_up_min_micros, *gaps))
 
 
 def offered_amount(policy: WalletPolicy, available: Money) -> Money:

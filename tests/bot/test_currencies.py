@@ -85,7 +85,10 @@ def test_every_sum_that_can_be_charged_is_taken_by_stripe(code: str) -> None:
         offered_amount(policy, Money(available, scale.currency)).micros
         for available in (0, 1, -1, scale.dollars(49) + 1, -scale.dollars(100_000))
     ]
-    back = [brings_back(balance, policy, scale) for balance in (0, -1, -scale.dollars(25) - 1)]
+    back = [
+        brings_back(Funds(balance, 0, True, MORNING, MORNING, 0), policy, scale)
+        for balance in (0, -1, -scale.dollars(25) - 1)
+    ]
     sums = [
         *presets,
         policy.top_up_min_micros,

@@ -22,15 +22,22 @@ from bot.surfaces.figures import (
 )
 from bot.surfaces.forms import presets_of
 from ledger import (
+    AI_TASK,
+    INBOUND_CALL,
+    OUTBOUND_CALL,
     Burn,
     Episode,
+    Funds,
     Level,
     RechargeRule,
     Standing,
     WalletPolicy,
     WalletView,
+    permit_at,
     scale_of,
 )
+from ledger.alert_policy import Lines, Moment, level_at
+from ledger.standing import standing_at
 from tests.bot import view_facts as v
 
 MICROS = 1_000_000
@@ -65,12 +72,81 @@ def spending(dollars_a_week: int) -> Burn:
     return Burn((dollars_a_week * MICROS // 168,) * 168)
 
 
+def _empty(balance_micros: int, held_micros: int = 0) -> Funds:
+    return Funds(balance_micros, held_micros, True, v.NOW, v.NOW, ceiling_micros=25 * MICROS)
+
+
 @pytest.mark.parametrize(
-    ("balance", "suggested"), [("0", "10"), ("-9.99", "10"), ("-10", "11"), ("-25.30", "26")]
+    ("balance", "held", "suggested"),
+    [
+        ("0", "0", "10"),
+        ("-9.50", "0", "10"),  # leaves $0.50, which a call needs
+        ("-9.51", "0", "11"),
+        ("-25.50", "0", "26"),
+        ("-25.51", "0", "27"),
+        ("-9", "0.50", "10"),
+        ("-9", "0.51", "11"),
+        ("0.49", "0", "10"),
+    ],
 )
-def test_what_brings_everything_back_leaves_more_than_nothing(balance: str, suggested: str) -> None:
-    """In whole dollars, ten at the least: at zero a wallet is still stopped."""
-    assert brings_back(v.usd(balance).micros, WalletPolicy(), DOLLARS) == v.usd(suggested).micros
+def test_what_brings_everything_back_is_the_least_that_lets_a_call_start(
+    balance: str, held: str, suggested: str
+) -> None:
+    """In whole dollars, ten at the least."""
+    funds = _empty(v.usd(balance).micros, v.usd(held).micros)
+    assert brings_back(funds, WalletPolicy(), DOLLARS) == v.usd(suggested).micros
+
+
+HOLDS = {
+    "the same for all": {},
+    "outbound calls need more": {OUTBOUND_CALL: 3 * MICROS},
+    "AI tasks need more": {AI_TASK: 4 * MICROS},
+    "inbound calls need more": {INBOUND_CALL: 30 * MICROS},  # the ceiling covers $25 of it
+    "nothing needs any": dict.fromkeys((OUTBOUND_CALL, INBOUND_CALL, AI_TASK), 0),
+}
+
+
+@pytest.mark.parametrize("code", ["USD", "JPY", "AED"])
+@pytest.mark.parametrize("holds", HOLDS)
+def test_what_brings_everything_back_is_exact_to_the_micro_unit(code: str, holds: str) -> None:
+    """Paid in full, everything starts, the level is above zero and grace is refilled; a unit less leaves something."""
+    scale = scale_of(code)
+    needs = {kind: micros * scale.per_dollar for kind, micros in HOLDS[holds].items()}
+    policy = replace(WalletPolicy.for_currency(code), default_holds=needs)
+    floors = {0, policy.floor_micros, *(policy.hold_for(kind) for kind in (OUTBOUND_CALL, AI_TASK))}
+    floors.add(max(0, policy.hold_for(INBOUND_CALL) - 25 * MICROS * scale.per_dollar))
+    for whole in (0, 9 * scale.unit, 10 * scale.unit, 2_500 * scale.unit):
+        for short in {floor + beside for floor in floors for beside in (-1, 0, 1)}:
+            for held in (0, scale.dollars(7)):
+                funds = Funds(
+                    short - whole * MICROS, held, True, v.NOW, v.NOW, ceiling_micros=scale.dollars(25)
+                )
+                paid = brings_back(funds, policy, scale)
+                assert _is_back(funds, paid, policy), f"{paid} leaves something of {funds} stopped"
+                least = max(policy.grace_refill_micros, policy.top_up_min_micros)
+                less = paid - scale.unit * MICROS
+                assert less < least or not _is_back(funds, less, policy), f"{less} is enough for {funds}"
+
+
+def _is_back(funds: Funds, paid_micros: int, policy: WalletPolicy) -> bool:
+    after = replace(funds, balance_micros=funds.balance_micros + paid_micros)
+    permits = [
+        permit_at(
+            v.NOW,
+            after,
+            inbound=kind == INBOUND_CALL,
+            estimate_micros=policy.hold_for(kind),
+            lifetime=policy.permit_lifetime,
+        )
+        for kind in (OUTBOUND_CALL, INBOUND_CALL, AI_TASK)
+    ]
+    level = level_at(Moment(after, Lines(0, 0), trouble=False), policy)
+    return (
+        standing_at(v.NOW, after) is Standing.OPEN
+        and all(one.allowed for one in permits)
+        and level < Level.ZERO
+        and paid_micros >= policy.grace_refill_micros
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,7 +206,7 @@ def test_presets_stay_inside_the_bounds_of_a_top_up() -> None:
     assert presets_of(narrow, DOLLARS) == (v.usd("50"), v.usd("100"))
     wide = WalletPolicy(top_up_min_micros=300 * MICROS)
     assert presets_of(wide, DOLLARS) == (v.usd("300"),)
-    assert brings_back(0, wide, DOLLARS) == 300 * MICROS
+    assert brings_back(_empty(0), wide, DOLLARS) == 300 * MICROS
     assert offered_amount(narrow, v.usd("-500")) == v.usd("100")
 
 

@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
 from sqlalchemy import select
 
 from bot.notices import DisputeChanged, RefundBooked
-from bot.ports import EventSeen
+from bot.payments.settlement import AmountsDiffer
+from bot.ports import DisputeSeen, EventSeen, MovementSeen, RefundSeen
 from bot.tables import disputes
 from ledger import Automatic, PostUsage, history, verify_books
 from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
@@ -73,16 +75,59 @@ def test_a_refund_that_fails_puts_the_money_back(driver: BotDriver) -> None:
     assert len(driver.told(RefundBooked)) == 2
 
 
-def test_a_refund_that_was_pending_and_failed_unheard_ends_the_same(driver: BotDriver) -> None:
-    """Nobody listened between its request and its failure: the books end as if somebody had."""
+@pytest.mark.parametrize("ended", ["failed", "canceled"])
+@pytest.mark.parametrize("heard", [True, False], ids=["heard of while pending", "unheard"])
+def test_a_refund_that_came_to_nothing_puts_the_money_back(
+    driver: BotDriver, ended: str, heard: bool
+) -> None:
+    """Failed or canceled, and whether or not anybody listened between its request and its end."""
     _, events = driver.paid()
     made = driver.claw_back("refund", charge=_charge(driver), amount=1_200, status="pending")
-    driver.claw_back("turn_refund", refund=made["id"], status="failed")
+    if heard:
+        driver.hear_all([*events, *driver.happened()])
+        assert driver.view().balance_micros == 8_000_000
+    driver.claw_back("turn_refund", refund=made["id"], status=ended)
 
     driver.hear_all([*reversed(driver.happened()), *events])
 
     assert _kinds(driver) == [("top_up", 20), ("refund", -12), ("refund_reversal", 12)]
-    assert len(driver.told(RefundBooked)) == 1
+    assert [one.failed for one in driver.told(RefundBooked)] == ([False, True] if heard else [True])
+
+
+@pytest.mark.parametrize("status", ["pending", "requires_action", "succeeded", "failed", "canceled"])
+def test_each_status_of_a_refund_is_booked_by_what_it_means(driver: BotDriver, status: str) -> None:
+    """The list is Stripe's; of these five, two mean that the money is back."""
+    intent, events = driver.paid()
+    driver.hear_all(events)
+    seen = RefundSeen("re_1", status, 1_200, "USD", intent, driver.ledger.now())
+
+    for _ in range(2):
+        assert driver.refunds.hear(seen)
+
+    back = status in ("failed", "canceled")
+    assert driver.view().balance_micros == (20_000_000 if back else 8_000_000)
+    assert [one.failed for one in driver.told(RefundBooked)] == [back]
+
+
+@pytest.mark.parametrize("minor", [1, 1_200])
+def test_a_refund_or_a_dispute_in_another_currency_is_not_booked(driver: BotDriver, minor: int) -> None:
+    """Its number would count as money of the wallet's currency. The error keeps the news until somebody has looked."""
+    intent, events = driver.paid()
+    driver.hear_all(events)
+    now = driver.ledger.now()
+    moved = MovementSeen("txn_1", "adjustment", "dispute", False, "dp_1", intent, now, "EUR", 0)
+    refund = RefundSeen("re_1", "succeeded", minor, "EUR", intent, now)
+    dispute = DisputeSeen("dp_1", "lost", "fraudulent", minor, "EUR", intent, None, now, [moved])
+
+    with pytest.raises(AmountsDiffer):
+        driver.refunds.hear(refund)
+    with pytest.raises(AmountsDiffer):
+        driver.disputes.hear(dispute)
+
+    assert _kinds(driver) == [("top_up", 20)]
+    assert driver.refunds.hear(replace(refund, currency="USD"))
+    assert driver.disputes.hear(replace(dispute, currency="USD"))
+    assert driver.view().balance_micros == 20_000_000 - 2 * minor * 10_000
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

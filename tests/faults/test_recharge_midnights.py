@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from bot import payment_rows
+from bot.payment_state import State
 from bot.payments.top_ups import OverDailyLimit
-from ledger import MICROS, Automatic, Money, PostUsage, RechargeBlock, RechargeDecision, RechargeRule
+from bot.tables import payments
+from ledger import MICROS, Automatic, Money, PostUsage, RechargeBlock, RechargeDecision, RechargeRule, Tx
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
 from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock
@@ -117,3 +121,108 @@ def test_the_daily_limit_of_people_holds_where_midnight_comes_twice(tmp_path: Pa
         with pytest.raises(OverDailyLimit):
             charge("2026-11-01 05:10")
         charge("2026-11-02 05:00")
+
+
+# --- What counts, and in which day and month ----------------------------------------------------------------
+
+DAYS = [
+    ("Pacific/Kiritimati", "2026-06-14 10:00", "2026-06-15 10:00"),  # 14 hours ahead
+    ("Pacific/Pago_Pago", "2026-06-15 11:00", "2026-06-16 11:00"),  # 11 hours behind
+    ("Asia/Kathmandu", "2026-06-14 18:15", "2026-06-15 18:15"),
+    ("America/New_York", "2026-03-08 05:00", "2026-03-09 04:00"),  # 23 hours
+    ("America/New_York", "2026-11-01 04:00", "2026-11-02 05:00"),  # 25 hours
+    ("Africa/Cairo", "2026-04-23 22:00", "2026-04-24 21:00"),  # begins at 01:00
+    ("UTC", "2026-06-15 00:00", "2026-06-16 00:00"),
+]
+MONTHS = [
+    ("Pacific/Kiritimati", "2026-05-31 10:00", "2026-06-30 10:00"),
+    ("America/New_York", "2026-03-01 05:00", "2026-04-01 04:00"),  # the clock goes forward in between
+    ("America/New_York", "2026-11-01 04:00", "2026-12-01 05:00"),
+    ("Australia/Lord_Howe", "2026-03-31 13:00", "2026-04-30 13:30"),
+    ("UTC", "2026-12-01 00:00", "2027-01-01 00:00"),
+]
+COUNTED = replace(RULE, day_cap_micros=1_000 * MICROS, month_cap_micros=1_000 * MICROS)
+MOMENT = timedelta(microseconds=1)
+
+
+def _made(driver: BotDriver, at: datetime, state: State = State.PAID, dollars: int = 180) -> None:
+    """Insert an automatic payment that was begun at an instant and has come to a state."""
+
+    def save(tx: Tx) -> None:
+        made = payment_rows.plan(
+            tx,
+            driver.wallet_id,
+            purpose="recharge",
+            way="saved_card",
+            currency=DOLLARS.currency,
+            amount=Money(dollars * MICROS, DOLLARS.currency),
+        )
+        mine = update(payments).where(payments.c.payment_id == made.payment_id)
+        tx.connection.execute(mine.values(created_at=at, state=state.value))
+
+    driver.ledger.run(save, wallet_id=driver.wallet_id)
+
+
+def _block_at(driver: BotDriver, at: datetime) -> RechargeBlock | None:
+    driver.shop.clock.set(at)
+    return _decision(driver).block
+
+
+@pytest.mark.parametrize(
+    ("rule", "block"),
+    [
+        (COUNTED, RechargeBlock.DAY_COUNT),
+        (replace(COUNTED, per_day_max=9, day_cap_micros=180 * MICROS), RechargeBlock.DAY_CAP),
+    ],
+    ids=["count", "money"],
+)
+@pytest.mark.parametrize(("zone", "begins", "ends"), DAYS)
+def test_a_day_of_the_caps_is_the_wallets_own(
+    tmp_path: Path, zone: str, begins: str, ends: str, rule: RechargeRule, block: RechargeBlock
+) -> None:
+    """From its first instant to its last microsecond, whatever its length."""
+    first, last = _utc(begins), _utc(ends) - MOMENT
+    spaced = replace(rule, spacing=timedelta(0))
+    with _wallet(tmp_path, zone, str(first.replace(tzinfo=None) - timedelta(hours=1)), spaced) as driver:
+        _made(driver, first - MOMENT)
+        assert _block_at(driver, first - MOMENT) is block
+        assert _block_at(driver, first) is None
+        _made(driver, first)
+        assert _block_at(driver, first) is block
+        assert _block_at(driver, last) is block
+        assert _decision(driver).until == _utc(ends)
+        assert _block_at(driver, _utc(ends)) is None
+
+
+@pytest.mark.parametrize(("zone", "begins", "ends"), MONTHS)
+def test_a_month_of_the_caps_is_the_wallets_own(tmp_path: Path, zone: str, begins: str, ends: str) -> None:
+    """From its first instant to its last microsecond."""
+    first, last = _utc(begins), _utc(ends) - MOMENT
+    rule = replace(COUNTED, per_day_max=9, month_cap_micros=180 * MICROS, spacing=timedelta(0))
+    with _wallet(tmp_path, zone, str(first.replace(tzinfo=None) - timedelta(hours=1)), rule) as driver:
+        _made(driver, first - MOMENT)
+        assert _block_at(driver, first - MOMENT) is RechargeBlock.MONTH_CAP
+        assert _block_at(driver, first) is None
+        _made(driver, first)
+        driver.shop.clock.set(last)
+        _spend(driver, "a call in between", 1)  # else the wallet counts as unused
+        assert _block_at(driver, last) is RechargeBlock.MONTH_CAP
+        assert _block_at(driver, _utc(ends)) is None
+
+
+@pytest.mark.parametrize("state", State)
+def test_money_that_may_have_been_charged_is_not_charged_again(tmp_path: Path, state: State) -> None:
+    """Unknown, waiting and paid hold the next charge back; a definite end frees its money, and never its try."""
+    rule = replace(COUNTED, per_day_max=2, day_cap_micros=180 * MICROS, spacing=timedelta(0))
+    held = {
+        State.ASKED: RechargeBlock.IN_FLIGHT,
+        State.COLLECTING: RechargeBlock.IN_FLIGHT,
+        State.WAITING: RechargeBlock.NEEDS_PERSON,
+        State.PAID: RechargeBlock.DAY_CAP,
+    }
+    with _wallet(tmp_path, "UTC", "2026-06-15 09:00", rule) as driver:
+        _made(driver, driver.ledger.now(), state)
+        assert _decision(driver).block is held.get(state)
+        if state not in held:
+            _made(driver, driver.ledger.now(), State.FAILED)
+            assert _decision(driver).block is RechargeBlock.DAY_COUNT

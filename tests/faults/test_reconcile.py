@@ -82,8 +82,26 @@ def test_thirty_five_days_later_it_still_finds_everything(driver: BotDriver, bot
     assert [one.what for one in digest.sums] == ["payments", "refunds"]
 
 
-def test_a_refund_that_failed_weeks_later_is_found_by_its_movement(
-    driver: BotDriver, both: Reconciliation
+@pytest.mark.parametrize("ended", ["failed", "canceled"])
+def test_a_refund_that_came_to_nothing_agrees_on_both_sides(
+    driver: BotDriver, both: Reconciliation, ended: str
+) -> None:
+    """While the refund itself is listed: Stripe's side has both of its movements, as the books have."""
+    driver.hear_all(driver.paid()[1])
+    made = driver.claw_back("refund", charge=driver.shop.charges()[0]["id"], amount=700, status="pending")
+    driver.claw_back("turn_refund", refund=made["id"], status=ended)
+
+    digest = _later(driver, both)
+
+    assert {one.key for one in digest.healed} >= {f"refund:{made['id']}", f"refund_reversal:{made['id']}"}
+    assert digest.differences == []
+    assert _later(driver, both).headline == "nothing is missing and nothing differs"
+    assert driver.view().balance_micros == DOLLARS.micros
+
+
+@pytest.mark.parametrize("ended", ["failed", "canceled"])
+def test_a_refund_that_ended_weeks_later_is_found_by_its_movement(
+    driver: BotDriver, both: Reconciliation, ended: str
 ) -> None:
     """The refund itself is older than what is listed; the money that came back is not."""
     driver.hear_all(driver.paid()[1])
@@ -91,7 +109,7 @@ def test_a_refund_that_failed_weeks_later_is_found_by_its_movement(
     driver.hear_all(driver.happened())
     _later(driver, both)
     assert _later(driver, both, days=20).healed == []
-    driver.claw_back("turn_refund", refund=made["id"], status="failed")
+    driver.claw_back("turn_refund", refund=made["id"], status=ended)
 
     digest = _later(driver, both)
 

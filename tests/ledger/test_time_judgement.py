@@ -12,6 +12,7 @@ from ledger.time_judgement import (
     STEP_MAX,
     Anchor,
     Dated,
+    Doubt,
     Judged,
     Known,
     begin,
@@ -141,3 +142,139 @@ def test_only_a_clock_on_another_machine_ends_a_doubt() -> None:
     assert judge_again(leapt, wall, ticks, []).doubt is not None
     assert judge_again(leapt, wall, ticks, [Dated("Slack", Anchor(MORNING, ticks))]).doubt is not None
     assert judge_again(leapt, wall, ticks, [Dated("Slack", now)]) == begin(wall, ticks)
+
+
+# --- To the microsecond ------------------------------------------------------------------------------------
+
+MOMENT = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("elapsed", [ZERO, SECOND, timedelta(hours=5)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_step_is_believed_up_to_its_bound_and_not_beyond(elapsed: timedelta, side: int) -> None:
+    """Ten seconds, and a thousandth of the time since the anchor."""
+    bound = STEP_MAX + elapsed // 1_000
+    at_bound = judge(FIRST, MORNING + elapsed + side * bound, elapsed)
+    beyond = judge(FIRST, MORNING + elapsed + side * (bound + MOMENT), elapsed)
+    assert at_bound.doubt is None
+    assert beyond.doubt is not None
+    assert (beyond.doubt.since, beyond.doubt.ahead) == (MORNING, side * (bound + MOMENT))
+    assert beyond.doubt.against == "what the machine's monotonic clock expects"
+    assert beyond.anchor == FIRST.anchor
+
+
+def test_a_doubt_that_moves_is_told_anew_once_it_moved_by_a_step() -> None:
+    """Else each reading would be another doubt."""
+    leapt = judge(FIRST, MORNING + timedelta(hours=1), ZERO)
+    same = judge(leapt, MORNING + timedelta(hours=1) + STEP_MAX, ZERO)
+    moved = judge(leapt, MORNING + timedelta(hours=1) + STEP_MAX + MOMENT, ZERO)
+    assert same.doubt == leapt.doubt
+    assert moved.doubt is not None
+    assert moved.doubt.ahead == timedelta(hours=1) + STEP_MAX + MOMENT
+    assert moved.doubt.since == MORNING
+
+
+@pytest.mark.parametrize(("elapsed", "renewed"), [(ANCHOR_FOR - MOMENT, False), (ANCHOR_FOR, True)])
+def test_an_anchor_is_renewed_after_ten_minutes(elapsed: timedelta, renewed: bool) -> None:
+    """By a reading that is believed, and at the end of a doubt."""
+    wall = MORNING + elapsed + SECOND
+    judged = judge(FIRST, wall, elapsed)
+    assert judged.anchor == (Anchor(wall, elapsed) if renewed else FIRST.anchor)
+    leapt = judge(FIRST, MORNING + timedelta(hours=1), ZERO)
+    assert judge(leapt, wall, elapsed).anchor == Anchor(wall, elapsed)
+
+
+def test_a_first_reading_is_its_own_anchor() -> None:
+    """Later ticks stand for later times."""
+    assert begin(MORNING, 7 * SECOND) == Judged(MORNING, Anchor(MORNING, 7 * SECOND), None)
+    assert Anchor(MORNING, 7 * SECOND).expected(10 * SECOND) == MORNING + 3 * SECOND
+    assert Anchor(MORNING, 7 * SECOND).expected(2 * SECOND) == MORNING - 5 * SECOND
+
+
+def test_a_skip_moves_the_present_and_the_anchor_alike() -> None:
+    """A doubt stays as it is."""
+    leapt = judge(FIRST, MORNING + timedelta(hours=1), ZERO)
+    later = skipped(leapt, SECOND)
+    assert later == Judged(MORNING + SECOND, Anchor(MORNING + SECOND, ZERO), leapt.doubt)
+
+
+@pytest.mark.parametrize(("off", "wrong"), [(OUTSIDE_MAX, False), (OUTSIDE_MAX + MOMENT, True)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_another_clock_contradicts_beyond_its_bound(off: timedelta, wrong: bool, side: int) -> None:
+    """By what its answer stands for now; the one that contradicts is the witness."""
+    there = Dated("Slack", Anchor(MORNING + side * off - 5 * SECOND, 95 * SECOND))
+    agreed = _said("Stripe", MORNING)
+    judged = _start(agreed, there)
+    assert (judged.doubt is not None) is wrong
+    if judged.doubt is not None:
+        assert judged.now == judged.doubt.since == min(MORNING, MORNING + side * off)
+        assert judged.doubt.ahead == -side * off
+        assert judged.doubt.against == "the clock of Slack"
+        assert judged.anchor == there.said
+
+
+def test_of_clocks_that_contradict_one_on_another_machine_is_the_witness() -> None:
+    """A database may share this machine's clock; all that contradict are named."""
+    hour = timedelta(hours=1)
+    judged = _start(
+        _said("PostgreSQL", MORNING - 2 * hour, independent=False), _said("Slack", MORNING - hour)
+    )
+    assert judged.anchor == Anchor(MORNING - hour, 100 * SECOND)
+    assert judged.doubt is not None
+    assert judged.doubt.against == "the clock of PostgreSQL and Slack"
+    assert (judged.doubt.ahead, judged.now) == (hour, MORNING - 2 * hour)
+    alone = _start(_said("PostgreSQL", MORNING - hour, independent=False))
+    assert alone.anchor == Anchor(MORNING - hour, 100 * SECOND)
+
+
+@pytest.mark.parametrize("boot", ["another run", ""])
+@pytest.mark.parametrize(("behind", "doubted"), [(STEP_MAX, False), (STEP_MAX + MOMENT, True)])
+def test_a_machine_started_anew_may_not_be_behind_its_books(
+    boot: str, behind: timedelta, doubted: bool
+) -> None:
+    """How long it was off nobody knows. A run without a name is no run that is known."""
+    known = Known(boot, Anchor(MORNING + behind, 5 * SECOND))
+    judged = judge_start(MORNING, 100 * SECOND, boot=boot if not boot else "b", dates=[], known=known)
+    assert (judged.doubt is not None) is doubted
+    if judged.doubt is not None:
+        assert judged.now == judged.doubt.since == MORNING + behind
+        assert judged.anchor == Anchor(MORNING + behind, 100 * SECOND)
+        assert judged.doubt.ahead == -behind
+        assert judged.doubt.against == "the last instant that the books remember"
+    else:
+        assert judged == begin(MORNING, 100 * SECOND)
+
+
+def test_a_doubt_that_goes_on_keeps_since_when() -> None:
+    """Its witness is the newest; where there was none, it is since the last believed instant."""
+    wall, ticks = MORNING + timedelta(hours=2), 2 * SECOND
+    leapt = judge(FIRST, wall, SECOND)
+    slack = Dated("Slack", Anchor(MORNING - timedelta(hours=1), ticks))
+    again = judge_again(leapt, wall, ticks, [slack])
+    assert again.doubt is not None
+    assert (again.now, again.doubt.since, again.anchor) == (MORNING, MORNING, slack.said)
+    assert (again.doubt.ahead, again.doubt.against) == (timedelta(hours=3), "the clock of Slack")
+    fresh = judge_again(FIRST, wall, ticks, [slack])
+    assert fresh.doubt is not None
+    assert (fresh.now, fresh.doubt.since) == (MORNING, MORNING)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (timedelta(seconds=11), "11 seconds ahead of"),
+        (timedelta(seconds=119, microseconds=999_999), "119 seconds ahead of"),
+        (timedelta(minutes=2), "2 minutes ahead of"),
+        (timedelta(minutes=119, seconds=59), "119 minutes ahead of"),
+        (timedelta(hours=2), "2 hours ahead of"),
+        (timedelta(hours=47, minutes=59), "47 hours ahead of"),
+        (timedelta(days=2), "2 days ahead of"),
+        (-timedelta(days=400), "400 days behind"),
+        (-timedelta(seconds=11), "11 seconds behind"),
+    ],
+)
+def test_a_doubt_says_how_far_the_clock_is_off(ahead: timedelta, words: str) -> None:
+    """In its largest whole unit of which there are two, and since when the time stands still."""
+    said = str(Doubt(MORNING, ahead, "the clock of Slack"))
+    assert f"it is {words} the clock of Slack. " in said
+    assert f"stands still at {MORNING:%Y-%m-%d %H:%M:%S} UTC." in said

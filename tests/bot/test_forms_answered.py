@@ -1,0 +1,247 @@
+"""Every form that an owner sends in is answered by the next view, or by what is wrong with a field."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from slack_bolt import App
+
+from bot.payments.saved_cards import card_slots
+from bot.sandbox.slack.seed import TEAM
+from bot.slack import listeners
+from bot.slack.ids import Act, Form
+from ledger import new_id
+from tests.bot.interactions import (
+    OWNER,
+    answered,
+    dispatch,
+    funded_company,
+    incidents,
+    open_form,
+    picked,
+    press,
+    send_in,
+    sent,
+    shown,
+    type_,
+)
+from tests.bot.rights_company import USERS, Company
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """The company, with $99, a saved card and a call."""
+    with funded_company(tmp_path_factory.mktemp("company")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def app(made: Company) -> App:
+    """Its application as it runs."""
+    found = made.bolt()
+    listeners.register(found, made.context)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _nothing_breaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No listener ends in an incident."""
+    yield
+    assert incidents(caplog) == []
+
+
+def _amount(choice: str, other: str = "") -> dict[str, Any]:
+    return {str(Act.AMOUNT): picked(choice), str(Act.OTHER_AMOUNT): {"value": other}}
+
+
+def _add(
+    one: Company,
+    app: App,
+    way: str,
+    choice: str = "50.00",
+    other: str = "",
+    more: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    values = {**_amount(choice, other), str(Act.PAY_WITH): picked(way), **(more or {})}
+    return send_in(one, app, Form.ADD_BALANCE, values)
+
+
+@pytest.mark.parametrize(
+    ("choice", "other", "field", "words"),
+    [
+        ("other", "a lot", Act.OTHER_AMOUNT, "amount"),
+        ("other", "5", Act.OTHER_AMOUNT, "between $10.00 and $10,000.00"),
+        ("5.00", "", Act.AMOUNT, "between $10.00 and $10,000.00"),
+    ],
+)
+def test_an_amount_that_is_not_taken_is_said_under_its_field(
+    made: Company, app: App, choice: str, other: str, field: Act, words: str
+) -> None:
+    """The form stays open."""
+    answer = _add(made, app, "page", choice, other)
+    assert answer["response_action"] == "errors"
+    assert words in answer["errors"][str(field)]
+
+
+def test_paying_with_the_card_is_confirmed_first(made: Company, app: App) -> None:
+    """In a second form, which charges once; above the daily limit somebody is asked instead."""
+    answer = _add(made, app, "card")
+    assert answer["response_action"] == "push"
+    assert "Charge $50.00" in str(answer["view"])
+    private = answer["view"]["private_metadata"]
+    assert send_in(made, app, Form.CONFIRM_CHARGE, private=private)["response_action"] == "update"
+    assert "$50.00 was paid" in shown(made)
+    send_in(made, app, Form.CONFIRM_CHARGE, private=private)
+    assert "Nothing more was charged" in shown(made)
+
+    above = _add(made, app, "card", "other", "1000")
+    assert above["response_action"] == "update"
+    assert "Who pays?" in str(above["view"])
+
+
+def test_paying_on_a_page_shows_the_page(made: Company, app: App) -> None:
+    """In the form that was sent in, once the page exists."""
+    answer = _add(made, app, "page", more={str(Act.SAVE_CARD): {"selected_options": [{"value": "save"}]}})
+    assert answer["response_action"] == "update"
+    assert "checkout" in shown(made)
+
+
+def test_asking_somebody_names_who_and_why(made: Company, app: App) -> None:
+    """A person who cannot pay is refused under their field."""
+    nobody = _add(made, app, "ask")
+    assert nobody["errors"][str(Act.PERSON)] == "Pick who should pay."
+    guest = _add(made, app, "ask", more={str(Act.PERSON): {"selected_user": USERS["guest"]}})
+    assert guest["response_action"] == "errors"
+    sent = _add(
+        made,
+        app,
+        "ask",
+        more={
+            str(Act.PERSON): {"selected_user": USERS["finance"]},
+            str(Act.NOTE): {"value": "for the weekend"},
+        },
+    )
+    assert sent["response_action"] == "update"
+    assert USERS["finance"] in shown(made)
+
+
+def test_another_way_to_pay_shows_its_fields(made: Company, app: App) -> None:
+    """What was filled in stays with Slack."""
+    view = {
+        "id": open_form(made),
+        "type": "modal",
+        "callback_id": str(Form.ADD_BALANCE),
+        "state": {"values": {}},
+    }
+    pressed = {"type": "radio_buttons", "action_id": str(Act.PAY_WITH), "block_id": "b", **picked("ask")}
+    dispatch(app, sent(made, type="block_actions", actions=[pressed], view=view))
+    assert "Who pays?" in shown(made)
+
+
+def _main_card(one: Company) -> str:
+    with one.ledger.reading() as connection:
+        return card_slots(connection, one.wallet_id)["main"]
+
+
+def _rule(one: Company, **other: str) -> dict[str, Any]:
+    texts = {
+        Act.THRESHOLD: "20",
+        Act.TARGET: "200",
+        Act.PER_DAY: "3",
+        Act.DAY_CAP: "500",
+        Act.MONTH_CAP: "5000",
+    }
+    values: dict[str, Any] = {str(act): {"value": other.get(str(act), text)} for act, text in texts.items()}
+    values[str(Act.HOW)] = picked(other.get(str(Act.HOW), "to"))
+    values[str(Act.CARD)] = picked(_main_card(one))
+    values[str(Act.BACKUP)] = picked(other.get(str(Act.BACKUP), "none"))
+    return values
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "words"),
+    [
+        ({"per_day": "0"}, Act.PER_DAY, "from 1 to 24"),
+        ({"per_day": "25"}, Act.PER_DAY, "from 1 to 24"),
+        ({"per_day": "three"}, Act.PER_DAY, "from 1 to 24"),
+        ({"per_day": "²"}, Act.PER_DAY, "from 1 to 24"),
+        ({"threshold": "5"}, Act.THRESHOLD, "at least"),
+        ({"threshold": "x"}, Act.THRESHOLD, ""),
+        ({"target": "10"}, Act.TARGET, "above the threshold"),
+        ({"day_cap": "50"}, Act.DAY_CAP, "daily limit"),
+        ({"month_cap": "50"}, Act.MONTH_CAP, "monthly limit"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_said_under_its_field(
+    made: Company, app: App, wrong: dict[str, str], field: Act, words: str
+) -> None:
+    """Nothing is kept."""
+    answer = send_in(made, app, Form.AUTOMATIC, _rule(made, **wrong))
+    assert answer["response_action"] == "errors"
+    assert words in answer["errors"][str(field)]
+
+
+def test_the_backup_is_another_card(made: Company, app: App) -> None:
+    """The same twice would be no backup."""
+    answer = send_in(made, app, Form.AUTOMATIC, _rule(made, backup=_main_card(made)))
+    assert answer["errors"] == {str(Act.BACKUP): "The backup has to be another card."}
+
+
+def test_a_rule_is_confirmed_and_then_on(made: Company, app: App) -> None:
+    """The second form turns it on; a button turns it off."""
+    answer = send_in(made, app, Form.AUTOMATIC, _rule(made))
+    assert answer["response_action"] == "push"
+    done = send_in(made, app, Form.CONFIRM_AUTOMATIC, private=answer["view"]["private_metadata"])
+    assert done["response_action"] == "clear"
+    type_(made, app, "")
+    assert "Automatic payments are on" in answered(made)
+    press(made, app, Act.AUTOMATIC_OFF)
+    assert "utomatic payments are off" in answered(made)
+
+
+def test_people_and_channels_are_set_by_their_forms(made: Company, app: App) -> None:
+    """At least one person has to hear of the wallet; a guest cannot be appointed."""
+
+    def users(*ids: str) -> dict[str, Any]:
+        return {"selected_users": list(ids)}
+
+    nobody = send_in(made, app, Form.PEOPLE, {str(Act.BILLING_ADMINS): users(), str(Act.FINANCE): users()})
+    assert "At least one person" in nobody["errors"][str(Act.BILLING_ADMINS)]
+    appointed = users(USERS["appointed admin"])
+    guest = {str(Act.BILLING_ADMINS): appointed, str(Act.FINANCE): users(USERS["guest"])}
+    assert str(Act.FINANCE) in send_in(made, app, Form.PEOPLE, guest)["errors"]
+    sound = {str(Act.BILLING_ADMINS): appointed, str(Act.FINANCE): users(USERS["finance"])}
+    assert send_in(made, app, Form.PEOPLE, sound) == {}
+    assert made.context.people.appointed(made.wallet_id).finance == (USERS["finance"],)
+
+    channels = {str(Act.CHANNELS): {"selected_conversations": ["C0GENERAL"]}}
+    assert send_in(made, app, Form.ALERTS, channels) == {}
+    assert made.context.episodes.channels(made.wallet_id) == ["channel:C0GENERAL"]
+
+
+def test_a_request_to_connect_is_sent_to_whom_was_picked(made: Company, app: App) -> None:
+    """Nobody picked is said."""
+    for user, words in (("", "Pick a person first."), (USERS["finance"], USERS["finance"])):
+        state = {str(Act.PERSON): {str(Act.PERSON): {"selected_user": user or None}}}
+        view = {
+            "id": open_form(made),
+            "type": "modal",
+            "callback_id": str(Form.CONNECT_CARD),
+            "state": {"values": state},
+        }
+        pressed = {"type": "button", "action_id": str(Act.SEND_TO), "block_id": "b", "value": ""}
+        body = sent(made, type="block_actions", actions=[pressed], view=view)
+        body["trigger_id"] = made.place.stand_in.tickets.trigger(OWNER, in_modal=True)
+        dispatch(app, body)
+        assert words in shown(made)
+
+
+def test_slack_tells_of_changes_and_removal(made: Company, app: App) -> None:
+    """A person who changed is asked about anew; a token of a user's alone removes nothing."""
+    for kind, more in (
+        ("user_change", {"user": {"id": OWNER}}),
+        ("tokens_revoked", {"tokens": {"oauth": [OWNER]}}),
+    ):
+        event = {"type": kind, **more}
+        dispatch(app, {"type": "event_callback", "team_id": TEAM, "event_id": str(new_id()), "event": event})
+    assert made.context.workspaces.of_team(TEAM, "") is not None

@@ -1,0 +1,357 @@
+"""Every class of notice is told to whom it concerns, by its own sender, and is done afterwards."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, get_args
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from bot import notices as told
+from bot.delivering.courier import Courier
+from bot.notices import AnyNotice
+from bot.payment_rows import Payment
+from bot.payment_state import State
+from bot.sandbox.slack.seed import TEAM
+from bot.served import Served
+from bot.tables import disputes, payments
+from ledger import (
+    MICROS,
+    Automatic,
+    Correct,
+    CreditKind,
+    PostMoney,
+    PostUsage,
+    RechargeWanted,
+    StartedAfterStop,
+    Tx,
+    UsageCorrected,
+    WalletCredited,
+    WalletEmptied,
+    WalletLow,
+    WalletPaused,
+    WalletRecovered,
+    WalletResumed,
+    new_id,
+)
+from ledger.storage.schema import notices
+from tests.bot.rights_company import FIFTY, RULE, USERS, Company, company
+from tests.persons import owner
+
+U1 = owner(USERS["owner"])
+ADMIN, FINANCE, PAYER = "appointed admin", "finance", "payer"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    """The company, whose wallet has money and whose people have read everything."""
+    with company(tmp_path_factory.mktemp("company")) as one:
+        yield one
+
+
+class Told(NamedTuple):
+    """How a notice comes about, who reads of it, and in which words."""
+
+    happens: Callable[[Company], object]
+    reader: str
+    words: str
+
+
+# --- What happens ------------------------------------------------------------------------------------------
+
+
+def _carry(one: Company) -> None:
+    """Let the courier come by until nothing is due; it gives up no notice here."""
+    courier = Courier(one.ledger, lambda waiting: None, one.context.senders.deliver, Served(TEAM))
+    while courier.run_once(one.ledger.now()):
+        pass
+
+
+def _balance(one: Company, dollars: int) -> None:
+    """Bring the balance to an amount, by a top-up or by a call."""
+    with one.ledger.reading() as connection:
+        gap = dollars * MICROS - one.ledger.look(connection, one.wallet_id)[0].balance_micros
+    name = str(new_id())
+    if gap > 0:
+        one.ledger.carry_out(one.wallet_id, [PostMoney("test", name, CreditKind.TOP_UP, gap, None)])
+    elif gap < 0:
+        one.ledger.carry_out(one.wallet_id, [PostUsage("platform", name, "outbound_call", -gap, None)])
+
+
+def _balances(one: Company, *dollars: int) -> None:
+    """Bring the balance to one amount after the other, each told before the next."""
+    for amount in dollars:
+        _balance(one, amount)
+        _carry(one)
+
+
+def _pause(one: Company) -> None:
+    _balance(one, -1)
+    one.place.clock.skip(minutes=16)
+    one.ledger.run(lambda tx: tx.book.observe(one.wallet_id), wallet_id=one.wallet_id)
+
+
+def _start_after_stop(one: Company) -> None:
+    _pause(one)
+    usage = PostUsage("platform", str(new_id()), "outbound_call", MICROS, one.ledger.now())
+    one.ledger.carry_out(one.wallet_id, [usage])
+
+
+def _correct(one: Company) -> None:
+    name = str(new_id())
+    one.ledger.carry_out(
+        one.wallet_id,
+        [
+            PostUsage("platform", name, "outbound_call", 3 * MICROS, None),
+            Correct("operator", f"correct:{name}", name, MICROS, None, "billed twice"),
+        ],
+    )
+
+
+def _credit(one: Company) -> None:
+    credit = PostMoney(
+        "operator", str(new_id()), CreditKind.PROMO, 5 * MICROS, None, description="for the outage"
+    )
+    one.ledger.carry_out(one.wallet_id, [credit])
+
+
+def _ask(one: Company) -> Payment:
+    return one.cases.payments.ask(
+        one.wallet_id, FIFTY, asked_by=U1, payer=USERS[PAYER], note="for the weekend"
+    )
+
+
+def _withdraw(one: Company) -> None:
+    payment = _ask(one)
+    _carry(one)
+    one.cases.payments.withdraw(one.wallet_id, payment.payment_id, by=U1)
+
+
+def _change(one: Company, payment: Payment, **columns: Any) -> Payment:
+    """Change columns of a payment's row."""
+    mine = update(payments).where(payments.c.payment_id == payment.payment_id).values(**columns)
+    one.ledger.run(lambda tx: tx.connection.execute(mine), wallet_id=one.wallet_id)
+    found = one.cases.payments.look(one.wallet_id, payment.payment_id)
+    assert found is not None
+    return found
+
+
+def _recharge(one: Company, state: State) -> Payment:
+    """Insert an automatic payment that has come to a state."""
+    ends = {"decline_code": "insufficient_funds"} if state is State.FAILED else {}
+    return _change(
+        one,
+        _ask(one),
+        purpose="recharge",
+        way="saved_card",
+        state=state.value,
+        payer="",
+        asked_by="",
+        card_id=one.card_of("connector"),
+        paid_with="Visa ••4242",
+        **ends,
+    )
+
+
+def _commit(one: Company, *facts: AnyNotice) -> None:
+    one.ledger.run(lambda tx: tx.outbox.add(one.wallet_id, *facts), wallet_id=one.wallet_id)
+
+
+def _about(made_of: Callable[[Payment], AnyNotice], state: State) -> Callable[[Company], None]:
+    """Commit a notice about an automatic payment."""
+    return lambda one: _commit(one, made_of(_recharge(one, state)))
+
+
+def _dispute(one: Company) -> None:
+    payment = _recharge(one, State.PAID)
+    row = {
+        "wallet_id": one.wallet_id,
+        "dispute_id": f"dp_{payment.ref}",
+        "payment_id": payment.payment_id,
+        "status": "needs_response",
+        "reason": "fraudulent",
+        "amount_micros": FIFTY.micros,
+        "currency": "USD",
+        "opened_at": one.ledger.now(),
+        "changed_at": one.ledger.now(),
+    }
+    one.ledger.run(lambda tx: tx.connection.execute(insert(disputes).values(**row)), wallet_id=one.wallet_id)
+    _commit(
+        one,
+        told.DisputeChanged(payment.payment_id, f"dp_{payment.ref}", "needs_response", True, -FIFTY.micros),
+    )
+
+
+def _rule(one: Company) -> None:
+    def save(tx: Tx) -> None:
+        policy, _ = tx.book.policy(one.wallet_id)
+        tx.book.set_policy(
+            one.wallet_id,
+            replace(policy, automatic=Automatic.ON, rule=RULE),
+            actor="x",
+            expected_version=None,
+        )
+
+    one.card_of("connector")
+    before = _version(one)
+    one.ledger.run(save, wallet_id=one.wallet_id)
+    _commit(one, told.RuleChanged(USERS["owner"], before, _version(one)))
+    one.ledger.run(lambda tx: _off(tx, one), wallet_id=one.wallet_id)
+
+
+def _off(tx: Tx, one: Company) -> None:
+    policy, _ = tx.book.policy(one.wallet_id)
+    off = replace(policy, automatic=Automatic.OFF, rule=None)
+    tx.book.set_policy(one.wallet_id, off, actor="x", expected_version=None)
+
+
+def _version(one: Company) -> int:
+    with one.ledger.reading() as connection:
+        return one.ledger.look(connection, one.wallet_id)[0].policy_version
+
+
+def _settings(one: Company) -> None:
+    before = _version(one)
+
+    def save(tx: Tx) -> None:
+        policy, _ = tx.book.policy(one.wallet_id)
+        more = replace(policy, people_day_max_micros=policy.people_day_max_micros + MICROS)
+        tx.book.set_policy(one.wallet_id, more, actor="operator", expected_version=None)
+
+    one.ledger.run(save, wallet_id=one.wallet_id)
+    _commit(one, told.SettingsChanged("operator", before, _version(one)))
+
+
+TOLD: Mapping[type[AnyNotice], Told | None] = {
+    WalletLow: Told(lambda one: _balance(one, 5), ADMIN, "The wallet is very low: $5.00"),
+    WalletEmptied: Told(lambda one: _balance(one, -1), ADMIN, "Outbound calls and AI tasks have stopped"),
+    WalletPaused: Told(_pause, ADMIN, "All calls and AI tasks have stopped"),
+    WalletResumed: Told(lambda one: _balances(one, -1, 300), ADMIN, "Everything runs again"),
+    WalletRecovered: Told(lambda one: _balances(one, 5, 300), ADMIN, "The wallet is fine again: $300.00"),
+    WalletCredited: Told(_credit, FINANCE, "$5.00 was credited"),
+    RechargeWanted: None,  # The courier's reaction considers a charge, and that charge is told.
+    StartedAfterStop: Told(_start_after_stop, ADMIN, "1 outbound call began after the stop"),
+    UsageCorrected: Told(_correct, FINANCE, "$2.00 was given back: Outbound call"),
+    told.RequestSent: Told(_ask, PAYER, "Please pay $50.00"),
+    told.PaymentChanged: Told(_withdraw, PAYER, "This request was withdrawn"),
+    told.CardConnected: Told(
+        lambda one: _commit(one, told.CardConnected(one.card_of("connector"), _ask(one).payment_id)),
+        "owner",
+        "Visa ••4242 is connected",
+    ),
+    told.RechargeMade: Told(
+        _about(lambda one: told.RechargeMade(one.payment_id), State.PAID),
+        ADMIN,
+        "Automatic payment of $50.00 with Visa ••4242",
+    ),
+    told.RechargeFailed: Told(
+        _about(lambda one: told.RechargeFailed(one.payment_id, 2, None, False), State.FAILED),
+        FINANCE,
+        "The automatic payment of $50.00 failed",
+    ),
+    told.CapReached: Told(
+        lambda one: _commit(one, told.CapReached("month_cap")), FINANCE, "This month's limit"
+    ),
+    told.RuleChanged: Told(_rule, FINANCE, "turned automatic payments on"),
+    told.SettingsChanged: Told(_settings, FINANCE, "$1,000.00 → $1,001.00"),
+    told.PaidTwice: Told(
+        lambda one: _commit(one, told.PaidTwice(_ask(one).payment_id)), FINANCE, "was paid twice"
+    ),
+    told.RefundBooked: Told(
+        _about(lambda one: told.RefundBooked(one.payment_id, "re_1", MICROS, False), State.PAID),
+        FINANCE,
+        "$1.00 was refunded to Visa ••4242",
+    ),
+    told.DisputeChanged: Told(_dispute, FINANCE, "bank disputes the payment of $50.00"),
+    told.BooksDiffer: Told(
+        lambda one: _commit(one, told.BooksDiffer(2, "credit:pi_1", "they differ", False)),
+        ADMIN,
+        "They differ",
+    ),
+    told.MoneyParked: Told(
+        lambda one: _commit(one, told.MoneyParked("pi_parked", "in euros")), ADMIN, "pi_parked"
+    ),
+    told.ManuallyCredited: Told(
+        lambda one: _commit(one, told.ManuallyCredited(_ask(one).payment_id)),
+        FINANCE,
+        "put into the wallet by whoever runs Redbar",
+    ),
+    told.CardGone: Told(
+        lambda one: _commit(one, told.CardGone(one.card_of("connector"), "", False)),
+        FINANCE,
+        "Visa ••4242 was removed",
+    ),
+    told.CardExpiring: Told(
+        lambda one: _commit(one, told.CardExpiring(one.card_of("connector"), 7)),
+        FINANCE,
+        "Visa ••4242 expires in 7 days",
+    ),
+    told.ConfirmationDue: Told(
+        _about(lambda one: told.ConfirmationDue(one.payment_id, 6), State.WAITING),
+        FINANCE,
+        "The bank has waited 6 hours",
+    ),
+    told.ChargesSwitched: Told(
+        lambda one: _commit(one, told.ChargesSwitched(True)), FINANCE, "has stopped all automatic charges"
+    ),
+    told.KeyRefused: Told(
+        lambda one: _commit(one, told.KeyRefused()), FINANCE, "Stripe doesn't accept Redbar's key"
+    ),
+    told.KeyAccepted: Told(
+        lambda one: _commit(one, told.KeyAccepted()), FINANCE, "Stripe accepts Redbar's key again"
+    ),
+    told.AccessAsked: Told(
+        lambda one: _commit(one, told.AccessAsked("U0MEMBER1")), ADMIN, "<@U0MEMBER1> asks for access"
+    ),
+}
+"""Every class of notice; None for what nobody reads."""
+
+
+# --- What is read ------------------------------------------------------------------------------------------
+
+
+def _read(one: Company, column: str) -> list[str]:
+    return [str(message["text"]) for message in one.place.messages(USERS[column])]
+
+
+def _states(one: Company, name: str) -> list[str]:
+    with one.ledger.reading() as connection:
+        rows = connection.execute(
+            select(notices.c.state).where(notices.c.wallet_id == one.wallet_id, notices.c.name == name)
+        )
+        return [str(state) for state in rows.scalars()]
+
+
+def test_the_list_has_every_class_of_notice() -> None:
+    """A class that is added is added here, with who reads of it."""
+    assert set(TOLD) == set(get_args(AnyNotice))
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind, one in TOLD.items() if one is not None], ids=lambda kind: kind.name
+)
+def test_every_class_of_notice_is_told_to_whom_it_concerns(made: Company, kind: type[AnyNotice]) -> None:
+    """By words that nothing else had said, and the notice is done."""
+    one = TOLD[kind]
+    assert one is not None
+    _balance(made, 100)
+    _carry(made)
+    before, committed = _read(made, one.reader), _states(made, kind.name)
+
+    one.happens(made)
+    _carry(made)
+
+    states = _states(made, kind.name)
+    assert len(states) > len(committed), f"no {kind.name} was committed"
+    assert set(states) == {"done"}
+    fresh = [text for text in _read(made, one.reader) if text not in before]
+    assert any(one.words in text for text in fresh), f"{one.reader} reads: {fresh}"
+
+
+def test_what_nobody_reads_is_done_all_the_same(made: Company) -> None:
+    """It waits for nobody."""
+    before = {column: _read(made, column) for column in (ADMIN, FINANCE, "owner")}
+    _commit(made, RechargeWanted())
+    _carry(made)
+    assert set(_states(made, RechargeWanted.name)) == {"done"}
+    assert {column: _read(made, column) for column in before} == before
