@@ -8,6 +8,7 @@ import sys
 LOOKS = {
     "crash": "tests/ledger/test_crash.py",  # 1,000 kills of a process that posts, on each database
     "dead_card": "tests/faults/test_dead_card.py",  # 20 restarts
+    "export": "tests/ledger/test_export.py",  # 10,000 transfers of every kind in both formats
     "machine": "tests/ledger/test_machine.py",  # 2,000 walks on the model, SQLite and PostgreSQL
     "matrix": "tests/faults/test_matrix.py",  # every POST to Stripe, every trouble, every place of death
     "orders": "tests/faults/test_orders.py",  # 2,000 orders of one payment's news
