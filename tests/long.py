@@ -7,6 +7,7 @@ import sys
 
 LOOKS = {
     "crash": "tests/ledger/test_crash.py",  # 1,000 kills of a process that posts, on each database
+    "damage": "tests/ledger/test_damage.py",  # every damage in every row
     "dead_card": "tests/faults/test_dead_card.py",  # 20 restarts
     "export": "tests/ledger/test_export.py",  # 10,000 transfers of every kind in both formats
     "machine": "tests/ledger/test_machine.py",  # 2,000 walks on the model, SQLite and PostgreSQL

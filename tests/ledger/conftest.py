@@ -139,8 +139,15 @@ def _shape_of(connection: "psycopg.Connection[tuple[str]]") -> str:
 @pytest.fixture
 def database(request: pytest.FixtureRequest, backend: str, tmp_path: Path) -> Iterator[str]:
     """A database of the newest schema of the test's own; gives its address."""
+    with blank_database(request, backend, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def blank_database(request: pytest.FixtureRequest, backend: str, folder: Path) -> Iterator[str]:
+    """Give the address of an empty database of the newest schema."""
     if backend == "sqlite":
-        yield f"sqlite:///{shutil.copy(request.getfixturevalue('blank'), tmp_path)}"
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('blank'), folder)}"
         return
     databases: Databases = request.getfixturevalue("databases")
     with databases.one() as url:
