@@ -126,6 +126,9 @@ class SlackApp:
     def stop(self) -> None:
         """Close the socket and wait for the listeners that run."""
         if self._socket is not None:
+            # The client's reader waits for a message up to a second before it sees that the client is closed.
+            self._socket.client.closed = True
+            self._socket.client.message_queue.put(None)
             self._socket.close()  # type: ignore[no-untyped-call]
         for executor in self._executors:
             executor.shutdown(wait=True, cancel_futures=True)
