@@ -32,6 +32,7 @@ from ledger import (
     new_wallet_id,
 )
 from ledger.storage.sqlite import sqlite_module
+from tests.blank_books import lay_books
 from tests.faults.driver import open_beside
 from tests.ledger.wallet_driver import MORNING, ManualClock, usd
 
@@ -67,7 +68,7 @@ def environment(**more: str) -> dict[str, str]:
 def bot(tmp_path: Path) -> Iterator[Bot]:
     folder = tmp_path / "bot"
     folder.mkdir()
-    ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", ManualClock())
+    ledger = open_ledger(f"sqlite:///{lay_books(folder) / 'redbar.db'}", ManualClock())
     wallet_id = Workspaces(ledger).open(
         team_id="T1", enterprise_id="", name="Acme", bot_user_id="U0", currency=USD, zone="America/New_York"
     )

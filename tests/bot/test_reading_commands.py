@@ -19,6 +19,7 @@ import pytest
 from bot.operator import demo
 from ledger.deciding.chain import GENESIS, link
 from ledger.deciding.rows import CHAINED, Transfer
+from tests.blank_books import lay_books
 from tests.journeys.world import World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,7 +41,7 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A company that paid once and called twice; its bot runs on."""
     data = tmp_path_factory.mktemp("place") / "demo"
-    running = demo.start(data, 0)
+    running = demo.start(lay_books(data), 0)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             world = World(client, running.info["api_key"])

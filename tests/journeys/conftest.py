@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from bot.operator import demo
+from tests.blank_books import lay_books
 from tests.journeys.world import World
 
 _numbers = count(1)
@@ -23,8 +24,12 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     delivery: Literal["socket", "http"] = "http" if chosen == "http" else "socket"
     database_url = ""
     if chosen == "postgresql":
-        database_url = request.getfixturevalue("postgres").create(f"world_{next(_numbers)}")
-    running = demo.start(tmp_path / "demo", 0, delivery=delivery, tick=TICK, database_url=database_url)
+        database_url = request.getfixturevalue("postgres").create(
+            f"world_{next(_numbers)}", template=request.getfixturevalue("blank_books")
+        )
+    running = demo.start(
+        lay_books(tmp_path / "demo"), 0, delivery=delivery, tick=TICK, database_url=database_url
+    )
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             yield World(client, running.info["api_key"])

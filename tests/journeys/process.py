@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.blank_books import lay_books
 from tests.journeys.world import World
 
 
@@ -18,6 +19,7 @@ class Process:
     """A running demo that can be killed and started again on the same data."""
 
     def __init__(self, data: Path, *, failpoints: str = "", port: int = 0) -> None:
+        lay_books(data)
         environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
         environ.pop("REDBAR_FAILPOINTS", None)
         if failpoints:
