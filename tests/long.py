@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 LOOKS = {
+    "clicks": "tests/journeys/test_page.py",  # 1,000 calls of a browser, 20,000 of six weeks
     "crash": "tests/ledger/test_crash.py",  # 1,000 kills of a process that posts, on each database
     "damage": "tests/ledger/test_damage.py",  # every damage in every row
     "dead_card": "tests/faults/test_dead_card.py",  # 20 restarts

@@ -1,5 +1,6 @@
 """Worlds to tell stories in."""
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
@@ -12,9 +13,21 @@ import pytest
 from bot.operator import demo
 from tests.blank_books import lay_books
 from tests.journeys.world import World
+from tests.sizes import size
 
 _numbers = count(1)
 TICK = timedelta(milliseconds=200)
+WHOLE = size("clicks", local=False, ci=False, full=True) or "REDBAR_README_PICTURES" in os.environ
+"""Whether six weeks have all of their 20,000 calls; those of the README's pictures have."""
+
+
+@pytest.fixture
+def quiet_six_weeks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the six weeks of a small company, day by day: 2,000 calls and 6 payments."""
+    if not WHOLE:
+        monkeypatch.setattr("bot.sandbox.pace.CALLS", 2_000)
+        monkeypatch.setattr("bot.sandbox.pace.STEP", timedelta(days=1))
+        monkeypatch.setattr("bot.sandbox.scenario.PAYMENTS", 6)
 
 
 @pytest.fixture
