@@ -21,7 +21,7 @@ from bot.control import ask
 from bot.operator import demo
 from ledger import StoreUnusable
 from tests.journeys.process import demo_process
-from tests.redbar_process import redbar
+from tests.redbar_process import RedbarProcess, redbar
 
 ROOT = str(Path(__file__).parent.parent.parent)
 LIVE = {
@@ -230,28 +230,18 @@ def test_what_keeps_run_from_starting_is_one_sentence(
 
 
 @contextmanager
-def _running(folder: Path, port: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def _running(folder: Path, port: str, **settings: str) -> Iterator[RedbarProcess]:
     """Run the bot for a real workspace, and end it politely, which it does with 0."""
-    environ = {
-        **os.environ,
-        **settings,
-        "REDBAR_HTTP_PORT": port,
-        "PYTHONPATH": ROOT,
-        "PYTHONUNBUFFERED": "1",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "bot", "run"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env=environ,
-    ) as running:
+    environ = {**os.environ, **settings, "REDBAR_HTTP_PORT": port}
+    running = RedbarProcess(["run"], environ, folder)
+    try:
         yield running
         running.send_signal(signal.SIGTERM)
-        assert running.stderr is not None
-        errors = running.stderr.read()
-        assert running.wait(timeout=30) == 0
+        errors = running.stderr.read().decode()
+        assert running.wait(30) == 0
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.close()
     assert "Traceback" not in errors
     assert not re.search(r"\b([sr]k_test|rbk)_\w+", errors)
 
@@ -260,8 +250,7 @@ def test_run_serves_makes_keys_and_ends_politely(tmp_path: Path, outside: dict[s
     """The bot for a real workspace, in front of stand-ins: it listens, and a polite kill ends it with 0."""
     port = _free_port()
     with _running(tmp_path, port, **outside) as running:
-        assert running.stdout is not None
-        said = running.stdout.readline()
+        said = running.stdout.readline().decode()
         key = redbar("key", "create", cwd=tmp_path).stdout.splitlines()[0]
         url = f"http://127.0.0.1:{port}/v1/wallet"
         answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
@@ -285,9 +274,8 @@ def test_run_says_what_the_stripe_key_cannot_do(tmp_path: Path, outside: dict[st
         folder = tmp_path / str(number)
         folder.mkdir()
         with _running(folder, _free_port(), **{**outside, **settings}) as running:
-            assert running.stdout is not None
-            assert running.stdout.readline().startswith("Redbar runs.")
-            assert running.stdout.readline().startswith(said)
+            assert running.stdout.readline().startswith(b"Redbar runs.")
+            assert running.stdout.readline().decode().startswith(said)
 
 
 def _free_port() -> str:
