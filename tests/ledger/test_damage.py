@@ -3,7 +3,6 @@
 import random
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -26,6 +25,7 @@ from ledger.audit.month_sums import Secret, Tally
 from ledger.storage.schema import UuidText, hourly, metadata, texts, transfers
 from ledger.storage.sqlite import sqlite_module
 from tests.ledger.conftest import blank_database
+from tests.ledger.forging import forging
 from tests.ledger.wallet_driver import WalletDriver, usd
 from tests.sizes import size
 
@@ -113,30 +113,6 @@ def live_through_everything(driver: WalletDriver) -> None:
     driver.use("1", key="after the stop", reference="late")
     driver.one(OpenHold("running", "ai_task", 0), object)
     assert driver.findings() == []
-
-
-@contextmanager
-def forging(driver: WalletDriver) -> Iterator[Connection]:
-    """Give a connection of somebody who owns the database; nothing of what it does stays."""
-    with suppress(ForgedEnough), driver.ledger.store.writing() as connection:
-        if driver.sqlite:
-            triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-            for trigger in connection.execute(text(triggers)).scalars().all():
-                connection.execute(text(f"DROP TRIGGER {trigger}"))
-            connection.execute(text("PRAGMA ignore_check_constraints = ON"))
-        else:
-            for table in ("transfers", "audit_log"):
-                connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
-        try:
-            yield connection
-        finally:
-            if driver.sqlite:
-                connection.execute(text("PRAGMA ignore_check_constraints = OFF"))
-        raise ForgedEnough
-
-
-class ForgedEnough(Exception):
-    """Ends a transaction that must not be committed."""
 
 
 def numbered(connection: Connection, table: Table) -> list[dict[str, object]]:
