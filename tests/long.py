@@ -6,8 +6,12 @@ import subprocess
 import sys
 
 LOOKS = {
+    "clicks": "tests/journeys/test_page.py",  # 1,000 calls of a browser, 20,000 of six weeks
     "crash": "tests/ledger/test_crash.py",  # 1,000 kills of a process that posts, on each database
+    "damage": "tests/ledger/test_damage.py",  # every damage in every row
     "dead_card": "tests/faults/test_dead_card.py",  # 20 restarts
+    "export": "tests/ledger/test_export.py",  # 10,000 transfers of every kind in both formats
+    "late_news": "tests/faults/test_late_news.py",  # every way to pay, age and fate of events
     "machine": "tests/ledger/test_machine.py",  # 2,000 walks on the model, SQLite and PostgreSQL
     "matrix": "tests/faults/test_matrix.py",  # every POST to Stripe, every trouble, every place of death
     "orders": "tests/faults/test_orders.py",  # 2,000 orders of one payment's news

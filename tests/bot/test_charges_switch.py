@@ -8,6 +8,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.operator import demo
+from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown, until
 
@@ -21,7 +22,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def world(data: Path) -> Iterator[World]:
     """A company with a saved card and a rule."""
-    running = demo.start(data, 0, tick=TICK)
+    running = demo.start(lay_books(data), 0, tick=TICK)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             made = World(client, running.info["api_key"])
@@ -68,11 +69,11 @@ def test_without_a_bot_and_without_a_wallet(
     """Where no bot runs, the database is written directly; where there is none, that is said."""
     assert main(["charges", "off", "--database", f"sqlite:///{tmp_path / 'none.db'}"]) == 1
     assert "There is no database at" in capsys.readouterr().out
-    demo.start(data, 0, tick=TICK).stop()
+    demo.start(lay_books(data), 0, tick=TICK).stop()
 
     assert main(["charges", "off", "--database", f"sqlite:///{data / 'redbar.db'}"]) == 0
 
-    running = demo.start(data, 0, tick=TICK)
+    running = demo.start(lay_books(data), 0, tick=TICK)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             made = World(client, running.info["api_key"])

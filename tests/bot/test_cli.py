@@ -21,6 +21,7 @@ from bot.control import ask
 from bot.operator import demo
 from ledger import StoreUnusable
 from tests.journeys.process import demo_process
+from tests.redbar_process import RedbarProcess, redbar
 
 ROOT = str(Path(__file__).parent.parent.parent)
 LIVE = {
@@ -33,23 +34,17 @@ LIVE = {
 }
 
 
-def _redbar(*words: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("REDBAR_")}
-    clean["PYTHONPATH"] = ROOT
+def _started(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a Python of its own."""
+    environ = {**os.environ, "PYTHONPATH": ROOT}
     return subprocess.run(
-        [sys.executable, "-m", "bot", *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**clean, **environ},
-        timeout=60,
-        check=False,
+        [sys.executable, "-m", "bot", *words], capture_output=True, text=True, env=environ, check=False
     )
 
 
 def test_help_lists_what_works_today_and_nothing_else() -> None:
     """Each command in a line."""
-    result = _redbar("--help")
+    result = _started("--help")
     assert result.returncode == 0
     assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith("    ")] == [
         "demo",
@@ -70,7 +65,7 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
 
 def test_the_version_is_told() -> None:
     """One line, for whoever reports something."""
-    result = _redbar("--version")
+    result = _started("--version")
     assert (result.returncode, result.stdout.split()[0]) == (0, "redbar")
 
 
@@ -92,7 +87,7 @@ def test_a_busy_port_is_said(tmp_path: Path) -> None:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         port = str(busy.getsockname()[1])
-        result = _redbar("demo", "--no-browser", "--port", port, "--data", str(tmp_path / "d"))
+        result = redbar("demo", "--no-browser", "--port", port, "--data", str(tmp_path / "d"))
     assert result.returncode == 1
     assert result.stdout.startswith(f"Port {port} cannot be used")
     assert "Traceback" not in result.stdout + result.stderr
@@ -102,7 +97,7 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     """A file where the folder should be: nothing is changed."""
     place = tmp_path / "taken"
     place.write_text("mine", encoding="utf-8")
-    result = _redbar("demo", "--no-browser", "--port", "0", "--data", str(place))
+    result = redbar("demo", "--no-browser", "--port", "0", "--data", str(place))
     assert result.returncode == 1
     assert str(place) in result.stdout
     assert "--data" in result.stdout
@@ -111,7 +106,7 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
 
 def test_run_names_every_missing_setting_at_once(tmp_path: Path) -> None:
     """Three tokens are missing: three sentences."""
-    result = _redbar("run", cwd=tmp_path)
+    result = redbar("run", cwd=tmp_path)
     assert result.returncode == 2
     for name in ("REDBAR_SLACK_BOT_TOKEN", "REDBAR_SLACK_APP_TOKEN", "REDBAR_STRIPE_API_KEY"):
         assert f"{name} is missing" in result.stdout
@@ -120,7 +115,7 @@ def test_run_names_every_missing_setting_at_once(tmp_path: Path) -> None:
 
 def test_run_without_a_network_ends_with_one_sentence_that_names_the_host(tmp_path: Path) -> None:
     """No traceback; the operator reads which host could not be reached."""
-    result = _redbar("run", cwd=tmp_path, **LIVE)
+    result = redbar("run", cwd=tmp_path, **LIVE)
     assert result.returncode == 1
     assert result.stdout.startswith("127.0.0.1 cannot be reached.")
     assert len(result.stdout.splitlines()) == 1
@@ -143,7 +138,7 @@ def test_a_key_is_made_beside_a_running_bot_and_without_one(
     data = tmp_path / "demo"
     database = f"sqlite:///{data / 'redbar.db'}"
     with demo_process(data) as running:
-        beside = _redbar("key", "create", "--name", "dialler", REDBAR_DATABASE_URL=database)
+        beside = redbar("key", "create", "--name", "dialler", REDBAR_DATABASE_URL=database)
         key = beside.stdout.splitlines()[0]
         headers = {"Authorization": f"Bearer {key}"}
         assert running.client.get("/v1/wallet", headers=headers).status_code == 200
@@ -186,7 +181,7 @@ def test_the_demo_ends_cleanly(tmp_path: Path, how: signal.Signals) -> None:
 
 def test_the_story_plays_in_the_terminal(tmp_path: Path) -> None:
     """Eight steps from nothing to automatic payments, in words."""
-    result = _redbar("demo", "--story", "--port", "0", "--data", str(tmp_path / "d"))
+    result = redbar("demo", "--story", "--port", "0", "--data", str(tmp_path / "d"))
     assert result.returncode == 0, result.stderr
     assert "8. Never again" in result.stdout
     assert "Everything runs again" in result.stdout
@@ -227,7 +222,7 @@ def test_what_keeps_run_from_starting_is_one_sentence(
     address = outside["REDBAR_STRIPE_API_BASE"].removesuffix("/stripe")
     strange = {"REDBAR_SLACK_API_URL": f"{address}/nowhere/", "REDBAR_HTTP_PORT": address.rpartition(":")[2]}
     wrong = {"REDBAR_HTTP_PORT": _free_port(), **outside, name: value or strange[name]}
-    result = _redbar("run", cwd=tmp_path, **wrong)
+    result = redbar("run", cwd=tmp_path, **wrong)
     assert result.returncode == 1
     assert said in result.stdout
     assert len(result.stdout.splitlines()) == 1
@@ -235,28 +230,18 @@ def test_what_keeps_run_from_starting_is_one_sentence(
 
 
 @contextmanager
-def _running(folder: Path, port: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def _running(folder: Path, port: str, **settings: str) -> Iterator[RedbarProcess]:
     """Run the bot for a real workspace, and end it politely, which it does with 0."""
-    environ = {
-        **os.environ,
-        **settings,
-        "REDBAR_HTTP_PORT": port,
-        "PYTHONPATH": ROOT,
-        "PYTHONUNBUFFERED": "1",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "bot", "run"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-        env=environ,
-    ) as running:
+    environ = {**os.environ, **settings, "REDBAR_HTTP_PORT": port}
+    running = RedbarProcess(["run"], environ, folder)
+    try:
         yield running
         running.send_signal(signal.SIGTERM)
-        assert running.stderr is not None
-        errors = running.stderr.read()
-        assert running.wait(timeout=30) == 0
+        errors = running.stderr.read().decode()
+        assert running.wait(30) == 0
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.close()
     assert "Traceback" not in errors
     assert not re.search(r"\b([sr]k_test|rbk)_\w+", errors)
 
@@ -265,9 +250,8 @@ def test_run_serves_makes_keys_and_ends_politely(tmp_path: Path, outside: dict[s
     """The bot for a real workspace, in front of stand-ins: it listens, and a polite kill ends it with 0."""
     port = _free_port()
     with _running(tmp_path, port, **outside) as running:
-        assert running.stdout is not None
-        said = running.stdout.readline()
-        key = _redbar("key", "create", cwd=tmp_path).stdout.splitlines()[0]
+        said = running.stdout.readline().decode()
+        key = redbar("key", "create", cwd=tmp_path).stdout.splitlines()[0]
         url = f"http://127.0.0.1:{port}/v1/wallet"
         answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
     assert said == f"Redbar runs. Its HTTP API listens on http://127.0.0.1:{port}.\n"
@@ -290,9 +274,8 @@ def test_run_says_what_the_stripe_key_cannot_do(tmp_path: Path, outside: dict[st
         folder = tmp_path / str(number)
         folder.mkdir()
         with _running(folder, _free_port(), **{**outside, **settings}) as running:
-            assert running.stdout is not None
-            assert running.stdout.readline().startswith("Redbar runs.")
-            assert running.stdout.readline().startswith(said)
+            assert running.stdout.readline().startswith(b"Redbar runs.")
+            assert running.stdout.readline().decode().startswith(said)
 
 
 def _free_port() -> str:
@@ -339,7 +322,7 @@ def test_a_log_level_that_is_none_is_said(
 
 
 @pytest.mark.parametrize("content", ["of another program", "none at all"])
-def test_verify_says_what_is_no_database_of_redbar(
+def test_verify_says_what_is_no_database_ofredbar(
     tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Another program's file, and one that is no database."""

@@ -7,6 +7,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.operator import demo
+from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown
 
@@ -22,7 +23,7 @@ def test_credits_and_corrections_are_booked_once_refused_and_told(
         assert main([*command, *database]) == code
         return capsys.readouterr().out
 
-    running = demo.start(tmp_path / "demo", 0, tick=TICK)
+    running = demo.start(lay_books(tmp_path / "demo"), 0, tick=TICK)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             world = World(client, running.info["api_key"])
@@ -65,7 +66,7 @@ def test_credits_and_corrections_are_booked_once_refused_and_told(
 
 def test_at_eight_cents_every_surface_says_what_can_start_and_what_cannot(tmp_path: Path) -> None:
     """The platform, /wallet, Home, the alarm and the channel agree; the first inbound call begins grace."""
-    running = demo.start(tmp_path / "demo", 0, tick=TICK)
+    running = demo.start(lay_books(tmp_path / "demo"), 0, tick=TICK)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             world = World(client, running.info["api_key"])

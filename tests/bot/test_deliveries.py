@@ -27,6 +27,7 @@ from bot.wallets.people import People
 from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger
 from ledger.storage.schema import notices
+from tests.blank_books import lay_books
 from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock
 
@@ -116,7 +117,7 @@ class Post:
 def post(tmp_path: Path) -> Iterator[Post]:
     """Three appointed people and no trouble."""
     clock = SettableClock()
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'redbar.db'}", clock)
+    ledger = open_ledger(f"sqlite:///{lay_books(tmp_path) / 'redbar.db'}", clock)
     workspaces, workspace = Workspaces(ledger), Workspace()
     wallet_id = workspaces.open(
         team_id="T1", enterprise_id="", name="W", bot_user_id="B", currency=Currency.of("USD"), zone="UTC"

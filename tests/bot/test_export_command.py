@@ -32,8 +32,10 @@ from ledger import (
     new_wallet_id,
 )
 from ledger.storage.sqlite import sqlite_module
+from tests.blank_books import lay_books
 from tests.faults.driver import open_beside
 from tests.ledger.wallet_driver import MORNING, ManualClock, usd
+from tests.redbar_process import run_redbar
 
 ROOT = str(Path(__file__).parent.parent.parent)
 SUMMARY = "201 transactions, from $0.00 to $49.9999.\n"
@@ -47,11 +49,10 @@ class Bot:
     ledger: Ledger
     wallet_id: UUID
 
-    def redbar(self, *words: str, **environ: str) -> "subprocess.CompletedProcess[bytes]":
+    def redbar(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
         """Run a command in a process of its own, beside this one."""
-        return subprocess.run(
-            command(self.file, *words), capture_output=True, env=environment(**environ), check=False
-        )
+        database = f"sqlite:///{self.file}"
+        return run_redbar("export", "--database", database, *words)
 
 
 def command(file: Path, *words: str) -> list[str]:
@@ -67,7 +68,7 @@ def environment(**more: str) -> dict[str, str]:
 def bot(tmp_path: Path) -> Iterator[Bot]:
     folder = tmp_path / "bot"
     folder.mkdir()
-    ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", ManualClock())
+    ledger = open_ledger(f"sqlite:///{lay_books(folder) / 'redbar.db'}", ManualClock())
     wallet_id = Workspaces(ledger).open(
         team_id="T1", enterprise_id="", name="Acme", bot_user_id="U0", currency=USD, zone="America/New_York"
     )
@@ -221,7 +222,8 @@ def test_closed_channels_never_mix_words_into_the_export_nor_the_export_into_the
 
 def test_the_export_is_the_same_in_every_locale(bot: Bot) -> None:
     """A terminal that knows no umlauts does not keep a file from having them."""
-    plain = bot.redbar(LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    ascii_only = environment(LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    plain = subprocess.run(command(bot.file), capture_output=True, env=ascii_only, check=False)
 
     assert plain.returncode == 0
     assert plain.stdout == bot.redbar().stdout
@@ -270,7 +272,7 @@ def test_no_database_is_said_and_none_is_made(tmp_path: Path) -> None:
         (missing, f"There is no database at {missing}."),
         (foreign, f"{foreign} is not a database of Redbar"),
     ):
-        result = subprocess.run(command(file), capture_output=True, env=environment(), check=False)
+        result = run_redbar("export", "--database", f"sqlite:///{file}")
         assert (result.returncode, result.stdout) == (2, b"")
         assert result.stderr.decode().startswith(said)
         assert result.stderr.count(b"\n") == 1

@@ -11,6 +11,7 @@ import stripe
 
 from bot.operator import demo
 from bot.wallets.platform_keys import create_key
+from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World
 
@@ -20,7 +21,7 @@ USAGE = {"id": "x", "kind": "outbound_call", "amount": "0.42"}
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.Demo]:
     """One demo in HTTP mode for the whole module."""
-    found = demo.start(tmp_path_factory.mktemp("api") / "demo", 0, delivery="http", tick=TICK)
+    found = demo.start(lay_books(tmp_path_factory.mktemp("api")), 0, delivery="http", tick=TICK)
     yield found
     found.stop()
 

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 
 from bot.http import api
 from bot.operator import demo
+from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World
 from tests.ledger.test_money import is_machine_amount, near_texts
@@ -24,7 +25,7 @@ _numbers = count(1)
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A funded wallet with a call that runs."""
-    running = demo.start(tmp_path_factory.mktemp("amounts") / "demo", 0, delivery="http", tick=TICK)
+    running = demo.start(lay_books(tmp_path_factory.mktemp("amounts")), 0, delivery="http", tick=TICK)
     with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
         found = World(client, running.info["api_key"])
         found.top_up_by_page("owner", "100.00")

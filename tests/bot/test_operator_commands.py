@@ -28,11 +28,13 @@ def way(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def running(
-    tmp_path: Path, postgres: Server, way: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres: Server, blank_books: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[demo.Demo]:
     """A demo on PostgreSQL with one payment; a command that is to do it itself runs as if on another machine."""
     name = f"operator_{os.getpid()}_{tmp_path.name}"[-60:].lower()
-    started = demo.start(tmp_path / "demo", 0, tick=TICK, database_url=postgres.create(name))
+    started = demo.start(
+        tmp_path / "demo", 0, tick=TICK, database_url=postgres.create(name, template=blank_books)
+    )
     address = address_of(started.bot.settings.database_url)
     assert address is not None
     assert address.path.stat().st_mode & 0o777 == 0o600

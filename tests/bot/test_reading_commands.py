@@ -19,7 +19,9 @@ import pytest
 from bot.operator import demo
 from ledger.deciding.chain import GENESIS, link
 from ledger.deciding.rows import CHAINED, Transfer
+from tests.blank_books import lay_books
 from tests.journeys.world import World
+from tests.redbar_process import redbar
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -40,7 +42,7 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A company that paid once and called twice; its bot runs on."""
     data = tmp_path_factory.mktemp("place") / "demo"
-    running = demo.start(data, 0)
+    running = demo.start(lay_books(data), 0)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             world = World(client, running.info["api_key"])
@@ -51,16 +53,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(data / "redbar.db", running.info["wallet_id"])
     finally:
         running.stop()
-
-
-def redbar(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command as somebody in a terminal does."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("REDBAR_")}
-    environ["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, "-m", "bot", *words]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, env=environ, timeout=60, check=False
-    )
 
 
 def said(*words: str, code: int, cwd: Path | None = None) -> str:

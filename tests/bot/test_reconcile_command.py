@@ -14,6 +14,7 @@ import stripe
 from bot.__main__ import main
 from bot.operator import demo
 from ledger import CreditKind, PostMoney
+from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World
 
@@ -33,7 +34,7 @@ def _database(data: Path) -> list[str]:
 @pytest.fixture
 def running(data: Path) -> Iterator[demo.Demo]:
     """A demo with one payment."""
-    started = demo.start(data, 0, tick=TICK)
+    started = demo.start(lay_books(data), 0, tick=TICK)
     try:
         with httpx.Client(base_url=started.url, timeout=30, trust_env=False) as client:
             world = World(client, started.info["api_key"])

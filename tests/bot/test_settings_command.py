@@ -7,6 +7,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.operator import demo
+from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown
 
@@ -18,7 +19,7 @@ def test_settings_are_listed_changed_refused_and_told(
     database = ["--database", f"sqlite:///{tmp_path / 'demo' / 'redbar.db'}"]
     assert main(["settings", *database]) == 1
     assert "There is no database at" in capsys.readouterr().out
-    running = demo.start(tmp_path / "demo", 0, tick=TICK)
+    running = demo.start(lay_books(tmp_path / "demo"), 0, tick=TICK)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             world = World(client, running.info["api_key"])

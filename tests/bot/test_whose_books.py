@@ -3,10 +3,8 @@
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Iterator, Sequence
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,12 @@ from bot.tables import named_values, workspaces
 from bot.wallets.workspaces import OtherWorkspace, Workspaces
 from ledger import USD, Ledger, SystemClock
 from ledger.storage.schema import wallets
+from tests.blank_books import lay_books
 from tests.faults.driver import open_beside
 from tests.postgres_server import Server
+from tests.redbar_process import RedbarProcess, redbar
 from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, Place, SettableClock, Stage, unused_port
 
-ROOT = Path(__file__).parent.parent.parent
 OTHER = {"ok": True, "team": "Beta Inc", "team_id": "T0BETA", "user_id": "U0BETA", "user": "redbar"}
 SAID = (
     "These books belong to another Slack workspace: {} ({}). Give each workspace a database of its own: name another "
@@ -37,11 +36,11 @@ _numbers = count(1)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Empty books, with their tables."""
-    made = f"sqlite:///{tmp_path / 'redbar.db'}"
-    if request.param == "postgresql":
-        made = request.getfixturevalue("postgres").create(f"whose_{next(_numbers)}")
-    open_ledger(made, SystemClock()).close()
-    return made
+    if request.param == "sqlite":
+        return f"sqlite:///{lay_books(tmp_path) / 'redbar.db'}"
+    blank_books: str = request.getfixturevalue("blank_books")
+    server: Server = request.getfixturevalue("postgres")
+    return server.create(f"whose_{next(_numbers)}", template=blank_books)
 
 
 @pytest.fixture
@@ -94,22 +93,15 @@ def test_the_mark_alone_keeps_books_for_the_first(books: Ledger) -> None:
     assert _teams(books) == []
 
 
-@pytest.mark.parametrize("teams", [("T0ALPHA", "T0BETA"), ("T0ALPHA", "T0ALPHA")], ids=["two", "one"])
-def test_two_processes_that_start_at_once_agree_on_the_owner(
-    postgres: Server, teams: tuple[str, str]
-) -> None:
+def test_two_processes_that_start_at_once_agree_on_the_owner(postgres: Server, blank_books: str) -> None:
     """Of two workspaces one is refused by the other's name; two replicas of one workspace share its wallet."""
-    open_ledger(template := postgres.create(f"whose_{next(_numbers)}"), SystemClock()).close()
-    urls = [
-        postgres.create(f"whose_{next(_numbers)}", template=template.rpartition("/")[2])
-        for _ in range(ROUNDS)
-    ]
+    urls = [postgres.create(f"whose_{next(_numbers)}", template=blank_books) for _ in range(ROUNDS)]
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(2)
-    said = [context.Queue() for _ in teams]
+    said = [context.Queue(), context.Queue()]
     racers = [
-        context.Process(target=_race, args=(urls, team, start, one))
-        for team, one in zip(teams, said, strict=True)
+        context.Process(target=_race, args=(urls, teams, start, one))
+        for teams, one in zip((["T0ALPHA", "T0ALPHA"], ["T0BETA", "T0ALPHA"]), said, strict=True)
     ]
     for one in racers:
         one.start()
@@ -117,13 +109,13 @@ def test_two_processes_that_start_at_once_agree_on_the_owner(
     for one in racers:
         one.join(30)
 
-    for url, (first, second) in zip(urls, answers, strict=True):
+    for number, (url, (first, second)) in enumerate(zip(urls, answers, strict=True)):
         ledger = open_ledger(url, SystemClock())
         (owner,) = _teams(ledger)
         with ledger.reading() as connection:
             (_,) = connection.execute(select(wallets.c.wallet_id)).all()
         ledger.close()
-        if len(set(teams)) == 1:
+        if number % 2:  # both are of the first workspace
             assert first == second
             assert first.startswith("opened")
         else:
@@ -132,9 +124,9 @@ def test_two_processes_that_start_at_once_agree_on_the_owner(
             assert refused == SAID.format(f"Company {owner}", owner).strip()
 
 
-def _race(urls: list[str], team_id: str, start: Any, said: Any) -> None:
+def _race(urls: list[str], teams: Sequence[str], start: Any, said: Any) -> None:
     answers = []
-    for url in urls:
+    for url, team_id in zip(urls, cycle(teams)):
         ledger = open_ledger(url, SystemClock())
         start.wait(60)
         try:
@@ -163,12 +155,8 @@ def slack(tmp_path: Path) -> Iterator[Place]:
     stage.stop()
 
 
-def _environ(place: Place, url: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("REDBAR_")}
+def _settings(place: Place, url: str) -> dict[str, str]:
     return {
-        **clean,
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "1",
         "REDBAR_SLACK_BOT_TOKEN": BOT_TOKEN,
         "REDBAR_SLACK_APP_TOKEN": APP_TOKEN,
         "REDBAR_STRIPE_API_KEY": "sk_test_1",
@@ -182,32 +170,20 @@ def _environ(place: Place, url: str) -> dict[str, str]:
 
 def test_a_second_workspace_cannot_be_run_on_the_same_books(slack: Place, url: str, tmp_path: Path) -> None:
     """One sentence and exit code 1, never a traceback: on PostgreSQL beside the first bot, on SQLite after it."""
-    command = [sys.executable, "-m", "bot", "run"]
-    first = subprocess.Popen(
-        command, cwd=tmp_path, env=_environ(slack, url), stdout=subprocess.PIPE, text=True
-    )
-    assert first.stdout is not None
+    first = RedbarProcess(["run"], {**os.environ, **_settings(slack, url)}, tmp_path)
     try:
-        assert first.stdout.readline().startswith("Redbar runs.")
+        assert first.stdout.readline().startswith(b"Redbar runs.")
         if url.startswith("sqlite"):
             first.send_signal(signal.SIGTERM)
             assert first.wait(30) == 0
         httpx.post(
             f"{slack.base_url}/sandbox/api/slack/script", json={"method": "auth.test", "answer": OTHER}
         ).raise_for_status()
-        second = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=_environ(slack, url),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        second = redbar("run", cwd=tmp_path, **_settings(slack, url))
     finally:
         first.send_signal(signal.SIGTERM)
         first.wait(30)
-        first.stdout.close()
+        first.close()
 
     assert (second.returncode, second.stdout) == (1, SAID.format(TEAM_NAME, TEAM))
     assert "Traceback" not in second.stderr

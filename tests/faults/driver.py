@@ -1,14 +1,10 @@
 """A bot without Slack in front of a Stripe that is served: what tests of news and money need, and no more."""
 
-import atexit
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from types import SimpleNamespace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -47,6 +43,7 @@ from ledger import (
     transfer_by_key,
 )
 from ledger.storage.schema import notices
+from tests.blank_books import lay_books
 from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock, Stage
 from tests.sandbox.stripe_place import KEY, VISA, Shop
@@ -198,15 +195,6 @@ def open_beside(ledger: Ledger, team_id: str, *, name: str = "Two") -> UUID:
     return wallet_id
 
 
-@cache
-def _blank() -> Path:
-    """Make the tables of both packages once in a process, to be copied: that costs more than many a test."""
-    path = Path(mkdtemp(prefix="redbar-blank-")) / "blank.db"
-    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
-    open_ledger(f"sqlite:///{path}", SettableClock()).close()
-    return path
-
-
 @contextmanager
 def driver_in(
     folder: Path,
@@ -222,10 +210,7 @@ def driver_in(
     """
     stage, clock = Stage(), clock or SettableClock()
     shop = Shop(stage, clock, folder)
-    file = folder / "redbar.db"
-    if not url and not file.exists():
-        shutil.copy(_blank(), file)
-    ledger = open_ledger(url or f"sqlite:///{file}", port or clock)
+    ledger = open_ledger(url or f"sqlite:///{lay_books(folder) / 'redbar.db'}", port or clock)
     gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
     workspaces = Workspaces(ledger)
     served = Served("T1")

@@ -27,6 +27,7 @@ from bot.stripe.requests import NotReached
 from bot.wallets.rules import Rules
 from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, RechargeRule
+from tests.blank_books import lay_books
 from tests.faults.fork import Ended, ForkServer
 from tests.faults.life import FIFTY, USD, Order, SharedClock
 from tests.persons import owner
@@ -247,7 +248,7 @@ class Lane:
     def _prepared(self, name: str, folder: Path) -> Start:
         store = self.shop.stand_in.state.store = DocumentStore(folder / "stripe.db")
         self.clock.set(BEGAN)
-        ledger = open_ledger(f"sqlite:///{folder / 'redbar.db'}", self.clock)
+        ledger = open_ledger(f"sqlite:///{lay_books(folder) / 'redbar.db'}", self.clock)
         gateway = StripeGateway(KEY, f"{self.shop.base_url}/stripe")
         workspaces = Workspaces(ledger)
         wallet_id = workspaces.open(

@@ -11,6 +11,7 @@ import pytest
 
 from bot.operator import demo
 from bot.operator.demo import Demo
+from tests.blank_books import lay_books
 from tests.journeys.world import World, shown
 from tests.sizes import size
 
@@ -52,7 +53,7 @@ def test_a_dead_card_is_tried_by_the_schedule_and_no_more(tmp_path: Path, hours_
     data = tmp_path / "demo"
     tried = 0
     for number in range(RESTARTS if hours_between else RESTARTS_AT_ONCE):
-        running: Demo = demo.start(data, 0, tick=TICK)
+        running: Demo = demo.start(lay_books(data), 0, tick=TICK)
         try:
             with httpx.Client(base_url=running.url, timeout=60, trust_env=False) as client:
                 world = World(client, running.info["api_key"])

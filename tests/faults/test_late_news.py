@@ -5,6 +5,7 @@ its scheduler drives it, on a clock that the test moves.
 """
 
 from datetime import timedelta
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,7 @@ from ledger import PostUsage, verify_books
 from tests.faults.driver import DOLLARS, BotDriver
 from tests.persons import owner
 from tests.sandbox.stripe_place import MASTERCARD
+from tests.sizes import size
 
 STEP = timedelta(seconds=10)
 IN_TIME = timedelta(minutes=2)
@@ -134,10 +136,13 @@ def bot(driver: BotDriver) -> Bot:
     return made
 
 
-@MODES
-@pytest.mark.parametrize("fate", FATES)
-@pytest.mark.parametrize("age", ["young and alone", "old beside others"])
-@pytest.mark.parametrize("way", ["page", "link", "connect"])
+WAYS = list(product(HOURS, ["young and alone", "old beside others"], FATES, [False, True]))[
+    :: size("late_news", local=5, ci=5, full=1)
+]
+"""Ways to pay, ages, fates of the events, and whether webhooks come: one in five of all."""
+
+
+@pytest.mark.parametrize(("way", "age", "fate", "webhook"), WAYS)
 def test_what_was_paid_is_credited_in_time_whatever_becomes_of_its_events(
     driver: BotDriver, way: str, age: str, fate: str, webhook: bool
 ) -> None:

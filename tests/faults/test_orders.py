@@ -20,7 +20,8 @@ from ledger import verify_books
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
 from tests.sizes import size
 
-ORDERS = size("orders", local=60, ci=200, full=2_000)
+ORDERS = size("orders", local=60, ci=80, full=2_000)
+ORDERS_OF_WAYS = size("orders", local=20, ci=30, full=120)
 PARTS = 4
 
 
@@ -32,8 +33,10 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotDriver]:
 
 
 def test_every_order_of_the_ways_credits_once(driver: BotDriver) -> None:
-    """One after the other, in all hundred and twenty orders."""
-    for ways in permutations(["webhook", "poll", "page", "intent", "sweep"]):
+    """One after the other, in a sample of all hundred and twenty orders."""
+    orders = list(permutations(["webhook", "poll", "page", "intent", "sweep"]))
+    chance = random.Random("ways")  # noqa: S311 - a fixed seed, so that a failure comes again
+    for ways in chance.sample(orders, ORDERS_OF_WAYS):
         intent, events = driver.paid()
         for way in ways:
             for event in events:

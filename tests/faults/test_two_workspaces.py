@@ -35,6 +35,7 @@ from bot.tables import NIL_WALLET, cards, differences, inbox
 from bot.wallets.platform_keys import create_key
 from ledger import USD, Automatic, Money, PostUsage, RechargeRule, Tx
 from ledger.storage.schema import wallets
+from tests.blank_books import lay_books
 from tests.faults.driver import open_beside
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, until
@@ -105,7 +106,7 @@ def _rows(connection: Any, table: Table, which: Any) -> list[str]:
 @contextmanager
 def _second(folder: Path) -> Iterator[Second]:
     """A running bot of one workspace, whose clock only the test moves, over books that hold two."""
-    running = demo.start(folder, 0, tick=TICK)
+    running = demo.start(lay_books(folder), 0, tick=TICK)
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             world = World(client, running.info["api_key"])

@@ -3,44 +3,29 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
+from tests.blank_books import lay_books
 from tests.journeys.world import World
+from tests.redbar_process import RedbarProcess, redbar
 
 
 class Process:
     """A running demo that can be killed and started again on the same data."""
 
     def __init__(self, data: Path, *, failpoints: str = "", port: int = 0) -> None:
-        environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        environ.pop("REDBAR_FAILPOINTS", None)
+        lay_books(data)
+        environ = {name: value for name, value in os.environ.items() if name != "REDBAR_FAILPOINTS"}
         if failpoints:
             environ["REDBAR_FAILPOINTS"] = failpoints
-        command = [
-            sys.executable,
-            "-m",
-            "bot",
-            "demo",
-            "--port",
-            str(port),
-            "--data",
-            str(data),
-            "--no-browser",
-        ]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
-        )
-        assert self._process.stdout is not None
-        self.said = self._process.stdout.readline()
-        assert "is ready" in self.said, self.said + (
-            self._process.stderr.read() if self._process.stderr else ""
-        )
+        words = ["demo", "--port", str(port), "--data", str(data), "--no-browser"]
+        self._process = RedbarProcess(words, environ)
+        self.said = self._process.stdout.readline().decode()
+        assert "is ready" in self.said, self.said + self._process.stderr.read().decode()
         self.info = json.loads((data / "demo.json").read_text(encoding="utf-8"))
         self.client = httpx.Client(base_url=self.info["url"], timeout=30, trust_env=False)
         self.world = World(self.client, self.info["api_key"])
@@ -63,12 +48,10 @@ class Process:
         return self._end(None)
 
     def _end(self, how: signal.Signals | None) -> int:
-        if how is not None and self._process.poll() is None:
+        if how is not None:
             self._process.send_signal(how)
-        code = self._process.wait(timeout=30)
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
+        code = self._process.wait(30)
+        self._process.close()
         self.client.close()
         return code
 
@@ -85,7 +68,6 @@ def demo_process(data: Path, *, failpoints: str = "") -> Iterator[Process]:
 
 def is_whole(data: Path) -> str:
     """Ask `redbar verify` whether the books are whole; gives what it said."""
-    command = [sys.executable, "-m", "bot", "verify", "--database", f"sqlite:///{data / 'redbar.db'}"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = redbar("verify", "--database", f"sqlite:///{data / 'redbar.db'}")
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout

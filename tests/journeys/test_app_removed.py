@@ -16,6 +16,7 @@ from bot.payments.operator_stop import switch_charges
 from bot.sandbox.slack.seed import APP, TEAM
 from bot.slack.presence import ASK_SECONDS
 from bot.wallets.workspaces import Workspaces
+from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown, until
 
@@ -85,7 +86,9 @@ class Company:
 @pytest.fixture
 def company(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Company]:
     """A fresh company; `request.param` chooses how Slack delivers."""
-    running = demo.start(tmp_path / "demo", 0, delivery=getattr(request, "param", "socket"), tick=TICK)
+    running = demo.start(
+        lay_books(tmp_path / "demo"), 0, delivery=getattr(request, "param", "socket"), tick=TICK
+    )
     try:
         with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
             world = World(client, running.info["api_key"])

@@ -12,6 +12,7 @@ from bot.operator import demo
 from bot.operator.demo import Demo
 from bot.sandbox.slack.seed import TEAM
 from bot.slack.ids import Act
+from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import FINANCE_VISA, Doc, World, button_of, shown, until
 
@@ -21,7 +22,7 @@ CALLS = "C0CALLS01"
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Demo]:
     """A company in front of a bot whose listeners can be reached."""
-    made = demo.start(tmp_path / "demo", 0, tick=TICK)
+    made = demo.start(lay_books(tmp_path / "demo"), 0, tick=TICK)
     yield made
     made.stop()
 

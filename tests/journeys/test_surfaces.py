@@ -17,6 +17,7 @@ RAW = re.compile(r"<[@#!]|&(amp|lt|gt);|undefined|NaN|\[object|unsupported|\bNon
 """What only a machine reads: marks of Slack's markup, ids, values that were not there."""
 
 
+@pytest.mark.usefixtures("quiet_six_weeks")
 def test_every_surface_says_what_it_should(world: World) -> None:
     """Status, forms, usage, history, people, alerts, the wire: each opens by a click and reads as words."""
     world.top_up_by_page("owner", "100.00")

@@ -8,6 +8,7 @@ from slack_sdk import WebClient
 
 from bot.operator import demo
 from bot.slack.views.blocks import actions, button
+from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, button_of
 
@@ -15,7 +16,7 @@ from tests.journeys.world import World, button_of
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.Demo]:
     """One company for the whole module."""
-    found = demo.start(tmp_path_factory.mktemp("months") / "demo", 0, tick=TICK)
+    found = demo.start(lay_books(tmp_path_factory.mktemp("months")), 0, tick=TICK)
     yield found
     found.stop()
 

@@ -13,7 +13,9 @@ import psycopg
 import pytest
 
 from ledger import Ledger
+from ledger.storage.hot_path import DECIDED_AHEAD
 from ledger.storage.schema import metadata
+from ledger.writing.writer import LOOKS
 from tests.ledger.wallet_driver import ManualClock, WalletDriver
 from tests.postgres_server import Server
 
@@ -26,6 +28,13 @@ def _hard_ways_are_gone_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every batch of more than two commands sent in pieces, as large ones are, and few repeats be expected."""
     monkeypatch.setattr("ledger.writing.book.DECIDED_AHEAD", 2)
     monkeypatch.setattr("ledger.writing.writer.LOOKS", 1)
+
+
+@pytest.fixture
+def whole_batches(_hard_ways_are_gone_often: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have batches decided as in a running bot, for a test that only needs a long history."""
+    monkeypatch.setattr("ledger.writing.book.DECIDED_AHEAD", DECIDED_AHEAD)
+    monkeypatch.setattr("ledger.writing.writer.LOOKS", LOOKS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -130,8 +139,15 @@ def _shape_of(connection: "psycopg.Connection[tuple[str]]") -> str:
 @pytest.fixture
 def database(request: pytest.FixtureRequest, backend: str, tmp_path: Path) -> Iterator[str]:
     """A database of the newest schema of the test's own; gives its address."""
+    with blank_database(request, backend, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def blank_database(request: pytest.FixtureRequest, backend: str, folder: Path) -> Iterator[str]:
+    """Give the address of an empty database of the newest schema."""
     if backend == "sqlite":
-        yield f"sqlite:///{shutil.copy(request.getfixturevalue('blank'), tmp_path)}"
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('blank'), folder)}"
         return
     databases: Databases = request.getfixturevalue("databases")
     with databases.one() as url:

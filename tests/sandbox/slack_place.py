@@ -20,6 +20,7 @@ from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.stand_in import build_slack
 from bot.sandbox.wire import Wire
+from bot.slack.connection import end_waiting
 
 BOT_TOKEN = "xoxb-test-bot"
 APP_TOKEN = "xapp-1-test-app"
@@ -180,11 +181,7 @@ class Connected:
         assert said_hello.wait(HELLO_SECONDS), "no hello came"
 
     def close(self) -> None:
-        """Leave. Left to itself the library first waits for its socket and its queue to fall silent."""
+        """Leave."""
         self._client.auto_reconnect_enabled = False
-        self._client.closed = True
-        self._client.enqueue_message("")
-        session = self._client.current_session
-        if session is not None and session.sock is not None:
-            session.sock.shutdown(socket.SHUT_RD)
+        end_waiting(self._client)
         self._client.close()
