@@ -183,6 +183,8 @@ from ledger.storage.store import (
 from ledger.time_judgement import BACK_MAX, Anchor, Dated, Doubt, Known
 from ledger.wallet_policy import (
     Automatic,
+    Pause,
+    PauseCode,
     RechargeRule,
     WalletPolicy,
     charge_bounds,

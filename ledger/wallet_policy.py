@@ -19,6 +19,31 @@ class Automatic(StrEnum):
     PAUSED = "paused"  # switched on, but waiting for a person after failures
 
 
+class PauseCode(StrEnum):
+    """Why automatic payments wait for a person."""
+
+    NO_CARD = "no_card"  # there is no card to charge
+    DECLINED = "declined"  # the card was declined, and no try is left
+    DECLINED_OFTEN = "declined_often"  # the card was declined too often lately
+    UNCONFIRMED = "unconfirmed"  # nobody confirmed the payment at the bank in time
+    BANK_ASKS = "bank_asks"  # the cardholder's bank asks about a payment
+    BOOKS_DIFFER = "books_differ"  # the books and the payment service differ
+    LEGACY = "legacy"  # a version before wrote a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why automatic payments wait, as a code and what belongs to it; the sentence is made where it is shown."""
+
+    code: PauseCode
+    card_id: str = ""
+    """The card that was declined, or whose holder confirmed nothing."""
+    decline: str = ""
+    """The code of the decline, as the payment service names it."""
+    text: str = ""
+    """The sentence of a version before, and of `LEGACY` alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class RechargeRule:
     """When to charge the card, to where, and never more than what. Amounts in micro-units.
@@ -98,7 +123,8 @@ class WalletPolicy:
 
     automatic: Automatic = Automatic.OFF
     rule: RechargeRule | None = None
-    pause_reason: str = ""
+    pause: Pause | None = None
+    """Why automatic payments wait for a person; None unless they are paused."""
     grace: timedelta = timedelta(minutes=15)
     grace_refill_micros: int = 10 * MICROS
     overdraft_min_micros: int = 25 * MICROS
@@ -209,7 +235,7 @@ def rescaled(policy: WalletPolicy, code: str, written: Collection[str]) -> Walle
     }
     found = replace(policy, per_dollar=scale.per_dollar, **amounts)
     if found.rule is not None and not _fits(found.rule, scale):
-        found = replace(found, rule=None, automatic=Automatic.OFF, pause_reason="")
+        found = replace(found, rule=None, automatic=Automatic.OFF, pause=None)
     return found
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from bot.causes import as_stored, failed
 from bot.notices import MoneyParked
 from bot.payment_state import State
 from bot.payments.cards import Cards
@@ -105,11 +106,11 @@ class News:
                 done = self._was_left(row.intent_id or row.object_id)
                 if not done:
                     log.error("news %s is parked: %s: %s", row.event_id, row.object_id, problem)
-                    error = f"{type(problem).__name__}: {problem}"[:500]
+                    error = as_stored(problem.cause)
                     self._say_parked(subject_of(row.object_id, row.intent_id), problem)
             except Exception as problem:  # one poison row must not stop the others; it is kept with its error
                 log.exception("news %s could not be handled", row.event_id)
-                done, error = False, f"{type(problem).__name__}: {problem}"[:500]
+                done, error = False, as_stored(failed(problem))
             self._ledger.run(
                 partial(_mark, event_id=row.event_id, tries=row.tries, done=done, error=error), wallet_id=None
             )
@@ -125,7 +126,7 @@ class News:
             ids = self._served.own(connection)
         wallet_id = problem.wallet_id if problem.wallet_id in ids else ids[0] if len(ids) == 1 else None
         if wallet_id is not None:
-            notice = MoneyParked(object_id=object_id, words=str(problem))
+            notice = MoneyParked(object_id=object_id, cause=problem.cause)
             tell = partial(_tell_once, wallet_id=wallet_id, notice=notice)
             self._ledger.run(tell, wallet_id=wallet_id)
 
