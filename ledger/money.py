@@ -163,7 +163,8 @@ def parse_amount(text: str, currency: Currency) -> Money:
 
 # What machines write, and nothing else. A comma is a decimal point to half of the world and a separator to the other
 # half, so "0,420" must not be read at all.
-_MACHINE = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+MACHINE_AMOUNT = r"[0-9]{1,12}(\.[0-9]{1,6})?"
+_MACHINE = re.compile(MACHINE_AMOUNT)
 _NOT_MACHINE = re.compile(r"[^0-9.]")
 
 
