@@ -26,6 +26,7 @@ from bot.payments.sync import Sync
 from bot.ports import Denied, EventSeen, Ok, PaymentGateway
 from bot.served import Served
 from bot.stripe.key_health import key_refused_at, note_access
+from bot.stripe.keys import credit_key
 from bot.stripe.read_budget import WARM_EVERY, add_reads, budget_of, look_every, poll_every
 from bot.tables import NIL_WALLET, inbox, payments
 from bot.wallets.named_values import is_left, named_value, remember_once, set_named_value, subject_of
@@ -118,7 +119,7 @@ class News:
 
     def _was_left(self, intent_id: str) -> bool:
         with self._ledger.reading() as connection:
-            return is_left(connection, intent_id)
+            return is_left(connection, credit_key(intent_id))
 
     def _say_parked(self, object_id: str, problem: NotBookable) -> None:
         """Tell the wallet's people once; where no wallet of ours is named, those of the only one."""

@@ -1,9 +1,15 @@
-"""The ledger's source ids of what moved at Stripe: one key for each movement, so that it is booked once. Pure."""
+"""The ledger's keys that the bot makes: one for each movement at Stripe or by the operator, so that it is booked once.
+
+No other file writes such a key out: two spellings of one key would book one movement twice. Pure.
+"""
+
+from uuid import UUID
 
 from bot.ports import DisputeSeen, IntentSeen, MovementSeen, RefundSeen
 
 CREDIT, REFUND, REFUND_REVERSAL, DISPUTE = "credit", "refund", "refund_reversal", "dispute"
 """The kinds of movements, as keys begin."""
+CORRECTION = "correct"
 KINDS = (CREDIT, REFUND, REFUND_REVERSAL, DISPUTE)
 
 
@@ -25,6 +31,16 @@ def refund_reversal_key(refund_id: str) -> str:
 def dispute_key(movement_id: str) -> str:
     """Give the key of one movement of money that a dispute brought: a bank may repeat it and turn it round."""
     return f"{DISPUTE}:{movement_id}"
+
+
+def operator_credit_key(name: str) -> str:
+    """Give the key of a credit by the operator, who names it: the same name is credited once."""
+    return f"{CREDIT}:{name}"
+
+
+def correction_key(correction_id: UUID) -> str:
+    """Give the key of a correction by the operator."""
+    return f"{CORRECTION}:{correction_id}"
 
 
 def possible_keys(object_id: str) -> tuple[str, ...]:
