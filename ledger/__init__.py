@@ -112,6 +112,7 @@ from ledger.failpoints import failpoint
 from ledger.ids import new_id, new_wallet_id
 from ledger.local_time import day_bounds, local_day, month_before, month_bounds, next_month
 from ledger.money import (
+    CENT,
     MACHINE_AMOUNT,
     MICROS,
     USD,
@@ -183,6 +184,7 @@ from ledger.storage.store import (
     assert_outside_transaction,
     open_store,
 )
+from ledger.sums import ASK_EXAMPLE_DOLLARS, PRESETS_DOLLARS, TOP_UP_EXAMPLE_DOLLARS
 from ledger.time_judgement import BACK_MAX, Anchor, Dated, Doubt, Known
 from ledger.wallet_policy import (
     Automatic,

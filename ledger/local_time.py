@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-QUARTER_MICROSECONDS = 15 * 60 * 1_000_000
+_QUARTER = timedelta(minutes=15)
+QUARTER_MICROSECONDS = _QUARTER // _MICROSECOND
 """A quarter of an hour, counted from 1970: inside one, no zone changes its offset."""
 
 
@@ -28,7 +29,7 @@ def local_day(instant: datetime, zone: ZoneInfo) -> date:
 
 def local_hour(quarter: int, zone: ZoneInfo) -> tuple[str, int]:
     """Give the local day ("2026-11-17") and hour of a quarter of an hour, by its number since 1970."""
-    local = datetime.fromtimestamp(quarter * (QUARTER_MICROSECONDS // 1_000_000), zone)
+    local = datetime.fromtimestamp(quarter * _QUARTER.seconds, zone)
     return local_day(local, zone).isoformat(), local.hour
 
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from bot.facts import Basis, HomeFacts
 from ledger import (
+    CENT,
     Automatic,
     Burn,
     CreditKind,
@@ -113,7 +114,7 @@ def phase_of(episode: Episode, standing: Standing) -> str:
 
 def whole_cents(micros: int) -> int:
     """Give an average without the fractions of a cent that nobody was ever charged."""
-    return micros // 10_000 * 10_000
+    return micros // CENT * CENT
 
 
 def tenths_of_usual(spent_micros: int, usual_micros: int) -> int:

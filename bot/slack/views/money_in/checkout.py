@@ -6,6 +6,7 @@ from dataclasses import replace
 from bot.causes import DeclineCause
 from bot.facts import AddBalanceFacts, CardFacts, ChargeFacts, OfferFacts, PaymentFacts
 from bot.rights import Role
+from bot.slack.commands import NOTE_MAX
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     GREEN,
@@ -33,7 +34,7 @@ from bot.slack.views.blocks import (
 )
 from bot.slack.views.cards import remove_button
 from bot.slack.views.causes import decline_words
-from bot.slack.views.money_in.sentences import NOTE_MAX, qr_alt
+from bot.slack.views.money_in.sentences import qr_alt
 from bot.slack.views.text import moment, spoken
 from bot.slack.views.words import expires, short
 from ledger import Money, decimal_text, format_money
