@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.causes import BlockFacts, DeclineCause, PauseFacts
 from bot.ports import card_name
 from bot.rights import Role
-from ledger import Automatic, Level, Money, Reason, RechargeRule, Standing
+from ledger import Automatic, CreditKind, Level, Money, RechargeRule, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,10 @@ class AutomaticFacts:
     card: CardFacts | None
     backup: CardFacts | None
     charges_today: int
-    pause_reason: str
-    blocked_sentence: str
-    """Why no charge is made now although money is below the threshold; empty otherwise."""
-    trouble: str
+    pause: PauseFacts | None
+    """Why they wait for a person; None unless they are paused."""
+    block: BlockFacts | None
+    """Why no charge is made now although money is below the threshold; None otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,8 @@ class PaymentFacts:
     """ "paid", "declined", "needs_action", "unknown", "unreachable", "denied" where our key was not accepted, or
     "taken_back" where the app was removed before the card was charged."""
     card: str
-    decline_words: str
+    decline: DeclineCause | None
+    """Why nothing was charged, where the outcome is "declined"."""
     balance: Money | None
     receipt_url: str
 
@@ -268,8 +270,7 @@ class FailureFacts:
     ref: str
     amount: Money
     card: str
-    decline_words: str
-    """In plain words: "the bank said there isn't enough money on it"."""
+    decline: DeclineCause
     next_try_at: datetime | None
     tries_left: int
     paused: bool
@@ -452,6 +453,19 @@ class StatusFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidFacts:
+    """How money came back: by a payment, a refund that failed, or a dispute that was won."""
+
+    amount: Money
+    kind: CreditKind
+    card: str = ""
+    payer_id: str = ""
+    """Whom a link was sent to."""
+    asker_id: str = ""
+    """Who paid by card or on a page."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlertFacts:
     """One episode as it stands at `now`; the same facts for channels and people, who are shown different parts."""
 
@@ -464,24 +478,12 @@ class AlertFacts:
     resumed_at: datetime | None
     stopped_for: timedelta | None
     grace_cost: Money | None
-    paid_line: str
-    """How money came back, for people: "$201.00 was paid with Visa ••1881 through the link sent to <@U1>"."""
+    paid: PaidFacts | None
+    """How money came back; None where it is not known, or did not."""
     charge: ChargeFacts | None
     """What the button that charges the saved card would charge."""
     acknowledged_by: str
-    story: tuple[tuple[datetime, str], ...] = ()
-    """Lines of the thread."""
     episode_id: str = ""
     """What [Acknowledge] answers."""
     offered: Money | None = None
     """What is recommended to be paid; None once the episode is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class PermitFacts:
-    """One kind's permit as the platform reads it."""
-
-    kind: str
-    allowed: bool
-    reason: Reason
-    valid_until: datetime

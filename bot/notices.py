@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar, get_args
 from uuid import UUID
 
+from bot.causes import DifferenceCause, Legacy, NotBookableCause
 from ledger import Notice, Waiting
 
 
@@ -117,12 +118,12 @@ class DisputeChanged:
 
 @dataclass(frozen=True, slots=True)
 class BooksDiffer:
-    """A reconciliation found differences that a person must decide; key and words are those of the first one."""
+    """A reconciliation found differences that a person must decide; key and cause are those of the first one."""
 
     name: ClassVar[str] = "books.differ"
     count: int
     key: str
-    words: str
+    cause: DifferenceCause
     paused: bool
     """Automatic payments were on, and are paused for it."""
 
@@ -133,7 +134,7 @@ class MoneyParked:
 
     name: ClassVar[str] = "money.parked"
     object_id: str
-    words: str
+    cause: NotBookableCause | Legacy
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ differences = _table(
     "breaks",  # what a reconciliation found on one side only, or differing
     _wallet(),
     _text("key", key=True),
-    _text("words", empty=False),
+    _text("cause", empty=False),  # of `causes.DifferenceCause`
     _instant("found_at"),
     _instant("seen_at"),
     _instant("ended_at", optional=True),
@@ -202,7 +202,7 @@ deliveries = _table(
     Column("tries", Integer, nullable=False),
     _instant("due_at"),
     _instant("changed_at"),
-    _text("error"),
+    _text("error"),  # of `causes.DeliveryError`
     CheckConstraint("state IN ('waiting', 'told', 'aside')", name="state_known"),
     Index("uq_deliveries_recipient", "wallet_id", "notice_id", "recipient", unique=True),
     Index("ix_deliveries_due", "wallet_id", "state", "recipient", "seq"),
@@ -220,7 +220,7 @@ inbox = _table(
     _instant("handled_at", optional=True),
     Column("tries", Integer, nullable=False),
     _instant("due_at"),
-    _text("error"),
+    _text("error"),  # of `causes.InboxError`
 )
 
 named_values = _table("cursors", _wallet(), _text("name", key=True), _text("value"), _instant("at"))

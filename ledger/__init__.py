@@ -56,7 +56,7 @@ from ledger.audit.checkpoints import (
 )
 from ledger.audit.erasure import erase_before, erase_numbers, erase_reference, overwrite_erased
 from ledger.audit.verification import Audit, Finding, audit_books, audit_strays, verify_books
-from ledger.chart import CORRECTION, CREDITS, Account
+from ledger.chart import CORRECTION, CREDITS, USAGE_KIND, Account
 from ledger.clock import Clock, JudgedClock, SystemClock
 from ledger.commands import (
     AI_TASK,
@@ -83,6 +83,8 @@ from ledger.commands import (
     funds_of,
 )
 from ledger.currencies import OFFERED, Scale, offered_currency, rounded_up, scale_of
+from ledger.deciding.checks import BACK_MAX as OCCURRED_BACK_MAX
+from ledger.deciding.checks import QUANTITY_MAX, storable
 from ledger.errors import (
     AboveItemMax,
     AmountOutOfRange,
@@ -110,6 +112,8 @@ from ledger.failpoints import failpoint
 from ledger.ids import new_id, new_wallet_id
 from ledger.local_time import day_bounds, local_day, month_before, month_bounds, next_month
 from ledger.money import (
+    CENT,
+    MACHINE_AMOUNT,
     MICROS,
     USD,
     Currency,
@@ -180,9 +184,12 @@ from ledger.storage.store import (
     assert_outside_transaction,
     open_store,
 )
+from ledger.sums import ASK_EXAMPLE_DOLLARS, PRESETS_DOLLARS, TOP_UP_EXAMPLE_DOLLARS
 from ledger.time_judgement import BACK_MAX, Anchor, Dated, Doubt, Known
 from ledger.wallet_policy import (
     Automatic,
+    Pause,
+    PauseCode,
     RechargeRule,
     WalletPolicy,
     charge_bounds,

@@ -62,7 +62,9 @@ CREDITS = tuple(kind.value for kind in CreditKind)
 """Kinds of transfer that are money in or out other than by usage."""
 _NOT_USAGE = frozenset({CORRECTION, *CREDITS})
 
-_USAGE_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+USAGE_KIND = r"[a-z][a-z0-9_]{0,39}"
+"""What a kind of usage is called, as a regular expression."""
+_USAGE_KIND = re.compile(USAGE_KIND)
 
 
 @lru_cache(maxsize=1024)  # a batch is a thousand of the same three

@@ -1,14 +1,14 @@
 """The currencies that are offered, and what a sum said in dollars is in each of them. Pure.
 
-Defaults, bounds, presets, holds and ceilings are decided once, in dollars. A currency has one fixed factor, near its
-exchange rate, that turns them into round amounts of its own; and a unit that amounts are rounded to. Factors are fixed:
-a rule that somebody saved must not move with a rate.
+Defaults, bounds, presets, holds and ceilings are decided once, in dollars (`sums.py`). A currency has one fixed factor,
+near its exchange rate, that turns them into round amounts of its own; and a unit that amounts are rounded to. Factors
+are fixed: a rule that somebody saved must not move with a rate.
 """
 
 from dataclasses import dataclass
 
 from ledger.errors import CurrencyNotOffered
-from ledger.money import MICROS, Currency, Money
+from ledger.money import CENT, MICROS, Currency, Money
 
 CARD_MINOR_MAX = 99_999_999
 """The most that Stripe charges at once, in minor units: eight digits (docs.stripe.com/currencies)."""
@@ -30,7 +30,7 @@ class Scale:
 
     def cents(self, amount: int) -> int:
         """Give what stands for so many hundredths of a dollar, in micro-units."""
-        return amount * self.per_dollar * MICROS // 100
+        return amount * self.per_dollar * CENT
 
     @property
     def charge_max_micros(self) -> int:

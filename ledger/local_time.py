@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-QUARTER_MICROSECONDS = 15 * 60 * 1_000_000
+_QUARTER = timedelta(minutes=15)
+QUARTER_MICROSECONDS = _QUARTER // _MICROSECOND
 """A quarter of an hour, counted from 1970: inside one, no zone changes its offset."""
 
 
@@ -43,7 +44,7 @@ def month_number(quarter: int, zone: ZoneInfo) -> int:
 
 
 def _began(quarter: int, zone: ZoneInfo) -> datetime:
-    return datetime.fromtimestamp(quarter * (QUARTER_MICROSECONDS // 1_000_000), zone)
+    return datetime.fromtimestamp(quarter * _QUARTER.seconds, zone)
 
 
 def day_began_at(day: date, zone: ZoneInfo) -> datetime:

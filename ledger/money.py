@@ -12,6 +12,12 @@ from ledger.errors import AmountOutOfRange, AmountUnreadable, CurrencyMismatch, 
 
 MICROS = 1_000_000
 """Micro-units in one major unit (a dollar)."""
+MICRO_DIGITS = 6
+"""The decimals that micro-units have."""
+CENTS = 100
+"""Hundredths in one major unit, whatever the digits of a currency."""
+CENT = MICROS // CENTS
+"""Micro-units in a hundredth of a major unit."""
 MICROS_MAX = 10**17
 """The largest amount a single transfer may have: a hundred billion; sums of ninety stay inside 64 bits."""
 
@@ -153,7 +159,7 @@ def parse_amount(text: str, currency: Currency) -> Money:
         raise AmountUnreadable(
             text, f'That amount has {have}: "{shown}". {_plural_name(currency)} have {may}. Try {hint}.'
         )
-    micros = int(Decimal(digits).scaleb(6))
+    micros = int(Decimal(digits).scaleb(MICRO_DIGITS))
     if micros == 0:
         raise AmountOutOfRange(f'An amount has to be more than zero: "{shown}". Try {example}.')
     if micros > MICROS_MAX:
@@ -163,7 +169,8 @@ def parse_amount(text: str, currency: Currency) -> Money:
 
 # What machines write, and nothing else. A comma is a decimal point to half of the world and a separator to the other
 # half, so "0,420" must not be read at all.
-_MACHINE = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+MACHINE_AMOUNT = r"[0-9]{1,12}(\.[0-9]{1,6})?"
+_MACHINE = re.compile(MACHINE_AMOUNT)
 _NOT_MACHINE = re.compile(r"[^0-9.]")
 
 
@@ -176,7 +183,7 @@ def parse_machine_amount(text: str, currency: Currency) -> Money:
     if _MACHINE.fullmatch(text) is None:
         raise AmountUnreadable(text, f"{_not_machine(text)} Write it like 0.42.")
     whole, _, fraction = text.partition(".")
-    micros = int(whole) * MICROS + int(fraction.ljust(6, "0"))
+    micros = int(whole) * MICROS + int(fraction.ljust(MICRO_DIGITS, "0"))
     if micros > MICROS_MAX:
         raise AmountOutOfRange(f'"{text}" is more than a wallet can hold. Write it like 0.42.')
     return Money(micros, currency)

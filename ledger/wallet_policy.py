@@ -6,9 +6,14 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from ledger import sums
 from ledger.currencies import Scale, scale_of
 from ledger.errors import PolicyUnfit
-from ledger.money import MICROS, format_money
+from ledger.money import format_money
+
+RECHARGES_A_DAY = 3
+RECHARGE_SPACING = timedelta(minutes=15)
+"""What a rule begins with: how many automatic payments a day, and the time between two."""
 
 
 class Automatic(StrEnum):
@@ -17,6 +22,31 @@ class Automatic(StrEnum):
     OFF = "off"
     ON = "on"
     PAUSED = "paused"  # switched on, but waiting for a person after failures
+
+
+class PauseCode(StrEnum):
+    """Why automatic payments wait for a person."""
+
+    NO_CARD = "no_card"  # there is no card to charge
+    DECLINED = "declined"  # the card was declined, and no try is left
+    DECLINED_OFTEN = "declined_often"  # the card was declined too often lately
+    UNCONFIRMED = "unconfirmed"  # nobody confirmed the payment at the bank in time
+    BANK_ASKS = "bank_asks"  # the cardholder's bank asks about a payment
+    BOOKS_DIFFER = "books_differ"  # the books and the payment service differ
+    LEGACY = "legacy"  # a version before wrote a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why automatic payments wait, as a code and what belongs to it; the sentence is made where it is shown."""
+
+    code: PauseCode
+    card_id: str = ""
+    """The card that was declined, or whose holder confirmed nothing."""
+    decline: str = ""
+    """The code of the decline, as the payment service names it."""
+    text: str = ""
+    """The sentence of a version before, and of `LEGACY` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +59,10 @@ class RechargeRule:
     threshold_micros: int
     target_micros: int | None = None
     fixed_micros: int | None = None
-    per_day_max: int = 3
-    day_cap_micros: int = 500 * MICROS
-    month_cap_micros: int = 5_000 * MICROS
-    spacing: timedelta = timedelta(minutes=15)
+    per_day_max: int = RECHARGES_A_DAY
+    day_cap_micros: int = sums.RECHARGE_DAY_CAP.micros
+    month_cap_micros: int = sums.RECHARGE_MONTH_CAP.micros
+    spacing: timedelta = RECHARGE_SPACING
 
     def full_charge_micros(self, scale: Scale) -> int:
         """Give the size of an ordinary charge: one made just below the threshold."""
@@ -84,12 +114,12 @@ class RechargeRule:
 
 def threshold_min_micros(scale: Scale) -> int:
     """Give the lowest threshold that a rule may have."""
-    return scale.dollars(10)
+    return scale.dollars(sums.THRESHOLD_MIN_DOLLARS)
 
 
 def charge_bounds(scale: Scale) -> tuple[int, int]:
     """Give the least and the most that one automatic payment may be."""
-    return scale.dollars(25), scale.dollars(2_500)
+    return scale.dollars(sums.CHARGE_MIN_DOLLARS), scale.dollars(sums.CHARGE_MAX_DOLLARS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,39 +128,40 @@ class WalletPolicy:
 
     automatic: Automatic = Automatic.OFF
     rule: RechargeRule | None = None
-    pause_reason: str = ""
+    pause: Pause | None = None
+    """Why automatic payments wait for a person; None unless they are paused."""
     grace: timedelta = timedelta(minutes=15)
-    grace_refill_micros: int = 10 * MICROS
-    overdraft_min_micros: int = 25 * MICROS
+    grace_refill_micros: int = sums.GRACE_REFILL.micros
+    overdraft_min_micros: int = sums.OVERDRAFT.micros
     overdraft_percent: int = 5
-    default_hold_micros: int = MICROS // 2
+    default_hold_micros: int = sums.HOLD.micros
     default_holds: dict[str, int] = field(default_factory=dict)
     """Per kind, where it differs from `default_hold_micros`."""
     hold_lifetime: timedelta = timedelta(minutes=5)
     """How long money is set aside after a hold was opened, renewed or extended."""
     permit_lifetime: timedelta = timedelta(seconds=30)
     """How long an answer may be acted on before asking again."""
-    item_max_micros: int = 1_000 * MICROS
+    item_max_micros: int = sums.ITEM_CEILING.micros
     """The most that one piece of work may cost: more is taken for a slip and rejected."""
     alarm_ends_after: timedelta = timedelta(minutes=30)
     """How long available money has to stay well above a level's line before the level falls without money coming in."""
-    warning_min_micros: int = 50 * MICROS
+    warning_min_micros: int = sums.WARNING_LINE.micros
     """The lowest warning line of a wallet without a rule."""
 
-    top_up_min_micros: int = 10 * MICROS
-    top_up_max_micros: int = 10_000 * MICROS
-    people_day_max_micros: int = 1_000 * MICROS
+    top_up_min_micros: int = sums.TOP_UP_MIN.micros
+    top_up_max_micros: int = sums.TOP_UP_MAX.micros
+    people_day_max_micros: int = sums.CARD_DAY_LIMIT.micros
     """So much people together may charge a saved card a day."""
-    suggested_threshold_micros: int = 50 * MICROS
+    suggested_threshold_micros: int = sums.SUGGESTED_THRESHOLD.micros
     """The lowest threshold that is suggested for a rule."""
-    suggested_target_micros: int = 200 * MICROS
+    suggested_target_micros: int = sums.SUGGESTED_TARGET.micros
     """The lowest amount to come back to that is suggested for a rule."""
-    recharges_a_day: int = 3
+    recharges_a_day: int = RECHARGES_A_DAY
     """How many automatic payments a day a new rule begins with."""
-    recharge_day_cap_micros: int = 500 * MICROS
-    recharge_month_cap_micros: int = 5_000 * MICROS
+    recharge_day_cap_micros: int = sums.RECHARGE_DAY_CAP.micros
+    recharge_month_cap_micros: int = sums.RECHARGE_MONTH_CAP.micros
     """The lowest caps that a new rule begins with."""
-    recharge_spacing: timedelta = timedelta(minutes=15)
+    recharge_spacing: timedelta = RECHARGE_SPACING
     """The spacing of a new rule."""
     unused_after: timedelta = timedelta(days=14)
     """A wallet that nobody draws on for so long is not filled up by itself."""
@@ -209,7 +240,7 @@ def rescaled(policy: WalletPolicy, code: str, written: Collection[str]) -> Walle
     }
     found = replace(policy, per_dollar=scale.per_dollar, **amounts)
     if found.rule is not None and not _fits(found.rule, scale):
-        found = replace(found, rule=None, automatic=Automatic.OFF, pause_reason="")
+        found = replace(found, rule=None, automatic=Automatic.OFF, pause=None)
     return found
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from bot.causes import NameUnknown, as_stored, failed
 from bot.delivering.deliveries import FanOut, due_deliveries, forget_told, take_delivery
 from bot.notices import NoticeUnknown
 from bot.served import Served
@@ -75,9 +76,10 @@ class Courier:
             self._react(waiting)
             self._deliver(FanOut(self._ledger, waiting))
         except Exception as problem:  # whatever fails, the notice is kept and the next wallet goes on
-            error = f"{type(problem).__name__}: {problem}"[:500]
+            is_unknown = isinstance(problem, NoticeUnknown)
+            error = as_stored(NameUnknown(waiting.name) if is_unknown else failed(problem))
             # No retry makes an unknown name known, and an alarm must not wait behind it.
-            if isinstance(problem, NoticeUnknown) or waiting.attempts + 1 >= TRIES_MAX:
+            if is_unknown or waiting.attempts + 1 >= TRIES_MAX:
                 log.error("notice %s of wallet %s is given up: %s", waiting.name, waiting.wallet_id, error)
                 self._ledger.run(lambda tx: tx.outbox.dead(waiting, error), wallet_id=waiting.wallet_id)
                 return

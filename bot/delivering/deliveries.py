@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from bot.causes import DETAIL_MAX, Gone, Waits, as_stored, failed
 from bot.notices import AnyNotice, decode
 from bot.ports import NotNow, RecipientGone
 from bot.tables import deliveries
@@ -101,7 +102,7 @@ class FanOut:
             send()
         except RecipientGone as problem:
             log.warning("%s is set aside for %s: %s", recipient, self.name, problem)
-            self._remember(recipient, state="aside", error=str(problem))
+            self._remember(recipient, state="aside", error=as_stored(Gone(str(problem))))
         except Exception as problem:  # noqa: BLE001 - a failure for one recipient must not affect the others
             self._failed(recipient, problem)
         else:
@@ -110,12 +111,12 @@ class FanOut:
     def _failed(self, recipient: str, problem: Exception) -> None:
         self._failed_now.add(recipient)
         tries = (self._rows[recipient].tries if recipient in self._rows else 0) + 1
-        error = f"{type(problem).__name__}: {problem}"[:500]
-        if tries >= TRIES_MAX and not isinstance(problem, NotNow):
+        known = isinstance(problem, NotNow)
+        error = as_stored(Waits(str(problem)[:DETAIL_MAX]) if known else failed(problem))
+        if tries >= TRIES_MAX and not known:
             log.error("%s is set aside for %s after %s tries: %s", recipient, self.name, tries, error)
             self._remember(recipient, state="aside", error=error)
             return
-        known = isinstance(problem, NotNow)
         log.warning("%s waits for %s: %s", self.name, recipient, error, exc_info=None if known else problem)
         pause = min(timedelta(seconds=2) * 2 ** min(tries - 1, 10), PAUSE_MAX)
         self._remember(

@@ -1,18 +1,21 @@
 """The platform API: usage, authorizations, holds, the wallet. Shapes and words; all deciding is elsewhere."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Router, get, post
-from litestar.exceptions import ClientException, HTTPException
+from litestar.exceptions import HTTPException
 from litestar.params import FromPath, JSONBody
 from litestar.response import Response
 from litestar.status_codes import HTTP_200_OK
 
 from bot.http.auth import Caller, keys_of
-from bot.wallets.usage import BATCH_MAX, Authorization, Usage, UsageItem, amount_text, permits
+from bot.http.bodies import AuthorizationBody, CaptureBody, ExtendBody, Unread, UsageBody, id_of_path
+from bot.http.openapi import AuthorizationReader, CaptureReader, ExtendReader, UsageReader
+from bot.wallets.usage import Authorization, Usage, UsageItem, amount_text, permits
 from ledger import (
     Busy,
     Currency,
@@ -26,47 +29,6 @@ from ledger import (
     WalletPolicy,
     WalletView,
 )
-
-
-class UsageBody(msgspec.Struct, forbid_unknown_fields=True):
-    """One usage. `amount` is text: 1 to 12 digits, then at most a point and up to six decimals, such as "0.42"."""
-
-    id: str
-    kind: str
-    amount: str
-    quantity: int | None = None
-    reference: str = ""
-    description: str = ""
-    occurred_at: datetime | None = None
-    hold: str | None = None
-    parent: str | None = None
-
-
-class AuthorizationBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A question whether work may start. `estimate` is written like an amount of usage.
-
-    An AI task whose `parent` is the hold of a running inbound call is judged as inbound; other work by its own kind.
-    """
-
-    id: str
-    kind: str
-    estimate: str | None = None
-    reference: str = ""
-    parent: str | None = None
-
-
-class CaptureBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The real cost of held work. `amount` is written like an amount of usage."""
-
-    amount: str
-    quantity: int | None = None
-    description: str = ""
-
-
-class ExtendBody(msgspec.Struct, forbid_unknown_fields=True):
-    """More time, and with an estimate a new total. `estimate` is written like an amount of usage."""
-
-    estimate: str | None = None
 
 
 class PermitAnswer(msgspec.Struct):
@@ -129,9 +91,6 @@ class AuthorizationAnswer(msgspec.Struct):
     end_by: datetime | None = None
 
 
-ANY_BODY = msgspec.json.Decoder(UsageBody | list[UsageBody])
-
-
 class PlatformApi:
     """Binds the routes to one ledger."""
 
@@ -146,19 +105,15 @@ class PlatformApi:
             view, policy = self._ledger.look(connection, wallet_id)
         return wallet_answer(view, policy, self._ledger.now())
 
-    async def post_usage(self, caller: Caller, raw: bytes) -> UsageAnswer:
-        """Post one usage or a batch."""
-        try:
-            body = ANY_BODY.decode(raw)
-        except msgspec.DecodeError as error:
-            raise ClientException(f"The body is not usage as expected: {error}.") from None
-        items = body if isinstance(body, list) else [body]
-        if not 1 <= len(items) <= BATCH_MAX:
-            raise ClientException(f"A batch has 1 to {BATCH_MAX} items; this one has {len(items)}.")
+    async def post_usage(self, caller: Caller, items: Sequence[UsageBody | Unread]) -> UsageAnswer:
+        """Post one usage or a batch; what could not be read is rejected in its place."""
         currency = self.currency(caller.wallet_id)
-        wanted = [UsageItem(**msgspec.structs.asdict(item)) for item in items]
-        outcomes = await self._usage.post(caller.wallet_id, wanted, currency)
-        results = [_item(item.id, outcome, currency) for item, outcome in zip(items, outcomes, strict=True)]
+        wanted = [UsageItem(**msgspec.structs.asdict(one)) for one in items if isinstance(one, UsageBody)]
+        outcomes = iter(await self._usage.post(caller.wallet_id, wanted, currency) if wanted else [])
+        results = [
+            _item(one.id, next(outcomes) if isinstance(one, UsageBody) else one.problem, currency)
+            for one in items
+        ]
         return UsageAnswer(results=results, wallet=self.wallet(caller.wallet_id))
 
     async def authorize(self, caller: Caller, body: AuthorizationBody) -> AuthorizationAnswer:
@@ -171,20 +126,20 @@ class PlatformApi:
         """Ask for more time or money for running work."""
         currency = self.currency(caller.wallet_id)
         return self._hold_answer(
-            caller, await self._usage.extend(caller.wallet_id, hold_id, body.estimate, currency)
+            caller, await self._usage.extend(caller.wallet_id, id_of_path(hold_id), body.estimate, currency)
         )
 
     async def capture(self, caller: Caller, hold_id: str, body: CaptureBody) -> ItemAnswer:
         """Turn a hold into usage."""
         currency = self.currency(caller.wallet_id)
         receipt = await self._usage.capture(
-            caller.wallet_id, hold_id, body.amount, body.quantity, body.description, currency
+            caller.wallet_id, id_of_path(hold_id), body.amount, body.quantity, body.description, currency
         )
         return _item(hold_id, receipt, currency)
 
     async def release(self, caller: Caller, hold_id: str) -> None:
         """Give a hold back unused."""
-        await self._usage.release(caller.wallet_id, hold_id)
+        await self._usage.release(caller.wallet_id, id_of_path(hold_id))
 
     def _hold_answer(self, caller: Caller, answer: Any) -> AuthorizationAnswer:
         wallet = self.wallet(caller.wallet_id)
@@ -265,17 +220,16 @@ def refusal_response(refusal: Refused) -> Response[dict[str, object]]:
 
 def problem_response(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
     """Answer what is wrong with a request as a problem document."""
+    extra = getattr(error, "extra", None)
+    problems = [one for one in extra if isinstance(one, dict)] if isinstance(extra, list) else []
     body: dict[str, object] = {
         "status": error.status_code,
         "title": type(error).__name__,
         "detail": error.detail,
     }
-    extra = getattr(error, "extra", None)
-    if isinstance(extra, list):
+    if problems:
         body["problems"] = [
-            {"field": item.get("key", ""), "detail": _detail(str(item.get("message", "")))}
-            for item in extra
-            if isinstance(item, dict)
+            {"field": one.get("key", ""), "detail": _detail(str(one.get("message", "")))} for one in problems
         ]
     headers = dict(error.headers or {})
     return Response(
@@ -291,26 +245,28 @@ def _detail(message: str) -> str:
 def platform_routes(api: PlatformApi, ledger: Ledger) -> Router:
     """Give the routes under /v1; who calls is found by the middleware of `auth`."""
 
-    @post("/usage", status_code=HTTP_200_OK)
-    async def post_usage(request: Request[Caller, Any, Any]) -> UsageAnswer:
+    @post("/usage", status_code=HTTP_200_OK, dto=UsageReader, return_dto=None)
+    async def post_usage(
+        request: Request[Caller, Any, Any], data: JSONBody[list[UsageBody | Unread]]
+    ) -> UsageAnswer:
         """Post usage that happened: one item or a list of up to 1,000; each gets its own answer."""
-        return await api.post_usage(request.user.need("usage"), await request.body())
+        return await api.post_usage(request.user.need("usage"), data)
 
-    @post("/authorizations", status_code=HTTP_200_OK)
+    @post("/authorizations", status_code=HTTP_200_OK, dto=AuthorizationReader, return_dto=None)
     async def authorize(
         request: Request[Caller, Any, Any], data: JSONBody[AuthorizationBody]
     ) -> AuthorizationAnswer:
         """Ask whether work may start; an allowed start opens a hold."""
         return await api.authorize(request.user.need("authorize"), data)
 
-    @post("/holds/{hold_id:str}/capture", status_code=HTTP_200_OK)
+    @post("/holds/{hold_id:str}/capture", status_code=HTTP_200_OK, dto=CaptureReader, return_dto=None)
     async def capture(
         request: Request[Caller, Any, Any], data: JSONBody[CaptureBody], hold_id: FromPath[str]
     ) -> ItemAnswer:
         """Turn a hold into usage of the real amount."""
         return await api.capture(request.user.need("authorize"), hold_id, data)
 
-    @post("/holds/{hold_id:str}/extend", status_code=HTTP_200_OK)
+    @post("/holds/{hold_id:str}/extend", status_code=HTTP_200_OK, dto=ExtendReader, return_dto=None)
     async def extend(
         request: Request[Caller, Any, Any], data: JSONBody[ExtendBody], hold_id: FromPath[str]
     ) -> AuthorizationAnswer:

@@ -13,9 +13,9 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.config.app import AppConfig
 from litestar.exceptions import ClientException, HTTPException, NotAuthorizedException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from bot.http.api import PlatformApi, platform_routes, problem_response, refusal_response
+from bot.http.openapi import BodiesRenderPlugin
 from bot.payments.inbox import News
 from bot.stripe.gateway import SignatureWrong, webhook_event
 from bot.wallets.usage import Usage
@@ -64,7 +64,7 @@ def build_http(backend: Backend) -> Litestar:
         },
         # As JSON alone: the framework's pages for it would fetch scripts and fonts from other hosts.
         openapi_config=OpenAPIConfig(
-            title="Redbar", version="1", path="/v1/openapi", render_plugins=[JsonRenderPlugin()]
+            title="Redbar", version="1", path="/v1/openapi", render_plugins=[BodiesRenderPlugin()]
         ),
         request_max_body_size=BODY_MAX,
         logging_config=None,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bot.control import Answer, Arguments, Step
 from bot.operator.running_bot import Context, Say, ask_or_do
+from bot.stripe.keys import correction_key
 from bot.wallets.policy_changes import OPERATOR
 from ledger import Correct, Money, format_money, new_id, parse_machine_amount
 
@@ -26,7 +27,7 @@ def lower(context: Context, arguments: Arguments, step: Step) -> Answer:
     currency = context.currency(wallet_id)
     total = parse_machine_amount(str(arguments["total"]), currency)
     what, note = str(arguments["what"]), str(arguments["note"])
-    command = Correct(OPERATOR, f"correct:{new_id()}", what, total.micros, None, description=note)
+    command = Correct(OPERATOR, correction_key(new_id()), what, total.micros, None, description=note)
     receipt = context.post(wallet_id, command, NAME)
     if receipt.duplicate:
         return {"words": f"{what} costs {format_money(total)} already; nothing was changed."}

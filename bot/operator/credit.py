@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bot.control import Answer, Arguments, Step
 from bot.operator.running_bot import Context, Say, ask_or_do
+from bot.stripe.keys import operator_credit_key
 from bot.wallets.policy_changes import OPERATOR
 from ledger import CreditKind, Money, PostMoney, format_money, parse_machine_amount
 
@@ -30,7 +31,9 @@ def give(context: Context, arguments: Arguments, step: Step) -> Answer:
     currency = context.currency(wallet_id)
     amount = parse_machine_amount(str(arguments["amount"]), currency)
     name, note = str(arguments["id"]), str(arguments["note"])
-    command = PostMoney(OPERATOR, f"credit:{name}", CreditKind.PROMO, amount.micros, None, description=note)
+    command = PostMoney(
+        OPERATOR, operator_credit_key(name), CreditKind.PROMO, amount.micros, None, description=note
+    )
     receipt = context.post(wallet_id, command, NAME)
     if receipt.duplicate:
         return {"words": f"Credit {name} was booked before; nothing was credited now."}

@@ -1,11 +1,25 @@
 """`redbar reconcile`: compares Stripe with the books, and lists what differs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import msgspec
+
+from bot.causes import (
+    AmountDiffers,
+    DifferenceCause,
+    Failed,
+    InboxError,
+    Legacy,
+    NamesNoPayment,
+    PaymentUnknown,
+)
 from bot.control import Answer, Arguments, Step
 from bot.operator.running_bot import Context, Say, ask_or_do
-from bot.reconciliation.difference import as_answer, lines_of
+from bot.reconciliation.difference import as_answer
+from bot.slack.views.causes import difference_words, not_bookable_words
+from ledger import Currency, Money, from_minor
 
 NAME = "reconcile"
 
@@ -25,3 +39,53 @@ def compare(context: Context, arguments: Arguments, step: Step) -> Answer:
     """Compare now, and tell how far it is."""
     with context.use_cases() as cases:
         return as_answer(cases.reconciliation.run(context.ledger.now(), step))
+
+
+def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
+    """Say a digest in lines, as the command line shows it."""
+    lines = [f"Stripe and the books, {_short(told['since'])} to {_short(told['until'])} UTC"]
+    for one in told["sums"]:
+        ours, theirs = (
+            Money(one[side], Currency.of(one["currency"])) for side in ("ours_micros", "theirs_micros")
+        )
+        same = "the same at Stripe" if ours == theirs else f"{theirs} at Stripe: {ours - theirs} apart"
+        lines.append(f"  {one['what']:<16} {one['count']:>6}  {ours!s:>16}  {same}")
+    for currency, minor in told["fees"].items():
+        fee = from_minor(minor, Currency.of(currency))
+        lines.append(f"  Stripe kept {fee} in fees, which are nobody's in the wallet.")
+    for one in told["healed"]:
+        amount = Money(one["amount_micros"], Currency.of(one["currency"]))
+        lines.append(f"Was missed, is booked now: {one['reference']} {amount} ({one['key']}).")
+    for one in told["breaks"]:
+        lines.append(f"Differs since {_short(one['found_at'])}: {one['key']}: {_difference(one['cause'])}.")
+    for one in told["parked"]:
+        lines.append(
+            f"Parked since {_short(one['since'])}, tried {one['tries']} times: "
+            f"{one['kind']} {one['object_id']}: {_error(one['error'])}"
+        )
+    if told["left"]:
+        lines.append(f"Left as it is by hand, all in all: {told['left']}.")
+    lines.append(f"{told['headline'][:1].upper()}{told['headline'][1:]}.")
+    lines.append(
+        f"Stripe was read {told['reads']:,} times this month, of {told['reads_allowed']:,} that it allows."
+    )
+    return lines
+
+
+def _short(instant: str) -> str:
+    return instant[:16].replace("T", " ")
+
+
+def _difference(cause: Any) -> str:
+    return difference_words(msgspec.convert(cause, DifferenceCause, strict=False))
+
+
+def _error(error: Any) -> str:
+    why: InboxError = msgspec.convert(error, InboxError)
+    match why:
+        case AmountDiffers() | NamesNoPayment() | PaymentUnknown():
+            return not_bookable_words(why)
+        case Failed():
+            return f"{why.error}: {why.detail}"
+        case Legacy():
+            return why.text

@@ -23,7 +23,7 @@ from bot.tables import cards
 from bot.wallets import rules
 from bot.wallets.entitled import require_right, ties_to_card, ties_to_cards
 from bot.wallets.named_values import remember_once
-from bot.wallets.rules import NoCard
+from bot.wallets.rules import NoCard, OffCode
 from ledger import Ledger, Tx
 
 WARN_DAYS = (30, 7, 1)
@@ -150,7 +150,7 @@ def _take_out(tx: Tx, *, wallet_id: UUID, card_id: str, actor: str) -> bool:
     if was_main:
         # The backup is what people can charge by hand now; no rule charges it unless an admin says so.
         tx.connection.execute(of_wallet.where(cards.c.slot == "backup").values(slot="main"))
-        stopped = rules.turn_off(tx, wallet_id, "the card is gone", actor=actor or "redbar")
+        stopped = rules.turn_off(tx, wallet_id, OffCode.CARD_GONE, actor=actor or "redbar")
     tx.outbox.add(wallet_id, CardGone(card_id=card_id, actor=actor, stopped=stopped))
     return True
 

@@ -16,7 +16,8 @@ from bot.ports import DisputeSeen, Ok, PaymentGateway, Rejected, WarningSeen
 from bot.stripe.keys import dispute_key
 from bot.tables import disputes
 from bot.wallets import rules
-from ledger import CreditKind, Tx
+from bot.wallets.rules import OffCode
+from ledger import CreditKind, Pause, PauseCode, Tx
 
 SUSPECTED = "suspected"
 """The status of a fraud warning, which is kept among the disputes that it foretells."""
@@ -78,9 +79,9 @@ def _book_dispute(tx: Tx, payment: Payment, seen: DisputeSeen) -> None:
     if status not in _ENDED and (before is None or (before.startswith(_INQUIRING) and moved < 0)):
         # No card is charged that its holder's bank doubts: paused while it only asks, off once it took the money.
         if status.startswith(_INQUIRING):
-            rules.pause(tx, payment.wallet_id, "the cardholder's bank asks about a payment")
+            rules.pause(tx, payment.wallet_id, Pause(PauseCode.BANK_ASKS))
         else:
-            rules.turn_off(tx, payment.wallet_id, "a payment was disputed")
+            rules.turn_off(tx, payment.wallet_id, OffCode.DISPUTED)
     tx.outbox.add(
         payment.wallet_id,
         DisputeChanged(

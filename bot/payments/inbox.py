@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from bot.causes import as_stored, failed
 from bot.notices import MoneyParked
 from bot.payment_state import State
 from bot.payments.cards import Cards
@@ -25,6 +26,7 @@ from bot.payments.sync import Sync
 from bot.ports import Denied, EventSeen, Ok, PaymentGateway
 from bot.served import Served
 from bot.stripe.key_health import key_refused_at, note_access
+from bot.stripe.keys import credit_key
 from bot.stripe.read_budget import WARM_EVERY, add_reads, budget_of, look_every, poll_every
 from bot.tables import NIL_WALLET, inbox, payments
 from bot.wallets.named_values import is_left, named_value, remember_once, set_named_value, subject_of
@@ -105,11 +107,11 @@ class News:
                 done = self._was_left(row.intent_id or row.object_id)
                 if not done:
                     log.error("news %s is parked: %s: %s", row.event_id, row.object_id, problem)
-                    error = f"{type(problem).__name__}: {problem}"[:500]
+                    error = as_stored(problem.cause)
                     self._say_parked(subject_of(row.object_id, row.intent_id), problem)
             except Exception as problem:  # one poison row must not stop the others; it is kept with its error
                 log.exception("news %s could not be handled", row.event_id)
-                done, error = False, f"{type(problem).__name__}: {problem}"[:500]
+                done, error = False, as_stored(failed(problem))
             self._ledger.run(
                 partial(_mark, event_id=row.event_id, tries=row.tries, done=done, error=error), wallet_id=None
             )
@@ -117,7 +119,7 @@ class News:
 
     def _was_left(self, intent_id: str) -> bool:
         with self._ledger.reading() as connection:
-            return is_left(connection, intent_id)
+            return is_left(connection, credit_key(intent_id))
 
     def _say_parked(self, object_id: str, problem: NotBookable) -> None:
         """Tell the wallet's people once; where no wallet of ours is named, those of the only one."""
@@ -125,7 +127,7 @@ class News:
             ids = self._served.own(connection)
         wallet_id = problem.wallet_id if problem.wallet_id in ids else ids[0] if len(ids) == 1 else None
         if wallet_id is not None:
-            notice = MoneyParked(object_id=object_id, words=str(problem))
+            notice = MoneyParked(object_id=object_id, cause=problem.cause)
             tell = partial(_tell_once, wallet_id=wallet_id, notice=notice)
             self._ledger.run(tell, wallet_id=wallet_id)
 

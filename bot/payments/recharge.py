@@ -33,6 +33,8 @@ from ledger import (
     Currency,
     Ledger,
     Money,
+    Pause,
+    PauseCode,
     RechargeBlock,
     RechargeDecision,
     RechargePast,
@@ -145,14 +147,12 @@ class Recharge:
         slots = card_slots(tx.connection, wallet_id)
         card_id = past.unfinished.next_card_id if past.unfinished is not None else slots.get("main", "")
         if card_id not in slots.values():
-            rules.pause(tx, wallet_id, "there is no card to charge")
+            rules.pause(tx, wallet_id, Pause(PauseCode.NO_CARD))
             return None
         if _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
             card_id = slots.get("backup", "")
             if not card_id or _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
-                rules.pause(
-                    tx, wallet_id, f"the card was declined {DECLINES_MAX} times in {DECLINES_DAYS} days"
-                )
+                rules.pause(tx, wallet_id, Pause(PauseCode.DECLINED_OFTEN))
                 return None
         currency = Currency.of(view.currency)
         # From here on nothing may refuse: the attempt is counted whatever becomes of it.

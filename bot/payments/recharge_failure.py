@@ -13,11 +13,11 @@ from bot import payment_rows
 from bot.notices import RechargeFailed
 from bot.payment_rows import Payment
 from bot.payment_state import State
-from bot.payments.saved_cards import card_slots, card_words
-from bot.stripe.declines import NextTry, Severity, next_try, severity_of, words_of
+from bot.payments.saved_cards import card_slots
+from bot.stripe.declines import CONFIRMATION_WANTED, NextTry, Severity, next_try, severity_of
 from bot.tables import payments
 from bot.wallets import rules
-from ledger import Tx
+from ledger import Pause, PauseCode, Tx
 
 
 def follow_failure(tx: Tx, payment: Payment) -> None:
@@ -41,12 +41,10 @@ def follow_failure(tx: Tx, payment: Payment) -> None:
             retry_hours=tx.book.policy(wallet_id)[0].retry_hours,
         )
     payment_rows.schedule(tx, payment, going_on.at, going_on.card_id)
-    card = card_words(tx.connection, wallet_id, payment.card_id)
-    why = _why(payment, card)
-    tx.book.set_trouble(wallet_id, why)
+    tx.book.set_trouble(wallet_id, _trouble(payment))
     paused = going_on.at is None and payment.state is not State.WAITING
     if paused:
-        rules.pause(tx, wallet_id, why)
+        rules.pause(tx, wallet_id, _pause(payment))
     tx.outbox.add(
         wallet_id,
         RechargeFailed(
@@ -58,12 +56,17 @@ def follow_failure(tx: Tx, payment: Payment) -> None:
     )
 
 
-def _why(payment: Payment, card: str) -> str:
+def _trouble(payment: Payment) -> str:
+    """Give the code of what is wrong with automatic payments."""
     if payment.state is State.LAPSED:
-        return f"nobody confirmed the payment on {card} at the bank in time"
-    return words_of(
-        "authentication_required" if payment.state is State.WAITING else payment.decline_code, card
-    )
+        return PauseCode.UNCONFIRMED
+    return CONFIRMATION_WANTED if payment.state is State.WAITING else payment.decline_code
+
+
+def _pause(payment: Payment) -> Pause:
+    if payment.state is State.LAPSED:
+        return Pause(PauseCode.UNCONFIRMED, card_id=payment.card_id)
+    return Pause(PauseCode.DECLINED, card_id=payment.card_id, decline=payment.decline_code)
 
 
 def _tried_cards(connection: Connection, payment: Payment) -> Sequence[str]:

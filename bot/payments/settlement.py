@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, select, update
 
+from bot.causes import AmountDiffers, NotBookableCause
 from bot.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
 from bot.payment_rows import Payment, change
 from bot.payment_state import News, State, after
@@ -92,17 +93,17 @@ def _let_go(tx: Tx, wallet_id: UUID) -> None:
 class NotBookable(Exception):
     """Money moved outside that cannot be booked by a program; kept, told and listed until somebody has looked."""
 
-    def __init__(self, words: str, *, wallet_id: UUID | None) -> None:
+    def __init__(self, cause: NotBookableCause, *, wallet_id: UUID | None) -> None:
+        self.cause = cause
         self.wallet_id = wallet_id
-        super().__init__(words)
+        super().__init__(cause)
 
 
 class AmountsDiffer(NotBookable):
     """What moved is not what was asked for, in another currency or of no amount; nothing is booked."""
 
     def __init__(self, payment: Payment, outside_id: str) -> None:
-        words = f"{payment.ref}: {outside_id} is in another currency or of no amount"
-        super().__init__(words, wallet_id=payment.wallet_id)
+        super().__init__(AmountDiffers(payment.ref, outside_id), wallet_id=payment.wallet_id)
 
 
 class Unattributed(NotBookable):

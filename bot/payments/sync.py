@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from bot.causes import NamesNoPayment, PaymentUnknown
 from bot.notices import PaymentChanged
 from bot.payment_rows import Payment, change, find, fresh
 from bot.payment_state import News, State
@@ -112,16 +113,14 @@ class Sync:
         try:
             wallet_id, payment_id = UUID(metadata["redbar_wallet"]), UUID(metadata["redbar_payment"])
         except (KeyError, ValueError):
-            raise Unattributed("it carries our mark, and names no payment of ours", wallet_id=None) from None
+            raise Unattributed(NamesNoPayment(), wallet_id=None) from None
         with self._ledger.reading() as connection:
             if self._served.is_others(connection, wallet_id):
                 raise NotServed(wallet_id)
             payment = find(connection, wallet_id, payment_id=payment_id)
         if payment is None:
             ref = metadata.get("redbar_ref", "")
-            raise Unattributed(
-                f"it names payment {ref or payment_id}, which is not here", wallet_id=wallet_id
-            )
+            raise Unattributed(PaymentUnknown(ref or str(payment_id)), wallet_id=wallet_id)
         return payment
 
     def _payment_of(self, metadata: Mapping[str, str], intent_id: str) -> Payment | None:

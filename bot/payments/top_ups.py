@@ -21,7 +21,7 @@ from bot.payments.saved_cards import card_slots, card_words
 from bot.rights import Action, Person
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
-from bot.stripe.declines import words_of
+from bot.stripe.declines import cause_of
 from bot.stripe.requests import StripeRequest
 from bot.tables import one_time_actions, payments
 from bot.wallets.entitled import require_right
@@ -231,7 +231,7 @@ class Charges:
             amount=payment.amount,
             outcome=outcome,
             card=card,
-            decline_words=words_of(payment.decline_code, card) if outcome == "declined" else "",
+            decline=cause_of(payment.decline_code) if outcome == "declined" else None,
             balance=Money(view.balance_micros, payment.currency),
             receipt_url=payment.receipt_url,
         )

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from bot.causes import Amount, AmountsApart, DifferenceCause, InboxError, OnlyAtStripe, OnlyInBooks
 from bot.stripe.keys import CREDIT, DISPUTE, REFUND, REFUND_REVERSAL, is_dispute, split_key
-from ledger import Currency, Money, from_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,10 @@ class Entry:
     currency: str
     reference: str
 
-    def __str__(self) -> str:
-        return f"{self.reference or self.key} {Money(self.amount_micros, Currency.of(self.currency))}"
+    @property
+    def amount(self) -> Amount:
+        """What it is."""
+        return Amount(self.amount_micros, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,10 @@ class Side:
     amount_micros: int
     currency: str
 
-    def __str__(self) -> str:
-        return str(Money(self.amount_micros, Currency.of(self.currency)))
+    @property
+    def amount(self) -> Amount:
+        """What it is."""
+        return Amount(self.amount_micros, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ class Comparison:
 
     ours: Mapping[str, Entry]
     theirs: Mapping[str, Side]
-    differing: Mapping[str, str]
-    """What is wrong, in words, by key."""
+    differing: Mapping[str, DifferenceCause]
+    """What is wrong, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Difference:
     wallet_id: UUID
     """The nil wallet where nobody's is known."""
     key: str
-    words: str
+    cause: DifferenceCause
     found_at: datetime
     new: bool
 
@@ -68,7 +72,7 @@ class Parked:
     object_id: str
     since: datetime
     tries: int
-    error: str
+    error: InboxError
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +128,17 @@ _KINDS = {
 
 def compare(ours: Mapping[str, Entry], theirs: Mapping[str, Side]) -> Comparison:
     """Hold two sides together, key by key."""
-    differing: dict[str, str] = {}
+    differing: dict[str, DifferenceCause] = {}
     for key in sorted(ours.keys() | theirs.keys()):
         mine, other = ours.get(key), theirs.get(key)
         if mine is None:
-            differing[key] = f"Stripe has {other}, the books have nothing"
+            if other is not None:
+                differing[key] = OnlyAtStripe(theirs=other.amount)
         elif other is None:
             if not is_dispute(key):  # listed by its dispute, which may be older than the list
-                differing[key] = f"the books have {mine}, Stripe has nothing that moved"
-        elif (mine.amount_micros, mine.currency) != (other.amount_micros, other.currency):
-            differing[key] = f"the books have {mine}, Stripe has {other}"
+                differing[key] = OnlyInBooks(name=mine.reference or key, ours=mine.amount)
+        elif mine.amount != other.amount:
+            differing[key] = AmountsApart(name=mine.reference or key, ours=mine.amount, theirs=other.amount)
     return Comparison(ours, theirs, differing)
 
 
@@ -157,38 +162,3 @@ def as_answer(digest: Digest) -> dict[str, Any]:
     assert isinstance(told, dict)
     told["breaks"] = told.pop("differences")  # the key that programs read
     return {**told, "headline": digest.headline}
-
-
-def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
-    """Say a digest in lines, as the command line shows it."""
-    lines = [f"Stripe and the books, {_short(told['since'])} to {_short(told['until'])} UTC"]
-    for one in told["sums"]:
-        ours, theirs = (
-            Money(one[side], Currency.of(one["currency"])) for side in ("ours_micros", "theirs_micros")
-        )
-        same = "the same at Stripe" if ours == theirs else f"{theirs} at Stripe: {ours - theirs} apart"
-        lines.append(f"  {one['what']:<16} {one['count']:>6}  {ours!s:>16}  {same}")
-    for currency, minor in told["fees"].items():
-        fee = from_minor(minor, Currency.of(currency))
-        lines.append(f"  Stripe kept {fee} in fees, which are nobody's in the wallet.")
-    for one in told["healed"]:
-        amount = Money(one["amount_micros"], Currency.of(one["currency"]))
-        lines.append(f"Was missed, is booked now: {one['reference']} {amount} ({one['key']}).")
-    for one in told["breaks"]:
-        lines.append(f"Differs since {_short(one['found_at'])}: {one['key']}: {one['words']}.")
-    for one in told["parked"]:
-        lines.append(
-            f"Parked since {_short(one['since'])}, tried {one['tries']} times: "
-            f"{one['kind']} {one['object_id']}: {one['error']}"
-        )
-    if told["left"]:
-        lines.append(f"Left as it is by hand, all in all: {told['left']}.")
-    lines.append(f"{told['headline'][:1].upper()}{told['headline'][1:]}.")
-    lines.append(
-        f"Stripe was read {told['reads']:,} times this month, of {told['reads_allowed']:,} that it allows."
-    )
-    return lines
-
-
-def _short(instant: str) -> str:
-    return instant[:16].replace("T", " ")

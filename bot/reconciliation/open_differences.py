@@ -11,13 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, or_, select, update
 
+from bot.causes import DifferenceCause, as_stored, difference_cause, inbox_error
 from bot.notices import BooksDiffer
 from bot.reconciliation.difference import Difference, Parked
 from bot.stripe.keys import credit_key, refund_key
 from bot.tables import NIL_WALLET, differences, inbox
 from bot.wallets import rules
 from bot.wallets.named_values import LEFT, forget_named_value, names_beginning, set_named_value, subject_of
-from ledger import Ledger, Refused, Tx
+from ledger import Ledger, Pause, PauseCode, Refused, Tx
 
 PARKED_AFTER = 2
 """Tries after which news that cannot be handled is listed."""
@@ -28,15 +29,17 @@ class NotCredited(Refused):
     """What an operator wants credited or left cannot be, in words that say why."""
 
 
-def open_differences(connection: Connection, wallet_ids: Sequence[UUID]) -> dict[tuple[UUID, str], str]:
-    """Give what differed when it was last looked at, in these wallets and in no wallet: words by wallet and key."""
+def open_differences(
+    connection: Connection, wallet_ids: Sequence[UUID]
+) -> dict[tuple[UUID, str], DifferenceCause]:
+    """Give what differed when it was last looked at, in these wallets and in no wallet, by wallet and key."""
     rows = connection.execute(
-        select(differences.c.wallet_id, differences.c.key, differences.c.words)
+        select(differences.c.wallet_id, differences.c.key, differences.c.cause)
         .where(differences.c.wallet_id.in_([*wallet_ids, NIL_WALLET]), differences.c.ended_at.is_(None))
         .order_by(differences.c.wallet_id, differences.c.key)
         .execution_options(cross_shard=True)
     )
-    return {(row.wallet_id, row.key): row.words for row in rows}
+    return {(row.wallet_id, row.key): difference_cause(row.cause) for row in rows}
 
 
 def keep_differences(
@@ -140,7 +143,10 @@ def parked_news(ledger: Ledger) -> Sequence[Parked]:
             )
             .order_by(inbox.c.taken_at)
         ).all()
-    return [Parked(row.event_id, row.kind, row.object_id, row.taken_at, row.tries, row.error) for row in rows]
+    return [
+        Parked(row.event_id, row.kind, row.object_id, row.taken_at, row.tries, inbox_error(row.error))
+        for row in rows
+    ]
 
 
 def _keep_differences(tx: Tx, *, wallet_id: UUID, found: Sequence[Difference]) -> list[Difference]:
@@ -163,9 +169,9 @@ def _keep_differences(tx: Tx, *, wallet_id: UUID, found: Sequence[Difference]) -
         _keep_difference(tx, one)
     fresh = [one for one in kept if one.new]
     if fresh and wallet_id != NIL_WALLET:
-        paused = rules.pause(tx, wallet_id, "the books and Stripe differ")
+        paused = rules.pause(tx, wallet_id, Pause(PauseCode.BOOKS_DIFFER))
         first = fresh[0]
-        notice = BooksDiffer(count=len(fresh), key=first.key, words=first.words, paused=paused)
+        notice = BooksDiffer(count=len(fresh), key=first.key, cause=first.cause, paused=paused)
         tx.outbox.add(wallet_id, notice)
     return kept
 
@@ -175,7 +181,7 @@ def _keep_difference(tx: Tx, one: Difference) -> None:
     changed = tx.connection.execute(
         update(differences)
         .where(mine)
-        .values(words=one.words, seen_at=tx.now, found_at=one.found_at, ended_at=None)
+        .values(cause=as_stored(one.cause), seen_at=tx.now, found_at=one.found_at, ended_at=None)
         .returning(differences.c.key)
     ).scalar_one_or_none()
     if changed is None:
@@ -183,7 +189,7 @@ def _keep_difference(tx: Tx, one: Difference) -> None:
             insert(differences).values(
                 wallet_id=one.wallet_id,
                 key=one.key,
-                words=one.words,
+                cause=as_stored(one.cause),
                 found_at=one.found_at,
                 seen_at=tx.now,
             )

@@ -14,8 +14,19 @@ from threading import Lock
 from typing import TypeVar, assert_never
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import select
 
+from bot.causes import (
+    Amount,
+    CouldNotBook,
+    DifferenceCause,
+    Legacy,
+    MovedUnknown,
+    OtherWallet,
+    Refusal,
+    Unmarked,
+)
 from bot.payment_state import State
 from bot.payments.disputes import Disputes
 from bot.payments.refunds import Refunds
@@ -40,10 +51,9 @@ from bot.stripe.keys import (
     REFUND,
     REFUND_REVERSAL,
     credit_key,
-    dispute_key,
     is_dispute,
-    refund_key,
-    refund_reversal_key,
+    key_of_movement,
+    keys_of,
     split_key,
 )
 from bot.stripe.read_budget import reads_of_month
@@ -261,7 +271,7 @@ class Reconciliation:
 
     def look_at_source(self, moved: MovementSeen) -> None:
         """Look at what a movement came from, and let it act. Raises: NotReconciled."""
-        kind, _ = split_key(_key_of(moved) or "")
+        kind, _ = split_key(key_of_movement(moved) or "")
         if kind == CREDIT:
             look = partial(self._sync.intent, moved.intent_id)
         elif kind in (REFUND, REFUND_REVERSAL):
@@ -287,7 +297,7 @@ class _Round:
         self,
         house: Reconciliation,
         wallet_ids: Sequence[UUID],
-        looked_into: Mapping[tuple[UUID, str], str],
+        looked_into: Mapping[tuple[UUID, str], DifferenceCause],
         left: frozenset[str],
         since: datetime,
         until: datetime,
@@ -366,14 +376,15 @@ class _Round:
         return named if named in self._wallet_ids else self._credited(intent.intent_id) or named
 
     def _expect(self, wallet_id: UUID, seen: Seen) -> None:
-        keys = _keys_of(seen)
+        keys = keys_of(seen)
         lacking = [key for key, _, _ in keys if not self._known(wallet_id, key)]
         if lacking:
             try:
                 self._house.hear(seen)
             except (Refused, NotBookable) as problem:  # the others are compared all the same
                 log.warning("what the books lack could not be booked: %s: %s", lacking, problem)
-                self._differs(wallet_id, lacking[0], f"could not be booked: {problem}")
+                why = problem.cause if isinstance(problem, NotBookable) else Refusal(type(problem).__name__)
+                self._differs(wallet_id, lacking[0], CouldNotBook(why=why))
         for key, minor, code in keys:
             amount = from_minor(minor, Currency.of(code)).micros
             self._theirs[wallet_id, key] = Side(amount, code)
@@ -389,7 +400,7 @@ class _Round:
     def _check_movement(self, moved: MovementSeen) -> None:
         """Each movement of the account that came from a payment of ours has its transfer."""
         wallet_id = self._owner(moved.intent_id) if moved.intent_id else None
-        key = _key_of(moved)
+        key = key_of_movement(moved)
         if wallet_id is None or key is None:
             return
         self.fees[moved.currency] = self.fees.get(moved.currency, 0) + moved.fee_minor
@@ -401,28 +412,27 @@ class _Round:
         if entry is not None:
             self._healed.append(entry)
         else:
-            self._differs(wallet_id, key, "moved at Stripe, and the books know nothing of it")
+            self._differs(wallet_id, key, MovedUnknown())
 
     def _unmarked(self, intent: IntentSeen) -> None:
         amount = from_minor(intent.received_minor, Currency.of(intent.currency))
-        words = (
-            f"{amount} was paid by a customer of ours without our mark; "
-            f"redbar settle {intent.intent_id} decides about it"
-        )
-        self._differs(NIL_WALLET, credit_key(intent.intent_id), words)
+        cause = Unmarked(amount=Amount(amount.micros, amount.currency.code), intent_id=intent.intent_id)
+        self._differs(NIL_WALLET, credit_key(intent.intent_id), cause)
 
-    def _differs(self, wallet_id: UUID, key: str, words: str) -> None:
+    def _differs(self, wallet_id: UUID, key: str, cause: DifferenceCause) -> None:
         if wallet_id not in self._wallet_ids and wallet_id != NIL_WALLET:
-            wallet_id, words = NIL_WALLET, f"{words} (it names wallet {wallet_id}, which is not here)"
+            if not isinstance(cause, Legacy):
+                cause = msgspec.structs.replace(cause, elsewhere=wallet_id)
+            wallet_id = NIL_WALLET
         if not any(one.key == key and one.wallet_id == wallet_id for one in self._differences):
-            self._differences.append(Difference(wallet_id, key, words, found_at=self._until, new=True))
+            self._differences.append(Difference(wallet_id, key, cause, found_at=self._until, new=True))
 
     def _compared(self) -> Sequence[Comparison]:
         compared: list[Comparison] = []
         for wallet_id in self._wallet_ids:
             ours = {one.key: one for one in self._house.entries(wallet_id, self._since, self._until)}
             theirs = {key: side for (owner, key), side in self._theirs.items() if owner == wallet_id}
-            before = {key: words for (owner, key), words in self._looked_into.items() if owner == wallet_id}
+            before = {key: cause for (owner, key), cause in self._looked_into.items() if owner == wallet_id}
             for key in (theirs.keys() | before.keys()) - ours.keys():
                 if (entry := self._house.entry(wallet_id, key)) is not None:
                     ours[key] = entry
@@ -430,16 +440,16 @@ class _Round:
                     self._differs(wallet_id, key, before[key])  # nothing looks a movement up by its id
             for key in ours.keys() - theirs.keys():
                 seen = self._house.outside(key)
-                for name, minor, code in _keys_of(seen) if seen is not None else ():
+                for name, minor, code in keys_of(seen) if seen is not None else ():
                     if name == key:
                         theirs[key] = Side(from_minor(minor, Currency.of(code)).micros, code)
             found = compare(ours, theirs)
-            for key, words in found.differing.items():
-                self._differs(wallet_id, key, words)
+            for key, cause in found.differing.items():
+                self._differs(wallet_id, key, cause)
             compared.append(found)
         for (owner, key), side in self._theirs.items():
             if owner not in self._wallet_ids:
-                self._differs(owner, key, f"{side} was paid under our mark, for a wallet that is not here")
+                self._differs(owner, key, OtherWallet(amount=side.amount))
         return compared
 
 
@@ -465,35 +475,3 @@ def _known(answer: Ok[T] | Rejected | Unknown) -> T | None:
 def _asked(was_asked: bool) -> None:
     if not was_asked:
         raise NotReconciled
-
-
-def _keys_of(seen: Seen) -> list[tuple[str, int, str]]:
-    """Give the books' keys of what moved, each with its amount in minor units and its currency."""
-    match seen:
-        case IntentSeen(status="succeeded"):
-            return [(credit_key(seen.intent_id), seen.received_minor, seen.currency)]
-        case IntentSeen():
-            return []
-        case RefundSeen():
-            keys = [(refund_key(seen.refund_id), seen.amount_minor, seen.currency)]
-            if seen.status in ("failed", "canceled"):
-                keys.append((refund_reversal_key(seen.refund_id), seen.amount_minor, seen.currency))
-            return keys
-        case DisputeSeen():
-            return [
-                (dispute_key(one.movement_id), seen.amount_minor, seen.currency) for one in seen.movements
-            ]
-
-
-def _key_of(moved: MovementSeen) -> str | None:
-    match moved.kind, moved.category:
-        case ("charge" | "payment", _):
-            return credit_key(moved.intent_id)
-        case ("refund" | "payment_refund", _):
-            return refund_key(moved.source_id)
-        case ("refund_failure" | "payment_failure_refund", _):
-            return refund_reversal_key(moved.source_id)
-        case ("adjustment", "dispute" | "dispute_reversal"):
-            return dispute_key(moved.movement_id)
-        case _:
-            return None

@@ -47,5 +47,5 @@ def classify(error: Exception) -> Exception:
         if code in NOT_THIS_RECIPIENT:
             return RecipientGone(code)
         away = not code or code in NOT_NOW or status == 429 or status >= 500
-        return NotNow(code or "no answer of Slack's") if away else error
+        return NotNow(code or "no_answer") if away else error
     return NotNow(f"{type(error).__name__}: {error}") if isinstance(error, UNREACHED) else error

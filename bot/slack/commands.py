@@ -4,7 +4,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from ledger import Currency, Money, Refused, decimal_text, parse_amount, scale_of
+from ledger import ASK_EXAMPLE_DOLLARS, Currency, Money, Refused, decimal_text, parse_amount, scale_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _ask(rest: str, currency: Currency) -> WalletCommand:
     mention = _MENTION.match(rest)
     if mention is None:
         scale = scale_of(currency.code)
-        amount = decimal_text(scale.money(scale.dollars(160))).removesuffix(".00")
+        amount = decimal_text(scale.money(scale.dollars(ASK_EXAMPLE_DOLLARS))).removesuffix(".00")
         return Help(
             f"Whom should I ask? Write it like /wallet ask @finance {amount} for the Friday campaign."
         )

@@ -15,7 +15,7 @@ from bot.surfaces.figures import fingerprint
 from bot.surfaces.home import home_facts
 from bot.surfaces.snapshot import Snapshot, read_facts
 from bot.wallets.people import CannotAsk, People, Standpoint
-from ledger import Ledger
+from ledger import MICROS, Ledger
 
 log = logging.getLogger("redbar.homes")
 
@@ -140,7 +140,7 @@ class Homes:
 
     def _draw(self, wallet_id: UUID, month: MonthFacts) -> None:
         """Draw the month's picture anew when its days changed; Home shows it with the next refresh."""
-        spent = tuple(day.spent.micros // 1_000_000 for day in month.days)
+        spent = tuple(day.spent.micros // MICROS for day in month.days)
         name = f"spend:{month.month}"
         if not any(spent) or (month.picture_file_id and self._drawn.get((wallet_id, name)) == hash(spent)):
             return

@@ -41,10 +41,10 @@ class SlackDirectory:
             if code in NOBODY:
                 return None
             log.warning("users.info said %s", code)
-            raise NotNow(f"users.info said {code}") from error
+            raise NotNow(str(code or "no_answer")) from error
         except (SlackClientError, OSError) as problem:
             log.warning("Slack could not be asked about a person")
-            raise NotNow("Slack could not be asked about a person") from problem
+            raise NotNow("no_answer") from problem
         with self._lock:
             self._known[user_id] = (monotonic(), found)
         return found
@@ -73,7 +73,7 @@ class SlackDirectory:
         except (SlackClientError, OSError) as problem:
             log.warning("Slack could not list people")
             if self._owners is None:
-                raise NotNow("Slack cannot say who the workspace's owners are") from problem
+                raise NotNow("no_owners_listed") from problem
             return self._owners[1]
         self._owners = (monotonic(), tuple(user for _, user in sorted(found)))
         return self._owners[1]

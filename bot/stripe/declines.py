@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.causes import DeclineCause
+
 DECLINES_MAX, DECLINES_DAYS = 8, 30
 """A card that was declined so often in so many days is not charged automatically: networks fine for more (Visa 15,
 Mastercard 35 in 30 days)."""
@@ -33,18 +35,20 @@ FORGOTTEN, NEVER_CONFIRMED, NOT_ACCEPTED = "forgotten", "never_confirmed", "not_
 charge was never confirmed there; Stripe did not accept what was asked."""
 NO_DECLINES = frozenset({FORGOTTEN, NEVER_CONFIRMED, NOT_ACCEPTED})
 """What says nothing of the card."""
-_WORDS = {
-    FORGOTTEN: "Stripe gave no answer in time",
-    NEVER_CONFIRMED: "Stripe gave no answer in time",
-    NOT_ACCEPTED: "Stripe did not accept the request",
-    "insufficient_funds": "the bank said there isn't enough money on {card}",
-    "expired_card": "{card} has expired",
-    "card_velocity_exceeded": "{card} has reached its limit at the bank",
-    "withdrawal_count_limit_exceeded": "{card} has reached its limit at the bank",
-    "incorrect_cvc": "the security code of {card} is wrong",
-    "processing_error": "the bank could not process {card} just now",
-    "issuer_not_available": "the bank of {card} could not be reached",
-    "authentication_required": "the bank wants the cardholder to confirm the payment on {card}",
+CONFIRMATION_WANTED = "authentication_required"
+"""Stripe's code: the bank wants the cardholder to confirm."""
+_CAUSES = {
+    FORGOTTEN: DeclineCause.NO_ANSWER,
+    NEVER_CONFIRMED: DeclineCause.NO_ANSWER,
+    NOT_ACCEPTED: DeclineCause.NOT_ACCEPTED,
+    "insufficient_funds": DeclineCause.TOO_LITTLE_MONEY,
+    "expired_card": DeclineCause.CARD_EXPIRED,
+    "card_velocity_exceeded": DeclineCause.LIMIT_REACHED,
+    "withdrawal_count_limit_exceeded": DeclineCause.LIMIT_REACHED,
+    "incorrect_cvc": DeclineCause.WRONG_SECURITY_CODE,
+    "processing_error": DeclineCause.NOT_PROCESSED,
+    "issuer_not_available": DeclineCause.BANK_UNREACHABLE,
+    CONFIRMATION_WANTED: DeclineCause.CONFIRMATION_WANTED,
 }
 
 
@@ -59,9 +63,9 @@ def severity_of(decline_code: str, advice_code: str) -> Severity:
     return Severity.HARD if decline_code in _HARD else Severity.SOFT
 
 
-def words_of(decline_code: str, card: str) -> str:
-    """Say a decline plainly, without its full stop."""
-    return _WORDS.get(decline_code, "the bank declined {card}").format(card=card)
+def cause_of(decline_code: str) -> DeclineCause:
+    """Say what people are told of a decline."""
+    return _CAUSES.get(decline_code, DeclineCause.DECLINED)
 
 
 @dataclass(frozen=True, slots=True)

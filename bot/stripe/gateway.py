@@ -400,7 +400,7 @@ def _money(call: Callable[[], T]) -> Ok[T] | Declined | NeedsAction | Rejected |
         # A refused connection is the one failure after which nothing can have happened.
         refused = "Connection refused" in str(error) or "Name or service not known" in str(error)
         log.warning("no answer from Stripe: %s", type(error).__name__)
-        return Unknown(sent=not refused, message="no answer")
+        return Unknown(sent=not refused, message="no_answer")
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
         # Judged before the idempotency key is looked at: it says nothing of a call that was made before.
         log.error("Stripe does not accept our key: %s (request %s)", error.user_message, error.request_id)
@@ -414,7 +414,7 @@ def _money(call: Callable[[], T]) -> Ok[T] | Declined | NeedsAction | Rejected |
     except stripe.StripeError as error:
         # 409 while the same key runs, 429, 5xx: what was done is not known, and the same key will tell.
         log.warning("Stripe answered %s (request %s)", error.http_status, error.request_id)
-        return Unknown(sent=True, message=f"status {error.http_status}")
+        return Unknown(sent=True, message=f"status:{error.http_status}")
 
 
 def _between(since: datetime, until: datetime) -> dict[str, int]:

@@ -44,7 +44,7 @@ CHARGING = frozenset({"intent", "confirm"})
 CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "detach"})
 """What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
 
-DENIED, NO_RIGHT = "key not accepted", "the key may not do this"
+DENIED, NO_RIGHT = "key_not_accepted", "key_lacks_right"
 """What is written down of a request that Stripe did not accept because of our key."""
 _NO_KEY = "Nothing was charged: Stripe doesn't accept Redbar's key. Whoever runs Redbar has to look at it."
 STOPPED_BY_OPERATOR = "held_back"
@@ -227,17 +227,17 @@ def record(tx: Tx, request: StripeRequest, answer: Answer) -> bool:
     """
     match answer:
         case Ok():
-            state, words = "done", "ok"
+            state, code = "done", "ok"
         case Declined():
-            state, words = "done", f"declined {answer.decline_code}"
+            state, code = "done", f"declined:{answer.decline_code}"
         case NeedsAction():
-            state, words = "done", "needs action"
+            state, code = "done", "needs_action"
         case Rejected():
-            state, words = "refused", answer.code
+            state, code = "refused", answer.code
         case Denied():
-            state, words = "unknown", DENIED
+            state, code = "unknown", DENIED
         case Unknown():
-            state, words = "unknown", answer.message
+            state, code = "unknown", answer.message
         case never:
             assert_never(never)
     changed = tx.connection.execute(
@@ -247,7 +247,7 @@ def record(tx: Tx, request: StripeRequest, answer: Answer) -> bool:
             stripe_requests.c.call_id == request.request_id,
             stripe_requests.c.state.in_(_UNFINISHED),
         )
-        .values(state=state, answer=words, tried_at=tx.now, tries=stripe_requests.c.tries + 1)
+        .values(state=state, answer=code, tried_at=tx.now, tries=stripe_requests.c.tries + 1)
     )
     failpoint(f"stripe_request.{request.operation}.recorded")
     return bool(changed.rowcount)

@@ -1,14 +1,15 @@
 """Automatic payments as people are shown them: the rule, the cards, and why no charge is made now."""
 
-from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
+from bot.causes import BlockFacts, PauseFacts
 from bot.facts import AutomaticConfirmFacts, AutomaticFacts, AutomaticFormFacts, CardFacts, OwnCardsFacts
 from bot.payments.recharge import Recharge
-from bot.surfaces.figures import charged_at_once, span_words, suggested_rule
+from bot.payments.saved_cards import card_words
+from bot.stripe.declines import cause_of
+from bot.surfaces.figures import charged_at_once, suggested_rule
 from bot.surfaces.rehearsal import first_day, rehearsed
 from bot.surfaces.snapshot import Snapshot
 from bot.tables import cards
@@ -16,7 +17,9 @@ from bot.wallets.rules import NoCard
 from ledger import (
     Automatic,
     Ledger,
-    RechargeBlock,
+    Pause,
+    PauseCode,
+    RechargeDecision,
     RechargeRule,
     WalletPolicy,
     charge_bounds,
@@ -37,39 +40,35 @@ def automatic_facts(snapshot: Snapshot, recharge: Recharge) -> AutomaticFacts:
         card=by_slot.get("main"),
         backup=by_slot.get("backup"),
         charges_today=recharge.charges_today(snapshot.connection, view, snapshot.now),
-        pause_reason=policy.pause_reason,
-        blocked_sentence=_blocked_sentence(decision.block, decision.until, view.zone, policy),
-        trouble=view.trouble,
+        pause=pause_facts(snapshot.connection, snapshot.wallet_id, policy.pause),
+        block=block_facts(decision, view.zone, policy),
     )
 
 
-def _blocked_sentence(
-    why: RechargeBlock | None, until: datetime | None, zone: str, policy: WalletPolicy
-) -> str:
-    clock = until.astimezone(ZoneInfo(zone)).strftime("%H:%M") if until is not None else ""
-    match why:
-        case RechargeBlock.SPACING:
-            spacing = policy.rule.spacing if policy.rule is not None else policy.recharge_spacing
-            return f"Held until {clock}: one charge per {span_words(spacing)}."
-        case RechargeBlock.RETRY:
-            return f"The last try was declined; the next one is at {clock}."
-        case RechargeBlock.NEEDS_PERSON:
-            return "Waiting for somebody to confirm the last try at the bank."
-        case RechargeBlock.IN_FLIGHT:
-            return "A charge is on its way."
-        case RechargeBlock.DAY_COUNT:
-            return "All of today's charges are used; tomorrow there are new ones."
-        case RechargeBlock.DAY_CAP:
-            return "Today's limit is reached; tomorrow there is room again."
-        case RechargeBlock.MONTH_CAP:
-            return "This month's limit is reached."
-        case RechargeBlock.UNUSED:
-            unused = span_words(policy.unused_after)
-            return f"Nothing was used for {unused}, so the card is left alone until something is."
-        case RechargeBlock.SWITCHED_OFF:
-            return "Redbar's operator has stopped all automatic charges for now."
-        case _:
-            return ""
+def block_facts(decision: RechargeDecision, zone: str, policy: WalletPolicy) -> BlockFacts | None:
+    """Say why no charge is made now."""
+    if decision.block is None:
+        return None
+    return BlockFacts(
+        code=decision.block,
+        until=decision.until,
+        zone=zone,
+        spacing=policy.rule.spacing if policy.rule is not None else policy.recharge_spacing,
+        unused_after=policy.unused_after,
+    )
+
+
+def pause_facts(connection: Connection, wallet_id: UUID, pause: Pause | None) -> PauseFacts | None:
+    """Say why automatic payments wait, with the card named as people read it."""
+    if pause is None:
+        return None
+    declined = pause.code is PauseCode.DECLINED
+    return PauseFacts(
+        code=pause.code,
+        card=card_words(connection, wallet_id, pause.card_id) if pause.card_id else "",
+        decline=cause_of(pause.decline) if declined else None,
+        text=pause.text,
+    )
 
 
 def card_facts(connection: Connection, wallet_id: UUID) -> dict[str, CardFacts]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from bot import payment_rows
 from bot.delivering.deliveries import CHANNEL
-from bot.facts import AlertFacts, ChargeFacts
+from bot.facts import AlertFacts, ChargeFacts, PaidFacts
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.rights import Action, Person
@@ -82,7 +82,7 @@ class Episodes:
                 resumed_at=found.closed_at,
                 stopped_for=_stopped_for(resumed),
                 grace_cost=snapshot.money(resumed.grace_cost_micros) if resumed is not None else None,
-                paid_line=_paid_line(snapshot.connection, wallet_id, resumed),
+                paid=_paid(snapshot.connection, wallet_id, resumed),
                 charge=None,
                 acknowledged_by="",
                 episode_id=str(episode_id),
@@ -164,32 +164,24 @@ def _stopped_for(resumed: WalletResumed | None) -> timedelta | None:
     return resumed.resumed_at - resumed.emptied_at
 
 
-def _paid_line(connection: Connection, wallet_id: UUID, resumed: WalletResumed | None) -> str:
-    """Say how money came back: amount, card and by whose hand."""
+def _paid(connection: Connection, wallet_id: UUID, resumed: WalletResumed | None) -> PaidFacts | None:
+    """Say how money came back."""
     if resumed is None:
-        return ""
+        return None
     row = transfer_by_key(connection, wallet_id, resumed.source, resumed.source_id)
-    if row is None:
-        return ""
-    payment = payment_rows.find(connection, wallet_id, ref=row.reference) if row.source == "stripe" else None
+    if row is None or row.source != "stripe":
+        return None
+    payment = payment_rows.find(connection, wallet_id, ref=row.reference)
     if payment is None or payment.amount is None:
-        return ""
-    amount = Money(row.amount_micros, payment.currency)
-    if row.kind == CreditKind.DISPUTE_REINSTATED:
-        return f"{amount} came back from a dispute that was won"
-    if row.kind == CreditKind.REFUND_REVERSAL:
-        return f"{amount} came back from a refund that failed"
-    card = f" with {payment.paid_with}" if payment.paid_with else ""
-    match payment.purpose:
-        case "ask" if payment.payer:
-            how = f" through the link sent to <@{payment.payer}>"
-        case "recharge":
-            how = " by an automatic payment"
-        case _ if payment.asked_by:
-            how = f" by <@{payment.asked_by}>"
-        case _:
-            how = ""
-    return f"{amount} was paid{card}{how}"
+        return None
+    by_link = payment.purpose == "ask"
+    return PaidFacts(
+        amount=Money(row.amount_micros, payment.currency),
+        kind=CreditKind(row.kind),
+        card=payment.paid_with,
+        payer_id=payment.payer if by_link else "",
+        asker_id="" if by_link and payment.payer else payment.asked_by,
+    )
 
 
 def _posted(connection: Connection, wallet_id: UUID, episode_id: UUID) -> list[Posted]:

@@ -12,11 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, or_, select
 
+from bot.causes import in_short
 from bot.payment_rows import Payment, payment_of
 from bot.payment_state import State
 from bot.payments.open_checks import LOOK
 from bot.payments.saved_cards import card_words
-from bot.stripe.declines import words_of
 from bot.stripe.keys import credit_key, possible_keys
 from bot.tables import NIL_WALLET, disputes, inbox, payment_messages, payments, stripe_requests
 from ledger import (
@@ -211,7 +211,7 @@ class _Teller:
                 yield Moment(row.created_at, f"At Stripe: {row.kind} of {row.object_id} ({row.event_id}).")
                 yield Moment(row.taken_at, f"Heard of {row.event_id}.")
             if row.handled_at is None and row.tries:
-                words = f"{row.event_id} could not be handled, tried {row.tries} times: {row.error}"
+                words = f"{row.event_id} could not be handled, tried {row.tries} times: {in_short(row.error)}"
                 yield Moment(row.due_at, f"{words}; tried again then.")
 
     def _moved(self, payment: Payment) -> Iterator[Moment]:
@@ -254,7 +254,8 @@ class _Teller:
             )
         ).all()
         for row in rows:
-            ended = {"done": "told", "dead": f"given up: {row.error}"}.get(row.state, f"waits: {row.error}")
+            why = in_short(row.error)
+            ended = {"done": "told", "dead": f"given up: {why}"}.get(row.state, f"waits: {why}")
             yield Moment(row.created_at, f"Notice {row.name}: {ended.rstrip(': ')}.")
         shown = self._connection.execute(
             select(payment_messages).where(
@@ -277,11 +278,8 @@ class _Teller:
 
     def _outcome(self, payment: Payment) -> str:
         if payment.state is State.FAILED:
-            return (
-                words_of(payment.decline_code, self._card(payment.card_id))
-                if payment.decline_code
-                else "failed"
-            )
+            card = f" on {self._card(payment.card_id)}" if payment.card_id else ""
+            return f"{payment.decline_code or 'failed'}{card}"
         return {State.PAID: "paid", State.WAITING: "waits for a person"}.get(
             payment.state, payment.state.value
         )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from bot.facts import Basis, HomeFacts
 from ledger import (
     AI_TASK,
+    CENT,
     INBOUND_CALL,
     OUTBOUND_CALL,
     Automatic,
@@ -111,16 +112,6 @@ def pace_words(burn: Burn | None, amount: Money, now: datetime, zone: str) -> st
     return f"{format_money(amount)} lasts about {words} at the present pace."
 
 
-def span_words(span: timedelta) -> str:
-    """Write a span in its largest whole unit: "15 minutes", "14 days"."""
-    minutes = span // timedelta(minutes=1)
-    for unit, length in (("day", 1_440), ("hour", 60)):
-        if minutes >= length and minutes % length == 0:
-            count = minutes // length
-            return f"{count} {unit}s" if count != 1 else f"1 {unit}"
-    return f"{minutes} minutes" if minutes != 1 else "1 minute"
-
-
 def phase_of(episode: Episode, standing: Standing) -> str:
     """Name how an episode stands: "low", "cant_start", "counting", "paused", "restored" or "recovered"."""
     if episode.closed_at is not None:
@@ -134,7 +125,7 @@ def phase_of(episode: Episode, standing: Standing) -> str:
 
 def whole_cents(micros: int) -> int:
     """Give an average without the fractions of a cent that nobody was ever charged."""
-    return micros // 10_000 * 10_000
+    return micros // CENT * CENT
 
 
 def tenths_of_usual(spent_micros: int, usual_micros: int) -> int:
@@ -156,7 +147,7 @@ def fingerprint(view: WalletView, now: datetime, facts: HomeFacts) -> str:
         running,
         requests,
         facts.automatic.card,
-        facts.automatic.blocked_sentence,
+        facts.automatic.block,
         facts.month.picture_file_id,
         facts.month.month,
         facts.people,

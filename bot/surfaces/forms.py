@@ -6,9 +6,7 @@ from bot.surfaces.balance import balance_facts
 from bot.surfaces.figures import pace_words
 from bot.surfaces.snapshot import Snapshot
 from bot.wallets.alert_channels import channels_of
-from ledger import Money, Scale, WalletPolicy, rounded_up
-
-PRESETS_DOLLARS = (25, 50, 100, 250)
+from ledger import PRESETS_DOLLARS, Money, Scale, WalletPolicy, rounded_up
 
 
 def presets_of(policy: WalletPolicy, scale: Scale) -> tuple[Money, ...]:

@@ -20,8 +20,8 @@ from bot.payment_rows import Payment
 from bot.payment_state import State
 from bot.payments.recharge import Recharge
 from bot.payments.saved_cards import card_words
-from bot.stripe.declines import words_of
-from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id
+from bot.stripe.declines import CONFIRMATION_WANTED, cause_of
+from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, pause_facts
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
@@ -87,7 +87,7 @@ def failure_facts(
         ref=payment.ref,
         amount=payment.amount,
         card=card,
-        decline_words=words_of("authentication_required" if needs_action else payment.decline_code, card),
+        decline=cause_of(CONFIRMATION_WANTED if needs_action else payment.decline_code),
         next_try_at=notice.next_try_at,
         tries_left=notice.tries_left,
         paused=notice.paused,
@@ -108,10 +108,15 @@ def rule_before_and_after(
         found = [
             policy_of(snapshot.connection, wallet_id, version) for version in (before_version, after_version)
         ]
-    before, after = (
-        replace(now, state=policy.automatic, rule=policy.rule, pause_reason=policy.pause_reason)
-        for policy in found
-    )
+        before, after = (
+            replace(
+                now,
+                state=policy.automatic,
+                rule=policy.rule,
+                pause=pause_facts(snapshot.connection, wallet_id, policy.pause),
+            )
+            for policy in found
+        )
     return before, after
 
 

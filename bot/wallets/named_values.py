@@ -79,9 +79,9 @@ LEFT = "left:"
 """What the name of a value begins with that says of a key that it was left as it is; its value says why."""
 
 
-def is_left(connection: Connection, intent_id: str) -> bool:
-    """Say whether a payment was left as it is, and with it whatever becomes of it."""
-    return named_value(connection, NIL_WALLET, f"{LEFT}credit:{intent_id}") is not None
+def is_left(connection: Connection, key: str) -> bool:
+    """Say whether a key was left as it is: a payment's, and with it whatever becomes of it."""
+    return named_value(connection, NIL_WALLET, f"{LEFT}{key}") is not None
 
 
 def subject_of(object_id: str, intent_id: str) -> str:

@@ -118,7 +118,7 @@ class People:
         """Give the owners, who are told where nobody else can be. Raises: NotNow, also when there are none."""
         found = self.directory.owners()
         if not found:
-            raise NotNow("the workspace names no owner")
+            raise NotNow("no_owner_named")
         return found
 
     def require_full_member(self, user_id: str) -> None:

@@ -10,13 +10,23 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, assert_never
 
-from ledger import Refused, Scale, WalletPolicy, decimal_text, format_money, parse_amount, within_one_charge
+from ledger import (
+    USAGE_KIND,
+    Refused,
+    Scale,
+    WalletPolicy,
+    decimal_text,
+    format_money,
+    parse_amount,
+    sums,
+    within_one_charge,
+)
 
 Value = Any
 """As the policy keeps it: micro-units, a timedelta, a whole number, or several whole numbers."""
 _SPAN = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3_600, "d": 86_400}
-_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
+_KIND = re.compile(USAGE_KIND)
 _WHOLE = re.compile(r"\d{1,6}", re.ASCII)
 SEVERAL_MAX = 3
 
@@ -141,7 +151,7 @@ _M, _S, _N, _P, _H = Kind.MONEY, Kind.SPAN, Kind.WHOLE, Kind.PERCENT, Kind.HOURS
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 SETTINGS = (
     PolicySetting(
-        "hold", "default_hold_micros", _M, 1, 10_000, "set aside for a start that names no estimate"
+        "hold", "default_hold_micros", _M, *sums.HOLD.bounds, "set aside for a start that names no estimate"
     ),
     PolicySetting(
         "hold_lifetime",
@@ -155,14 +165,26 @@ SETTINGS = (
         "permit_lifetime", "permit_lifetime", _S, 5, 10 * MINUTE, "how long an answer may be acted on"
     ),
     PolicySetting(
-        "item_ceiling", "item_max_micros", _M, 100, 10_000_000, "one call or task that costs more is rejected"
+        "item_ceiling",
+        "item_max_micros",
+        _M,
+        *sums.ITEM_CEILING.bounds,
+        "one call or task that costs more is rejected",
     ),
     PolicySetting("grace", "grace", _S, 0, HOUR, "how long inbound calls go on at zero, in any 24 hours"),
     PolicySetting(
-        "grace_refill", "grace_refill_micros", _M, 100, 100_000, "a payment that gives the grace back"
+        "grace_refill",
+        "grace_refill_micros",
+        _M,
+        *sums.GRACE_REFILL.bounds,
+        "a payment that gives the grace back",
     ),
     PolicySetting(
-        "overdraft", "overdraft_min_micros", _M, 0, 100_000, "how far below zero inbound calls may go"
+        "overdraft",
+        "overdraft_min_micros",
+        _M,
+        *sums.OVERDRAFT.bounds,
+        "how far below zero inbound calls may go",
     ),
     PolicySetting(
         "overdraft_percent",
@@ -173,17 +195,20 @@ SETTINGS = (
         "the same as a share of last month, where that is more",
     ),
     PolicySetting(
-        "top_up_min", "top_up_min_micros", _M, 100, 100_000, "the least that people may pay at once"
+        "top_up_min",
+        "top_up_min_micros",
+        _M,
+        *sums.TOP_UP_MIN.bounds,
+        "the least that people may pay at once",
     ),
     PolicySetting(
-        "top_up_max", "top_up_max_micros", _M, 2_500, 99_999_900, "the most that people may pay at once"
+        "top_up_max", "top_up_max_micros", _M, *sums.TOP_UP_MAX.bounds, "the most that people may pay at once"
     ),
     PolicySetting(
         "card_day_limit",
         "people_day_max_micros",
         _M,
-        0,
-        10_000_000,
+        *sums.CARD_DAY_LIMIT.bounds,
         "what people may charge to the saved card a day",
     ),
     PolicySetting(
@@ -198,16 +223,14 @@ SETTINGS = (
         "suggested_threshold",
         "suggested_threshold_micros",
         _M,
-        1_000,
-        1_000_000,
+        *sums.SUGGESTED_THRESHOLD.bounds,
         "the lowest threshold suggested for a rule",
     ),
     PolicySetting(
         "suggested_target",
         "suggested_target_micros",
         _M,
-        3_500,
-        1_000_000,
+        *sums.SUGGESTED_TARGET.bounds,
         "the lowest target suggested for a rule",
     ),
     PolicySetting(
@@ -222,16 +245,14 @@ SETTINGS = (
         "recharge_day_cap",
         "recharge_day_cap_micros",
         _M,
-        2_500,
-        10_000_000,
+        *sums.RECHARGE_DAY_CAP.bounds,
         "the lowest daily limit that a new rule begins with",
     ),
     PolicySetting(
         "recharge_month_cap",
         "recharge_month_cap_micros",
         _M,
-        2_500,
-        50_000_000,
+        *sums.RECHARGE_MONTH_CAP.bounds,
         "the lowest monthly limit that a new rule begins with",
     ),
     PolicySetting(
@@ -247,7 +268,11 @@ SETTINGS = (
         "remind_hours", "remind_hours", _H, 1, 23, "when people are reminded to confirm a payment at the bank"
     ),
     PolicySetting(
-        "warning_line", "warning_min_micros", _M, 100, 1_000_000, "the lowest warning line without a rule"
+        "warning_line",
+        "warning_min_micros",
+        _M,
+        *sums.WARNING_LINE.bounds,
+        "the lowest warning line without a rule",
     ),
     PolicySetting(
         "warning_hours", "warning_hours", _N, 1, 168, "a wallet that lasts less than so long is low"

@@ -6,6 +6,7 @@ transaction of whatever was the reason. Why a card is charged at all stands in `
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from uuid import UUID
 
 import msgspec
@@ -15,9 +16,16 @@ from bot.notices import RuleChanged
 from bot.rights import Action, Person, Tie
 from bot.tables import cards, one_time_actions
 from bot.wallets.entitled import require_right, ties_to_rule
-from ledger import Automatic, Ledger, PolicyChanged, RechargeRule, Refused, Tx, new_id, scale_of
+from ledger import Automatic, Ledger, Pause, PolicyChanged, RechargeRule, Refused, Tx, new_id, scale_of
 
 PENDING_LIFETIME = timedelta(hours=1)
+
+
+class OffCode(StrEnum):
+    """Why Redbar itself turned automatic payments off."""
+
+    DISPUTED = "disputed"  # a cardholder's bank took a payment back
+    CARD_GONE = "card_gone"  # the card that is charged was removed
 
 
 class NoCard(Refused):
@@ -63,7 +71,7 @@ class Rules:
             rule.check(scale_of(tx.book.view(wallet_id).currency))
             _arrange_cards(tx, wallet_id, card_id=card_id, backup_id=backup_id)
             policy, version = tx.book.policy(wallet_id)
-            turned_on = replace(policy, automatic=Automatic.ON, rule=rule, pause_reason="")
+            turned_on = replace(policy, automatic=Automatic.ON, rule=rule, pause=None)
             after = tx.book.set_policy(
                 wallet_id, turned_on, actor=actor.user_id, expected_version=expected_version
             )
@@ -140,7 +148,7 @@ class Rules:
             ties = ties_to_rule(tx.connection, wallet_id, actor.user_id)
             require_right(tx.connection, wallet_id, actor, Action.STOP_RULE, ties)
             _, before = tx.book.policy(wallet_id)
-            if not turn_off(tx, wallet_id, "", actor=actor.user_id):
+            if not turn_off(tx, wallet_id, None, actor=actor.user_id):
                 return False
             _, after = tx.book.policy(wallet_id)
             changed = RuleChanged(actor=actor.user_id, before_version=before, after_version=after)
@@ -150,23 +158,26 @@ class Rules:
         return self._ledger.run(save, wallet_id=wallet_id)
 
 
-def pause(tx: Tx, wallet_id: UUID, reason: str) -> bool:
+def pause(tx: Tx, wallet_id: UUID, why: Pause) -> bool:
     """Charge nothing until a card or a payment of somebody's wakes them; says whether they were on."""
     policy, version = tx.book.policy(wallet_id)
     if policy.automatic is not Automatic.ON:
         return False
-    paused = replace(policy, automatic=Automatic.PAUSED, pause_reason=reason)
-    tx.book.set_policy(wallet_id, paused, actor="redbar", expected_version=version, reason=reason)
+    paused = replace(policy, automatic=Automatic.PAUSED, pause=why)
+    tx.book.set_policy(wallet_id, paused, actor="redbar", expected_version=version, reason=why.code.value)
     return True
 
 
-def turn_off(tx: Tx, wallet_id: UUID, reason: str, *, actor: str = "redbar") -> bool:
-    """Charge nothing until somebody turns them on; says whether they were on or paused."""
+def turn_off(tx: Tx, wallet_id: UUID, why: OffCode | None, *, actor: str = "redbar") -> bool:
+    """Charge nothing until somebody turns them on; says whether they were on or paused.
+
+    `why` is None where a person turned them off.
+    """
     policy, version = tx.book.policy(wallet_id)
     if policy.automatic is Automatic.OFF:
         return False
-    off = replace(policy, automatic=Automatic.OFF, pause_reason="")
-    tx.book.set_policy(wallet_id, off, actor=actor, expected_version=version, reason=reason)
+    off = replace(policy, automatic=Automatic.OFF, pause=None)
+    tx.book.set_policy(wallet_id, off, actor=actor, expected_version=version, reason=why or "")
     return True
 
 
@@ -174,7 +185,7 @@ def wake(tx: Tx, wallet_id: UUID, *, actor: str) -> None:
     """Let them go on where they were paused: somebody has paid, or saved a card."""
     policy, version = tx.book.policy(wallet_id)
     if policy.automatic is Automatic.PAUSED:
-        woken = replace(policy, automatic=Automatic.ON, pause_reason="")
+        woken = replace(policy, automatic=Automatic.ON, pause=None)
         tx.book.set_policy(wallet_id, woken, actor=actor, expected_version=version, reason="paid")
 
 

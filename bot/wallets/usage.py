@@ -3,7 +3,6 @@
 Pure but for `Usage`: parsing refuses with the field's name and what to do; nothing half-read reaches the ledger.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from uuid import UUID
 from ledger import (
     AI_TASK,
     INBOUND_CALL,
+    OCCURRED_BACK_MAX,
     OUTBOUND_CALL,
     PLATFORM,
     CaptureHold,
@@ -35,16 +35,14 @@ from ledger import (
     funds_of,
     parse_machine_amount,
     permit_at,
+    storable,
 )
 
 AnswerT = TypeVar("AnswerT", HoldAnswer, Receipt)
 
-BATCH_MAX = 1_000
-ID_MAX = 200
 KINDS = (OUTBOUND_CALL, INBOUND_CALL, AI_TASK)
-_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
-_FUTURE = timedelta(minutes=5)
-_PAST = timedelta(days=400)
+AHEAD_MAX = timedelta(minutes=5)
+"""How far in the future something may have happened."""
 
 
 class FieldWrong(Refused):
@@ -57,7 +55,7 @@ class FieldWrong(Refused):
 
 @dataclass(frozen=True, slots=True)
 class UsageItem:
-    """One posted usage as it came: text and numbers, nothing checked."""
+    """One posted usage, inside the limits of its fields."""
 
     id: str
     kind: str
@@ -85,59 +83,34 @@ def usage_command(item: UsageItem, currency: Currency, now: datetime) -> PostUsa
     """Read one usage. Refuses: FieldWrong."""
     return PostUsage(
         source=PLATFORM,
-        source_id=_id(item.id),
-        kind=_kind(item.kind),
+        source_id=_text("id", item.id),
+        kind=item.kind,
         amount_micros=_price("amount", item.amount, currency),
         occurred_at=_instant(item.occurred_at, now),
-        quantity=_quantity(item.quantity),
-        reference=_text("reference", item.reference, 200),
-        description=_text("description", item.description, 500),
-        hold_id=_id(item.hold, "hold") if item.hold is not None else None,
-        parent=_id(item.parent, "parent") if item.parent is not None else None,
+        quantity=item.quantity,
+        reference=_text("reference", item.reference),
+        description=_text("description", item.description),
+        hold_id=_text("hold", item.hold) if item.hold is not None else None,
+        parent=_text("parent", item.parent) if item.parent is not None else None,
     )
 
 
 def hold_command(question: Authorization, currency: Currency) -> OpenHold:
     """Read one question. Refuses: FieldWrong."""
     return OpenHold(
-        hold_id=_id(question.id),
-        kind=_kind(question.kind),
+        hold_id=_text("id", question.id),
+        kind=question.kind,
         estimate_micros=None
         if question.estimate is None
         else _price("estimate", question.estimate, currency),
-        reference=_text("reference", question.reference, 200),
-        parent=_id(question.parent, "parent") if question.parent is not None else None,
+        reference=_text("reference", question.reference),
+        parent=_text("parent", question.parent) if question.parent is not None else None,
     )
 
 
-def _id(text: str, field: str = "id") -> str:
-    if not text or len(text) > ID_MAX:
-        raise FieldWrong(field, f"has to have 1 to {ID_MAX} characters.")
-    return _text(field, text, ID_MAX)
-
-
-def _text(field: str, text: str, longest: int) -> str:
-    if len(text) > longest:
-        raise FieldWrong(field, f"has to have at most {longest} characters.")
-    if "\0" in text or not _encodable(text):
+def _text(field: str, text: str) -> str:
+    if not storable(text):
         raise FieldWrong(field, "has characters that cannot be kept.")
-    return text
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _kind(text: str) -> str:
-    if _KIND.fullmatch(text) is None:
-        raise FieldWrong(
-            "kind",
-            "use outbound_call, inbound_call, ai_task, or a name in lower case letters, digits and underscores.",
-        )
     return text
 
 
@@ -148,21 +121,13 @@ def _price(field: str, text: str, currency: Currency) -> int:
         raise FieldWrong(field, str(refusal)) from None
 
 
-def _quantity(number: int | None) -> int | None:
-    if number is not None and not 0 <= number <= 10**12:
-        raise FieldWrong("quantity", "has to be a whole number, 0 or more.")
-    return number
-
-
 def _instant(at: datetime | None, now: datetime) -> datetime | None:
     if at is None:
         return None
-    if at.tzinfo is None:
-        raise FieldWrong("occurred_at", "needs its offset from UTC, such as 2026-11-23T14:30:00Z.")
-    if at > now + _FUTURE:
+    if at > now + AHEAD_MAX:
         raise FieldWrong("occurred_at", "lies in the future.")
-    if at < now - _PAST:
-        raise FieldWrong("occurred_at", "lies more than 400 days back.")
+    if at < now - OCCURRED_BACK_MAX:
+        raise FieldWrong("occurred_at", f"lies more than {OCCURRED_BACK_MAX.days} days back.")
     return at
 
 
@@ -201,11 +166,11 @@ class Usage:
     ) -> Receipt:
         """Turn a hold into usage. Refuses: FieldWrong, HoldUnknown, HoldEnded."""
         command = CaptureHold(
-            hold_id=_id(hold_id),
+            hold_id=_text("id", hold_id),
             amount_micros=_price("amount", amount, currency),
             occurred_at=None,
-            quantity=_quantity(quantity),
-            description=_text("description", description, 500),
+            quantity=quantity,
+            description=_text("description", description),
         )
         return await self._one(wallet_id, command, Receipt)
 
@@ -215,12 +180,14 @@ class Usage:
         """Ask for more time, and with an estimate for more money. Refuses: FieldWrong, HoldUnknown, HoldEnded."""
         micros = None if estimate is None else _price("estimate", estimate, currency)
         return await self._one(
-            wallet_id, ExtendHold(hold_id=_id(hold_id), estimate_micros=micros), HoldAnswer
+            wallet_id, ExtendHold(hold_id=_text("id", hold_id), estimate_micros=micros), HoldAnswer
         )
 
     async def release(self, wallet_id: UUID, hold_id: str) -> None:
         """Give a hold back. Refuses: HoldUnknown, HoldEnded."""
-        (outcome,) = await self._ledger.carry_out_async(wallet_id, [ReleaseHold(hold_id=_id(hold_id))])
+        (outcome,) = await self._ledger.carry_out_async(
+            wallet_id, [ReleaseHold(hold_id=_text("id", hold_id))]
+        )
         if isinstance(outcome, Refused):
             raise outcome
 

@@ -21,6 +21,7 @@ from ledger.reading.history import WITH_WORDS, WORDS, zone_of
 from ledger.spending import BURN_WEEKS
 from ledger.storage.accepted_times import first_number_from
 from ledger.storage.schema import hourly, texts, transfers, wallets
+from ledger.sums import SPIKE_MIN_DOLLARS
 from ledger.wallet_policy import WalletPolicy
 from ledger.writing.book import policy_in, row_of, view_of
 
@@ -97,8 +98,6 @@ def months_of(connection: Connection, wallet_id: UUID) -> list[str]:
 # --- Spikes -----------------------------------------------------------------------------------------------
 
 SPIKE_PERCENT = 200
-SPIKE_MIN_DOLLARS = 1
-"""A day on which a kind cost less is no spike."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Where committed facts wait to be told, and in what order they are handed out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
@@ -96,16 +96,7 @@ class Outbox:
         ).one_or_none()
         if row is None:
             return None
-        return Waiting(
-            wallet_id=row.wallet_id,
-            notice_id=row.notice_id,
-            seq=row.seq,
-            name=row.name,
-            body=row.body,
-            created_at=row.created_at,
-            attempts=row.attempts,
-            lease_until=until,
-        )
+        return _waiting(row)
 
     def done(self, waiting: Waiting) -> bool:
         """Remember that a notice was delivered; says whether it was still this claim's to end."""
@@ -164,16 +155,11 @@ def read_notice(connection: Connection, wallet_id: UUID, notice_id: UUID) -> Wai
     row = connection.execute(
         select(notices).where(notices.c.wallet_id == wallet_id, notices.c.notice_id == notice_id)
     ).one()
-    return Waiting(
-        wallet_id=row.wallet_id,
-        notice_id=row.notice_id,
-        seq=row.seq,
-        name=row.name,
-        body=row.body,
-        created_at=row.created_at,
-        attempts=row.attempts,
-        lease_until=row.lease_until,
-    )
+    return _waiting(row)
+
+
+def _waiting(row: Any) -> Waiting:
+    return Waiting(**{one.name: getattr(row, one.name) for one in fields(Waiting)})
 
 
 def encode(fact: Named) -> str:

@@ -14,7 +14,7 @@ from ledger.storage.schema import policies, wallets
 from ledger.wallet_policy import WalletPolicy, rescaled
 from ledger.writing.writer import Tx
 
-REASON = "amounts of the currency"
+REASON = "currency_amounts"
 """Why such a version of a policy was written."""
 
 

@@ -18,7 +18,8 @@ import uvicorn
 from litestar import Litestar, Request, post
 
 from bot.app import open_ledger
-from bot.http.api import PlatformApi, UsageBody, platform_routes
+from bot.http.api import PlatformApi, platform_routes
+from bot.http.bodies import UsageBody
 from bot.http.server import listen
 from bot.wallets.platform_keys import create_key
 from bot.wallets.usage import Usage

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from slack_bolt import App, BoltRequest
 
+from bot.causes import MovedUnknown
 from bot.facts import OwnCardsFacts, RequestState, SettingsChangeFacts, StatusFacts
 from bot.rights import Action, Person, Role, Tie, may
 from bot.slack.access import FORM_RIGHT, RIGHT_OF, SHORTCUT_RIGHT, WAY_RIGHT
@@ -81,7 +82,7 @@ def surfaces(role: Role, ties: frozenset[Tie], user_id: str) -> Iterator[Shown]:
     for dispute in ("needs_response", "warning_needs_response", "suspected", "won", "lost"):
         for rule_is in Automatic:
             yield money_out.disputed(v.dispute(dispute, automatic=rule_is), role)
-    yield money_out.books_differ(1, "key", "they differ", paused=True, role=role)
+    yield money_out.books_differ(1, "key", MovedUnknown(), paused=True, role=role)
     yield status.settings_changed(SettingsChangeFacts(True, "USD", (), v.RULE), role)
     yield status.whom_to_ask(v.people(), role)
     yield form_views.access_asked("UMEMBER", role)

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.stripe.declines import Severity, next_try, severity_of, words_of
+from bot.causes import DeclineCause
+from bot.slack.views.causes import decline_words
+from bot.stripe.declines import Severity, cause_of, next_try, severity_of
 from ledger import WalletPolicy
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
@@ -71,7 +73,7 @@ def test_the_banks_advice_goes_before_the_code(code: str, advice: str, severity:
 )
 def test_a_decline_is_said_plainly(code: str, words: str) -> None:
     """The card is named, no code is shown."""
-    assert words_of(code, "Visa ••4242") == words
+    assert decline_words(cause_of(code), "Visa ••4242") == words
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_a_decline_is_said_plainly(code: str, words: str) -> None:
 )
 def test_whoever_holds_a_stolen_card_learns_nothing(code: str) -> None:
     """The words are those of any decline."""
-    assert words_of(code, "the card") == words_of("generic_decline", "the card")
+    assert cause_of(code) is DeclineCause.DECLINED
 
 
 @pytest.mark.parametrize("tried", [1, 2, 3])

@@ -1,10 +1,12 @@
-"""Two sides of the same money held together: each way in which they can differ, and the words for it."""
+"""Two sides of the same money held together: each way in which they can differ, and what is said of it."""
 
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
+from bot.causes import Amount, AmountsApart, DifferenceCause, Legacy, OnlyAtStripe, OnlyInBooks
+from bot.operator.reconcile import lines_of
 from bot.reconciliation.difference import (
     Comparison,
     Difference,
@@ -15,7 +17,6 @@ from bot.reconciliation.difference import (
     Sum,
     as_answer,
     compare,
-    lines_of,
     sums_of,
 )
 
@@ -29,37 +30,48 @@ def ours(key: str, dollars: int, *, currency: str = "USD", reference: str = "RB-
     return Entry(WALLET, key, dollars * MICROS, currency, reference)
 
 
+def amount(dollars: int, currency: str = "USD") -> Amount:
+    """An amount as a cause keeps it."""
+    return Amount(dollars * MICROS, currency)
+
+
 def theirs(dollars: int, currency: str = "USD") -> Side:
     """What Stripe has."""
     return Side(dollars * MICROS, currency)
 
 
 @pytest.mark.parametrize(
-    ("mine", "other", "said"),
+    ("mine", "other", "cause"),
     [
         (ours("credit:pi_1", 20), theirs(20), None),
-        (ours("credit:pi_1", 20), theirs(21), "the books have RB-1001 $20.00, Stripe has $21.00"),
-        (ours("credit:pi_1", 20), theirs(20, "EUR"), "the books have RB-1001 $20.00, Stripe has €20.00"),
-        (None, theirs(20), "Stripe has $20.00, the books have nothing"),
-        (ours("credit:pi_1", 20), None, "the books have RB-1001 $20.00, Stripe has nothing that moved"),
         (
-            ours("credit:pi_1", 20, reference=""),
-            None,
-            "the books have credit:pi_1 $20.00, Stripe has nothing that moved",
+            ours("credit:pi_1", 20),
+            theirs(21),
+            AmountsApart(name="RB-1001", ours=amount(20), theirs=amount(21)),
         ),
+        (
+            ours("credit:pi_1", 20),
+            theirs(20, "EUR"),
+            AmountsApart(name="RB-1001", ours=amount(20), theirs=amount(20, "EUR")),
+        ),
+        (None, theirs(20), OnlyAtStripe(theirs=amount(20))),
+        (ours("credit:pi_1", 20), None, OnlyInBooks(name="RB-1001", ours=amount(20))),
+        (ours("credit:pi_1", 20, reference=""), None, OnlyInBooks(name="credit:pi_1", ours=amount(20))),
     ],
 )
-def test_each_way_to_differ_has_its_words(mine: Entry | None, other: Side | None, said: str | None) -> None:
+def test_each_way_to_differ_has_its_cause(
+    mine: Entry | None, other: Side | None, cause: DifferenceCause | None
+) -> None:
     """Amount and currency count; a reference is named where there is one."""
     found = compare({"credit:pi_1": mine} if mine else {}, {"credit:pi_1": other} if other else {})
-    assert found.differing == ({"credit:pi_1": said} if said else {})
+    assert found.differing == ({"credit:pi_1": cause} if cause else {})
 
 
 def test_a_movement_of_a_dispute_that_is_not_listed_is_no_difference() -> None:
     """Its dispute may be older than the list; one that Stripe alone has is one."""
     key = "dispute:txn_1"
     assert compare({key: ours(key, 20)}, {}).differing == {}
-    assert compare({}, {key: theirs(20)}).differing == {key: "Stripe has $20.00, the books have nothing"}
+    assert compare({}, {key: theirs(20)}).differing == {key: OnlyAtStripe(theirs=amount(20))}
     assert key in compare({key: ours(key, 20)}, {key: theirs(19)}).differing
 
 
@@ -112,8 +124,8 @@ def _digest(healed: int = 0, differing: int = 0, parked: int = 0, left: int = 0)
             Sum("refunds", "USD", 2, 3 * MICROS, MICROS),
         ],
         healed=[ours("credit:pi_1", 20)] * healed,
-        differences=[Difference(WALLET, "credit:pi_2", "they differ", NOON, new=True)] * differing,
-        parked=[Parked("evt_1", "refund.created", "re_1", NOON, 3, "in euros")] * parked,
+        differences=[Difference(WALLET, "credit:pi_2", Legacy("they differ"), NOON, new=True)] * differing,
+        parked=[Parked("evt_1", "refund.created", "re_1", NOON, 3, Legacy("in euros"))] * parked,
         left=left,
         fees={"USD": 1_550},
         reads=1_234,
@@ -148,7 +160,7 @@ def test_a_digest_as_json_keeps_its_integers_and_names() -> None:
     assert answer["breaks"][0] == {
         "wallet_id": str(WALLET),
         "key": "credit:pi_2",
-        "words": "they differ",
+        "cause": {"code": "legacy", "text": "they differ"},
         "found_at": "2026-11-25T12:05:59Z",
         "new": True,
     }

@@ -117,8 +117,8 @@ def test_a_declined_charge_says_why(driver: BotDriver, told: Told) -> None:
 
     story = told.of("RB-1002")
 
-    assert "Stripe on confirm: declined insufficient_funds" in story
-    assert "Now: Nothing was charged: the bank said there isn't enough money on Visa ••4242." in story
+    assert "Stripe on confirm: declined:insufficient_funds" in story
+    assert "Now: Nothing was charged: insufficient_funds on Visa ••4242." in story
 
 
 def test_a_call_from_its_hold_to_its_correction(driver: BotDriver, told: Told) -> None:

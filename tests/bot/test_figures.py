@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from bot.facts import Basis, HomeFacts
+from bot.slack.views.text import span_words
 from bot.surfaces.figures import (
     basis_of,
     brings_back,
@@ -15,7 +16,6 @@ from bot.surfaces.figures import (
     offered_amount,
     pace_words,
     phase_of,
-    span_words,
     suggested_rule,
     tenths_of_usual,
     whole_cents,
@@ -301,7 +301,7 @@ CHANGES = {
     "a minute of grace": (VIEW, v.home(balance=v.balance(emptied_at=v.NOW - timedelta(minutes=2)))),
     "a request": (VIEW, v.home(requests=(v.request(),))),
     "the card": (VIEW, v.home(automatic=replace(v.home().automatic, card=v.BACKUP))),
-    "why no charge is made": (VIEW, v.home(automatic=replace(v.home().automatic, blocked_sentence="No."))),
+    "why no charge is made": (VIEW, v.home(automatic=replace(v.home().automatic, block=v.SPACED))),
     "the picture": (VIEW, v.home(month=replace(v.home().month, picture_file_id="F2"))),
     "the month": (VIEW, v.home(month=replace(v.home().month, month="2026-01"))),
     "people": (VIEW, v.home(people=replace(v.home().people, finance=("U7",)))),

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from bot import notices as told
+from bot.causes import Legacy
 from bot.delivering.courier import Courier
 from bot.notices import AnyNotice
 from bot.payment_rows import Payment
@@ -264,12 +265,12 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
     ),
     told.DisputeChanged: Told(_dispute, FINANCE, "bank disputes the payment of $50.00"),
     told.BooksDiffer: Told(
-        lambda one: _commit(one, told.BooksDiffer(2, "credit:pi_1", "they differ", False)),
+        lambda one: _commit(one, told.BooksDiffer(2, "credit:pi_1", Legacy("they differ"), False)),
         ADMIN,
         "They differ",
     ),
     told.MoneyParked: Told(
-        lambda one: _commit(one, told.MoneyParked("pi_parked", "in euros")), ADMIN, "pi_parked"
+        lambda one: _commit(one, told.MoneyParked("pi_parked", Legacy("in euros"))), ADMIN, "pi_parked"
     ),
     told.ManuallyCredited: Told(
         lambda one: _commit(one, told.ManuallyCredited(_ask(one).payment_id)),

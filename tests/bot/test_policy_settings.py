@@ -99,7 +99,7 @@ def test_every_setting_is_a_field_once_and_every_amount_and_span_has_a_setting()
     """A default that is added to the policy is added to the table."""
     named = [one.field for one in SETTINGS]
     assert len(set(named)) == len(named) == len({one.name for one in SETTINGS})
-    apart = {"automatic", "rule", "pause_reason", "default_holds", "per_dollar"}
+    apart = {"automatic", "rule", "pause", "default_holds", "per_dollar"}
     assert set(named) == {one.name for one in fields(WalletPolicy)} - apart
 
 

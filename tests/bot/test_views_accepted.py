@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.causes import Amount, OnlyInBooks, PaymentUnknown
 from bot.facts import AlertsFacts, OwnCardsFacts, RequestState, SettingsChangeFacts, StatusFacts
 from bot.rights import Role
 from bot.slack.views import (
@@ -233,10 +234,10 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
         for state in Automatic:
             yield f"dispute {step} {state}", money_out.disputed(v.dispute(step, automatic=state), ADMIN)
     for paused in (True, False):
-        words = "the books have RB-7 $5.00, Stripe has nothing"
+        cause = OnlyInBooks(name="RB-7", ours=Amount(5_000_000, "USD"))
         yield (
             f"books differ, paused {paused}",
-            money_out.books_differ(3, "credit:pi_1", words, paused=paused, role=ADMIN),
+            money_out.books_differ(3, "credit:pi_1", cause, paused=paused, role=ADMIN),
         )
     yield "key refused", status.key_refused()
     yield "key accepted", status.key_accepted()
@@ -244,7 +245,7 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
         state=RequestState.PAID, balance=v.usd("230"), paid_with="Visa ••4242", note="paid in advance"
     )
     yield "credited by hand", money_out.manual_credit(paid, "pi_1")
-    yield "parked", money_out.parked("pi_1", "it names payment RB-9, which is not here")
+    yield "parked", money_out.parked("pi_1", PaymentUnknown("RB-9"))
     yield "dispute without a date", money_out.disputed(v.dispute(due_by=None, paid_at=None, card=""), ADMIN)
 
 

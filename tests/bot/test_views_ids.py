@@ -72,7 +72,7 @@ automatics = st.builds(
     some(*Automatic),
     card=st.none() | cards,
     backup=st.none() | cards,
-    blocked_sentence=some("", "One charge per 15 minutes."),
+    block=some(None, v.SPACED),
 )
 spikes = st.builds(
     f.SpikeFacts,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.causes import PaymentUnknown
 from bot.rights import Role
 from bot.slack.views import errors, help, history, money_in, money_out, usage
 from bot.slack.views.blocks import Message
@@ -29,7 +30,7 @@ def _shown() -> dict[str, Message | dict[str, object]]:
         "why": usage.why(replace(spike, references=((v.ATTACK, v.usd("1")),))),
         "help": help.help_message(f'"/wallet {v.ATTACK}" isn\'t something I know.', role=ADMIN),
         "credited by hand": money_out.manual_credit(attacked, "pi_1"),
-        "parked": money_out.parked("pi_1", v.ATTACK),
+        "parked": money_out.parked("pi_1", PaymentUnknown(v.ATTACK)),
         "refused": errors.refused(f'"{v.ATTACK}" isn\'t an amount I can read.'),
     }
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.causes import BlockFacts, DeclineCause, PauseFacts
 from bot.facts import (
     AddBalanceFacts,
     AlertFacts,
@@ -22,6 +23,7 @@ from bot.facts import (
     KindFacts,
     MonthFacts,
     OfferFacts,
+    PaidFacts,
     PaymentFacts,
     PeopleFacts,
     RefundFacts,
@@ -41,8 +43,11 @@ from ledger import (
     OUTBOUND_CALL,
     USD,
     Automatic,
+    CreditKind,
     Level,
     Money,
+    PauseCode,
+    RechargeBlock,
     RechargeRule,
     Standing,
     parse_machine_amount,
@@ -52,6 +57,10 @@ NOW = datetime(2026, 11, 23, 14, 31, tzinfo=UTC)
 VISA = CardFacts(card_id="pm_1", brand="Visa", last4="4242", exp_month=12, exp_year=2030)
 BACKUP = CardFacts(card_id="pm_2", brand="Mastercard", last4="5100", exp_month=1, exp_year=2028, backup=True)
 RULE = RechargeRule(threshold_micros=50_000_000, target_micros=200_000_000)
+DECLINED = PauseFacts(PauseCode.DECLINED, card="Visa ••4242", decline=DeclineCause.DECLINED)
+SPACED = BlockFacts(
+    RechargeBlock.SPACING, NOW, "UTC", spacing=timedelta(minutes=15), unused_after=timedelta(days=14)
+)
 ATTACK = "<!channel> <https://evil.example|pay here> & *bold* _x_ `c`\n\u202egnp.exe\u200b <@U1>"
 
 
@@ -128,9 +137,8 @@ def automatic(state: Automatic = Automatic.ON, **changes: Any) -> AutomaticFacts
         card=VISA,
         backup=None,
         charges_today=1,
-        pause_reason="the bank declined Visa ••4242" if state is Automatic.PAUSED else "",
-        blocked_sentence="",
-        trouble="",
+        pause=DECLINED if state is Automatic.PAUSED else None,
+        block=None,
     )
     return replace(facts, **changes)
 
@@ -264,9 +272,7 @@ def payment(outcome: str = "paid") -> PaymentFacts:
         amount=usd("100"),
         outcome=outcome,
         card="Visa ••4242",
-        decline_words="the bank said there isn't enough money on Visa ••4242"
-        if outcome == "declined"
-        else "",
+        decline=DeclineCause.TOO_LITTLE_MONEY if outcome == "declined" else None,
         balance=usd("290.50"),
         receipt_url="https://pay.stripe.com/receipts/1" if outcome == "paid" else "",
     )
@@ -278,7 +284,7 @@ def failure(**changes: Any) -> FailureFacts:
         ref="RB-4821",
         amount=usd("159"),
         card="Visa ••4242",
-        decline_words="the bank said there isn't enough money on Visa ••4242",
+        decline=DeclineCause.TOO_LITTLE_MONEY,
         next_try_at=NOW + timedelta(hours=1),
         tries_left=3,
         paused=False,
@@ -339,7 +345,7 @@ def alert(**changes: Any) -> AlertFacts:
         resumed_at=None,
         stopped_for=None,
         grace_cost=None,
-        paid_line="",
+        paid=None,
         charge=ChargeFacts("intent-1", usd("159"), VISA),
         acknowledged_by="",
         episode_id="episode-1",
@@ -366,7 +372,7 @@ def clear_alert(**changes: Any) -> AlertFacts:
         resumed_at=datetime(2026, 11, 23, 14, 38, tzinfo=UTC),
         stopped_for=timedelta(minutes=6),
         grace_cost=usd("0.84"),
-        paid_line="$201.00 was paid with Visa ••1881 through the link sent to <@UFINANCE>",
+        paid=PaidFacts(usd("201"), CreditKind.TOP_UP, card="Visa ••1881", payer_id="UFINANCE"),
         charge=None,
     )
     return replace(facts, **changes)

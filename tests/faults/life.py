@@ -22,6 +22,7 @@ from bot.payment_state import State
 from bot.ports import PaymentGateway
 from bot.reconciliation.run import NotReconciled
 from bot.served import Served
+from bot.slack.views.causes import difference_words
 from bot.stripe import requests as stripe_requests
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, cards, disputes, inbox, payments
@@ -279,7 +280,7 @@ class Life:
             case "compare":
                 with suppress(NotReconciled):
                     digest = self._reconciliation.run(self._ledger.now())
-                    self._say({"breaks": [one.words for one in digest.differences]})
+                    self._say({"breaks": [difference_words(one.cause) for one in digest.differences]})
             case other:
                 raise AssertionError(f"no such wish: {other}")
 

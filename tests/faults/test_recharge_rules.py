@@ -20,8 +20,9 @@ from bot.payments.top_ups import Charges
 from bot.ports import Body
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
+from bot.stripe.declines import FORGOTTEN, NOT_ACCEPTED
 from bot.tables import payments
-from ledger import MICROS, Automatic, PostUsage, RechargeRule
+from ledger import MICROS, Automatic, Pause, PauseCode, PostUsage, RechargeRule
 from tests.faults.driver import DOLLARS, BotDriver, automatic, driver_in
 from tests.persons import owner
 
@@ -53,7 +54,7 @@ def _connect(driver: BotDriver, number: str = "4242 4242 4242 4242") -> None:
 def _rule(driver: BotDriver, rule: RechargeRule) -> None:
     with driver.ledger.reading() as connection:
         _, policy = driver.ledger.look(connection, driver.wallet_id)
-    on = replace(policy, automatic=Automatic.ON, rule=rule, pause_reason="")
+    on = replace(policy, automatic=Automatic.ON, rule=rule, pause=None)
     driver.ledger.run(
         lambda tx: tx.book.set_policy(driver.wallet_id, on, actor="U1", expected_version=None),
         wallet_id=driver.wallet_id,
@@ -92,7 +93,7 @@ def test_a_card_that_was_declined_eight_times_in_thirty_days_rests(
     assert automatic(driver) is Automatic.PAUSED
     with driver.ledger.reading() as connection:
         _, policy = driver.ledger.look(connection, driver.wallet_id)
-    assert policy.pause_reason == "the card was declined 8 times in 30 days"
+    assert policy.pause == Pause(PauseCode.DECLINED_OFTEN)
 
     _connect(driver, "5555 5555 5555 4444")  # another card is another matter
     _rule(driver, RULE)
@@ -328,7 +329,7 @@ def test_a_charge_that_had_no_answer_in_time_is_tried_again_on_the_same_card(
     recharge.consider(driver.wallet_id)
     driver.shop.clock.skip(hours=21)
     driver.sweep.run(driver.ledger.now())
-    assert driver.view().trouble == "Stripe gave no answer in time"
+    assert driver.view().trouble == FORGOTTEN
     assert recharge.consider(driver.wallet_id) is None
 
     driver.shop.clock.skip(minutes=61)
@@ -347,10 +348,9 @@ def test_a_request_that_stripe_does_not_accept_is_no_decline(driver: BotDriver, 
 
     with driver.ledger.reading() as connection:
         _, policy = driver.ledger.look(connection, driver.wallet_id)
-    assert (policy.automatic, policy.pause_reason) == (
-        Automatic.PAUSED,
-        "Stripe did not accept the request",
-    )
+    (card,) = {one.card_id for one in _rows(driver)}
+    assert policy.automatic is Automatic.PAUSED
+    assert policy.pause == Pause(PauseCode.DECLINED, card_id=card, decline=NOT_ACCEPTED)
 
 
 @pytest.mark.parametrize("team", ["T1", None], ids=["in the bot", "beside it"])

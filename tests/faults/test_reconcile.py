@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import use_cases_of
+from bot.causes import Amount, MovedUnknown, PaymentUnknown, Unmarked
 from bot.notices import BooksDiffer, MoneyParked
+from bot.operator.reconcile import lines_of
 from bot.ports import EventSeen
-from bot.reconciliation.difference import Difference, Digest, as_answer, lines_of
+from bot.reconciliation.difference import Difference, Digest, as_answer
 from bot.reconciliation.open_differences import keep_differences
 from bot.reconciliation.run import NotReconciled, Reconciliation
 from bot.served import Served
@@ -151,7 +153,7 @@ def test_a_difference_ends_when_both_sides_were_seen_to_agree(
     _later(driver, both, days=30)
     keep_differences(
         driver.ledger,
-        [Difference(driver.wallet_id, f"credit:{intent}", "?", driver.ledger.now(), new=True)],
+        [Difference(driver.wallet_id, f"credit:{intent}", MovedUnknown(), driver.ledger.now(), new=True)],
         [driver.wallet_id],
     )
 
@@ -160,10 +162,10 @@ def test_a_difference_ends_when_both_sides_were_seen_to_agree(
 
 def test_a_movement_stays_until_the_books_have_it(driver: BotDriver, both: Reconciliation) -> None:
     """Nothing at Stripe looks a movement up by its id, so its difference ends with its transfer and not before."""
-    lost = Difference(driver.wallet_id, "dispute:txn_9", "moved at Stripe", driver.ledger.now(), new=True)
+    lost = Difference(driver.wallet_id, "dispute:txn_9", MovedUnknown(), driver.ledger.now(), new=True)
     keep_differences(driver.ledger, [lost], [driver.wallet_id])
-    assert [(one.key, one.words) for one in _later(driver, both, days=200).differences] == [
-        (lost.key, lost.words)
+    assert [(one.key, one.cause) for one in _later(driver, both, days=200).differences] == [
+        (lost.key, lost.cause)
     ]
 
     late = PostMoney("stripe", lost.key, CreditKind.DISPUTE_WITHDRAWN, 5_000_000, None)
@@ -204,7 +206,7 @@ def test_an_amount_that_differs_is_a_difference(driver: BotDriver, both: Reconci
 
     assert len(digest.differences) == 1
     assert digest.differences[0].key == f"credit:{intent}"
-    assert "$90.00" in str(as_answer(digest)["breaks"])
+    assert any("the books have RB-1001 $90.00" in line for line in lines_of(as_answer(digest)))
     assert [one.paused for one in driver.told(BooksDiffer)] == [False]  # they were off already
     assert driver.view().balance_micros == 90_000_000
 
@@ -240,7 +242,7 @@ def test_money_under_our_mark_for_nobody_is_parked_and_listed(
         assert list(left) == [events[0].event_id]
     assert [one.event_id for one in digest.parked] == [events[0].event_id]
     assert [one.key for one in digest.differences] == [f"credit:{events[0].object_id}"]
-    assert "RB-9" in digest.parked[0].error
+    assert digest.parked[0].error == PaymentUnknown("RB-9")
 
 
 def test_a_payment_of_our_customer_without_our_mark_is_named(driver: BotDriver, both: Reconciliation) -> None:
@@ -254,7 +256,9 @@ def test_a_payment_of_our_customer_without_our_mark_is_named(driver: BotDriver, 
 
     assert driver.view().balance_micros == 0
     assert len(digest.differences) == 1
-    assert "$30.00 was paid by a customer of ours without our mark" in digest.differences[0].words
+    cause = digest.differences[0].cause
+    assert isinstance(cause, Unmarked)
+    assert cause.amount == Amount(30_000_000, "USD")
 
 
 def test_it_runs_once_a_day_and_survives_an_outage(driver: BotDriver, both: Reconciliation) -> None:

@@ -14,6 +14,7 @@ from bot.ports import Denied, Ok
 from bot.reconciliation.run import NotReconciled
 from bot.served import Served
 from bot.stripe import requests as stripe_requests
+from bot.stripe.declines import NOT_ACCEPTED
 from bot.stripe.key_health import OtherMode, keep_mode, key_refused_at, note_access
 from bot.surfaces.automatic import card_facts
 from bot.tables import NIL_WALLET, differences, inbox, payments
@@ -231,7 +232,7 @@ def test_a_missing_right_is_not_a_refused_key(driver: BotDriver) -> None:
     assert (_refused_at(driver), driver.told(KeyRefused)) == (None, [])
     with driver.ledger.reading() as connection:
         (made,) = connection.execute(select(request_rows.c.state, request_rows.c.answer)).all()
-    assert tuple(made) == ("refused", "the key may not do this")
+    assert tuple(made) == ("refused", "key_lacks_right")
 
 
 def test_an_automatic_charge_without_the_right_for_it_is_a_matter_for_people(driver: BotDriver) -> None:
@@ -243,7 +244,7 @@ def test_an_automatic_charge_without_the_right_for_it_is_a_matter_for_people(dri
     driver.recharge.consider(driver.wallet_id)
 
     assert automatic(driver) is Automatic.PAUSED
-    assert driver.view().trouble == "Stripe did not accept the request"
+    assert driver.view().trouble == NOT_ACCEPTED
     assert len(driver.told(RechargeFailed)) == 1
 
 
@@ -291,7 +292,7 @@ def test_what_a_call_met_is_written_down(driver: BotDriver) -> None:
 
     with driver.ledger.reading() as connection:
         row = connection.execute(select(request_rows)).one()
-    assert (row.state, row.answer) == ("unknown", "key not accepted")
+    assert (row.state, row.answer) == ("unknown", "key_not_accepted")
     driver.shop.clock.skip(minutes=2)
     driver.sweep.run(driver.ledger.now())
     with driver.ledger.reading() as connection:

@@ -19,6 +19,7 @@ import bot.tables
 import ledger.storage.schema
 from bot import payment_rows
 from bot.app import use_cases_of
+from bot.causes import MovedUnknown, as_stored
 from bot.operator import demo
 from bot.payment_rows import Payment
 from bot.payment_state import News as Event
@@ -175,7 +176,7 @@ def _more_work(tx: Tx, wallet_id: UUID) -> None:
     values = {
         "wallet_id": wallet_id,
         "key": "credit:pi_gone",
-        "words": "?",
+        "cause": as_stored(MovedUnknown()),
         "found_at": tx.now,
         "seen_at": tx.now,
     }

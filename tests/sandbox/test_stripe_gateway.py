@@ -295,7 +295,7 @@ def test_whoever_waits_but_a_moment_does_not_know(shop: Shop) -> None:
     answer = hurried.create_customer({"name": "x"}, "k")
 
     hurried.close()
-    assert answer == Unknown(sent=True, message="no answer")
+    assert answer == Unknown(sent=True, message="no_answer")
 
 
 def test_nobody_there_is_not_sent(free_port: int) -> None:
@@ -305,4 +305,4 @@ def test_nobody_there_is_not_sent(free_port: int) -> None:
     answer = gateway.create_customer({"name": "x"}, "k")
 
     gateway.close()
-    assert answer == Unknown(sent=False, message="no answer")
+    assert answer == Unknown(sent=False, message="no_answer")

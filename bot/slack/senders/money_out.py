@@ -41,14 +41,14 @@ class MoneyOutSender:
         self._recipients.send(
             to,
             lambda role: money_out.books_differ(
-                notice.count, notice.key, notice.words, paused=notice.paused, role=role
+                notice.count, notice.key, notice.cause, paused=notice.paused, role=role
             ),
             finance=False,
         )
 
     def send_parked(self, to: FanOut, notice: notices.MoneyParked) -> None:
         """Tell that money moved at Stripe which cannot be booked."""
-        message = money_out.parked(notice.object_id, notice.words)
+        message = money_out.parked(notice.object_id, notice.cause)
         self._recipients.send(to, lambda role: message, finance=False)
 
     def send_correction(self, to: FanOut, notice: UsageCorrected) -> None:

@@ -52,7 +52,7 @@ class Recipients:
             user_id = recipient.removeprefix(PERSON)
             if self._people.has_left(user_id):
                 # Posting into the DM of somebody deactivated succeeds, and nobody reads it.
-                raise RecipientGone("has left the workspace")
+                raise RecipientGone("left_workspace")
             send(user_id)
 
         to.each(_persons(user_ids), send_to)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bot.facts import AlertFacts
+from bot.facts import AlertFacts, PaidFacts
 from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views.blocks import (
@@ -17,6 +17,7 @@ from bot.slack.views.blocks import (
     permitted,
     section,
 )
+from bot.slack.views.causes import blocked
 from bot.slack.views.text import counted, minutes, moment
 from bot.slack.views.words import (
     automatic_sentence,
@@ -27,7 +28,7 @@ from bot.slack.views.words import (
     short,
     stopped,
 )
-from ledger import Automatic, Level, decimal_text, format_money
+from ledger import Automatic, CreditKind, Level, decimal_text, format_money
 
 LIVE_CALLS = "Live inbound calls may finish. A payment brings everything back at once."
 PAYING = "Paying brings everything back at once."
@@ -78,7 +79,7 @@ def alert_person(f: AlertFacts, role: Role) -> Message:
             return barred(
                 GREEN,
                 f"*The wallet is fine again:* {f.balance.balance}{_enough(f)}",
-                [f"{f.paid_line}." if f.paid_line else "", "Nothing had stopped.", _never_again(f)],
+                [f"{_paid(f.paid)}." if f.paid is not None else "", "Nothing had stopped.", _never_again(f)],
                 buttons=_turn_on(f, role),
             )
 
@@ -200,14 +201,31 @@ def _enough(f: AlertFacts) -> str:
 def _automatic(f: AlertFacts) -> str:
     sentence = automatic_sentence(f.automatic)
     if f.automatic.state is Automatic.ON:
-        return f"{sentence} {f.automatic.blocked_sentence}".strip()
+        return f"{sentence} {blocked(f.automatic.block)}".strip()
     return sentence
 
 
 def _money_back(f: AlertFacts) -> str:
-    if f.paid_line:
-        return f"{f.paid_line}; the balance is {f.balance.balance}."
+    if f.paid is not None:
+        return f"{_paid(f.paid)}; the balance is {f.balance.balance}."
     return f"The balance is {f.balance.balance}."
+
+
+def _paid(f: PaidFacts) -> str:
+    """Say how money came back: amount, card and by whose hand."""
+    match f.kind:
+        case CreditKind.DISPUTE_REINSTATED:
+            return f"{f.amount} came back from a dispute that was won"
+        case CreditKind.REFUND_REVERSAL:
+            return f"{f.amount} came back from a refund that failed"
+        case CreditKind.RECHARGE:
+            how = " by an automatic payment"
+        case _ if f.payer_id:
+            how = f" through the link sent to <@{f.payer_id}>"
+        case _:
+            how = f" by <@{f.asker_id}>" if f.asker_id else ""
+    card = f" with {f.card}" if f.card else ""
+    return f"{f.amount} was paid{card}{how}"
 
 
 def _stopped_and_cost(f: AlertFacts) -> str:

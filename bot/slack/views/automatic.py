@@ -32,8 +32,9 @@ from bot.slack.views.blocks import (
     select,
 )
 from bot.slack.views.cards import off_button, remove_button
+from bot.slack.views.causes import blocked, decline_words, pause_words
 from bot.slack.views.text import counted, moment, spoken, time_first
-from bot.slack.views.words import expires, short, whole
+from bot.slack.views.words import automatic_sentence, expires, short, whole
 from ledger import MICROS, Automatic, RechargeRule, format_money
 
 TITLE = "Automatic payments"
@@ -230,14 +231,14 @@ def automatic_state(f: AutomaticFacts, role: Role) -> Message:
             buttons.append(button("Connect a card", Act.CONNECT_CARD))
     else:
         paused = f.state is Automatic.PAUSED
-        why = f": {f.pause_reason}" if f.pause_reason else ""
+        why = f": {pause_words(f.pause)}" if f.pause is not None else ""
         headline = f"*Automatic payments are paused{why}.*" if paused else "*Automatic payments are on.*"
         lines = [
             PAUSE_ENDS if paused else "",
             f"{rule_sentence(f.rule, f.currency, f.card)} {_used(f)}",
             _caps(f.rule, f.currency),
             f"Backup: {f.backup}." if f.backup is not None else "",
-            f.blocked_sentence,
+            blocked(f.block),
         ]
         change = (
             button("Turn on again", Act.AUTOMATIC, style="primary")
@@ -268,7 +269,7 @@ def _state_words(f: AutomaticFacts) -> str:
         case Automatic.ON:
             return "They are on now."
         case Automatic.PAUSED:
-            why = f": {f.pause_reason}" if f.pause_reason else ""
+            why = f": {pause_words(f.pause)}" if f.pause is not None else ""
             return f"They are paused{why}. {PAUSE_ENDS}"
         case Automatic.OFF:
             return "They are off until you turn them on."
@@ -292,7 +293,7 @@ def rule_changed(
         line = f"{who} turned automatic payments off. No card is charged by itself any more."
         return Message(text=line, blocks=[section(line)])
     if after.state is Automatic.PAUSED:
-        line = f"Automatic payments are paused: {after.pause_reason}."
+        line = automatic_sentence(after)
         again = button("Turn on again", Act.AUTOMATIC)
         return Message(text=line, blocks=[section(line), *actions_for(role, again)])
     assert after.rule is not None, "automatic payments that are on have a rule"
@@ -362,7 +363,7 @@ def charge_failed(f: FailureFacts, role: Role) -> Message:
     )
     return barred(
         RED,
-        f"*The automatic payment of {f.amount} failed: {f.decline_words}.* Nothing was charged.",
+        f"*The automatic payment of {f.amount} failed: {decline_words(f.decline, f.card)}.* Nothing was charged.",
         [" ".join(part for part in (_goes_on(f), lasts) if part)],
         buttons=buttons,
         small=[*_link_words(f), f"Ref {f.ref}"],

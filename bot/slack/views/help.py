@@ -6,7 +6,7 @@ from bot.slack.commands import parse
 from bot.slack.ids import Act
 from bot.slack.views.blocks import Message, actions_for, button, section
 from bot.slack.views.text import escape, spoken
-from ledger import USD, Currency, decimal_text, scale_of
+from ledger import ASK_EXAMPLE_DOLLARS, TOP_UP_EXAMPLE_DOLLARS, USD, Currency, decimal_text, scale_of
 
 TOP_UP, ASKED = "{50}", "{160}"
 """Where an example has so many dollars, said in the wallet's currency."""
@@ -27,7 +27,10 @@ COMMANDS = (
 def commands_in(currency: Currency) -> list[tuple[str, str]]:
     """Give each command with an example whose amounts the wallet takes."""
     scale = scale_of(currency.code)
-    fifty, asked = (decimal_text(scale.money(scale.dollars(one))).removesuffix(".00") for one in (50, 160))
+    fifty, asked = (
+        decimal_text(scale.money(scale.dollars(one))).removesuffix(".00")
+        for one in (TOP_UP_EXAMPLE_DOLLARS, ASK_EXAMPLE_DOLLARS)
+    )
     return [(command.replace(TOP_UP, fifty).replace(ASKED, asked), meaning) for command, meaning in COMMANDS]
 
 

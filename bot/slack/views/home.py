@@ -23,6 +23,7 @@ from bot.slack.views.blocks import (
     select,
 )
 from bot.slack.views.cards import off_button, own_card_blocks
+from bot.slack.views.causes import blocked, pause_words
 from bot.slack.views.money_in import request_rows
 from bot.slack.views.status import (
     NOT_HERE,
@@ -206,13 +207,14 @@ def _rule_button(f: HomeFacts) -> Block | None:
 
 def _notes(automatic: AutomaticFacts) -> list[Block]:
     notes = []
-    if automatic.state is Automatic.PAUSED and automatic.pause_reason:
-        notes.append(f"Paused: {automatic.pause_reason}.")
-    if automatic.state is Automatic.ON and automatic.blocked_sentence:
-        notes.append(automatic.blocked_sentence)
+    if automatic.state is Automatic.PAUSED and automatic.pause is not None:
+        notes.append(f"Paused: {pause_words(automatic.pause)}.")
+    if automatic.state is Automatic.ON:
+        notes.append(blocked(automatic.block))
     if automatic.backup is not None:
         notes.append(f"Backup: {automatic.backup}.")
-    return [context(" ".join(notes))] if notes else []
+    said = " ".join(filter(None, notes))
+    return [context(said)] if said else []
 
 
 # --- The month ---------------------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 The operator handles refunds and disputes in Stripe; people in Slack read what they mean for the wallet.
 """
 
+from bot.causes import DifferenceCause, Legacy, NotBookableCause
 from bot.facts import CreditFacts, DisputeFacts, RefundFacts, RequestFacts
 from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, context, permitted, section
 from bot.slack.views.cards import off_button
+from bot.slack.views.causes import difference_words, not_bookable_words
 from bot.slack.views.text import escape, moment, sentence, spoken
 from bot.slack.views.words import kind_label
 from ledger import Automatic
@@ -92,7 +94,7 @@ def disputed(f: DisputeFacts, role: Role) -> Message:
             )
 
 
-def books_differ(count: int, key: str, words: str, *, paused: bool, role: Role) -> Message:
+def books_differ(count: int, key: str, cause: DifferenceCause, *, paused: bool, role: Role) -> Message:
     """Say that the books and Stripe have not the same, which nobody corrects by a program."""
     stopped = " Automatic payments are paused until somebody has looked." if paused else ""
     more = f" And {count - 1} more." if count > 1 else ""
@@ -100,7 +102,7 @@ def books_differ(count: int, key: str, words: str, *, paused: bool, role: Role) 
         RED,
         "*The wallet's books and Stripe don't agree.*",
         [
-            f"{sentence(words)}{more}",
+            f"{sentence(difference_words(cause))}{more}",
             f"Nothing was changed.{stopped}",
         ],
         buttons=permitted(role, button("Automatic payments", Act.AUTOMATIC)) if paused else [],
@@ -108,12 +110,15 @@ def books_differ(count: int, key: str, words: str, *, paused: bool, role: Role) 
     )
 
 
-def parked(object_id: str, words: str) -> Message:
+def parked(object_id: str, cause: NotBookableCause | Legacy) -> Message:
     """Say that money moved at Stripe which cannot be booked by itself."""
     return barred(
         RED,
         "*Money moved at Stripe that Redbar can't put into the wallet by itself.*",
-        [sentence(words), "It is kept, and nothing is lost: whoever runs Redbar has to decide about it."],
+        [
+            sentence(not_bookable_words(cause)),
+            "It is kept, and nothing is lost: whoever runs Redbar has to decide about it.",
+        ],
         small=[f"redbar settle {object_id} decides about it"],
     )
 

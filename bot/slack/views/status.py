@@ -18,6 +18,7 @@ from bot.slack.views.blocks import (
     permitted,
     section,
 )
+from bot.slack.views.causes import blocked
 from bot.slack.views.money_in import request_rows
 from bot.slack.views.money_in.sentences import request_line
 from bot.slack.views.text import counted, moment, spoken
@@ -52,7 +53,7 @@ def status(f: StatusFacts) -> Message:
     lines = [
         key_refused_words(f.key_refused_at, f.balance.zone),
         held_words(f.balance),
-        f"{may_start(f.balance)} {automatic_sentence(f.automatic)} {f.automatic.blocked_sentence}".strip(),
+        f"{may_start(f.balance)} {automatic_sentence(f.automatic)} {blocked(f.automatic.block)}".strip(),
         at_zero(f.balance),
     ]
     kept = [line for line in lines if line]
@@ -102,7 +103,7 @@ def _stopped(f: StatusFacts) -> Message:
         [
             "Live inbound calls may finish. A payment brings everything back at once.",
             f"The balance is {f.balance.balance}. {brings_back(f.balance)}".strip(),
-            f"{automatic_sentence(f.automatic)} {f.automatic.blocked_sentence}".strip(),
+            f"{automatic_sentence(f.automatic)} {blocked(f.automatic.block)}".strip(),
             key_refused_words(f.key_refused_at, f.balance.zone),
         ],
         buttons=_buttons(f),

@@ -110,6 +110,16 @@ def minutes(count: int) -> str:
     return "1 minute" if count == 1 else f"{count} minutes"
 
 
+def span_words(span: timedelta) -> str:
+    """Write a span in its largest whole unit: "15 minutes", "14 days"."""
+    minutes = span // timedelta(minutes=1)
+    for unit, length in (("day", 1_440), ("hour", 60)):
+        if minutes >= length and minutes % length == 0:
+            count = minutes // length
+            return f"{count} {unit}s" if count != 1 else f"1 {unit}"
+    return f"{minutes} minutes" if minutes != 1 else "1 minute"
+
+
 def counted(count: int, one: str, many: str) -> str:
     """Say how many: "1 call", "1,204 calls"."""
     return f"{count:,} {one if count == 1 else many}"

@@ -4,6 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot.facts import AutomaticFacts, BalanceFacts, Basis, CardFacts
+from bot.slack.views.causes import pause_words
 from bot.slack.views.text import about, counted, minutes, moment, time_first
 from ledger import (
     AI_TASK,
@@ -181,7 +182,8 @@ def automatic_sentence(automatic: AutomaticFacts) -> str:
             below = whole(rule.threshold_micros, automatic.currency)
             return f"Automatic payments are on: below {below} {card} is charged {how}."
         case Automatic.PAUSED:
-            return f"Automatic payments are paused: {automatic.pause_reason}."
+            why = f": {pause_words(automatic.pause)}" if automatic.pause is not None else ""
+            return f"Automatic payments are paused{why}."
         case _:
             return "Automatic payments are off."
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bot.causes import DeclineCause
 from bot.facts import AddBalanceFacts, CardFacts, ChargeFacts, OfferFacts, PaymentFacts
 from bot.rights import Role
+from bot.slack.commands import NOTE_MAX
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     GREEN,
@@ -31,7 +33,8 @@ from bot.slack.views.blocks import (
     text_field,
 )
 from bot.slack.views.cards import remove_button
-from bot.slack.views.money_in.sentences import NOTE_MAX, qr_alt
+from bot.slack.views.causes import decline_words
+from bot.slack.views.money_in.sentences import qr_alt
 from bot.slack.views.text import moment, spoken
 from bot.slack.views.words import expires, short
 from ledger import Money, decimal_text, format_money
@@ -270,7 +273,7 @@ def _result_lines(f: PaymentFacts) -> list[str]:
             receipt = f" <{f.receipt_url}|Receipt>" if f.receipt_url else ""
             return [f"*{f.amount} was paid*{card}.", f"{balance}{receipt}"]
         case "declined":
-            why = f.decline_words or "the bank declined the card"
+            why = decline_words(f.decline or DeclineCause.DECLINED, f.card)
             return [
                 f"*Nothing was charged: {why}.*",
                 f"Try another card for {f.amount}, or ask someone to pay.",

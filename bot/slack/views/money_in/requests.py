@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bot.facts import CardFacts, RequestFacts, RequestState
 from bot.rights import Role, Tie
+from bot.slack.commands import NOTE_MAX
 from bot.slack.ids import Act, Form
 from bot.slack.views.blocks import (
     RED,
@@ -22,7 +23,6 @@ from bot.slack.views.blocks import (
     section,
 )
 from bot.slack.views.money_in.sentences import (
-    NOTE_MAX,
     asker,
     asker_line,
     link_of,

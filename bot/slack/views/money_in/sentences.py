@@ -1,10 +1,9 @@
 """One request to somebody, in sentences: who asks whom for what, until when, and what became of it. Pure."""
 
 from bot.facts import RequestFacts, RequestState
+from bot.slack.commands import NOTE_MAX
 from bot.slack.views.text import escape, moment, time_first
 from ledger import Money
-
-NOTE_MAX = 200
 
 
 def payer_line(f: RequestFacts) -> str:
