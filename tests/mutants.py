@@ -53,6 +53,7 @@ PACKAGES: Mapping[str, Package] = {
             "tests/ledger/test_spending.py",
             "tests/ledger/test_standing.py",
             "tests/ledger/test_time_judgement.py",
+            "tests/ledger/test_wallet_policy.py",
         ),
     ),
     "alerts": Package(

@@ -180,16 +180,15 @@ class Recharge:
             tx.book.set_trouble(wallet_id, trouble)
             tx.outbox.add(wallet_id, CapReached(held=held.value))
 
-    def rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
+    def rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment:
         """Give the link by which people can pay instead of a failed automatic payment; made once per recharge."""
         failed = self._payments.look(wallet_id, payment_id)
         assert failed is not None
+        assert failed.amount is not None, "an automatic payment has an amount"
         with self._ledger.reading() as connection:
             for one in payment_rows.open_payments(connection, wallet_id, purposes=("ask",)):
                 if one.recharge_id == failed.recharge_id:
                     return one
-        if failed.amount is None:
-            return None
         return self._payments.ask_instead(wallet_id, failed.amount, recharge_id=failed.recharge_id)
 
 

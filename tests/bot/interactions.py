@@ -152,3 +152,9 @@ def shown(one: Company) -> str:
 def home(one: Company) -> str:
     """Give Home as it was published last."""
     return json.dumps(one.place.get("home", who=OWNER), ensure_ascii=False)
+
+
+def shown_id(one: Company) -> str:
+    """Give the id of the form that is open on top; empty where none is."""
+    views = one.place.get("modals", who=OWNER)["views"]
+    return str(views[-1]["id"]) if views else ""

@@ -1,6 +1,7 @@
 """Every form that an owner sends in is answered by the next view, or by what is wrong with a field."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -234,6 +235,40 @@ def test_a_request_to_connect_is_sent_to_whom_was_picked(made: Company, app: App
         body["trigger_id"] = made.place.stand_in.tickets.trigger(OWNER, in_modal=True)
         dispatch(app, body)
         assert words in shown(made)
+
+
+def test_a_form_that_is_refused_says_why(made: Company, app: App) -> None:
+    """What it was confirmed for is gone."""
+    answer = send_in(made, app, Form.CONFIRM_AUTOMATIC, private=str(new_id()))
+    assert answer["response_action"] == "update"
+    assert "Somebody else changed these settings" in str(answer["view"])
+
+
+def test_a_form_that_breaks_says_so_with_a_number(
+    made: Company, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And Slack is answered."""
+
+    def broken(*known: object, **more: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("bot.slack.listeners.forms.set_channels", broken)
+    answer = send_in(made, app, Form.ALERTS, {str(Act.CHANNELS): {"selected_conversations": []}})
+    (said,) = incidents(caplog)
+    assert answer["response_action"] == "update"
+    assert said.removeprefix("incident ") in str(answer["view"])
+    caplog.clear()
+
+
+@pytest.mark.parametrize("kind", ["app_uninstalled", "tokens_revoked"])
+def test_an_app_that_was_removed_puts_the_workspace_to_sleep(tmp_path: Path, kind: str) -> None:
+    """Its wallet is found no more."""
+    with funded_company(tmp_path) as one:
+        application = one.bolt()
+        listeners.register(application, one.context)
+        event = {"type": kind, "tokens": {"bot": ["UBOT"]}}
+        dispatch(application, {"type": "event_callback", "team_id": TEAM, "event_id": "E1", "event": event})
+        assert one.context.workspaces.of_team(TEAM, "") is None
 
 
 def test_slack_tells_of_changes_and_removal(made: Company, app: App) -> None:

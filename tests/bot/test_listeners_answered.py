@@ -5,9 +5,13 @@ from collections.abc import Iterator
 import pytest
 from slack_bolt import App
 
+from bot.delivering.courier import Courier
+from bot.payments.saved_cards import card_slots
+from bot.sandbox.slack.seed import TEAM
+from bot.served import Served
 from bot.slack import listeners
 from bot.slack.ids import SHORTCUT_TOP_UP, Act
-from ledger import new_id
+from ledger import MICROS, CreditKind, PostMoney, PostUsage, new_id
 from tests.bot.interactions import (
     OWNER,
     U1,
@@ -21,6 +25,7 @@ from tests.bot.interactions import (
     response_url,
     sent,
     shown,
+    shown_id,
     type_,
 )
 from tests.bot.rights_company import FIFTY, USERS, Company
@@ -63,7 +68,9 @@ FORMS_OPENED: dict[Act, tuple[str, str]] = {
 def test_a_button_opens_its_form(made: Company, app: App, act: Act) -> None:
     """With what the button names filled in."""
     value, words = FORMS_OPENED[act]
+    before = shown_id(made)
     press(made, app, act, value)
+    assert shown_id(made) != before
     assert words.lower() in shown(made).lower()
 
 
@@ -193,7 +200,7 @@ TYPED_FORMS = {
     "topup": "Pay with",
     "topup 50": "Charge $50.00 to Visa ••4242?",
     "topup 2000": "People can charge the saved card up to $1,000.00 a day",
-    "ask": "Who pays?",
+    "ask <@U0FINANCE>": "Who pays?",
     "card": str(Act.SEND_TO),
     "auto": "Automatic payments",
     "people": "Billing admins",
@@ -204,8 +211,105 @@ TYPED_FORMS = {
 @pytest.mark.parametrize("text", TYPED_FORMS)
 def test_a_command_opens_a_form(made: Company, app: App, text: str) -> None:
     """Filled in with what was typed."""
+    before = shown_id(made)
     type_(made, app, text)
+    assert shown_id(made) != before
     assert TYPED_FORMS[text].lower() in shown(made).lower()
+
+
+def test_a_top_up_without_a_saved_card_is_offered_a_page(
+    made: Company, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to charge."""
+    monkeypatch.setattr("bot.slack.listeners.actions.usable_cards", lambda ledger, wallet_id: [])
+    type_(made, app, "topup 50")
+    assert "Pay $50.00" in answered(made)
+
+
+def test_a_card_that_was_removed_a_moment_ago_is_not_charged(
+    made: Company, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the cards and the confirmation."""
+    monkeypatch.setattr("bot.slack.listeners.actions.card_with_id", lambda *known: None)
+    type_(made, app, "topup 50")
+    assert "card" in answered(made)
+    assert "Charge $50.00" not in answered(made)
+
+
+def test_a_listener_that_breaks_says_so_with_a_number(
+    made: Company, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has everything under the number that the person reads; an event is not answered."""
+
+    def broken(*known: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(made.context.episodes, "open_episode", broken)
+    press(made, app, Act.ACKNOWLEDGE, "open")
+    (said,) = incidents(caplog)
+    assert said.removeprefix("incident ") in answered(made)
+    assert "a bug" in str(caplog.text)
+    caplog.clear()
+
+
+def test_an_answer_that_cannot_be_shown_is_logged_and_breaks_nothing(
+    made: Company, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Slack is answered all the same."""
+
+    def away(*known: object) -> None:
+        raise OSError("Slack is away")
+
+    monkeypatch.setattr("bot.slack.listeners.interaction.Interaction.tell", away)
+    press(made, app, Act.ROW, "details:99")
+    assert "an answer could not be shown" in caplog.text
+    caplog.clear()
+
+
+@pytest.mark.parametrize("act", [Act.WITHDRAW, Act.COPY_LINK, Act.NEW_LINK])
+def test_an_id_that_is_none_of_ours_makes_nobody_its_asker(made: Company, app: App, act: Act) -> None:
+    """A member who forges a button is told whom to ask."""
+    member = USERS["member"]
+    pressed = {"type": "button", "action_id": str(act), "block_id": "b", "value": "not an id"}
+    body = sent(made, type="block_actions", actions=[pressed], channel={"id": "C0GENERAL"})
+    body["user"] = {"id": member, "team_id": body["team"]["id"]}
+    before = len(made.place.messages(member, "#general"))
+    dispatch(app, body)
+    after = made.place.messages(member, "#general")
+    assert len(after) == before + 1
+    assert "Billing is looked after by" in str(after[-1])
+
+
+def test_an_alarm_is_acknowledged_by_its_own_button_alone(made: Company, app: App) -> None:
+    """A button of an episode that is over silences nothing."""
+    with made.ledger.reading() as connection:
+        spent = made.ledger.look(connection, made.wallet_id)[0].balance_micros - 5 * MICROS
+    made.ledger.carry_out(made.wallet_id, [PostUsage("platform", "call-2", "outbound_call", spent, None)])
+    courier = Courier(made.ledger, lambda waiting: None, made.context.senders.deliver, Served(TEAM))
+    while courier.run_once(made.ledger.now()):
+        pass
+    episode = made.context.episodes.open_episode(made.wallet_id)
+    assert episode is not None
+
+    def silenced() -> set[str]:
+        return {
+            one.acknowledged_by for one in made.context.episodes.posted(made.wallet_id, episode.episode_id)
+        }
+
+    press(made, app, Act.ACKNOWLEDGE, str(new_id()))
+    assert silenced() == {""}
+    press(made, app, Act.ACKNOWLEDGE, str(episode.episode_id))
+    assert silenced() == {OWNER}
+    made.ledger.carry_out(made.wallet_id, [PostMoney("test", "back", CreditKind.TOP_UP, spent, None)])
+
+
+def test_a_removed_card_is_taken_off_home(made: Company, app: App) -> None:
+    """By its button there."""
+    card_id = made.card_of("owner")
+    press_on_home(made, app, Act.REMOVE_CARD, card_id)
+    assert "The card is removed" in shown(made)
+    with made.ledger.reading() as connection:
+        assert card_id not in card_slots(connection, made.wallet_id).values()
 
 
 def test_the_shortcut_opens_the_form_to_add_balance(made: Company, app: App) -> None:

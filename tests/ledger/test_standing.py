@@ -1,12 +1,21 @@
 """Standing, permits and grace as pure functions of the facts of one instant."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from ledger import Funds, Permit, Reason, Standing, permit_at
-from ledger.standing import Stretch, grace_end, grace_spent, standing_at
+from ledger.standing import (
+    Scope,
+    Stop,
+    Stretch,
+    grace_end,
+    grace_spent,
+    standing_at,
+    stop_before,
+    stopped_by,
+)
 from tests.ledger.wallet_driver import MORNING, usd
 
 NOW = MORNING
@@ -108,3 +117,45 @@ def test_what_was_spent_is_kept_as_long_as_it_matters() -> None:
     assert within == (Stretch(NOW, NOW + minutes(4)),)
     assert beyond == (Stretch(NOW, NOW + BUDGET),)
     assert at_once == ()
+
+
+@pytest.mark.parametrize(
+    ("standing", "inbound", "others"),
+    [
+        (Standing.OPEN, False, False),
+        (Standing.GRACE, False, True),
+        (Standing.PAUSED, True, True),
+        (Standing.NOT_CONNECTED, True, True),
+    ],
+)
+def test_a_standing_stops_scopes_of_work(standing: Standing, inbound: bool, others: bool) -> None:
+    """However little it costs."""
+    assert stopped_by(standing, Scope.INBOUND) is inbound
+    assert stopped_by(standing, Scope.OTHERS) is others
+
+
+MOMENT = timedelta(microseconds=1)
+PAST = Stop(Scope.OTHERS, NOW - minutes(60), NOW - minutes(30))
+LASTS = Stop(Scope.INBOUND, NOW - minutes(10), None)
+
+
+@pytest.mark.parametrize(
+    ("began_at", "scope", "stop"),
+    [
+        (NOW - minutes(60) - MOMENT, Scope.OTHERS, None),
+        (NOW - minutes(60), Scope.OTHERS, PAST),
+        (NOW - minutes(30) - MOMENT, Scope.OTHERS, PAST),
+        (NOW - minutes(30), Scope.OTHERS, None),
+        (NOW - minutes(45), Scope.INBOUND, None),
+        (NOW - minutes(10) - MOMENT, Scope.INBOUND, None),
+        (NOW - minutes(10), Scope.INBOUND, LASTS),
+        (NOW, Scope.INBOUND, LASTS),
+        (NOW, Scope.OTHERS, None),
+    ],
+)
+def test_work_belongs_to_the_stop_in_which_it_began(
+    began_at: datetime, scope: Scope, stop: Stop | None
+) -> None:
+    """Of its own scope; a stop contains its first instant and not its last."""
+    assert stop_before(began_at, scope, [PAST, LASTS]) is stop
+    assert stop_before(began_at, scope, []) is None

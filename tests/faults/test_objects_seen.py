@@ -1,0 +1,126 @@
+"""Objects of Stripe that name what is ours, what is not here, what is another workspace's, or nothing at all."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.payment_rows import Payment
+from bot.payment_state import State
+from bot.payments.saved_cards import card_slots
+from bot.payments.settlement import NotServed, Unattributed, save_card
+from bot.ports import CardSeen, IntentSeen, Ok, RefundSeen
+from ledger import new_id
+from tests.faults.driver import DOLLARS, BotDriver, open_beside, rule_on
+from tests.persons import owner
+from tests.sandbox.stripe_place import VISA
+
+U1 = owner("U1")
+
+
+def _paid(driver: BotDriver) -> IntentSeen:
+    """Have a link paid; gives its intent, of which nothing was heard yet."""
+    answer = driver.gateway.intent(driver.paid()[0])
+    assert isinstance(answer, Ok)
+    return answer.seen
+
+
+def _connect(driver: BotDriver, number: str = VISA) -> Payment:
+    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=U1)
+    assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
+    assert driver.sync.session(page.session_id)
+    return page
+
+
+def test_what_stripe_does_not_know_is_done_with(driver: BotDriver) -> None:
+    """There is nothing to wait for; a Stripe that does not answer is asked again."""
+    assert driver.sync.session("cs_unknown")
+    assert driver.sync.intent("pi_unknown")
+    assert driver.sync.paid_by("pi_unknown") is None
+    assert driver.refunds.sync("re_unknown")
+    assert driver.disputes.sync("dp_unknown")
+    driver.shop.arm(match="GET *", mode="status", status=503, times=5)
+    assert not driver.sync.session("cs_unknown")
+    assert not driver.sync.intent("pi_unknown")
+    assert not driver.refunds.sync("re_unknown")
+    assert not driver.disputes.sync("dp_unknown")
+    refund = RefundSeen("re_1", "succeeded", 100, "USD", "pi_unknown", driver.ledger.now())
+    assert not driver.refunds.hear(refund), "its payment cannot be looked at"
+    assert driver.refunds.hear(replace(refund, intent_id="")), "it is not of a payment of ours"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"redbar_wallet": "", "redbar_payment": ""},
+        {"redbar_wallet": "not an id"},
+        {"redbar_payment": str(new_id())},
+        {"redbar_payment": str(new_id()), "redbar_ref": ""},
+    ],
+    ids=["no ids", "no id of a wallet", "a payment that is not here", "nor its reference"],
+)
+def test_our_mark_on_something_that_names_no_payment_here_is_never_dropped(
+    driver: BotDriver, named: dict[str, str]
+) -> None:
+    """It is money under our name: the error keeps the news, and nothing is booked."""
+    seen = _paid(driver)
+    marked = replace(seen, metadata={**seen.metadata, **named})
+    with pytest.raises(Unattributed):
+        driver.sync.hear_intent(marked)
+    assert driver.view().balance_micros == 0
+
+
+def test_another_installations_mark_is_none_of_ours(driver: BotDriver) -> None:
+    """Two Redbars may share a Stripe account."""
+    seen = _paid(driver)
+    assert driver.sync.hear_intent(replace(seen, metadata={**seen.metadata, "redbar_install": "x"})) is None
+    assert driver.view().balance_micros == 0
+    assert driver.sync.hear_intent(seen) is not None
+
+
+def test_what_belongs_to_another_workspace_is_left_to_its_process(driver: BotDriver) -> None:
+    """Whose process books it and tells of it."""
+    second = open_beside(driver.ledger, "T2")
+    seen = _paid(driver)
+    with pytest.raises(NotServed, match=str(second)):
+        driver.sync.hear_intent(replace(seen, metadata={**seen.metadata, "redbar_wallet": str(second)}))
+    assert driver.view().balance_micros == 0
+
+
+def test_a_charge_that_waits_for_a_person_is_found_when_its_answer_was_lost(driver: BotDriver) -> None:
+    """The look at the intent says what the answer would have said; the second look changes nothing."""
+    _connect(driver)
+    rule_on(driver)
+    driver.hear_all(driver.paid()[1])
+    driver.shop.arm(last4="4242", decline="authentication_required")
+    driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
+    made = driver.recharge.consider(driver.wallet_id)
+    assert made is not None
+    assert made.state is State.COLLECTING
+    for _ in range(2):
+        assert driver.sync.intent(made.intent_id)
+        found = driver.payments.look(driver.wallet_id, made.payment_id)
+        assert found is not None
+        assert found.state is State.WAITING
+
+
+def test_a_card_that_comes_back_is_main_again(driver: BotDriver) -> None:
+    """The one that was main meanwhile becomes the backup; the same card under another id replaces its old one."""
+    page = _connect(driver)
+    first = _slots(driver)["main"]
+
+    def save(card_id: str, fingerprint: str) -> dict[str, str]:
+        seen = CardSeen(card_id, "Visa", "4242", 12, 2034, fingerprint)
+        driver.ledger.run(lambda tx: save_card(tx, page, seen), wallet_id=driver.wallet_id)
+        return _slots(driver)
+
+    assert save("pm_2", "other") == {"main": "pm_2", "backup": first}
+    assert save("pm_2", "other") == {"main": "pm_2", "backup": first}
+    assert save(first, "one") == {"main": first, "backup": "pm_2"}
+    assert save("pm_3", "one") == {"main": "pm_3"}, (
+        "the backup before is out, and the same card needs no backup"
+    )
+
+
+def _slots(driver: BotDriver) -> dict[str, str]:
+    with driver.ledger.reading() as connection:
+        return card_slots(connection, driver.wallet_id)
