@@ -16,7 +16,7 @@ from bot.payments.saved_cards import card_slots
 from bot.ports import DisputeSeen
 from bot.tables import cards, inbox
 from bot.wallets.rules import NoCard
-from ledger import Automatic
+from ledger import Automatic, PauseCode
 from tests.faults.driver import DOLLARS, BotDriver, automatic, driver_in, rule_on
 from tests.persons import owner
 from tests.sandbox.stripe_place import MASTERCARD, VISA
@@ -51,9 +51,10 @@ def _remove_cards(driver: BotDriver) -> None:
     driver.ledger.run(lambda tx: tx.connection.execute(gone), wallet_id=driver.wallet_id)
 
 
-def _pause_reason(driver: BotDriver) -> str:
+def _pause(driver: BotDriver) -> PauseCode | None:
     with driver.ledger.reading() as connection:
-        return driver.ledger.look(connection, driver.wallet_id)[1].pause_reason
+        pause = driver.ledger.look(connection, driver.wallet_id)[1].pause
+    return pause.code if pause is not None else None
 
 
 # --- Disputes and warnings -----------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ def test_a_rule_without_a_card_pauses(driver: BotDriver) -> None:
     rule_on(driver)
     _remove_cards(driver)
     assert driver.recharge.consider(driver.wallet_id) is None
-    assert (automatic(driver), _pause_reason(driver)) == (Automatic.PAUSED, "there is no card to charge")
+    assert (automatic(driver), _pause(driver)) == (Automatic.PAUSED, PauseCode.NO_CARD)
 
 
 # --- Automatic payments --------------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ def test_what_nobody_confirmed_in_a_day_pauses_the_rule(driver: BotDriver) -> No
     driver.sweep.run(driver.ledger.now())
     assert _look(driver, waiting).state is State.LAPSED
     assert automatic(driver) is Automatic.PAUSED
-    assert _pause_reason(driver) == "nobody confirmed the payment on Visa ••4242 at the bank in time"
+    assert _pause(driver) is PauseCode.UNCONFIRMED
 
 
 # --- Requests ------------------------------------------------------------------------------------------------

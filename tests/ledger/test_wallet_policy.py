@@ -4,11 +4,12 @@ from dataclasses import fields, replace
 
 import pytest
 
-from ledger import Automatic, PolicyUnfit, RechargeRule, WalletPolicy, scale_of
+from ledger import Automatic, Pause, PauseCode, PolicyUnfit, RechargeRule, WalletPolicy, scale_of
 from ledger.wallet_policy import default_amounts, rescaled
 from tests.ledger.wallet_driver import usd
 
 DOLLARS = scale_of("USD")
+DECLINED = Pause(PauseCode.DECLINED)
 RULE = RechargeRule(threshold_micros=usd("50"), target_micros=usd("200"))
 YEN_RULE = RechargeRule(
     threshold_micros=usd("5000"),
@@ -110,10 +111,10 @@ def test_an_amount_that_was_never_written_becomes_the_default_of_the_currency() 
 @pytest.mark.parametrize("automatic", list(Automatic))
 def test_a_rule_outside_the_bounds_of_the_currency_is_cleared_and_off(automatic: Automatic) -> None:
     """One that fits stays as it is, with its state."""
-    unfit = WalletPolicy(automatic=automatic, rule=RULE, pause_reason="declined")
+    unfit = WalletPolicy(automatic=automatic, rule=RULE, pause=DECLINED)
     after = rescaled(unfit, "JPY", WRITTEN)
-    assert (after.rule, after.automatic, after.pause_reason) == (None, Automatic.OFF, "")
+    assert (after.rule, after.automatic, after.pause) == (None, Automatic.OFF, None)
 
-    fit = WalletPolicy(automatic=automatic, rule=YEN_RULE, pause_reason="declined")
+    fit = WalletPolicy(automatic=automatic, rule=YEN_RULE, pause=DECLINED)
     kept = rescaled(fit, "JPY", WRITTEN)
-    assert (kept.rule, kept.automatic, kept.pause_reason) == (YEN_RULE, automatic, "declined")
+    assert (kept.rule, kept.automatic, kept.pause) == (YEN_RULE, automatic, DECLINED)
