@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select, update
 
+from bot.causes import Failed, as_stored
 from bot.notices import DisputeChanged, RechargeFailed
 from bot.payment_rows import Payment
 from bot.payment_state import State
@@ -235,7 +236,7 @@ def test_news_that_cannot_be_handled_are_kept_and_stop_no_other(
     assert (driver.credited(broken), driver.credited(sound)) == (False, True)
     with driver.ledger.reading() as connection:
         errors = {row.error for row in connection.execute(select(inbox)) if row.handled_at is None}
-    assert errors == {"ValueError: a bug"}
+    assert errors == {as_stored(Failed("ValueError", "a bug"))}
     monkeypatch.undo()
     driver.shop.clock.skip(hours=1)
     driver.news.handle_waiting(driver.ledger.now())
