@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar, get_args
 from uuid import UUID
 
+from bot.states.dispute import DisputeStatus
 from ledger import Notice, Waiting
 
 
@@ -108,7 +109,7 @@ class DisputeChanged:
     name: ClassVar[str] = "dispute.changed"
     payment_id: UUID
     dispute_id: str
-    status: str
+    status: DisputeStatus
     opened: bool
     """We learned of it for the first time."""
     moved_micros: int

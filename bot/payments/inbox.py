@@ -15,7 +15,6 @@ from uuid import UUID
 from sqlalchemy import Connection, func, insert, select, update
 
 from bot.notices import MoneyParked
-from bot.payment_state import State
 from bot.payments.cards import Cards
 from bot.payments.disputes import Disputes
 from bot.payments.open_checks import Looked, look_at, what_is_open
@@ -24,6 +23,7 @@ from bot.payments.settlement import NotBookable, NotServed
 from bot.payments.sync import Sync
 from bot.ports import Denied, EventSeen, Ok, PaymentGateway
 from bot.served import Served
+from bot.states.payment import State
 from bot.stripe.key_health import key_refused_at, note_access
 from bot.stripe.read_budget import WARM_EVERY, add_reads, budget_of, look_every, poll_every
 from bot.tables import NIL_WALLET, inbox, payments

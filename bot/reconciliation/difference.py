@@ -155,7 +155,6 @@ def as_answer(digest: Digest) -> dict[str, Any]:
     """Give a digest as JSON: instants in ISO format, micro-units as integers."""
     told = msgspec.to_builtins(digest)
     assert isinstance(told, dict)
-    told["breaks"] = told.pop("differences")  # the key that programs read
     return {**told, "headline": digest.headline}
 
 
@@ -174,7 +173,7 @@ def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
     for one in told["healed"]:
         amount = Money(one["amount_micros"], Currency.of(one["currency"]))
         lines.append(f"Was missed, is booked now: {one['reference']} {amount} ({one['key']}).")
-    for one in told["breaks"]:
+    for one in told["differences"]:
         lines.append(f"Differs since {_short(one['found_at'])}: {one['key']}: {one['words']}.")
     for one in told["parked"]:
         lines.append(

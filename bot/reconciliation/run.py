@@ -16,15 +16,15 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from bot.payment_state import State
 from bot.payments.disputes import Disputes
-from bot.payments.refunds import Refunds
+from bot.payments.refunds import Refunds, expected_keys
 from bot.payments.settlement import NotBookable
 from bot.payments.sync import Sync
 from bot.ports import (
     Denied,
     DisputeSeen,
     IntentSeen,
+    IntentStatus,
     MovementSeen,
     Ok,
     PaymentGateway,
@@ -35,6 +35,8 @@ from bot.ports import (
 from bot.reconciliation.difference import Comparison, Difference, Digest, Entry, Side, compare, sums_of
 from bot.reconciliation.open_differences import keep_differences, left_keys, open_differences, parked_news
 from bot.served import Served
+from bot.states.dispute import AWAITED
+from bot.states.payment import State
 from bot.stripe.keys import (
     CREDIT,
     REFUND,
@@ -61,7 +63,6 @@ OVERLAP = timedelta(days=3)
 DISPUTES_BACK = timedelta(days=120)
 YOUNG = timedelta(minutes=5)
 """What is younger may still be on its way."""
-_OPEN_DISPUTES = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")
 _GOOD = "reconciled"
 Step = Callable[[str], None]
 Seen = IntentSeen | RefundSeen | DisputeSeen
@@ -182,7 +183,7 @@ class Reconciliation:
             ).all()
             waiting = connection.execute(
                 select(disputes.c.dispute_id)
-                .where(disputes.c.wallet_id.in_(own), disputes.c.status.in_(_OPEN_DISPUTES))
+                .where(disputes.c.wallet_id.in_(own), disputes.c.status.in_(AWAITED))
                 .execution_options(cross_shard=True)
             ).scalars()
             disputed = list(waiting)
@@ -315,7 +316,7 @@ class _Round:
         for intent in intents:
             wallet_id = self._named(intent)
             self._wallet_of[intent.intent_id] = wallet_id
-            if intent.status == "succeeded":
+            if intent.status is IntentStatus.SUCCEEDED:
                 if wallet_id is not None:
                     self._expect(wallet_id, intent)
                 elif intent.customer_id and intent.customer_id in customers:
@@ -470,15 +471,12 @@ def _asked(was_asked: bool) -> None:
 def _keys_of(seen: Seen) -> list[tuple[str, int, str]]:
     """Give the books' keys of what moved, each with its amount in minor units and its currency."""
     match seen:
-        case IntentSeen(status="succeeded"):
+        case IntentSeen(status=IntentStatus.SUCCEEDED):
             return [(credit_key(seen.intent_id), seen.received_minor, seen.currency)]
         case IntentSeen():
             return []
         case RefundSeen():
-            keys = [(refund_key(seen.refund_id), seen.amount_minor, seen.currency)]
-            if seen.status in ("failed", "canceled"):
-                keys.append((refund_reversal_key(seen.refund_id), seen.amount_minor, seen.currency))
-            return keys
+            return [(key, seen.amount_minor, seen.currency) for key in expected_keys(seen)]
         case DisputeSeen():
             return [
                 (dispute_key(one.movement_id), seen.amount_minor, seen.currency) for one in seen.movements

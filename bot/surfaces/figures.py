@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from bot.facts import Basis, HomeFacts
+from bot.states.alert import AlertPhase
 from ledger import (
     Automatic,
     Burn,
@@ -110,15 +111,15 @@ def span_words(span: timedelta) -> str:
     return f"{minutes} minutes" if minutes != 1 else "1 minute"
 
 
-def phase_of(episode: Episode, standing: Standing) -> str:
-    """Name how an episode stands: "low", "cant_start", "counting", "paused", "restored" or "recovered"."""
+def phase_of(episode: Episode, standing: Standing) -> AlertPhase:
+    """Say how an episode stands."""
     if episode.closed_at is not None:
-        return "restored" if episode.level is Level.ZERO else "recovered"
+        return AlertPhase.RESTORED if episode.level is Level.ZERO else AlertPhase.RECOVERED
     if episode.level is not Level.ZERO:
-        return "low"
+        return AlertPhase.LOW
     if standing is Standing.OPEN:
-        return "cant_start"
-    return "paused" if standing is Standing.PAUSED else "counting"
+        return AlertPhase.CANT_START
+    return AlertPhase.PAUSED if standing is Standing.PAUSED else AlertPhase.COUNTING
 
 
 def whole_cents(micros: int) -> int:

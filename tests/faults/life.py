@@ -18,10 +18,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from bot.app import use_cases_of
-from bot.payment_state import State
 from bot.ports import PaymentGateway
 from bot.reconciliation.run import NotReconciled
 from bot.served import Served
+from bot.states.payment import State
+from bot.states.stripe_request import Operation
 from bot.stripe import requests as stripe_requests
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, cards, disputes, inbox, payments
@@ -265,7 +266,7 @@ class Life:
             case "detach":
                 self._ledger.run(
                     lambda tx: stripe_requests.intend(
-                        tx, wallet_id, "detach", {}, payment_id=None, object_id=target
+                        tx, wallet_id, Operation.DETACH, {}, payment_id=None, object_id=target
                     ),
                     wallet_id=wallet_id,
                 )
@@ -279,7 +280,7 @@ class Life:
             case "compare":
                 with suppress(NotReconciled):
                     digest = self._reconciliation.run(self._ledger.now())
-                    self._say({"breaks": [one.words for one in digest.differences]})
+                    self._say({"differences": [one.words for one in digest.differences]})
             case other:
                 raise AssertionError(f"no such wish: {other}")
 

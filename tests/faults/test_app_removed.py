@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from bot.delivering.courier import Courier
 from bot.notices import ConfirmationDue
-from bot.payment_state import State
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.served import AppRemoved
+from bot.states.payment import State
 from bot.tables import payments, stripe_requests
 from bot.timers import Timers
 from bot.wallets.workspaces import Workspaces

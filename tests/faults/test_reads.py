@@ -114,7 +114,7 @@ def play(lane: Lane, cell: Cell, start: Start, folder: Path) -> tuple[dict[str, 
         wrong.append("the trouble never came")
     last = lane.live(lane.order(start, folder, catches_up=scene.wish))
     for ended in (first, last):
-        wrong += [*ended.heard("broken"), *ended.heard("crash"), *chain(*ended.heard("breaks"))]
+        wrong += [*ended.heard("broken"), *ended.heard("crash"), *chain(*ended.heard("differences"))]
     books = last.heard("books")
     return (books[0] if books else {}), wrong if books else [*wrong, "it never came to its books"]
 

@@ -12,13 +12,13 @@ from sqlalchemy import select
 
 from bot.app import use_cases_of
 from bot.notices import CapReached, ChargesSwitched, ConfirmationDue, RechargeFailed
-from bot.payment_state import State
 from bot.payments.inbox import News
 from bot.payments.operator_stop import switch_charges
 from bot.payments.recharge import Recharge, due_reminder
 from bot.payments.top_ups import Charges
 from bot.ports import Body
 from bot.served import Served
+from bot.states.payment import State
 from bot.stripe import requests as stripe_requests
 from bot.tables import payments
 from ledger import MICROS, Automatic, PostUsage, RechargeRule

@@ -186,7 +186,7 @@ def test_an_amount_that_differs_is_a_difference(driver: BotDriver, both: Reconci
 
     assert len(digest.differences) == 1
     assert digest.differences[0].key == f"credit:{intent}"
-    assert "$90.00" in str(as_answer(digest)["breaks"])
+    assert "$90.00" in str(as_answer(digest)["differences"])
     assert [one.paused for one in driver.told(BooksDiffer)] == [False]  # they were off already
     assert driver.view().balance_micros == 90_000_000
 

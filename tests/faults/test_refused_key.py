@@ -8,11 +8,12 @@ from sqlalchemy import select
 
 from bot.app import use_cases_of
 from bot.notices import KeyAccepted, KeyRefused, RechargeFailed
-from bot.payment_state import State
 from bot.payments.top_ups import Charges
 from bot.ports import Denied, Ok
 from bot.reconciliation.run import NotReconciled
 from bot.served import Served
+from bot.states.card_slot import CardSlot
+from bot.states.payment import State
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import OtherMode, keep_mode, key_refused_at, note_access
 from bot.surfaces.automatic import card_facts
@@ -47,7 +48,7 @@ def _connect(driver: BotDriver) -> str:
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
     assert driver.sync.session(page.session_id)
     with driver.ledger.reading() as connection:
-        return card_facts(connection, driver.wallet_id)["main"].card_id
+        return card_facts(connection, driver.wallet_id)[CardSlot.MAIN].card_id
 
 
 def _later(driver: BotDriver) -> None:
@@ -84,7 +85,7 @@ def test_a_card_is_not_gone_because_it_may_not_be_looked_at(
     assert (automatic(driver), _waiting(driver)) == (Automatic.ON, 1)
     _later(driver)
     with driver.ledger.reading() as connection:
-        kept = card_facts(connection, driver.wallet_id)["main"]
+        kept = card_facts(connection, driver.wallet_id)[CardSlot.MAIN]
     assert (kept.card_id, kept.exp_year, _waiting(driver)) == (card, 2041, 0)
 
 

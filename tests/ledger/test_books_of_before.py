@@ -11,10 +11,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import MetaData, Uuid
-from sqlalchemy.engine import Connection
 
 from ledger import (
     INBOUND_CALL,
@@ -31,8 +27,8 @@ from ledger import (
     audit_books,
     open_store,
 )
-from ledger.storage.migrations import HERE, LEDGER_VERSIONS
 from tests.ledger.wallet_driver import ManualClock, usd
+from tests.old_books import upgrade_to, write_rows
 from tests.postgres_server import Server
 
 BOOKS = json.loads((Path(__file__).parent / "books_0001.json").read_text(encoding="utf-8"))
@@ -49,34 +45,13 @@ def ledger(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
         server: Server = request.getfixturevalue("postgres")
         url = server.create(f"before_{tmp_path.name}")
     store = open_store(url)
-    config = Config()
-    config.set_main_option("script_location", str(HERE))
-    config.set_main_option("version_locations", str(HERE / "versions"))
-    config.set_main_option("path_separator", "newline")
-    with store.migrating() as connection:
-        config.attributes.update(connection=connection, version_table=LEDGER_VERSIONS)
-        command.upgrade(config, "ledger_0001")
+    upgrade_to(store, "ledger_0001")
     with store.writing() as connection:
-        _write(connection)
+        write_rows(connection, BOOKS["tables"])
     store.close()
     opened = Ledger(url, ManualClock(NOW))
     yield opened
     opened.close()
-
-
-def _write(connection: Connection) -> None:
-    metadata = MetaData()
-    metadata.reflect(connection)
-    for name, rows in BOOKS["tables"].items():
-        table = metadata.tables[name]
-        for one in rows:
-            connection.execute(table.insert(), {key: _value(table, key, one[key]) for key in one})
-
-
-def _value(table: Any, column: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        return bytes.fromhex(value["hex"])
-    return UUID(value) if isinstance(table.c[column].type, Uuid) and value is not None else value
 
 
 def test_the_books_are_whole_and_their_doubles_are_noted(ledger: Ledger) -> None:
