@@ -85,11 +85,14 @@ class Cards:
 
         self._sender.send_all(self._ledger.run(save, wallet_id=wallet_id))
 
-    def ties(self, wallet_id: UUID, user_id: str, card_id: str = "") -> frozenset[Tie]:
-        """Say what somebody is to a card in use, or without an id to any of them."""
+    def ties_to(self, wallet_id: UUID, user_id: str, card_id: str) -> frozenset[Tie]:
+        """Say what somebody is to a card in use."""
         with self._ledger.reading() as connection:
-            if card_id:
-                return ties_to_card(connection, wallet_id, user_id, card_id)
+            return ties_to_card(connection, wallet_id, user_id, card_id)
+
+    def ties_to_any(self, wallet_id: UUID, user_id: str) -> frozenset[Tie]:
+        """Say what somebody is to the cards in use, whichever it is."""
+        with self._ledger.reading() as connection:
             return ties_to_cards(connection, wallet_id, user_id)
 
     def connectors(self, wallet_id: UUID) -> dict[str, str]:
