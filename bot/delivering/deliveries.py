@@ -74,8 +74,11 @@ class FanOut:
             self._failed(recipient, why)
 
     def over(self, recipient: Recipient) -> None:
-        """End the retries of a recipient whom the notice no longer concerns, or whom others replace."""
-        if recipient not in self._failed_now:
+        """End the retries of a recipient whom the notice no longer concerns, or whom others replace.
+
+        While Slack cannot list the owners, nobody knows whether the recipient is one of them: the retries go on.
+        """
+        if not {recipient, OWNERS} & self._failed_now:
             self._happens(recipient, DeliveryEvent.OVER)
 
     def are_gone(self, recipients: Collection[Recipient]) -> bool:

@@ -218,6 +218,23 @@ def test_a_notice_without_recipients_waits_until_slack_names_the_owners(post: Po
     assert post.read == [("last", True), ("owner", True), ("other", True)]
 
 
+def test_an_owner_who_waits_is_told_although_slack_cannot_list_the_owners_meanwhile(post: Post) -> None:
+    """The retry finds no owners at all: that is no reason to give up this one."""
+    post.people.appoint(post.wallet_id, billing_admins=[], finance=[], actor=owner("U1"))
+    post.workspace.owner_ids = ["owner"]
+    post.trouble["owner"] = TROUBLES["away"]
+    post.happens()
+    post.carry()
+    post.workspace.limited = True
+    post.carry(minutes=5)
+    assert post.read == []
+
+    post.workspace.limited = False
+    post.trouble.clear()
+    post.carry(minutes=5)
+    assert post.read == [("owner", True)]
+
+
 def test_a_recipient_who_was_told_is_not_told_again_when_the_round_fails_later(post: Post) -> None:
     """The retry of one person ends in an error after that person has read the notice."""
     post.trouble["first"] = TROUBLES["away"]
