@@ -79,7 +79,7 @@ AWAITED = (_D.NEEDS_RESPONSE, _D.UNDER_REVIEW, _D.WARNING_NEEDS_RESPONSE, _D.WAR
 
 
 def after(before: DisputeStatus | None, seen: DisputeStatus) -> DisputeStatus:
-    """Give the status to keep after a look; `before` is None for a dispute that is heard of for the first time."""
+    """Give the status to keep after a look; `before` is None for a dispute that has no row yet."""
     if before is None or NEXT.after(PHASE_OF[before], PHASE_OF[seen]) is PHASE_OF[seen]:
         return seen
     return before

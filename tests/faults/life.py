@@ -47,7 +47,7 @@ POSTS = {
 }
 """The gateway's methods that send a POST, with the operation of each."""
 KEYS_FORGOTTEN = timedelta(hours=21)
-"""After which a call that never got an answer is looked up instead of sent."""
+"""After which a Stripe request that never got an answer is looked up instead of sent."""
 
 
 class Order(TypedDict):
@@ -62,7 +62,7 @@ class Order(TypedDict):
     nobody: str
     """An address at which nobody listens."""
     operation: str
-    """The call that goes wrong in this life, or the gateway's method that reads."""
+    """The Stripe request that goes wrong in this life, or the gateway's method that reads."""
     by_way_of: str
     """Where its first request goes: to "nobody", or where an "impatient" gateway waits but a moment; else empty."""
     read_dies: str
@@ -193,7 +193,7 @@ class Life:
             logging.getLogger(name).propagate = False
         self._clock = SharedClock(Path(order["clock"]))
         self._began = self._clock.now()
-        # Migrated already: what happens to calls is not about that, and it would take a third of a life.
+        # Migrated already: what happens to requests is not about that, and it would take a third of a life.
         self._ledger = Ledger(f"sqlite:///{order['database']}", self._clock)
         key = order["secret"]
         self._real = StripeGateway(key, order["stripe"])
@@ -412,7 +412,7 @@ class Life:
                     }
                     for row in connection.execute(select(payments).order_by(payments.c.created_at)).mappings()
                 ],
-                "calls": [
+                "requests": [
                     {
                         **{name: row[name] for name in "operation object_id key state tries answer".split()},
                         "payment": str(row["payment_id"]),

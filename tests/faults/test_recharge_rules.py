@@ -219,7 +219,7 @@ def test_an_intent_that_is_answered_after_the_stop_is_cancelled(
 
 
 def test_two_replicas_that_have_one_answer_go_on_once(driver: BotDriver) -> None:
-    """Both sweep the same call at the same instant: one of them confirms, and nobody hears of a failure."""
+    """Both sweep the same request at the same instant: one of them confirms, and nobody hears of a failure."""
     charges = Charges(driver.ledger, driver.payments, driver.served)
     wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
     driver.shop.arm(match="POST /v1/payment_intents", mode="reset_after")
