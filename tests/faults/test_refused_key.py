@@ -14,6 +14,7 @@ from bot.reconciliation.run import NotReconciled
 from bot.served import Served
 from bot.states.card_slot import CardSlot
 from bot.states.payment import State
+from bot.states.stripe_request import RequestOutcome, RequestState
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import OtherMode, keep_mode, key_refused_at, note_access
 from bot.surfaces.automatic import card_facts
@@ -284,7 +285,7 @@ def test_whoever_presses_first_finds_out(driver: BotDriver) -> None:
     assert _refused_at(driver) == driver.ledger.now()
 
 
-def test_what_a_call_met_is_written_down(driver: BotDriver) -> None:
+def test_how_a_request_was_answered_is_stored(driver: BotDriver) -> None:
     """For whoever explains it later."""
     driver.shop.arm(match="POST /v1/payment_links", **NOT_THE_KEY)
     with pytest.raises(stripe_requests.Unreachable, match="key"):
@@ -292,7 +293,7 @@ def test_what_a_call_met_is_written_down(driver: BotDriver) -> None:
 
     with driver.ledger.reading() as connection:
         row = connection.execute(select(request_rows)).one()
-    assert (row.state, row.answer) == ("unknown", "key not accepted")
+    assert (row.state, row.outcome) == (RequestState.UNKNOWN, RequestOutcome.DENIED)
     driver.shop.clock.skip(minutes=2)
     driver.sweep.run(driver.ledger.now())
     with driver.ledger.reading() as connection:
