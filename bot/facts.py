@@ -7,6 +7,9 @@ from enum import StrEnum
 from bot.causes import BlockFacts, DeclineCause, PauseFacts
 from bot.ports import card_name
 from bot.rights import Role
+from bot.states.alert import AlertPhase
+from bot.states.dispute import DisputeStatus
+from bot.states.payment import Outcome, PayWith
 from ledger import Automatic, CreditKind, Level, Money, RechargeRule, Standing
 
 
@@ -253,9 +256,7 @@ class PaymentFacts:
 
     ref: str
     amount: Money
-    outcome: str
-    """ "paid", "declined", "needs_action", "unknown", "unreachable", "denied" where our key was not accepted, or
-    "taken_back" where the app was removed before the card was charged."""
+    outcome: Outcome
     card: str
     decline: DeclineCause | None
     """Why nothing was charged, where the outcome is "declined"."""
@@ -315,8 +316,7 @@ class DisputeFacts:
 
     ref: str
     dispute_id: str
-    status: str
-    """Stripe's, or "suspected"."""
+    status: DisputeStatus
     amount: Money
     card: str
     paid_at: datetime | None
@@ -371,7 +371,7 @@ class AutomaticConfirmFacts:
 
 @dataclass(frozen=True, slots=True)
 class AddBalanceFacts:
-    """What the form to add balance starts from. `pay_with` is what is chosen: "card", "page" or "ask"."""
+    """What the form to add balance starts from."""
 
     currency: str
     presets: tuple[Money, ...]
@@ -380,7 +380,7 @@ class AddBalanceFacts:
     amount_min: Money
     amount_max: Money
     card: CardFacts | None
-    pay_with: str
+    pay_with: PayWith
     pace: tuple[tuple[Money, str], ...] = ()
     """Presets with how long they last in words, where it is known."""
     brings_back: Money | None = None
@@ -470,8 +470,7 @@ class AlertFacts:
     """One episode as it stands at `now`; the same facts for channels and people, who are shown different parts."""
 
     level: Level
-    phase: str
-    """ "low", "cant_start", "counting", "paused", "restored" or "recovered"."""
+    phase: AlertPhase
     balance: BalanceFacts
     automatic: AutomaticFacts
     opened_at: datetime

@@ -6,6 +6,7 @@ from typing import ClassVar, get_args
 from uuid import UUID
 
 from bot.causes import DifferenceCause, Legacy, NotBookableCause
+from bot.states.dispute import DisputeStatus
 from ledger import Notice, Waiting
 
 
@@ -109,7 +110,7 @@ class DisputeChanged:
     name: ClassVar[str] = "dispute.changed"
     payment_id: UUID
     dispute_id: str
-    status: str
+    status: DisputeStatus
     opened: bool
     """We learned of it for the first time."""
     moved_micros: int

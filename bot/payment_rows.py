@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from bot.payment_state import OPEN, News, State, after
 from bot.rights import Tie
+from bot.states.payment import NEXT, OPEN, News, Purpose, State, Way
 from bot.tables import billing, payments
 from ledger import Currency, Money, Tx, new_id
 
@@ -23,8 +23,8 @@ class Payment:
     wallet_id: UUID
     payment_id: UUID
     ref: str
-    purpose: str
-    way: str
+    purpose: Purpose
+    way: Way
     state: State
     amount: Money | None
     currency: Currency
@@ -64,8 +64,8 @@ def plan(
     tx: Tx,
     wallet_id: UUID,
     *,
-    purpose: str,
-    way: str,
+    purpose: Purpose,
+    way: Way,
     currency: Currency,
     amount: Money | None = None,
     asked_by: str = "",
@@ -100,7 +100,7 @@ def plan(
             recharge_id=recharge_id or str(payment_id),
         )
     )
-    found = find(tx.connection, wallet_id, payment_id=payment_id)
+    found = payment_by_id(tx.connection, wallet_id, payment_id)
     assert found is not None
     return found
 
@@ -115,39 +115,36 @@ def _next_ref(tx: Tx, wallet_id: UUID) -> str:
     return f"RB-{FIRST_REF + given}"
 
 
-def find(
-    connection: Connection,
-    wallet_id: UUID,
-    *,
-    payment_id: UUID | None = None,
-    intent_id: str = "",
-    session_id: str = "",
-    link_id: str = "",
-    ref: str = "",
-) -> Payment | None:
-    """Look one payment up by whatever is known of it."""
-    wanted = select(payments).where(payments.c.wallet_id == wallet_id)
-    for column, value in (
-        (payments.c.payment_id, payment_id),
-        (payments.c.intent_id, intent_id),
-        (payments.c.session_id, session_id),
-        (payments.c.link_id, link_id),
-        (payments.c.ref, ref),
-    ):
-        if value:
-            wanted = wanted.where(column == value)
-    row = connection.execute(wanted.limit(1)).mappings().one_or_none()
+def payment_by_id(connection: Connection, wallet_id: UUID, payment_id: UUID) -> Payment | None:
+    """Look a payment up by our own id."""
+    return _payment_where(connection, wallet_id, payments.c.payment_id == payment_id)
+
+
+def payment_by_ref(connection: Connection, wallet_id: UUID, ref: str) -> Payment | None:
+    """Look a payment up by the reference that people read: "RB-1042". An erased reference finds none."""
+    return _payment_where(connection, wallet_id, payments.c.ref == ref)
+
+
+def payment_by_intent(connection: Connection, wallet_id: UUID, intent_id: str) -> Payment | None:
+    """Look a payment up by its PaymentIntent, "pi_…"."""
+    assert intent_id, "a payment without an intent has an empty id, and there are many"
+    return _payment_where(connection, wallet_id, payments.c.intent_id == intent_id)
+
+
+def _payment_where(connection: Connection, wallet_id: UUID, is_it: ColumnElement[bool]) -> Payment | None:
+    wanted = select(payments).where(payments.c.wallet_id == wallet_id, is_it).limit(1)
+    row = connection.execute(wanted).mappings().one_or_none()
     return payment_of(row) if row is not None else None
 
 
 def fresh(tx: Tx, payment: Payment) -> Payment:
     """Read a payment again, inside the transaction that acts on it."""
-    found = find(tx.connection, payment.wallet_id, payment_id=payment.payment_id)
+    found = payment_by_id(tx.connection, payment.wallet_id, payment.payment_id)
     assert found is not None
     return found
 
 
-def open_payments(connection: Connection, wallet_id: UUID, *, purposes: Sequence[str]) -> list[Payment]:
+def open_payments(connection: Connection, wallet_id: UUID, *, purposes: Sequence[Purpose]) -> list[Payment]:
     """Give the payments that may still bring something, oldest first."""
     rows = connection.execute(
         select(payments)
@@ -182,6 +179,8 @@ def payment_of(row: Any) -> Payment:
     micros = values.pop("amount_micros")
     assert micros is None or isinstance(micros, int)
     values.update(
+        purpose=Purpose(str(values["purpose"])),
+        way=Way(str(values["way"])),
         state=State(str(values["state"])),
         currency=currency,
         amount=Money(micros, currency) if micros is not None else None,
@@ -192,7 +191,7 @@ def payment_of(row: Any) -> Payment:
 
 def change(tx: Tx, payment: Payment, news: News, **columns: object) -> Payment:
     """Let some news act on a payment, with columns that change along."""
-    state = after(payment.state, news)
+    state = NEXT.after(payment.state, news)
     tx.connection.execute(
         update(payments)
         .where(payments.c.wallet_id == payment.wallet_id, payments.c.payment_id == payment.payment_id)

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from bot.states.dispute import DisputeStatus
+from bot.states.refund import RefundStatus
+from bot.states.stripe_word import StripeWord
+
 Seen = TypeVar("Seen")
 
 
@@ -55,12 +59,42 @@ class HeldCard:
     attached: bool
 
 
+class IntentStatus(StripeWord):
+    """Where Stripe says a PaymentIntent stands."""
+
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"  # new, or declined
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"  # the bank wants the cardholder to confirm
+    REQUIRES_CAPTURE = "requires_capture"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+    OTHER = "other"  # nothing follows from it
+
+
+class PageStatus(StripeWord):
+    """Where Stripe says a hosted page stands."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+    EXPIRED = "expired"
+    OTHER = "other"  # nothing follows from it
+
+
+class PageMode(StripeWord):
+    """What a hosted page does."""
+
+    PAYMENT = "payment"
+    SETUP = "setup"  # saves a card
+    OTHER = "other"  # never ours
+
+
 @dataclass(frozen=True, slots=True)
 class IntentSeen:
     """A PaymentIntent: one request of ours to move money, as Stripe shows it. Amounts in minor units."""
 
     intent_id: str
-    status: str
+    status: IntentStatus
     amount_minor: int
     received_minor: int
     currency: str
@@ -80,10 +114,8 @@ class SessionSeen:
     """A hosted page as it stands outside."""
 
     session_id: str
-    status: str
-    """"open", "complete" or "expired"."""
-    mode: str
-    """"payment" or "setup"."""
+    status: PageStatus
+    mode: PageMode
     url: str
     intent_id: str | None
     setup_card: CardSeen | None
@@ -116,8 +148,7 @@ class RefundSeen:
     """Money given back to a card, wholly or in part. Amounts in minor units of the payment's currency."""
 
     refund_id: str
-    status: str
-    """"pending", "requires_action", "succeeded", "failed" or "canceled"; after the last two the money is back."""
+    status: RefundStatus
     amount_minor: int
     currency: str
     intent_id: str
@@ -145,8 +176,7 @@ class DisputeSeen:
     """A cardholder's bank wants a payment back. Amounts in minor units of the payment's currency."""
 
     dispute_id: str
-    status: str
-    """`warning_…` is an inquiry that has moved no money."""
+    status: DisputeStatus
     reason: str
     amount_minor: int
     currency: str
@@ -233,7 +263,7 @@ class Denied(Unknown):
 
 
 Body = Mapping[str, object]
-"""A request body as it was frozen before the call: JSON values only."""
+"""A request body as it was frozen before it was sent: JSON values only."""
 
 
 class PaymentGateway(Protocol):

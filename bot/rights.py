@@ -21,6 +21,10 @@ class Role(StrEnum):
     OPERATOR = "operator"  # whoever runs Redbar, by its commands; nobody in Slack
 
 
+APPOINTED = (Role.BILLING_ADMIN, Role.FINANCE)
+"""The roles that somebody is given here; all others come from the workspace's own flags."""
+
+
 class Tie(StrEnum):
     """What somebody is to one request or card, whatever their role."""
 

@@ -1,15 +1,27 @@
-"""The bot's own rows: who is who, payments and the calls made for them, news taken in, messages posted.
+"""The bot's own rows: who is who, payments and the Stripe requests made for them, news taken in, messages posted.
 
 Only flows write them. Rules as in the ledger's tables: `wallet_id` leads every key of a wallet's rows; ids are
 made by us; instants come from the clock, never from the database. Rows known before their wallet (outside news,
-cursors, Slack's event ids) live under the nil wallet.
+named values of the installation, Slack's event ids) live under the nil wallet.
+
+A column that holds a member of an enum has a CHECK, and the CHECK is made from that enum.
 """
 
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, Table, text
 
+from bot.rights import APPOINTED
+from bot.states.alert import AlertPhase
+from bot.states.card_slot import CardSlot
+from bot.states.delivery import STORED, RecipientKind, Side
+from bot.states.dispute import DisputeStatus
+from bot.states.one_time_action import ActionPurpose
+from bot.states.payment import IN_FLIGHT, Purpose, State, Way
+from bot.states.stripe_request import Operation, RequestOutcome, RequestState
 from ledger.storage.schema import NAMING, BigInt, PlainText, UtcInstant, UuidText
 
 NIL_WALLET = UUID(int=0)
@@ -33,6 +45,22 @@ def _text(name: str, *, key: bool = False, empty: bool = True) -> Column[str]:
         nullable=False,
         server_default=text("''") if empty and not key else None,
     )
+
+
+def _one_of(column: str, members: Iterable[StrEnum]) -> str:
+    values = ", ".join(f"'{one}'" for one in members)
+    return f"{column} IN ({values})"
+
+
+def _known(column: str, members: Iterable[StrEnum]) -> CheckConstraint:
+    """Say which values a column takes. A NULL passes, where the column may be NULL."""
+    return CheckConstraint(_one_of(column, members), name=f"{column}_known")
+
+
+def _recipient(column: str) -> CheckConstraint:
+    """Say which kinds of recipient a column takes, each written "kind:id"."""
+    kinds = " OR ".join(f"substr({column}, 1, {len(one) + 1}) = '{one}:'" for one in RecipientKind)
+    return CheckConstraint(kinds, name=f"{column}_known")
 
 
 def _instant(name: str, *, optional: bool = False) -> Column[Any]:
@@ -64,8 +92,10 @@ people = _table(
     _text("role", empty=False),
     _text("appointed_by"),
     _instant("appointed_at"),
-    CheckConstraint("role IN ('billing_admin', 'finance')", name="role_known"),
+    _known("role", APPOINTED),
 )
+
+_MAIN = text(_one_of("slot", [CardSlot.MAIN]))
 
 cards = _table(
     "cards",
@@ -79,17 +109,13 @@ cards = _table(
     _text("slot", empty=False),
     _text("connected_by"),
     _instant("connected_at"),
-    CheckConstraint("slot IN ('main', 'backup', 'removed')", name="slot_known"),
-    Index(
-        "uq_cards_main",
-        "wallet_id",
-        unique=True,
-        sqlite_where=text("slot = 'main'"),
-        postgresql_where=text("slot = 'main'"),
-    ),
+    _known("slot", CardSlot),
+    Index("uq_cards_main", "wallet_id", unique=True, sqlite_where=_MAIN, postgresql_where=_MAIN),
 )
 
-_IN_FLIGHT = text("purpose = 'recharge' AND state IN ('asked', 'collecting')")
+_IN_FLIGHT = text(
+    f"{_one_of('purpose', [Purpose.RECHARGE])} AND {_one_of('state', [one for one in State if one in IN_FLIGHT])}"
+)
 
 payments = _table(
     "payments",
@@ -124,8 +150,9 @@ payments = _table(
     _instant("next_try_at", optional=True),
     _text("next_card_id"),
     CheckConstraint("amount_micros IS NULL OR amount_micros > 0", name="amount_positive"),
-    CheckConstraint("purpose IN ('top_up', 'ask', 'recharge', 'connect')", name="purpose_known"),
-    CheckConstraint("way IN ('page', 'link', 'saved_card')", name="way_known"),
+    _known("purpose", Purpose),
+    _known("way", Way),
+    _known("state", State),
     Index("uq_payments_ref", "wallet_id", "ref", unique=True),
     # At most one automatic charge may be happening at once, whatever crashed (I10).
     Index(
@@ -150,10 +177,11 @@ disputes = _table(
     _instant("due_at", optional=True),
     _instant("opened_at"),
     _instant("changed_at"),
+    _known("status", DisputeStatus),
 )
 
 differences = _table(
-    "breaks",  # what a reconciliation found on one side only, or differing
+    "differences",  # what a reconciliation found on one side only, or differing
     _wallet(),
     _text("key", key=True),
     _text("cause", empty=False),  # of `causes.DifferenceCause`
@@ -163,22 +191,28 @@ differences = _table(
 )
 
 stripe_requests = _table(
-    "calls",
+    "stripe_requests",
     _wallet(),
-    Column("call_id", UuidText, primary_key=True),
+    Column("request_id", UuidText, primary_key=True),
     Column("payment_id", UuidText, nullable=True),
     _text("operation", empty=False),
     _text("object_id"),
     _text("key", empty=False),
     _text("body", empty=False),
     _text("state", empty=False),
+    Column("outcome", PlainText, nullable=True),
     _instant("created_at"),
     _instant("tried_at", optional=True),
     Column("tries", Integer, nullable=False),
-    _text("answer"),
-    CheckConstraint("state IN ('planned', 'unknown', 'done', 'refused')", name="state_known"),
-    Index("uq_calls_key", "wallet_id", "key", unique=True),
-    Index("ix_calls_state", "wallet_id", "state"),
+    _text("answer"),  # a code of Stripe's or of ours beside the outcome
+    _known("operation", Operation),
+    _known("state", RequestState),
+    _known("outcome", RequestOutcome),
+    CheckConstraint(
+        f"({_one_of('state', [RequestState.PLANNED])}) = (outcome IS NULL)", name="tried_or_planned"
+    ),
+    Index("uq_stripe_requests_key", "wallet_id", "key", unique=True),
+    Index("ix_stripe_requests_state", "wallet_id", "state"),
 )
 
 payment_messages = _table(
@@ -189,6 +223,7 @@ payment_messages = _table(
     _text("audience", empty=False),
     _text("channel", empty=False),
     _text("ts", empty=False),
+    _known("audience", Side),
 )
 
 deliveries = _table(
@@ -203,7 +238,8 @@ deliveries = _table(
     _instant("due_at"),
     _instant("changed_at"),
     _text("error"),  # of `causes.DeliveryError`
-    CheckConstraint("state IN ('waiting', 'told', 'aside')", name="state_known"),
+    _known("state", STORED),
+    _recipient("recipient"),
     Index("uq_deliveries_recipient", "wallet_id", "notice_id", "recipient", unique=True),
     Index("ix_deliveries_due", "wallet_id", "state", "recipient", "seq"),
 )
@@ -223,18 +259,19 @@ inbox = _table(
     _text("error"),  # of `causes.InboxError`
 )
 
-named_values = _table("cursors", _wallet(), _text("name", key=True), _text("value"), _instant("at"))
+named_values = _table("named_values", _wallet(), _text("name", key=True), _text("value"), _instant("at"))
 
 one_time_actions = _table(
-    "intents",
+    "one_time_actions",
     _wallet(),
-    Column("intent_id", UuidText, primary_key=True),
+    Column("one_time_action_id", UuidText, primary_key=True),
     _text("purpose", empty=False),
     _text("body", empty=False),
     _text("actor"),
     _instant("created_at"),
     _instant("expires_at"),
     _instant("consumed_at", optional=True),
+    _known("purpose", ActionPurpose),
 )
 
 alert_channels = _table(
@@ -252,6 +289,8 @@ alert_messages = _table(
     _text("phase", empty=False),
     _text("shown"),
     _text("acknowledged_by"),
+    _recipient("audience"),
+    _known("phase", AlertPhase),
 )
 
 viewers = _table(

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from bot.delivering.courier import Courier
-from bot.payment_state import State
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
 from bot.payments.outcomes import CONFIRM_LIFETIME
@@ -21,6 +20,7 @@ from bot.served import Served
 from bot.slack.homes import Homes
 from bot.slack.presence import Presence
 from bot.slack.senders.table import Senders
+from bot.states.payment import Purpose, State
 from bot.tables import payments
 from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
@@ -100,7 +100,7 @@ class Timers:
                 )
             last = connection.execute(
                 select(func.max(payments.c.created_at))
-                .where(mine, payments.c.purpose == "recharge")
+                .where(mine, payments.c.purpose == Purpose.RECHARGE)
                 .execution_options(cross_shard=True)
             ).scalar_one_or_none()
             waiting = connection.execute(

@@ -80,9 +80,9 @@ PACKAGES: Mapping[str, Package] = {
     ),
     "rules": Package(
         (
-            "bot/payment_state.py",
             "bot/reconciliation/difference.py",
             "bot/rights.py",
+            "bot/states/*.py",
             "bot/stripe/declines.py",
             "bot/stripe/keys.py",
             "bot/surfaces/figures.py",
@@ -92,8 +92,8 @@ PACKAGES: Mapping[str, Package] = {
             "tests/bot/test_declines.py",
             "tests/faults/test_reconcile.py",
             "tests/bot/test_figures.py",
-            "tests/bot/test_payment_state.py",
             "tests/bot/test_rights.py",
+            "tests/bot/test_states.py",
         ),
     ),
     "settlement": Package(

@@ -105,6 +105,7 @@ FORBIDDEN = (
     Planted("bot/served.py", "import bot.scheduler", LAYERS),
     Planted("bot/tables.py", "import bot.served", LAYERS),
     Planted("bot/ports.py", "import bot.tables", LAYERS),
+    Planted("bot/states/payment.py", "import bot.rights", LAYERS),
     Planted("bot/delivering/courier.py", "import bot.surfaces.episodes", LAYERS),
     # Rooms side by side know nothing of each other.
     Planted("bot/slack/homes.py", "import bot.http.auth", LAYERS),
@@ -135,7 +136,7 @@ FORBIDDEN = (
     # Pure files.
     Planted("bot/slack/views/home.py", "import sqlalchemy", PURE),
     Planted("bot/slack/views/words.py", "import os", PURE),
-    Planted("bot/payment_state.py", "from time import monotonic", PURE),
+    Planted("bot/states/payment.py", "from time import monotonic", PURE),
     Planted("bot/reconciliation/difference.py", "import random", PURE),
     Planted("bot/stripe/declines.py", "import logging", PURE),
     Planted("bot/slack/commands.py", "import secrets", PURE),

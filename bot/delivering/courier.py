@@ -15,6 +15,7 @@ from bot.causes import NameUnknown, as_stored, failed
 from bot.delivering.deliveries import FanOut, due_deliveries, forget_told, take_delivery
 from bot.notices import NoticeUnknown
 from bot.served import Served
+from bot.states.delivery import Recipient
 from ledger import Ledger, Tx, Waiting, due_notices, read_notice
 
 log = logging.getLogger("redbar.courier")
@@ -56,7 +57,7 @@ class Courier:
                 self._one(waiting, now)
         return len(again) + len(due)
 
-    def _try_again(self, wallet_id: UUID, notice_id: UUID, recipient: str) -> None:
+    def _try_again(self, wallet_id: UUID, notice_id: UUID, recipient: Recipient) -> None:
         """Tell one recipient who could not be told before."""
         take = partial(take_delivery, wallet_id=wallet_id, notice_id=notice_id, recipient=recipient)
         if not self._ledger.run(take, wallet_id=wallet_id):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert, select, update
 
+from bot.states.delivery import Side
 from bot.tables import NIL_WALLET, payment_messages, payments, pictures, slack_events, viewers
 from ledger import Ledger, Tx
 
@@ -20,8 +21,7 @@ class PaymentMessage:
     """A message about a payment."""
 
     user_id: str
-    audience: str
-    """ "asker", "payer", or "self" for somebody who paid without a request."""
+    side: Side
     channel: str
     ts: str
 
@@ -54,7 +54,7 @@ class PostedMessages:
             rows = connection.execute(
                 select(table).where(table.c.wallet_id == wallet_id, table.c.payment_id == payment_id)
             ).all()
-        return [PaymentMessage(row.user_id, row.audience, row.channel, row.ts) for row in rows]
+        return [PaymentMessage(row.user_id, Side(row.audience), row.channel, row.ts) for row in rows]
 
     def remember_message(self, wallet_id: UUID, payment_id: UUID, message: PaymentMessage) -> None:
         """Store where a message about a payment is."""
@@ -72,7 +72,7 @@ class PostedMessages:
                     wallet_id=wallet_id,
                     payment_id=payment_id,
                     user_id=message.user_id,
-                    audience=message.audience,
+                    audience=message.side,
                     channel=message.channel,
                     ts=message.ts,
                 )

@@ -32,7 +32,7 @@ def reconcile(database_url: str, environ: Mapping[str, str], say: Say, step: Say
         return 2
     for line in [json.dumps(answer)] if as_json else lines_of(answer):
         say(line)
-    return 1 if answer["breaks"] or answer["parked"] else 0
+    return 1 if answer["differences"] or answer["parked"] else 0
 
 
 def compare(context: Context, arguments: Arguments, step: Step) -> Answer:

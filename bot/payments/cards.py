@@ -6,7 +6,6 @@ looked at here. A card that is gone takes automatic payments with it: nobody agr
 
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -17,6 +16,8 @@ from bot.payments.settlement import NotServed
 from bot.ports import CardSeen, Ok, PaymentGateway, Rejected
 from bot.rights import Action, Person, Tie
 from bot.served import Served
+from bot.states.card_slot import NEXT, CardEvent, CardSlot
+from bot.states.stripe_request import Operation
 from bot.stripe import requests as stripe_requests
 from bot.stripe.requests import StripeRequest
 from bot.tables import cards
@@ -46,7 +47,7 @@ class Cards:
         with self._ledger.reading() as connection:
             owners = connection.execute(
                 select(cards.c.wallet_id)
-                .where(cards.c.card_id == card_id, cards.c.slot != "removed")
+                .where(cards.c.card_id == card_id, cards.c.slot != CardSlot.REMOVED)
                 .execution_options(cross_shard=True)
             ).scalars()
             found = owners.all()
@@ -78,15 +79,20 @@ class Cards:
             if not _take_out(tx, wallet_id=wallet_id, card_id=card_id, actor=actor.user_id):
                 raise NoCard
             tx.book.audit(wallet_id, actor.user_id, "card_removed", {"card_id": card_id}, {})
-            return stripe_requests.intend(tx, wallet_id, "detach", {}, payment_id=None, object_id=card_id)
+            return stripe_requests.intend(
+                tx, wallet_id, Operation.DETACH, {}, payment_id=None, object_id=card_id
+            )
 
         self._sender.send_all(self._ledger.run(save, wallet_id=wallet_id))
 
-    def ties(self, wallet_id: UUID, user_id: str, card_id: str = "") -> frozenset[Tie]:
-        """Say what somebody is to a card in use, or without an id to any of them."""
+    def ties_to(self, wallet_id: UUID, user_id: str, card_id: str) -> frozenset[Tie]:
+        """Say what somebody is to a card in use."""
         with self._ledger.reading() as connection:
-            if card_id:
-                return ties_to_card(connection, wallet_id, user_id, card_id)
+            return ties_to_card(connection, wallet_id, user_id, card_id)
+
+    def ties_to_any(self, wallet_id: UUID, user_id: str) -> frozenset[Tie]:
+        """Say what somebody is to the cards in use, whichever it is."""
+        with self._ledger.reading() as connection:
             return ties_to_cards(connection, wallet_id, user_id)
 
     def connectors(self, wallet_id: UUID) -> dict[str, str]:
@@ -94,7 +100,7 @@ class Cards:
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(cards.c.card_id, cards.c.connected_by).where(
-                    cards.c.wallet_id == wallet_id, cards.c.slot != "removed"
+                    cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
                 )
             )
             return {str(card): str(user) for card, user in rows if user}
@@ -106,7 +112,7 @@ class Cards:
                 select(cards.c.wallet_id, cards.c.card_id, cards.c.exp_month, cards.c.exp_year)
                 .where(
                     cards.c.wallet_id.in_(self._ledger.believed(connection, self._served.living(connection))),
-                    cards.c.slot != "removed",
+                    cards.c.slot != CardSlot.REMOVED,
                 )
                 .execution_options(cross_shard=True)
             ).all()
@@ -138,18 +144,22 @@ def due_warning(days_left: int) -> int | None:
 def _take_out(tx: Tx, *, wallet_id: UUID, card_id: str, actor: str) -> bool:
     """Take a card out of use; says whether it was in use."""
     rows = tx.connection.execute(
-        select(cards.c.card_id, cards.c.slot).where(cards.c.wallet_id == wallet_id, cards.c.slot != "removed")
+        select(cards.c.card_id, cards.c.slot).where(
+            cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
+        )
     ).all()
-    slots: dict[str, Any] = {row.card_id: row.slot for row in rows}
+    slots = {str(row.card_id): CardSlot(row.slot) for row in rows}
     if card_id not in slots:
         return False
     of_wallet = update(cards).where(cards.c.wallet_id == wallet_id)
-    tx.connection.execute(of_wallet.where(cards.c.card_id == card_id).values(slot="removed"))
-    was_main = slots[card_id] == "main"
+    before = slots[card_id]
+    taken_out = NEXT.after(before, CardEvent.TAKEN_OUT)
+    tx.connection.execute(of_wallet.where(cards.c.card_id == card_id).values(slot=taken_out))
     stopped = False
-    if was_main:
+    if before is CardSlot.MAIN:
         # The backup is what people can charge by hand now; no rule charges it unless an admin says so.
-        tx.connection.execute(of_wallet.where(cards.c.slot == "backup").values(slot="main"))
+        left_alone = NEXT.after(CardSlot.BACKUP, CardEvent.LEFT_ALONE)
+        tx.connection.execute(of_wallet.where(cards.c.slot == CardSlot.BACKUP).values(slot=left_alone))
         stopped = rules.turn_off(tx, wallet_id, OffCode.CARD_GONE, actor=actor or "redbar")
     tx.outbox.add(wallet_id, CardGone(card_id=card_id, actor=actor, stopped=stopped))
     return True

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from bot.payment_rows import Payment, find
+from bot.payment_rows import Payment, payment_by_id
 from bot.payments.operator_stop import charges_are_off
 from bot.served import Served
-from bot.stripe.requests import APP_REMOVED, CHARGING, STOPPED_BY_OPERATOR, StripeRequest
+from bot.states.payment import Purpose
+from bot.states.stripe_request import CHARGING
+from bot.stripe.requests import APP_REMOVED, STOPPED_BY_OPERATOR, StripeRequest
 
 STOPPED_BY: Mapping[str, str] = {STOPPED_BY_OPERATOR: "operator", APP_REMOVED: "redbar"}
 """Who takes such a payment back, by why."""
@@ -20,7 +22,7 @@ def stop_of(connection: Connection, served: Served, payment: Payment) -> str:
     """
     if not served.lives(connection, payment.wallet_id):
         return APP_REMOVED
-    if payment.purpose == "recharge" and charges_are_off(connection, payment.wallet_id):
+    if payment.purpose is Purpose.RECHARGE and charges_are_off(connection, payment.wallet_id):
         return STOPPED_BY_OPERATOR
     return ""
 
@@ -29,5 +31,5 @@ def stop_of_request(connection: Connection, served: Served, request: StripeReque
     """Say why a request may not be sent again; empty where it may, or charges nothing."""
     if request.operation not in CHARGING or request.payment_id is None:
         return ""
-    payment = find(connection, request.wallet_id, payment_id=request.payment_id)
+    payment = payment_by_id(connection, request.wallet_id, request.payment_id)
     return stop_of(connection, served, payment) if payment is not None else ""

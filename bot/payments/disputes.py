@@ -13,16 +13,12 @@ from bot.payment_rows import Payment
 from bot.payments.refunds import movement_micros, post_once
 from bot.payments.sync import Sync
 from bot.ports import DisputeSeen, Ok, PaymentGateway, Rejected, WarningSeen
+from bot.states.dispute import PHASE_OF, DisputeStatus, Phase, after
 from bot.stripe.keys import dispute_key
 from bot.tables import disputes
 from bot.wallets import rules
 from bot.wallets.rules import OffCode
 from ledger import CreditKind, Pause, PauseCode, Tx
-
-SUSPECTED = "suspected"
-"""The status of a fraud warning, which is kept among the disputes that it foretells."""
-_ENDED = frozenset({"won", "lost", "warning_closed", "prevented"})
-_INQUIRING = "warning_"
 
 
 class Disputes:
@@ -70,15 +66,15 @@ def _book_dispute(tx: Tx, payment: Payment, seen: DisputeSeen) -> None:
         if is_fresh
     )
     before = _status_of(tx, payment.wallet_id, seen.dispute_id)
-    status = seen.status
-    if before in _ENDED and status not in _ENDED and not status.startswith("appeal_"):
-        status = before  # an older look that came later
+    status = after(before, seen.status)
     if status == before and not moved:
         return
     _keep(tx, payment, seen.dispute_id, before, status, amount, reason=seen.reason, due_at=seen.due_by)
-    if status not in _ENDED and (before is None or (before.startswith(_INQUIRING) and moved < 0)):
+    phase = PHASE_OF[status]
+    taken_now = before is not None and PHASE_OF[before] is Phase.INQUIRY and moved < 0
+    if phase is not Phase.ENDED and (before is None or taken_now):
         # No card is charged that its holder's bank doubts: paused while it only asks, off once it took the money.
-        if status.startswith(_INQUIRING):
+        if phase is Phase.INQUIRY:
             rules.pause(tx, payment.wallet_id, Pause(PauseCode.BANK_ASKS))
         else:
             rules.turn_off(tx, payment.wallet_id, OffCode.DISPUTED)
@@ -98,33 +94,34 @@ def _suspect(tx: Tx, payment: Payment, seen: WarningSeen) -> None:
     if not seen.actionable or _status_of(tx, payment.wallet_id, seen.warning_id) is not None:
         return
     amount = payment.amount.micros if payment.amount is not None else 0
-    _keep(tx, payment, seen.warning_id, None, SUSPECTED, amount, reason="", due_at=None)
+    _keep(tx, payment, seen.warning_id, None, DisputeStatus.SUSPECTED, amount, reason="", due_at=None)
     tx.outbox.add(
         payment.wallet_id,
         DisputeChanged(
             payment_id=payment.payment_id,
             dispute_id=seen.warning_id,
-            status=SUSPECTED,
+            status=DisputeStatus.SUSPECTED,
             opened=True,
             moved_micros=0,
         ),
     )
 
 
-def _status_of(tx: Tx, wallet_id: UUID, dispute_id: str) -> str | None:
-    return tx.connection.execute(
+def _status_of(tx: Tx, wallet_id: UUID, dispute_id: str) -> DisputeStatus | None:
+    status = tx.connection.execute(
         select(disputes.c.status).where(
             disputes.c.wallet_id == wallet_id, disputes.c.dispute_id == dispute_id
         )
     ).scalar_one_or_none()
+    return DisputeStatus(status) if status is not None else None
 
 
 def _keep(
     tx: Tx,
     payment: Payment,
     dispute_id: str,
-    before: str | None,
-    status: str,
+    before: DisputeStatus | None,
+    status: DisputeStatus,
     amount_micros: int,
     **more: object,
 ) -> None:

@@ -16,7 +16,6 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from bot.causes import as_stored, failed
 from bot.notices import MoneyParked
-from bot.payment_state import State
 from bot.payments.cards import Cards
 from bot.payments.disputes import Disputes
 from bot.payments.open_checks import Looked, look_at, what_is_open
@@ -25,6 +24,7 @@ from bot.payments.settlement import NotBookable, NotServed
 from bot.payments.sync import Sync
 from bot.ports import Denied, EventSeen, Ok, PaymentGateway
 from bot.served import Served
+from bot.states.payment import State
 from bot.stripe.key_health import key_refused_at, note_access
 from bot.stripe.keys import credit_key
 from bot.stripe.read_budget import WARM_EVERY, add_reads, budget_of, look_every, poll_every

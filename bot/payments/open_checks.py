@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from bot.payment_rows import Payment, payment_of
-from bot.payment_state import State
-from bot.ports import EventSeen, Ok, PaymentGateway, Rejected, SessionSeen, Unknown
+from bot.ports import EventSeen, Ok, PageStatus, PaymentGateway, Rejected, SessionSeen, Unknown
+from bot.states.payment import State
 from bot.tables import payments
 
 LOOK = "look:"
@@ -131,7 +131,7 @@ def _of(sessions: Sequence[SessionSeen], requests: Sequence[Payment]) -> Iterato
     pages = {one.session_id for one in requests if one.session_id}
     links = {one.link_id for one in requests if one.link_id}
     for one in sessions:
-        if one.status == "complete" and (one.session_id in pages or one.link_id in links):
+        if one.status is PageStatus.COMPLETE and (one.session_id in pages or one.link_id in links):
             yield one
 
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 from bot import payment_rows
 from bot.notices import PaymentChanged, RequestSent
 from bot.payment_rows import Payment, change
-from bot.payment_state import IN_FLIGHT, News, State
 from bot.payments import settlement
 from bot.payments.charge_stops import STOPPED_BY
 from bot.payments.recharge_failure import follow_failure
 from bot.ports import IntentSeen, LinkSeen, SessionSeen
+from bot.states.payment import IN_FLIGHT, News, Purpose, State, Way
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import NO_DECLINES, NOT_ACCEPTED
 from bot.stripe.requests import StripeRequest
@@ -25,8 +25,8 @@ CONFIRM_LIFETIME = timedelta(hours=24)
 def succeeded(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
     """Credit it; when an automatic payment has closed the gap, what was asked of people instead is taken back."""
     paid = settlement.settle(tx, payment, seen)
-    if paid.purpose == "recharge":
-        for one in payment_rows.open_payments(tx.connection, paid.wallet_id, purposes=("ask",)):
+    if paid.purpose is Purpose.RECHARGE:
+        for one in payment_rows.open_payments(tx.connection, paid.wallet_id, purposes=(Purpose.ASK,)):
             if one.recharge_id == paid.recharge_id:
                 closed = change(tx, one, News.TAKEN_BACK)
                 tx.outbox.add(one.wallet_id, PaymentChanged(payment_id=one.payment_id))
@@ -66,5 +66,5 @@ def refused(tx: Tx, payment: Payment, code: str) -> None:
     # What Stripe called it is written down with the request; people are told whether it says anything of the card.
     why = code if code in NO_DECLINES else NOT_ACCEPTED
     failed = change(tx, payment, News.REFUSED, decline_code=why)
-    if failed.state is State.FAILED and failed.way == "saved_card":
+    if failed.state is State.FAILED and failed.way is Way.SAVED_CARD:
         follow_failure(tx, failed)

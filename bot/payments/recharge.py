@@ -18,12 +18,13 @@ from sqlalchemy import Connection, func, select
 from bot import payment_rows
 from bot.notices import CapReached, ConfirmationDue
 from bot.payment_rows import Payment
-from bot.payment_state import IN_FLIGHT, State
 from bot.payments.operator_stop import charges_are_off
 from bot.payments.outcomes import CONFIRM_LIFETIME
 from bot.payments.requests import Payments
 from bot.payments.saved_cards import card_slots
 from bot.served import Served
+from bot.states.card_slot import CardSlot
+from bot.states.payment import IN_FLIGHT, Purpose, State, Way
 from bot.stripe.declines import DECLINES_DAYS, DECLINES_MAX, NO_DECLINES
 from bot.stripe.requests import StripeRequest
 from bot.tables import cards, payments
@@ -91,7 +92,7 @@ class Recharge:
                     payments.c.wallet_id.in_(
                         self._ledger.believed(connection, self._served.living(connection))
                     ),
-                    payments.c.purpose == "recharge",
+                    payments.c.purpose == Purpose.RECHARGE,
                     payments.c.state == State.WAITING.value,
                 )
                 .execution_options(cross_shard=True)
@@ -145,12 +146,14 @@ class Recharge:
         if decision.amount_micros is None:
             return None
         slots = card_slots(tx.connection, wallet_id)
-        card_id = past.unfinished.next_card_id if past.unfinished is not None else slots.get("main", "")
+        card_id = (
+            past.unfinished.next_card_id if past.unfinished is not None else slots.get(CardSlot.MAIN, "")
+        )
         if card_id not in slots.values():
             rules.pause(tx, wallet_id, Pause(PauseCode.NO_CARD))
             return None
         if _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
-            card_id = slots.get("backup", "")
+            card_id = slots.get(CardSlot.BACKUP, "")
             if not card_id or _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
                 rules.pause(tx, wallet_id, Pause(PauseCode.DECLINED_OFTEN))
                 return None
@@ -159,8 +162,8 @@ class Recharge:
         payment = payment_rows.plan(
             tx,
             wallet_id,
-            purpose="recharge",
-            way="saved_card",
+            purpose=Purpose.RECHARGE,
+            way=Way.SAVED_CARD,
             currency=currency,
             amount=Money(decision.amount_micros, currency),
             asked_by="",
@@ -186,7 +189,7 @@ class Recharge:
         assert failed is not None
         assert failed.amount is not None, "an automatic payment has an amount"
         with self._ledger.reading() as connection:
-            for one in payment_rows.open_payments(connection, wallet_id, purposes=("ask",)):
+            for one in payment_rows.open_payments(connection, wallet_id, purposes=(Purpose.ASK,)):
                 if one.recharge_id == failed.recharge_id:
                     return one
         return self._payments.ask_instead(wallet_id, failed.amount, recharge_id=failed.recharge_id)
@@ -203,7 +206,7 @@ def _past(connection: Connection, view: WalletView, now: datetime) -> Past:
             select(payments)
             .where(
                 payments.c.wallet_id == view.wallet_id,
-                payments.c.purpose == "recharge",
+                payments.c.purpose == Purpose.RECHARGE,
                 payments.c.created_at >= min(month_began_at, day_began_at) - timedelta(days=1),
             )
             .order_by(payments.c.created_at)
@@ -242,8 +245,8 @@ def _coming(connection: Connection, wallet_id: UUID) -> int:
         connection.execute(
             select(func.coalesce(func.sum(payments.c.amount_micros), 0)).where(
                 payments.c.wallet_id == wallet_id,
-                payments.c.purpose == "top_up",
-                payments.c.way == "saved_card",
+                payments.c.purpose == Purpose.TOP_UP,
+                payments.c.way == Way.SAVED_CARD,
                 payments.c.state.in_([state.value for state in IN_FLIGHT]),
             )
         ).scalar_one()
@@ -278,7 +281,7 @@ def _is_worn_out(connection: Connection, wallet_id: UUID, card_id: str, now: dat
     declined = connection.execute(
         select(func.count()).where(
             payments.c.wallet_id == wallet_id,
-            payments.c.purpose == "recharge",
+            payments.c.purpose == Purpose.RECHARGE,
             payments.c.state == State.FAILED.value,
             payments.c.decline_code.not_in(NO_DECLINES),
             payments.c.card_id.in_(same),

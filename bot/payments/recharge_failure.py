@@ -12,8 +12,9 @@ from sqlalchemy import Connection, select
 from bot import payment_rows
 from bot.notices import RechargeFailed
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.payments.saved_cards import card_slots
+from bot.states.card_slot import CardSlot
+from bot.states.payment import Purpose, State
 from bot.stripe.declines import CONFIRMATION_WANTED, NextTry, Severity, next_try, severity_of
 from bot.tables import payments
 from bot.wallets import rules
@@ -22,7 +23,7 @@ from ledger import Pause, PauseCode, Tx
 
 def follow_failure(tx: Tx, payment: Payment) -> None:
     """Decide how an automatic payment goes on, and tell of it; for a charge that a person started nothing follows."""
-    if payment.purpose != "recharge":
+    if payment.purpose is not Purpose.RECHARGE:
         return
     wallet_id = payment.wallet_id
     tried = _tried_cards(tx.connection, payment)
@@ -35,7 +36,7 @@ def follow_failure(tx: Tx, payment: Payment) -> None:
         going_on = next_try(
             severity,
             tried,
-            backup_id=slots.get("backup", ""),
+            backup_id=slots.get(CardSlot.BACKUP, ""),
             now=tx.now,
             wont_last_until=_wont_last(tx, wallet_id),
             retry_hours=tx.book.policy(wallet_id)[0].retry_hours,
@@ -75,7 +76,7 @@ def _tried_cards(connection: Connection, payment: Payment) -> Sequence[str]:
         .where(
             payments.c.wallet_id == payment.wallet_id,
             payments.c.recharge_id == payment.recharge_id,
-            payments.c.purpose == "recharge",
+            payments.c.purpose == Purpose.RECHARGE,
         )
         .order_by(payments.c.created_at)
     )

@@ -12,11 +12,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bot.notices import PaymentChanged
-from bot.payment_rows import Payment, change, find, plan, ties_of
-from bot.payment_state import OPEN, News, State
+from bot.payment_rows import Payment, change, payment_by_id, plan, ties_of
 from bot.payments.sending import RequestSender
 from bot.ports import Ok, PaymentGateway
 from bot.rights import Action, Person
+from bot.states.payment import OPEN, News, Purpose, State, Way
+from bot.states.stripe_request import Operation
 from bot.stripe import customers, request_bodies
 from bot.stripe import requests as stripe_requests
 from bot.stripe.requests import NotMade, StripeRequest, Unreachable
@@ -58,8 +59,8 @@ class Payments:
             payment = plan(
                 tx,
                 wallet_id,
-                purpose="top_up",
-                way="page",
+                purpose=Purpose.TOP_UP,
+                way=Way.PAGE,
                 currency=amount.currency,
                 amount=amount,
                 asked_by=asked_by.user_id,
@@ -96,8 +97,8 @@ class Payments:
             payment = plan(
                 tx,
                 wallet_id,
-                purpose="ask",
-                way="link",
+                purpose=Purpose.ASK,
+                way=Way.LINK,
                 currency=amount.currency,
                 amount=amount,
                 asked_by=asked_by.user_id if asked_by is not None else "",
@@ -107,7 +108,7 @@ class Payments:
                 recharge_id=recharge_id,
             )
             body = request_bodies.link(payment, install=self._install)
-            return stripe_requests.intend(tx, wallet_id, "link", body, payment_id=payment.payment_id)
+            return stripe_requests.intend(tx, wallet_id, Operation.LINK, body, payment_id=payment.payment_id)
 
         return self._made(self._ledger.run(intend, wallet_id=wallet_id))
 
@@ -154,8 +155,8 @@ class Payments:
         payment = plan(
             tx,
             wallet_id,
-            purpose="connect",
-            way="page",
+            purpose=Purpose.CONNECT,
+            way=Way.PAGE,
             currency=currency,
             asked_by=asked_by,
             payer=payer,
@@ -170,7 +171,9 @@ class Payments:
             select(billing.c.customer_id).where(billing.c.wallet_id == payment.wallet_id)
         ).scalar_one()
         body = request_bodies.intent(payment, customer=customer, install=self._install)
-        return stripe_requests.intend(tx, payment.wallet_id, "intent", body, payment_id=payment.payment_id)
+        return stripe_requests.intend(
+            tx, payment.wallet_id, Operation.INTENT, body, payment_id=payment.payment_id
+        )
 
     def carry_out(self, request: StripeRequest) -> Payment:
         """Make a planned request and all that follow from it; gives the payment as it then stands."""
@@ -195,7 +198,7 @@ class Payments:
     def look(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
         """Read one payment."""
         with self._ledger.reading() as connection:
-            return find(connection, wallet_id, payment_id=payment_id)
+            return payment_by_id(connection, wallet_id, payment_id)
 
     def receipt_of(self, payment: Payment) -> str:
         """Give a receipt's link, read afresh since old ones die; empty when there is none to be had."""
@@ -226,16 +229,18 @@ class Payments:
         body = request_bodies.page(
             payment, customer=customer, install=self._install, return_url=self._return_url
         )
-        return stripe_requests.intend(tx, payment.wallet_id, "session", body, payment_id=payment.payment_id)
+        return stripe_requests.intend(
+            tx, payment.wallet_id, Operation.SESSION, body, payment_id=payment.payment_id
+        )
 
 
 def _take_back(
     tx: Tx, wallet_id: UUID, payment_id: UUID, by: Person, action: Action
 ) -> tuple[Payment, StripeRequest | None] | None:
     """Take a request back, with what closes it outside; None when it is not open any more. Refuses: NotEntitled."""
-    payment = find(tx.connection, wallet_id, payment_id=payment_id)
+    payment = payment_by_id(tx.connection, wallet_id, payment_id)
     require_right(tx.connection, wallet_id, by, action, ties_of(payment, by.user_id))
-    if payment is None or payment.state not in OPEN or payment.way == "saved_card":
+    if payment is None or payment.state not in OPEN or payment.way is Way.SAVED_CARD:
         return None
     payment = change(tx, payment, News.TAKEN_BACK, withdrawn_by=by.user_id)
     tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))

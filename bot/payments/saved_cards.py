@@ -5,15 +5,18 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from bot.ports import card_name
+from bot.states.card_slot import CardSlot
 from bot.tables import cards
 
 
-def card_slots(connection: Connection, wallet_id: UUID) -> dict[str, str]:
-    """Give the usable cards by slot: "main" and, where there is one, "backup"."""
+def card_slots(connection: Connection, wallet_id: UUID) -> dict[CardSlot, str]:
+    """Give the ids of the usable cards by slot."""
     rows = connection.execute(
-        select(cards.c.slot, cards.c.card_id).where(cards.c.wallet_id == wallet_id, cards.c.slot != "removed")
+        select(cards.c.slot, cards.c.card_id).where(
+            cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
+        )
     )
-    return {str(slot): str(card) for slot, card in rows}
+    return {CardSlot(slot): str(card) for slot, card in rows}
 
 
 def card_words(connection: Connection, wallet_id: UUID, card_id: str) -> str:

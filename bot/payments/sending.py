@@ -7,12 +7,23 @@ in the commit between them. After a definite failure the intent is cancelled, so
 from functools import partial
 from uuid import UUID
 
-from bot.payment_rows import change, find
-from bot.payment_state import News
+from bot.payment_rows import change, payment_by_id
 from bot.payments import outcomes
 from bot.payments.charge_stops import stop_of
-from bot.ports import Declined, IntentSeen, LinkSeen, NeedsAction, Ok, PaymentGateway, Rejected, SessionSeen
+from bot.ports import (
+    Declined,
+    IntentSeen,
+    IntentStatus,
+    LinkSeen,
+    NeedsAction,
+    Ok,
+    PaymentGateway,
+    Rejected,
+    SessionSeen,
+)
 from bot.served import Served
+from bot.states.payment import News
+from bot.states.stripe_request import Operation
 from bot.stripe import customers, request_bodies
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import note_access
@@ -55,23 +66,23 @@ class RequestSender:
 
     def follow(self, tx: Tx, request: StripeRequest, answer: stripe_requests.Answer) -> StripeRequest | None:
         """Commit an answer with what follows from it; gives the next request where there is one."""
-        if request.operation == "customer":
+        if request.operation is Operation.CUSTOMER:
             customers.record(tx, request, answer)
             return None
         if not stripe_requests.record(tx, request, answer):
             return None
         payment = (
-            find(tx.connection, request.wallet_id, payment_id=request.payment_id)
+            payment_by_id(tx.connection, request.wallet_id, request.payment_id)
             if request.payment_id
             else None
         )
         if payment is None:
             return None
         match request.operation, answer:
-            case "session" | "link", Ok(seen):
+            case Operation.SESSION | Operation.LINK, Ok(seen):
                 assert isinstance(seen, SessionSeen | LinkSeen)
                 return outcomes.offered(tx, payment, seen)
-            case "intent", Ok(seen):
+            case Operation.INTENT, Ok(seen):
                 assert isinstance(seen, IntentSeen)
                 started = change(tx, payment, News.STARTED, intent_id=seen.intent_id)
                 if stop := stop_of(tx.connection, self._served, started):
@@ -81,22 +92,22 @@ class RequestSender:
                 return stripe_requests.intend(
                     tx,
                     request.wallet_id,
-                    "confirm",
+                    Operation.CONFIRM,
                     body,
                     payment_id=payment.payment_id,
                     object_id=seen.intent_id,
                 )
-            case "confirm", Ok(seen):
+            case Operation.CONFIRM, Ok(seen):
                 assert isinstance(seen, IntentSeen)
-                if seen.status == "succeeded":
+                if seen.status is IntentStatus.SUCCEEDED:
                     outcomes.succeeded(tx, payment, seen)
-            case "intent" | "confirm", Declined():
+            case Operation.INTENT | Operation.CONFIRM, Declined():
                 outcomes.declined(tx, payment, answer.decline_code, answer.advice_code)
                 return stripe_requests.cancel(tx, payment)
-            case "confirm", NeedsAction():
+            case Operation.CONFIRM, NeedsAction():
                 outcomes.needs_person(tx, payment)
                 return stripe_requests.cancel(tx, payment)
-            case "session" | "link" | "intent" | "confirm", Rejected():
+            case Operation.SESSION | Operation.LINK | Operation.INTENT | Operation.CONFIRM, Rejected():
                 outcomes.refused(tx, payment, answer.code)
                 return stripe_requests.cancel(tx, payment)
             case _:

@@ -12,8 +12,10 @@ from sqlalchemy import insert, select, update
 from bot.causes import AmountDiffers, NotBookableCause
 from bot.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
 from bot.payment_rows import Payment, change
-from bot.payment_state import News, State, after
-from bot.ports import CardSeen, IntentSeen
+from bot.ports import CardSeen, IntentSeen, IntentStatus
+from bot.states import card_slot
+from bot.states.card_slot import CardEvent, CardSlot
+from bot.states.payment import NEXT, News, Purpose, State
 from bot.stripe.keys import credit_key
 from bot.tables import cards, payments
 from bot.wallets import rules
@@ -24,7 +26,7 @@ log = logging.getLogger("redbar.payments")
 
 def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
     """Credit a succeeded intent, once, and let everything that must follow be committed with it."""
-    assert seen.status == "succeeded"
+    assert seen.status is IntentStatus.SUCCEEDED
     currency = Currency.of(seen.currency)
     if currency != payment.currency or seen.received_minor <= 0:
         # Never guessed at: a person has to look. The inbox row keeps the error and is tried again.
@@ -37,7 +39,7 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
             PostMoney(
                 source="stripe",
                 source_id=credit_key(seen.intent_id),
-                kind=CreditKind.RECHARGE if payment.purpose == "recharge" else CreditKind.TOP_UP,
+                kind=CreditKind.RECHARGE if payment.purpose is Purpose.RECHARGE else CreditKind.TOP_UP,
                 amount_micros=amount.micros,
                 occurred_at=None,
                 reference=payment.ref,
@@ -65,7 +67,7 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
         receipt_url=seen.receipt_url,
     )
     tx.book.set_trouble(payment.wallet_id, "")
-    if payment.purpose == "recharge":
+    if payment.purpose is Purpose.RECHARGE:
         tx.outbox.add(payment.wallet_id, RechargeMade(payment_id=payment.payment_id))
     else:
         _let_go(tx, payment.wallet_id)
@@ -83,10 +85,10 @@ def _let_go(tx: Tx, wallet_id: UUID) -> None:
         update(payments)
         .where(
             payments.c.wallet_id == wallet_id,
-            payments.c.purpose == "recharge",
+            payments.c.purpose == Purpose.RECHARGE,
             payments.c.state == State.WAITING.value,
         )
-        .values(state=after(State.WAITING, News.TAKEN_BACK).value)
+        .values(state=NEXT.after(State.WAITING, News.TAKEN_BACK))
     )
 
 
@@ -132,36 +134,41 @@ def save_card(tx: Tx, payment: Payment, card: CardSeen) -> None:
     """Make a card the main one; the card that was main before becomes the backup."""
     wallet_id = payment.wallet_id
     rows = tx.connection.execute(select(cards).where(cards.c.wallet_id == wallet_id)).mappings().all()
-    main = next((row for row in rows if row["slot"] == "main"), None)
+    main = next((row for row in rows if row["slot"] == CardSlot.MAIN), None)
     if main is not None and main["card_id"] == card.card_id:
         return
     of_wallet = update(cards).where(cards.c.wallet_id == wallet_id)
     same = main is not None and card.fingerprint and main["fingerprint"] == card.fingerprint
     if main is not None:
-        tx.connection.execute(of_wallet.where(cards.c.slot == "backup").values(slot="removed"))
-        tx.connection.execute(
-            of_wallet.where(cards.c.slot == "main").values(slot="removed" if same else "backup")
-        )
+        for slot, event in (
+            (CardSlot.BACKUP, CardEvent.DISPLACED),
+            (CardSlot.MAIN, CardEvent.TAKEN_OUT if same else CardEvent.DISPLACED),
+        ):
+            left = card_slot.NEXT.after(slot, event)
+            tx.connection.execute(of_wallet.where(cards.c.slot == slot).values(slot=left))
     values: dict[str, object] = {
         "brand": card.brand,
         "last4": card.last4,
         "exp_month": card.exp_month,
         "exp_year": card.exp_year,
         "fingerprint": card.fingerprint,
-        "slot": "main",
         "connected_by": payment.payer or payment.asked_by,
         "connected_at": tx.now,
     }
-    if any(row["card_id"] == card.card_id for row in rows):
-        tx.connection.execute(of_wallet.where(cards.c.card_id == card.card_id).values(**values))
+    known = next((row for row in rows if row["card_id"] == card.card_id), None)
+    if known is not None:
+        slot = card_slot.NEXT.after(CardSlot(known["slot"]), CardEvent.MADE_MAIN)
+        tx.connection.execute(of_wallet.where(cards.c.card_id == card.card_id).values(slot=slot, **values))
     else:
-        tx.connection.execute(insert(cards).values(wallet_id=wallet_id, card_id=card.card_id, **values))
+        tx.connection.execute(
+            insert(cards).values(wallet_id=wallet_id, card_id=card.card_id, slot=CardSlot.MAIN, **values)
+        )
     # A retry that was planned on the card before is not waited for: the new one is charged as soon as it may be.
     tx.connection.execute(
         update(payments)
         .where(
             payments.c.wallet_id == wallet_id,
-            payments.c.purpose == "recharge",
+            payments.c.purpose == Purpose.RECHARGE,
             payments.c.state == State.FAILED.value,
             payments.c.next_try_at.is_not(None),
         )

@@ -9,14 +9,15 @@ from uuid import UUID
 
 from bot import payment_rows
 from bot.notices import PaymentChanged
-from bot.payment_rows import change, find, fresh
-from bot.payment_state import News, State
+from bot.payment_rows import change, fresh, payment_by_id
 from bot.payments.charge_stops import stop_of_request
 from bot.payments.recharge_failure import follow_failure
 from bot.payments.sending import RequestSender
 from bot.payments.sync import Sync
 from bot.ports import Ok, PaymentGateway, Rejected, Unknown
 from bot.served import Served
+from bot.states.payment import News, State, Way
+from bot.states.stripe_request import CLOSING, Operation
 from bot.stripe import customers
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import FORGOTTEN
@@ -60,7 +61,7 @@ class Sweep:
             self._look_up(request, FORGOTTEN)
         elif stop:
             self._look_up(request, stop)
-        elif lives or request.operation in stripe_requests.CLOSING:
+        elif lives or request.operation in CLOSING:
             self._sender.send_all(request)
         else:
             return False
@@ -70,18 +71,18 @@ class Sweep:
         """Decide a request by what exists outside and never send it: Stripe may have forgotten its key."""
         # A page, link or unconfirmed intent that may exist without our knowing its id charges nothing by itself.
         answer: stripe_requests.Answer = Rejected(code=why, message="")
-        if request.operation == "customer":
+        if request.operation is Operation.CUSTOMER:
             answer = customers.look_for(self._gateway, request)
             if isinstance(answer, Unknown):
                 return
-        elif request.operation == "confirm":
+        elif request.operation is Operation.CONFIRM:
             looked = self._gateway.intent(request.object_id)
             if not isinstance(looked, Ok):
                 return
             answer = stripe_requests.as_confirmed(looked.seen, why)
 
         def decide(tx: Tx) -> StripeRequest | None:
-            if request.operation in stripe_requests.CLOSING:
+            if request.operation in CLOSING:
                 stripe_requests.record(tx, request, answer)
                 return stripe_requests.repeat(tx, request)
             return self._sender.follow(tx, request, answer)
@@ -90,7 +91,7 @@ class Sweep:
 
     def _lapse(self, wallet_id: UUID, payment_id: UUID) -> None:
         with self._ledger.reading() as connection:
-            payment = find(connection, wallet_id, payment_id=payment_id)
+            payment = payment_by_id(connection, wallet_id, payment_id)
         assert payment is not None
         # The last moment's payment is looked for before the request is called expired.
         if payment.session_id and not self._sync.session(payment.session_id):
@@ -105,7 +106,7 @@ class Sweep:
             if open_still.state not in (State.OFFERED, State.WAITING):
                 return None
             lapsed = change(tx, open_still, News.EXPIRED)
-            if lapsed.way == "saved_card":
+            if lapsed.way is Way.SAVED_CARD:
                 follow_failure(tx, lapsed)  # nobody confirmed in time
                 return None
             tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))

@@ -11,12 +11,22 @@ from sqlalchemy import select
 
 from bot.causes import NamesNoPayment, PaymentUnknown
 from bot.notices import PaymentChanged
-from bot.payment_rows import Payment, change, find, fresh
-from bot.payment_state import News, State
+from bot.payment_rows import Payment, change, fresh, payment_by_id, payment_by_intent
 from bot.payments import outcomes, settlement
 from bot.payments.settlement import NotServed, Unattributed
-from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected, SessionSeen, Unknown
+from bot.ports import (
+    IntentSeen,
+    IntentStatus,
+    Ok,
+    PageMode,
+    PageStatus,
+    PaymentGateway,
+    Rejected,
+    SessionSeen,
+    Unknown,
+)
 from bot.served import Served
+from bot.states.payment import News, State, Way
 from bot.stripe.keys import credit_key
 from bot.tables import workspaces
 from ledger import Ledger, Tx, transfer_by_key
@@ -85,17 +95,18 @@ class Sync:
 
     def _heard_page(self, tx: Tx, payment: Payment, seen: SessionSeen) -> None:
         payment = fresh(tx, payment)
-        if seen.status == "complete" and seen.mode == "setup" and seen.setup_card is not None:
+        if seen.status is PageStatus.COMPLETE and seen.mode is PageMode.SETUP and seen.setup_card is not None:
             settlement.connect(tx, payment, seen.setup_card)
-        elif seen.status == "expired" and payment.state is State.OFFERED:
+        elif seen.status is PageStatus.EXPIRED and payment.state is State.OFFERED:
             change(tx, payment, News.EXPIRED)
             tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
 
     def _heard_intent(self, tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
         payment = fresh(tx, payment)
-        if seen.status == "succeeded":
+        if seen.status is IntentStatus.SUCCEEDED:
             return outcomes.succeeded(tx, payment, seen)
-        if seen.status in ("requires_payment_method", "canceled") and payment.way == "saved_card":
+        ended = seen.status in (IntentStatus.REQUIRES_PAYMENT_METHOD, IntentStatus.CANCELED)
+        if ended and payment.way is Way.SAVED_CARD:
             # The intent is cancelled by whoever made the request.
             if seen.decline_code == "authentication_required":
                 outcomes.needs_person(tx, payment)
@@ -117,7 +128,7 @@ class Sync:
         with self._ledger.reading() as connection:
             if self._served.is_others(connection, wallet_id):
                 raise NotServed(wallet_id)
-            payment = find(connection, wallet_id, payment_id=payment_id)
+            payment = payment_by_id(connection, wallet_id, payment_id)
         if payment is None:
             ref = metadata.get("redbar_ref", "")
             raise Unattributed(PaymentUnknown(ref or str(payment_id)), wallet_id=wallet_id)
@@ -141,5 +152,5 @@ class Sync:
                 if transfer_by_key(connection, wallet_id, "stripe", credit_key(intent_id)) is not None:
                     if self._served.is_others(connection, wallet_id):
                         raise NotServed(wallet_id)
-                    return find(connection, wallet_id, intent_id=intent_id)
+                    return payment_by_intent(connection, wallet_id, intent_id)
         return None

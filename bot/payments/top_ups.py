@@ -15,11 +15,13 @@ from sqlalchemy import func, insert, select, update
 from bot import payment_rows
 from bot.facts import PaymentFacts
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.payments.requests import Payments
 from bot.payments.saved_cards import card_slots, card_words
 from bot.rights import Action, Person
 from bot.served import Served
+from bot.states.card_slot import CardSlot
+from bot.states.one_time_action import ActionPurpose
+from bot.states.payment import Outcome, Purpose, State, Way
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import cause_of
 from bot.stripe.requests import StripeRequest
@@ -100,12 +102,12 @@ class Charges:
             require_right(tx.connection, wallet_id, actor, Action.CHARGE)
             check_amount(amount, tx.book.policy(wallet_id)[0])
             slots = card_slots(tx.connection, wallet_id)
-            if "main" not in slots:
+            if CardSlot.MAIN not in slots:
                 raise NoCard
             self._check_daily(tx, wallet_id, amount)
             one_time_action_id = new_id()
-            _insert_action(tx, wallet_id, one_time_action_id, amount, slots["main"], actor.user_id)
-            return str(one_time_action_id), slots["main"]
+            _insert_action(tx, wallet_id, one_time_action_id, amount, slots[CardSlot.MAIN], actor.user_id)
+            return str(one_time_action_id), slots[CardSlot.MAIN]
 
         return self._ledger.run(save, wallet_id=wallet_id)
 
@@ -124,9 +126,9 @@ class Charges:
 
         def save(tx: Tx) -> None:
             known = tx.connection.execute(
-                select(one_time_actions.c.intent_id).where(
+                select(one_time_actions.c.one_time_action_id).where(
                     one_time_actions.c.wallet_id == wallet_id,
-                    one_time_actions.c.intent_id == one_time_action_id,
+                    one_time_actions.c.one_time_action_id == one_time_action_id,
                 )
             ).scalar_one_or_none()
             if known is None:
@@ -163,15 +165,15 @@ class Charges:
             update(one_time_actions)
             .where(
                 one_time_actions.c.wallet_id == wallet_id,
-                one_time_actions.c.intent_id == UUID(one_time_action_id),
+                one_time_actions.c.one_time_action_id == UUID(one_time_action_id),
             )
             .values(consumed_at=tx.now)
         )
         payment = payment_rows.plan(
             tx,
             wallet_id,
-            purpose="top_up",
-            way="saved_card",
+            purpose=Purpose.TOP_UP,
+            way=Way.SAVED_CARD,
             currency=pending.amount.currency,
             amount=pending.amount,
             asked_by=actor.user_id,
@@ -193,8 +195,8 @@ class Charges:
         used = tx.connection.execute(
             select(func.coalesce(func.sum(payments.c.amount_micros), 0)).where(
                 payments.c.wallet_id == wallet_id,
-                payments.c.purpose == "top_up",
-                payments.c.way == "saved_card",
+                payments.c.purpose == Purpose.TOP_UP,
+                payments.c.way == Way.SAVED_CARD,
                 payments.c.created_at >= day_began_at,
                 payments.c.state.in_([State.PAID.value, State.ASKED.value, State.COLLECTING.value]),
             )
@@ -217,21 +219,21 @@ class Charges:
             unmade = payment.state is State.ASKED
             denied = unmade and stripe_requests.was_denied(connection, payment.wallet_id, payment.payment_id)
         outcome = {
-            State.PAID: "paid",
-            State.WAITING: "needs_action",
-            State.FAILED: "declined",
+            State.PAID: Outcome.PAID,
+            State.WAITING: Outcome.NEEDS_ACTION,
+            State.FAILED: Outcome.DECLINED,
             # An intent that isn't confirmed charges nothing; one whose confirmation has no answer may have.
-            State.ASKED: "denied" if denied else "unreachable",
-            State.COLLECTING: "unknown",
-            State.WITHDRAWN: "taken_back",
-        }.get(payment.state, "unknown")
+            State.ASKED: Outcome.DENIED if denied else Outcome.UNREACHABLE,
+            State.COLLECTING: Outcome.UNKNOWN,
+            State.WITHDRAWN: Outcome.TAKEN_BACK,
+        }.get(payment.state, Outcome.UNKNOWN)
         assert payment.amount is not None
         return PaymentFacts(
             ref=payment.ref,
             amount=payment.amount,
             outcome=outcome,
             card=card,
-            decline=cause_of(payment.decline_code) if outcome == "declined" else None,
+            decline=cause_of(payment.decline_code) if outcome is Outcome.DECLINED else None,
             balance=Money(view.balance_micros, payment.currency),
             receipt_url=payment.receipt_url,
         )
@@ -241,10 +243,15 @@ def _pending(tx: Tx, wallet_id: UUID, one_time_action_id: str) -> PendingCharge:
     row = tx.connection.execute(
         select(one_time_actions).where(
             one_time_actions.c.wallet_id == wallet_id,
-            one_time_actions.c.intent_id == _uuid(one_time_action_id),
+            one_time_actions.c.one_time_action_id == _uuid(one_time_action_id),
         )
     ).one_or_none()
-    if row is None or row.purpose != "charge" or row.consumed_at is not None or row.expires_at <= tx.now:
+    if (
+        row is None
+        or row.purpose != ActionPurpose.CHARGE
+        or row.consumed_at is not None
+        or row.expires_at <= tx.now
+    ):
         raise AlreadyUsed
     body = json.loads(row.body)
     return PendingCharge(Money(body["amount_micros"], Currency.of(body["currency"])), body["card_id"])
@@ -264,8 +271,8 @@ def _insert_action(
     tx.connection.execute(
         insert(one_time_actions).values(
             wallet_id=wallet_id,
-            intent_id=one_time_action_id,
-            purpose="charge",
+            one_time_action_id=one_time_action_id,
+            purpose=ActionPurpose.CHARGE,
             body=json.dumps(body),
             actor=actor,
             created_at=tx.now,

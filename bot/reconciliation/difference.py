@@ -160,5 +160,4 @@ def as_answer(digest: Digest) -> dict[str, Any]:
     """Give a digest as JSON: instants in ISO format, micro-units as integers."""
     told = msgspec.to_builtins(digest)
     assert isinstance(told, dict)
-    told["breaks"] = told.pop("differences")  # the key that programs read
     return {**told, "headline": digest.headline}

@@ -10,8 +10,9 @@ from bot.notices import ManuallyCredited
 from bot.payment_rows import Payment, plan
 from bot.payments.settlement import NotBookable, NotServed, settle
 from bot.payments.sync import Sync
-from bot.ports import IntentSeen, Ok, PaymentGateway, Rejected, Unknown
+from bot.ports import IntentSeen, IntentStatus, Ok, PaymentGateway, Rejected, Unknown
 from bot.reconciliation.open_differences import OPERATOR, NotCredited, leave, list_again
+from bot.states.payment import Purpose, Way
 from bot.stripe.keys import credit_key
 from bot.tables import NIL_WALLET
 from bot.wallets.named_values import named_value, set_named_value
@@ -59,7 +60,7 @@ class ManualCredit:
                     f"{intent_id} was given back at Stripe, in part or whole, or is disputed. "
                     "Leave it, and ask for what is still owed by a new request."
                 )
-            case Ok(seen) if seen.status == "succeeded" and seen.received_minor > 0:
+            case Ok(seen) if seen.status is IntentStatus.SUCCEEDED and seen.received_minor > 0:
                 return seen
             case Ok(seen):
                 raise NotCredited(f"{intent_id} is {seen.status} at Stripe: no money came by it.")
@@ -98,8 +99,8 @@ def _credit(tx: Tx, wallet_id: UUID, seen: IntentSeen, note: str) -> tuple[Payme
     payment = plan(
         tx,
         wallet_id,
-        purpose="top_up",
-        way="link",
+        purpose=Purpose.TOP_UP,
+        way=Way.LINK,
         currency=currency,
         amount=from_minor(seen.received_minor, currency),
         note=note,

@@ -27,7 +27,6 @@ from bot.causes import (
     Refusal,
     Unmarked,
 )
-from bot.payment_state import State
 from bot.payments.disputes import Disputes
 from bot.payments.refunds import Refunds
 from bot.payments.settlement import NotBookable
@@ -36,6 +35,7 @@ from bot.ports import (
     Denied,
     DisputeSeen,
     IntentSeen,
+    IntentStatus,
     MovementSeen,
     Ok,
     PaymentGateway,
@@ -46,6 +46,8 @@ from bot.ports import (
 from bot.reconciliation.difference import Comparison, Difference, Digest, Entry, Side, compare, sums_of
 from bot.reconciliation.open_differences import keep_differences, left_keys, open_differences, parked_news
 from bot.served import Served
+from bot.states.dispute import AWAITED
+from bot.states.payment import State
 from bot.stripe.keys import (
     CREDIT,
     REFUND,
@@ -71,7 +73,6 @@ OVERLAP = timedelta(days=3)
 DISPUTES_BACK = timedelta(days=120)
 YOUNG = timedelta(minutes=5)
 """What is younger may still be on its way."""
-_OPEN_DISPUTES = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")
 _GOOD = "reconciled"
 Step = Callable[[str], None]
 Seen = IntentSeen | RefundSeen | DisputeSeen
@@ -192,7 +193,7 @@ class Reconciliation:
             ).all()
             waiting = connection.execute(
                 select(disputes.c.dispute_id)
-                .where(disputes.c.wallet_id.in_(own), disputes.c.status.in_(_OPEN_DISPUTES))
+                .where(disputes.c.wallet_id.in_(own), disputes.c.status.in_(AWAITED))
                 .execution_options(cross_shard=True)
             ).scalars()
             disputed = list(waiting)
@@ -325,7 +326,7 @@ class _Round:
         for intent in intents:
             wallet_id = self._named(intent)
             self._wallet_of[intent.intent_id] = wallet_id
-            if intent.status == "succeeded":
+            if intent.status is IntentStatus.SUCCEEDED:
                 if wallet_id is not None:
                     self._expect(wallet_id, intent)
                 elif intent.customer_id and intent.customer_id in customers:

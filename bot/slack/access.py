@@ -18,6 +18,7 @@ from bot.slack.commands import (
     WalletCommand,
 )
 from bot.slack.ids import Act, Form
+from bot.states.payment import PayWith
 
 RIGHT_OF: Mapping[Act, Action | None] = {
     Act.ADD_BALANCE: Action.PAY,
@@ -84,7 +85,11 @@ FORM_RIGHT: Mapping[Form, Action | None] = {
 }
 """The right behind each form that is sent in."""
 
-WAY_RIGHT: Mapping[str, Action] = {"card": Action.CHARGE, "page": Action.PAY, "ask": Action.ASK}
+WAY_RIGHT: Mapping[str, Action] = {
+    PayWith.CARD: Action.CHARGE,
+    PayWith.PAGE: Action.PAY,
+    PayWith.ASK: Action.ASK,
+}
 """The right behind each way of paying in the form to add balance."""
 
 SHORTCUT_RIGHT = Action.PAY

@@ -11,7 +11,7 @@ class Act(StrEnum):
 
     ADD_BALANCE = "add_balance"  # opens the form; value: amount in major units or ""
     PAY_BY_LINK = "pay_by_link"  # makes a page that pays an amount; value: the amount in major units
-    ASK_TO_PAY = "ask_to_pay"  # opens the form with "ask" chosen
+    ASK_TO_PAY = "ask_to_pay"  # opens the form in which somebody is asked
     CONNECT_CARD = "connect_card"  # opens the connect form
     REMOVE_CARD = "remove_card"  # takes a card out for good; value: card id (has a confirm dialog)
     AUTOMATIC = "automatic"  # opens the automatic payments form ("Not Active", [Change])

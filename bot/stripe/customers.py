@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from bot.ports import Declined, Denied, NeedsAction, Ok, PaymentGateway, Rejected, Unknown
+from bot.states.stripe_request import Operation
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import FORGOTTEN
 from bot.stripe.requests import NotMade, NotReached, StripeRequest
@@ -58,10 +59,10 @@ def known_or_intended(tx: Tx, wallet_id: UUID, *, install: str) -> str | StripeR
     if known:
         return str(known)
     for request, _ in stripe_requests.unfinished(tx.connection, wallet_id=wallet_id):
-        if request.operation == "customer":
+        if request.operation is Operation.CUSTOMER:
             return request
     name = tx.connection.execute(
         select(workspaces.c.name).where(workspaces.c.wallet_id == wallet_id)
     ).scalar_one()
     body = {"name": name, "metadata": {"redbar_install": install, "redbar_wallet": str(wallet_id)}}
-    return stripe_requests.intend(tx, wallet_id, "customer", body, payment_id=None)
+    return stripe_requests.intend(tx, wallet_id, Operation.CUSTOMER, body, payment_id=None)

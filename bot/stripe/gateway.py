@@ -1,4 +1,4 @@
-"""The only importer of stripe: turns its calls and exceptions into plain facts and four outcomes.
+"""The only importer of stripe: turns its answers and exceptions into plain facts and four outcomes.
 
 Nothing is retried here (`max_network_retries=0`): the caller's sweep is the only retrier, so an unknown outcome is
 seen and remembered instead of being papered over. Facts about the library: README, Decisions R-04.
@@ -23,10 +23,12 @@ from bot.ports import (
     EventSeen,
     HeldCard,
     IntentSeen,
+    IntentStatus,
     LinkSeen,
     MovementSeen,
     NeedsAction,
     Ok,
+    PageStatus,
     RefundSeen,
     Rejected,
     SessionSeen,
@@ -77,7 +79,7 @@ EVENT_TYPES = [  # twenty, which is the most that one question may name
 _SESSION_EXPAND = ["setup_intent.payment_method"]
 _INTENT_EXPAND = ["latest_charge", "payment_method"]
 
-# A module-wide switch of the library: with it on, the first call writes a file into the home directory.
+# A module-wide switch of the library: with it on, the first request writes a file into the home directory.
 stripe.enable_telemetry = False
 
 
@@ -111,7 +113,7 @@ class _Counting(stripe.RequestsClient):
 
 
 class StripeGateway:
-    """Calls Stripe's API at one address with one key; `timeout` is for connecting and for reading, in seconds."""
+    """Asks Stripe's API at one address with one key; `timeout` is for connecting and for reading, in seconds."""
 
     def __init__(self, api_key: str, api_base: str, *, timeout: tuple[float, float] = (5, 20)) -> None:
         self._http = _Counting(timeout=timeout)
@@ -225,7 +227,11 @@ class StripeGateway:
         """List the completed pages, of one link or of all, that were made since an instant; a read a page of it."""
 
         def ask() -> SessionsSeen:
-            page = {"status": "complete", "created": {"gte": int(since.timestamp())}, "limit": 100}
+            page = {
+                "status": PageStatus.COMPLETE.value,
+                "created": {"gte": int(since.timestamp())},
+                "limit": 100,
+            }
             of_link = {"payment_link": link_id} if link_id else {}
             listed = self._client.v1.checkout.sessions.list(_any({**page, **of_link}))
             seen = [session_seen(one) for one in listed.data]
@@ -251,7 +257,7 @@ class StripeGateway:
         outcome = _money(
             lambda: intent_seen(self._client.v1.payment_intents.confirm(intent_id, _any(body), _key(key)))
         )
-        if isinstance(outcome, Ok) and outcome.seen.status == "requires_action":
+        if isinstance(outcome, Ok) and outcome.seen.status is IntentStatus.REQUIRES_ACTION:
             return NeedsAction(intent_id)
         return outcome
 
@@ -361,7 +367,7 @@ def webhook_event(payload: bytes, signature: str, secret: str, now: datetime, *,
         stamp = int(dict(part.split("=", 1) for part in signature.split(","))["t"])
         if stamp - now.timestamp() > 300:
             raise SignatureWrong("from the future")
-        # No call is made: the client is only the library's way to the parser.
+        # No request is sent: the client is only the library's way to the parser.
         event = stripe.Webhook.construct_event(payload, signature, secret)
         if event.livemode is not live:
             raise SignatureWrong("of the other mode, live or test, than the key")
@@ -374,8 +380,8 @@ def webhook_event(payload: bytes, signature: str, secret: str, now: datetime, *,
         raise SignatureWrong(type(problem).__name__) from problem
 
 
-def _answered(call: Callable[[], T]) -> Ok[T] | Rejected | Unknown:
-    outcome = _money(call)
+def _answered(ask: Callable[[], T]) -> Ok[T] | Rejected | Unknown:
+    outcome = _money(ask)
     if isinstance(outcome, Declined):
         return Rejected(code=outcome.code, message="the card was declined")
     if isinstance(outcome, NeedsAction):
@@ -383,10 +389,10 @@ def _answered(call: Callable[[], T]) -> Ok[T] | Rejected | Unknown:
     return outcome
 
 
-def _money(call: Callable[[], T]) -> Ok[T] | Declined | NeedsAction | Rejected | Unknown:
+def _money(ask: Callable[[], T]) -> Ok[T] | Declined | NeedsAction | Rejected | Unknown:
     assert_outside_transaction()
     try:
-        return Ok(call())
+        return Ok(ask())
     except stripe.CardError as error:
         detail = error.error
         code = str(error.code or "")
@@ -402,7 +408,7 @@ def _money(call: Callable[[], T]) -> Ok[T] | Declined | NeedsAction | Rejected |
         log.warning("no answer from Stripe: %s", type(error).__name__)
         return Unknown(sent=not refused, message="no_answer")
     except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        # Judged before the idempotency key is looked at: it says nothing of a call that was made before.
+        # Judged before the idempotency key is looked at: it says nothing of a request that was sent before.
         log.error("Stripe does not accept our key: %s (request %s)", error.user_message, error.request_id)
         return Denied(sent=False, message="", whole=isinstance(error, stripe.AuthenticationError))
     except (stripe.InvalidRequestError, stripe.IdempotencyError) as error:

@@ -5,7 +5,8 @@ No other file writes such a key out: two spellings of one key would book one mov
 
 from uuid import UUID
 
-from bot.ports import DisputeSeen, IntentSeen, MovementSeen, RefundSeen
+from bot.ports import DisputeSeen, IntentSeen, IntentStatus, MovementSeen, RefundSeen
+from bot.states.refund import NEXT, RefundState
 
 CREDIT, REFUND, REFUND_REVERSAL, DISPUTE = "credit", "refund", "refund_reversal", "dispute"
 """The kinds of movements, as keys begin."""
@@ -62,13 +63,13 @@ def is_dispute(key: str) -> bool:
 def keys_of(seen: IntentSeen | RefundSeen | DisputeSeen) -> list[tuple[str, int, str]]:
     """Give the books' keys of what moved, each with its amount in minor units and its currency."""
     match seen:
-        case IntentSeen(status="succeeded"):
+        case IntentSeen(status=IntentStatus.SUCCEEDED):
             return [(credit_key(seen.intent_id), seen.received_minor, seen.currency)]
         case IntentSeen():
             return []
         case RefundSeen():
             keys = [(refund_key(seen.refund_id), seen.amount_minor, seen.currency)]
-            if seen.status in ("failed", "canceled"):
+            if NEXT.after(RefundState.UNBOOKED, seen.status) is RefundState.PUT_BACK:
                 keys.append((refund_reversal_key(seen.refund_id), seen.amount_minor, seen.currency))
             return keys
         case DisputeSeen():

@@ -14,12 +14,17 @@ from bot.ports import (
     EventSeen,
     HeldCard,
     IntentSeen,
+    IntentStatus,
     LinkSeen,
     MovementSeen,
+    PageMode,
+    PageStatus,
     RefundSeen,
     SessionSeen,
     WarningSeen,
 )
+from bot.states.dispute import DisputeStatus
+from bot.states.refund import RefundStatus
 
 _BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
 
@@ -77,7 +82,7 @@ def intent_seen(intent: Any) -> IntentSeen:
         card = _charged_card(charge)
     return IntentSeen(
         intent_id=intent.id,
-        status=intent.status,
+        status=IntentStatus(intent.status),
         amount_minor=intent.amount,
         received_minor=int(intent.amount_received or 0),
         currency=intent.currency.upper(),
@@ -116,8 +121,8 @@ def session_seen(session: Any) -> SessionSeen:
     )
     return SessionSeen(
         session_id=str(session.id),
-        status=str(session.status),
-        mode=str(session.mode),
+        status=PageStatus(session.status),
+        mode=PageMode(session.mode),
         url=str(session.url or ""),
         intent_id=id_of(session.payment_intent) if session.payment_intent else None,
         setup_card=_card(method) if method is not None and not isinstance(method, str) else None,
@@ -143,7 +148,7 @@ def refund_seen(refund: Any) -> RefundSeen:
     intent = refund.payment_intent
     return RefundSeen(
         refund_id=str(refund.id),
-        status=str(refund.status),
+        status=RefundStatus(refund.status),
         amount_minor=int(refund.amount),
         currency=str(refund.currency).upper(),
         intent_id=id_of(intent) if intent else "",
@@ -157,7 +162,7 @@ def dispute_seen(dispute: Any) -> DisputeSeen:
     due_by = getattr(dispute.evidence_details, "due_by", None)
     return DisputeSeen(
         dispute_id=str(dispute.id),
-        status=str(dispute.status),
+        status=DisputeStatus(dispute.status),
         reason=str(dispute.reason),
         amount_minor=int(dispute.amount),
         currency=str(dispute.currency).upper(),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from bot.payment_state import State
+from bot.states.payment import State
 from bot.tables import NIL_WALLET, payments
 from bot.wallets.named_values import named_value, set_named_value
 from ledger import Ledger, Tx

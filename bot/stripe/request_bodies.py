@@ -1,4 +1,4 @@
-"""The bodies of POSTs to Stripe, exactly as they are frozen before a call. Pure.
+"""The bodies of POSTs to Stripe, exactly as they are frozen before they are sent. Pure.
 
 Names and rules of parameters: docs.stripe.com/api, version 2026-10-28.endive.
 """

@@ -16,12 +16,12 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select, update
 
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.ports import (
     Body,
     Declined,
     Denied,
     IntentSeen,
+    IntentStatus,
     LinkSeen,
     NeedsAction,
     Ok,
@@ -30,6 +30,8 @@ from bot.ports import (
     SessionSeen,
     Unknown,
 )
+from bot.states.payment import State
+from bot.states.stripe_request import CLOSING, NEXT, UNFINISHED, Operation, RequestOutcome, RequestState
 from bot.stripe.declines import NEVER_CONFIRMED
 from bot.tables import stripe_requests
 from ledger import Refused, Tx, failpoint, new_id
@@ -39,19 +41,14 @@ KEY_LIFETIME = timedelta(hours=20)
 CUSTOMER_LIFETIME = timedelta(minutes=10)
 """A request that others wait for and that charges nothing is looked up sooner, and then made anew."""
 RETRY_AFTER = timedelta(minutes=1)
-CHARGING = frozenset({"intent", "confirm"})
-"""What charges a saved card: together, the second after the first."""
-CLOSING = frozenset({"expire_session", "deactivate_link", "cancel_intent", "detach"})
-"""What makes sure that something takes no more money: done twice it does no harm, left undone it would."""
 
-DENIED, NO_RIGHT = "key_not_accepted", "key_lacks_right"
-"""What is written down of a request that Stripe did not accept because of our key."""
+NO_RIGHT = "key_lacks_right"
+"""The code of a request that Stripe did not accept because our key lacks a right."""
 _NO_KEY = "Nothing was charged: Stripe doesn't accept Redbar's key. Whoever runs Redbar has to look at it."
 STOPPED_BY_OPERATOR = "held_back"
 """Why a charge that was begun is not made: the operator has stopped automatic charges meanwhile."""
 APP_REMOVED = "app_removed"
 """Why a charge that was begun is not made: the app was removed from the workspace meanwhile."""
-_UNFINISHED = ("planned", "unknown")
 
 Answer = (
     Ok[str] | Ok[SessionSeen] | Ok[LinkSeen] | Ok[IntentSeen] | Declined | NeedsAction | Rejected | Unknown
@@ -97,7 +94,7 @@ class StripeRequest:
     wallet_id: UUID
     request_id: UUID
     payment_id: UUID | None
-    operation: str
+    operation: Operation
     object_id: str
     key: str
     body: Body
@@ -109,7 +106,7 @@ class StripeRequest:
 def intend(
     tx: Tx,
     wallet_id: UUID,
-    operation: str,
+    operation: Operation,
     body: Mapping[str, object],
     *,
     payment_id: UUID | None,
@@ -132,13 +129,13 @@ def intend(
     tx.connection.execute(
         insert(stripe_requests).values(
             wallet_id=wallet_id,
-            call_id=request_id,
+            request_id=request_id,
             payment_id=payment_id,
             operation=operation,
             object_id=object_id,
             key=request.key,
             body=json.dumps(body, sort_keys=True),
-            state="planned",
+            state=RequestState.PLANNED,
             created_at=tx.now,
             tries=0,
             answer="",
@@ -164,19 +161,19 @@ def cancel(tx: Tx, payment: Payment) -> StripeRequest | None:
     """Plan the end of a try's intent: one intent per try, and after a definite failure nothing may ever charge it."""
     if not payment.intent_id or payment.state is State.PAID:
         return None
-    return _intend_closing(tx, payment, "cancel_intent", payment.intent_id)
+    return _intend_closing(tx, payment, Operation.CANCEL_INTENT, payment.intent_id)
 
 
 def close(tx: Tx, payment: Payment) -> StripeRequest | None:
     """Plan the end of what people could still pay by."""
     if payment.link_id:
-        return _intend_closing(tx, payment, "deactivate_link", payment.link_id)
+        return _intend_closing(tx, payment, Operation.DEACTIVATE_LINK, payment.link_id)
     if payment.session_id and payment.state is State.WITHDRAWN:
-        return _intend_closing(tx, payment, "expire_session", payment.session_id)
+        return _intend_closing(tx, payment, Operation.EXPIRE_SESSION, payment.session_id)
     return None
 
 
-def _intend_closing(tx: Tx, payment: Payment, operation: str, object_id: str) -> StripeRequest:
+def _intend_closing(tx: Tx, payment: Payment, operation: Operation, object_id: str) -> StripeRequest:
     return intend(tx, payment.wallet_id, operation, {}, payment_id=payment.payment_id, object_id=object_id)
 
 
@@ -198,26 +195,24 @@ def send(gateway: PaymentGateway, request: StripeRequest) -> Answer:
 
 def _send(gateway: PaymentGateway, request: StripeRequest) -> Answer:
     match request.operation:
-        case "customer":
+        case Operation.CUSTOMER:
             return gateway.create_customer(request.body, request.key)
-        case "session":
+        case Operation.SESSION:
             return gateway.create_session(request.body, request.key)
-        case "expire_session":
+        case Operation.EXPIRE_SESSION:
             return gateway.expire_session(request.object_id, request.key)
-        case "link":
+        case Operation.LINK:
             return gateway.create_link(request.body, request.key)
-        case "deactivate_link":
+        case Operation.DEACTIVATE_LINK:
             return gateway.deactivate_link(request.object_id, request.key)
-        case "intent":
+        case Operation.INTENT:
             return gateway.create_intent(request.body, request.key)
-        case "confirm":
+        case Operation.CONFIRM:
             return gateway.confirm_intent(request.object_id, request.body, request.key)
-        case "cancel_intent":
+        case Operation.CANCEL_INTENT:
             return gateway.cancel_intent(request.object_id, request.key)
-        case "detach":
+        case Operation.DETACH:
             return gateway.detach_card(request.object_id, request.key)
-        case other:
-            raise AssertionError(f"no such request: {other}")
 
 
 def record(tx: Tx, request: StripeRequest, answer: Answer) -> bool:
@@ -225,37 +220,49 @@ def record(tx: Tx, request: StripeRequest, answer: Answer) -> bool:
 
     Two replicas may sweep one request at the same instant: what follows from its answer follows once.
     """
+    outcome, words = _outcome_of(answer)
+    mine = (stripe_requests.c.wallet_id == request.wallet_id) & (
+        stripe_requests.c.request_id == request.request_id
+    )
+    state = RequestState(tx.connection.execute(select(stripe_requests.c.state).where(mine)).scalar_one())
+    if state in UNFINISHED:
+        tx.connection.execute(
+            update(stripe_requests)
+            .where(mine)
+            .values(
+                state=NEXT.after(state, outcome),
+                outcome=outcome,
+                answer=words,
+                tried_at=tx.now,
+                tries=stripe_requests.c.tries + 1,
+            )
+        )
+    failpoint(f"stripe_request.{request.operation}.recorded")
+    return state in UNFINISHED
+
+
+def _outcome_of(answer: Answer) -> tuple[RequestOutcome, str]:
+    """Say how a try ended, and what is kept of it beside: a code of Stripe's or of ours."""
     match answer:
         case Ok():
-            state, code = "done", "ok"
+            return RequestOutcome.OK, ""
         case Declined():
-            state, code = "done", f"declined:{answer.decline_code}"
+            return RequestOutcome.DECLINED, answer.decline_code
         case NeedsAction():
-            state, code = "done", "needs_action"
+            return RequestOutcome.NEEDS_ACTION, ""
         case Rejected():
-            state, code = "refused", answer.code
+            return RequestOutcome.REJECTED, answer.code
         case Denied():
-            state, code = "unknown", DENIED
+            return RequestOutcome.DENIED, ""
         case Unknown():
-            state, code = "unknown", answer.message
+            return RequestOutcome.UNKNOWN, answer.message
         case never:
             assert_never(never)
-    changed = tx.connection.execute(
-        update(stripe_requests)
-        .where(
-            stripe_requests.c.wallet_id == request.wallet_id,
-            stripe_requests.c.call_id == request.request_id,
-            stripe_requests.c.state.in_(_UNFINISHED),
-        )
-        .values(state=state, answer=code, tried_at=tx.now, tries=stripe_requests.c.tries + 1)
-    )
-    failpoint(f"stripe_request.{request.operation}.recorded")
-    return bool(changed.rowcount)
 
 
 def as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Rejected:
     """Read off an intent that was looked at what its confirmation would have answered; `why` it isn't asked again."""
-    if seen.status in ("succeeded", "processing"):
+    if seen.status in (IntentStatus.SUCCEEDED, IntentStatus.PROCESSING):
         return Ok(seen)
     if seen.decline_code:
         return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
@@ -268,7 +275,7 @@ def unfinished(
     """Give the requests whose outcome nobody knows, oldest first, and whether each was ever tried."""
     wanted = (
         select(stripe_requests)
-        .where(stripe_requests.c.state.in_(_UNFINISHED))
+        .where(stripe_requests.c.state.in_(UNFINISHED))
         .order_by(stripe_requests.c.created_at)
     )
     wanted = (
@@ -276,13 +283,13 @@ def unfinished(
         if wallet_id is None
         else wanted.where(stripe_requests.c.wallet_id == wallet_id)
     )
-    return [(_call(row), row["tries"] > 0) for row in connection.execute(wanted).mappings()]
+    return [(_request(row), row["tries"] > 0) for row in connection.execute(wanted).mappings()]
 
 
 def was_denied(connection: Connection, wallet_id: UUID, payment_id: UUID) -> bool:
     """Say whether Stripe did not accept our key at the last try of a payment."""
     last = connection.execute(
-        select(stripe_requests.c.answer)
+        select(stripe_requests.c.outcome)
         .where(
             stripe_requests.c.wallet_id == wallet_id,
             stripe_requests.c.payment_id == payment_id,
@@ -291,7 +298,7 @@ def was_denied(connection: Connection, wallet_id: UUID, payment_id: UUID) -> boo
         .order_by(stripe_requests.c.tried_at.desc())
         .limit(1)
     ).scalar_one_or_none()
-    return last == DENIED
+    return last == RequestOutcome.DENIED
 
 
 def due(
@@ -300,27 +307,27 @@ def due(
     """Give the wallets' unfinished requests that are due to be sent again, and whether they are too old for that."""
     rows = connection.execute(
         select(stripe_requests)
-        .where(stripe_requests.c.wallet_id.in_(wallet_ids), stripe_requests.c.state.in_(_UNFINISHED))
+        .where(stripe_requests.c.wallet_id.in_(wallet_ids), stripe_requests.c.state.in_(UNFINISHED))
         .order_by(stripe_requests.c.created_at)
         .limit(100)
         .execution_options(cross_shard=True)
     ).mappings()
     return [
-        (_call(row), now - row["created_at"] > _lifetime(row["operation"]))
+        (_request(row), now - row["created_at"] > _lifetime(Operation(row["operation"])))
         for row in rows
         # A fresh row may be on the wire in another thread right now.
         if now - (row["tried_at"] or row["created_at"]) >= RETRY_AFTER
     ]
 
 
-def _lifetime(operation: str) -> timedelta:
-    return CUSTOMER_LIFETIME if operation == "customer" else KEY_LIFETIME
+def _lifetime(operation: Operation) -> timedelta:
+    return CUSTOMER_LIFETIME if operation is Operation.CUSTOMER else KEY_LIFETIME
 
 
-def _call(row: Any) -> StripeRequest:
+def _request(row: Any) -> StripeRequest:
     body = row["body"]
     assert isinstance(body, str)
-    wallet_id, request_id, payment_id = row["wallet_id"], row["call_id"], row["payment_id"]
+    wallet_id, request_id, payment_id = row["wallet_id"], row["request_id"], row["payment_id"]
     assert isinstance(wallet_id, UUID)
     assert isinstance(request_id, UUID)
     assert payment_id is None or isinstance(payment_id, UUID)
@@ -328,7 +335,7 @@ def _call(row: Any) -> StripeRequest:
         wallet_id=wallet_id,
         request_id=request_id,
         payment_id=payment_id,
-        operation=str(row["operation"]),
+        operation=Operation(row["operation"]),
         object_id=str(row["object_id"]),
         key=str(row["key"]),
         body=json.loads(body),

@@ -8,6 +8,7 @@ from bot.causes import BlockFacts, PauseFacts
 from bot.facts import AutomaticConfirmFacts, AutomaticFacts, AutomaticFormFacts, CardFacts, OwnCardsFacts
 from bot.payments.recharge import Recharge
 from bot.payments.saved_cards import card_words
+from bot.states.card_slot import CardSlot
 from bot.stripe.declines import cause_of
 from bot.surfaces.figures import charged_at_once, suggested_rule
 from bot.surfaces.rehearsal import first_day, rehearsed
@@ -37,8 +38,8 @@ def automatic_facts(snapshot: Snapshot, recharge: Recharge) -> AutomaticFacts:
         state=policy.automatic,
         rule=policy.rule,
         currency=view.currency,
-        card=by_slot.get("main"),
-        backup=by_slot.get("backup"),
+        card=by_slot.get(CardSlot.MAIN),
+        backup=by_slot.get(CardSlot.BACKUP),
         charges_today=recharge.charges_today(snapshot.connection, view, snapshot.now),
         pause=pause_facts(snapshot.connection, snapshot.wallet_id, policy.pause),
         block=block_facts(decision, view.zone, policy),
@@ -71,21 +72,21 @@ def pause_facts(connection: Connection, wallet_id: UUID, pause: Pause | None) ->
     )
 
 
-def card_facts(connection: Connection, wallet_id: UUID) -> dict[str, CardFacts]:
-    """Give the usable cards by slot: "main" first, then "backup"."""
+def card_facts(connection: Connection, wallet_id: UUID) -> dict[CardSlot, CardFacts]:
+    """Give the usable cards by slot, the main one first."""
     rows = connection.execute(
-        select(cards).where(cards.c.wallet_id == wallet_id, cards.c.slot != "removed")
+        select(cards).where(cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED)
     ).all()
     return {
-        row.slot: CardFacts(
+        CardSlot(row.slot): CardFacts(
             card_id=row.card_id,
             brand=row.brand,
             last4=row.last4,
             exp_month=row.exp_month,
             exp_year=row.exp_year,
-            backup=row.slot == "backup",
+            backup=row.slot == CardSlot.BACKUP,
         )
-        for row in sorted(rows, key=lambda one: one.slot != "main")
+        for row in sorted(rows, key=lambda one: one.slot != CardSlot.MAIN)
     }
 
 
@@ -94,7 +95,7 @@ def own_cards(snapshot: Snapshot, user_id: str) -> OwnCardsFacts:
     found = snapshot.connection.execute(
         select(cards.c.card_id).where(
             cards.c.wallet_id == snapshot.wallet_id,
-            cards.c.slot != "removed",
+            cards.c.slot != CardSlot.REMOVED,
             cards.c.connected_by == user_id,
         )
     ).scalars()

@@ -1,6 +1,6 @@
 """Episodes as people are told of them: who hears, what the message says now, and who acknowledged it.
 
-The ledger opens and closes episodes and writes the notices; here the notices become one message per audience that
+The ledger opens and closes episodes and writes the notices; here the notices become one message per recipient that
 is posted once, updated in place, and threads its story.
 """
 
@@ -11,11 +11,13 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select, update
 
 from bot import payment_rows
-from bot.delivering.deliveries import CHANNEL
 from bot.facts import AlertFacts, ChargeFacts, PaidFacts
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.rights import Action, Person
+from bot.states.alert import AlertPhase
+from bot.states.delivery import Recipient
+from bot.states.payment import Purpose
 from bot.surfaces.automatic import automatic_facts
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.figures import offered_amount, phase_of
@@ -39,31 +41,31 @@ from ledger import (
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A message that tells an episode to one audience."""
+    """A message that tells an episode to one recipient."""
 
     episode_id: UUID
-    audience: str
+    recipient: Recipient
     channel: str
     ts: str
     level: Level
-    phase: str
+    phase: AlertPhase
     shown: str
     """A fingerprint of what it shows, so that nothing is sent when nothing changed."""
     acknowledged_by: str
 
 
 class Episodes:
-    """Says what every audience of an episode should be shown."""
+    """Says what every recipient of an episode should be shown."""
 
     def __init__(self, ledger: Ledger, recharge: Recharge, charges: Charges) -> None:
         self._ledger = ledger
         self._recharge = recharge
         self._charges = charges
 
-    def channels(self, wallet_id: UUID) -> list[str]:
+    def channels(self, wallet_id: UUID) -> list[Recipient]:
         """Give the channels that hear of this wallet."""
         with self._ledger.reading() as connection:
-            return [f"{CHANNEL}{one}" for one in channels_of(connection, wallet_id)]
+            return [Recipient.channel(one) for one in channels_of(connection, wallet_id)]
 
     def facts(self, wallet_id: UUID, episode_id: UUID, *, resumed: WalletResumed | None = None) -> AlertFacts:
         """Say how an episode stands at this instant. `resumed` is the notice that ended it, where one did."""
@@ -106,7 +108,7 @@ class Episodes:
         """Keep where an episode's message is and what it shows."""
 
         def save(tx: Tx) -> None:
-            known = {one.audience for one in _posted(tx.connection, wallet_id, message.episode_id)}
+            known = {one.recipient for one in _posted(tx.connection, wallet_id, message.episode_id)}
             values = {
                 "channel": message.channel,
                 "ts": message.ts,
@@ -115,13 +117,13 @@ class Episodes:
                 "shown": message.shown,
             }
             table = alert_messages
-            if message.audience in known:
+            if message.recipient in known:
                 tx.connection.execute(
                     update(table)
                     .where(
                         table.c.wallet_id == wallet_id,
                         table.c.episode_id == message.episode_id,
-                        table.c.audience == message.audience,
+                        table.c.audience == str(message.recipient),
                     )
                     .values(**values)
                 )
@@ -130,7 +132,7 @@ class Episodes:
                     insert(table).values(
                         wallet_id=wallet_id,
                         episode_id=message.episode_id,
-                        audience=message.audience,
+                        audience=str(message.recipient),
                         acknowledged_by="",
                         **values,
                     )
@@ -171,10 +173,10 @@ def _paid(connection: Connection, wallet_id: UUID, resumed: WalletResumed | None
     row = transfer_by_key(connection, wallet_id, resumed.source, resumed.source_id)
     if row is None or row.source != "stripe":
         return None
-    payment = payment_rows.find(connection, wallet_id, ref=row.reference)
+    payment = payment_rows.payment_by_ref(connection, wallet_id, row.reference)
     if payment is None or payment.amount is None:
         return None
-    by_link = payment.purpose == "ask"
+    by_link = payment.purpose is Purpose.ASK
     return PaidFacts(
         amount=Money(row.amount_micros, payment.currency),
         kind=CreditKind(row.kind),
@@ -193,11 +195,11 @@ def _posted(connection: Connection, wallet_id: UUID, episode_id: UUID) -> list[P
     return [
         Posted(
             episode_id=row.episode_id,
-            audience=row.audience,
+            recipient=Recipient.of(row.audience),
             channel=row.channel,
             ts=row.ts,
             level=Level(row.level),
-            phase=row.phase,
+            phase=AlertPhase(row.phase),
             shown=row.shown,
             acknowledged_by=row.acknowledged_by,
         )

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, or_, select
 
 from bot.causes import in_short
 from bot.payment_rows import Payment, payment_of
-from bot.payment_state import State
 from bot.payments.open_checks import LOOK
 from bot.payments.saved_cards import card_words
+from bot.states.payment import Purpose, State, Way
+from bot.states.stripe_request import RequestOutcome, RequestState
 from bot.stripe.keys import credit_key, possible_keys
 from bot.tables import NIL_WALLET, disputes, inbox, payment_messages, payments, stripe_requests
 from ledger import (
@@ -32,6 +33,24 @@ from ledger import (
 )
 from ledger.storage.schema import audit_log, notices, wallets
 
+_PURPOSES = {
+    Purpose.TOP_UP: "a top-up",
+    Purpose.ASK: "a request to pay",
+    Purpose.RECHARGE: "an automatic payment",
+}
+_WAYS = {
+    Way.PAGE: "on a page of Stripe's",
+    Way.LINK: "by a link",
+    Way.SAVED_CARD: "with the saved card",
+}
+_OUTCOMES = {
+    RequestOutcome.OK: "ok",
+    RequestOutcome.DECLINED: "declined",
+    RequestOutcome.NEEDS_ACTION: "the bank wants a confirmation",
+    RequestOutcome.REJECTED: "not accepted",
+    RequestOutcome.DENIED: "key not accepted",
+    RequestOutcome.UNKNOWN: "no answer",
+}
 _SOURCES = ("platform", "hold", "operator", "stripe")
 """Who posts transfers; a key is unique within one of them."""
 
@@ -152,11 +171,9 @@ class _Teller:
     def _what(self, payment: Payment) -> str:
         if payment.amount is None:
             return "a request to connect a card"
-        kind = {"top_up": "a top-up", "ask": "a request to pay", "recharge": "an automatic payment"}
         if _is_by_hand(payment):
             return f"{payment.amount}, paid outside Redbar and put into the wallet by hand"
-        way = {"page": "on a page of Stripe's", "link": "by a link", "saved_card": "with the saved card"}
-        return f"{kind[payment.purpose]} of {payment.amount} {way[payment.way]}"
+        return f"{_PURPOSES[payment.purpose]} of {payment.amount} {_WAYS[payment.way]}"
 
     def _asked_for(self, payment: Payment) -> Iterator[Moment]:
         itself = "Put in by the operator" if _is_by_hand(payment) else "Asked for by Redbar itself"
@@ -166,7 +183,7 @@ class _Teller:
         with_card = f", {self._card(payment.card_id)}" if payment.card_id else ""
         attempt = f", try {payment.try_number}" if payment.try_number > 1 else ""
         yield Moment(payment.created_at, f"{by}{to}{note}{with_card}{attempt}.")
-        if payment.purpose == "recharge":
+        if payment.purpose is Purpose.RECHARGE:
             tries = self._rows(
                 (payments.c.recharge_id == payment.recharge_id)
                 & (payments.c.payment_id != payment.payment_id)
@@ -187,11 +204,12 @@ class _Teller:
         ).all()
         for row in rows:
             what = row.operation.replace("_", " ")
-            yield Moment(row.created_at, f"StripeRequest to Stripe written down: {what} (key {row.key}).")
+            yield Moment(row.created_at, f"Stripe request committed: {what} (key {row.key}).")
             if row.tried_at is not None:
                 times = f", tried {row.tries} times" if row.tries > 1 else ""
-                answer = row.answer or row.state
-                still = "; asked again with the same key" if row.state == "unknown" else ""
+                code = f" ({row.answer})" if row.answer else ""
+                answer = f"{_OUTCOMES[RequestOutcome(row.outcome)]}{code}"
+                still = "; asked again with the same key" if row.state == RequestState.UNKNOWN else ""
                 yield Moment(row.tried_at, f"Stripe on {what}: {answer}{times}{still}.")
 
     def _news(self, payment: Payment) -> Iterator[Moment]:
@@ -368,7 +386,7 @@ class _Teller:
 
 
 def _is_by_hand(payment: Payment) -> bool:
-    return payment.way == "link" and payment.state is State.PAID and not payment.link_id
+    return payment.way is Way.LINK and payment.state is State.PAID and not payment.link_id
 
 
 def _uuid(text: str) -> UUID | None:

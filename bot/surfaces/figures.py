@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from bot.facts import Basis, HomeFacts
+from bot.states.alert import AlertPhase
 from ledger import (
     AI_TASK,
     CENT,
@@ -112,15 +113,15 @@ def pace_words(burn: Burn | None, amount: Money, now: datetime, zone: str) -> st
     return f"{format_money(amount)} lasts about {words} at the present pace."
 
 
-def phase_of(episode: Episode, standing: Standing) -> str:
-    """Name how an episode stands: "low", "cant_start", "counting", "paused", "restored" or "recovered"."""
+def phase_of(episode: Episode, standing: Standing) -> AlertPhase:
+    """Say how an episode stands."""
     if episode.closed_at is not None:
-        return "restored" if episode.level is Level.ZERO else "recovered"
+        return AlertPhase.RESTORED if episode.level is Level.ZERO else AlertPhase.RECOVERED
     if episode.level is not Level.ZERO:
-        return "low"
+        return AlertPhase.LOW
     if standing is Standing.OPEN:
-        return "cant_start"
-    return "paused" if standing is Standing.PAUSED else "counting"
+        return AlertPhase.CANT_START
+    return AlertPhase.PAUSED if standing is Standing.PAUSED else AlertPhase.COUNTING
 
 
 def whole_cents(micros: int) -> int:

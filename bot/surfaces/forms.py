@@ -1,6 +1,8 @@
 """What the forms to add balance and to choose alert channels start from."""
 
 from bot.facts import AddBalanceFacts, AlertsFacts
+from bot.states.card_slot import CardSlot
+from bot.states.payment import PayWith
 from bot.surfaces.automatic import card_facts
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.figures import pace_words
@@ -16,9 +18,11 @@ def presets_of(policy: WalletPolicy, scale: Scale) -> tuple[Money, ...]:
     return tuple(scale.money(one) for one in inside or [policy.top_up_min_micros])
 
 
-def add_balance_form(snapshot: Snapshot, *, amount: Money | None, pay_with: str) -> AddBalanceFacts:
+def add_balance_form(
+    snapshot: Snapshot, *, amount: Money | None, pay_with: PayWith | None
+) -> AddBalanceFacts:
     """Give what the form to add balance starts from."""
-    card = card_facts(snapshot.connection, snapshot.wallet_id).get("main")
+    card = card_facts(snapshot.connection, snapshot.wallet_id).get(CardSlot.MAIN)
     presets = presets_of(snapshot.policy, snapshot.scale)
     paces = ((one, pace_words(snapshot.burn, one, snapshot.now, snapshot.zone)) for one in presets)
     return AddBalanceFacts(
@@ -28,7 +32,7 @@ def add_balance_form(snapshot: Snapshot, *, amount: Money | None, pay_with: str)
         amount_min=snapshot.money(snapshot.policy.top_up_min_micros),
         amount_max=snapshot.money(snapshot.policy.top_up_max_micros),
         card=card,
-        pay_with=pay_with or ("card" if card is not None else "page"),
+        pay_with=pay_with or (PayWith.CARD if card is not None else PayWith.PAGE),
         pace=tuple((one, words) for one, words in paces if words),
         brings_back=balance_facts(snapshot).brings_back,
     )

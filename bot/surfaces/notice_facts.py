@@ -17,9 +17,10 @@ from bot.facts import (
 )
 from bot.notices import DisputeChanged, RechargeFailed, RefundBooked, SettingsChanged
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.payments.recharge import Recharge
 from bot.payments.saved_cards import card_words
+from bot.states.card_slot import CardSlot
+from bot.states.payment import State
 from bot.stripe.declines import CONFIRMATION_WANTED, cause_of
 from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, pause_facts
 from bot.surfaces.balance import balance_facts
@@ -61,7 +62,7 @@ def saved_card(ledger: Ledger, wallet_id: UUID, card_id: str) -> CardFacts | Non
 def removed_card_and_main(ledger: Ledger, wallet_id: UUID, card_id: str) -> tuple[str, str]:
     """Name a card that was removed, and the card that is charged now; the second is empty where there is none."""
     with ledger.reading() as connection:
-        main = card_facts(connection, wallet_id).get("main")
+        main = card_facts(connection, wallet_id).get(CardSlot.MAIN)
         return card_words(connection, wallet_id, card_id), str(main) if main is not None else ""
 
 
@@ -79,7 +80,7 @@ def failure_facts(
     with snapshot_of(ledger, payment.wallet_id) as snapshot:
         card = card_words(snapshot.connection, payment.wallet_id, payment.card_id)
         lasts_until = balance_facts(snapshot).lasts_until
-        backup = card_facts(snapshot.connection, payment.wallet_id).get("backup")
+        backup = card_facts(snapshot.connection, payment.wallet_id).get(CardSlot.BACKUP)
         pay = request_facts(snapshot, rescue) if rescue is not None else None
     assert payment.amount is not None
     needs_action = payment.state is State.WAITING

@@ -3,7 +3,7 @@
 from bot import payment_rows
 from bot.facts import BalanceFacts, OfferFacts, RequestFacts, RequestState
 from bot.payment_rows import Payment
-from bot.payment_state import State
+from bot.states.payment import Purpose, State
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.snapshot import Snapshot
 from ledger import Automatic, Ledger, Standing
@@ -55,11 +55,13 @@ def request_facts(
 def open_requests(snapshot: Snapshot) -> tuple[RequestFacts, ...]:
     """Give every open request, so that a real one can be told from a forged one."""
     shown = balance_facts(snapshot)
-    found = payment_rows.open_payments(snapshot.connection, snapshot.wallet_id, purposes=("ask", "connect"))
+    found = payment_rows.open_payments(
+        snapshot.connection, snapshot.wallet_id, purposes=(Purpose.ASK, Purpose.CONNECT)
+    )
     return tuple(
         request_facts(snapshot, one, balance=shown)
         for one in found
-        if one.state is State.OFFERED and (one.payer or one.purpose == "ask")
+        if one.state is State.OFFERED and (one.payer or one.purpose is Purpose.ASK)
     )
 
 

@@ -88,7 +88,9 @@ def _bring_rows_back(tx: Tx, *, wallet_id: UUID) -> None:
             one_time_actions.c.wallet_id == wallet_id, one_time_actions.c.created_at > tx.now
         )
     ).all():
-        mine = (one_time_actions.c.wallet_id == wallet_id) & (one_time_actions.c.intent_id == row.intent_id)
+        mine = (one_time_actions.c.wallet_id == wallet_id) & (
+            one_time_actions.c.one_time_action_id == row.one_time_action_id
+        )
         lasts = tx.now + (row.expires_at - row.created_at)
         tx.connection.execute(update(one_time_actions).where(mine).values(expires_at=lasts))
     tx.connection.execute(

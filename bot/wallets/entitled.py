@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, select, true
 
 from bot.rights import Action, Person, Role, Tie, may, tie_for
+from bot.states.card_slot import CardSlot
 from bot.tables import cards, people
 from ledger import Refused
 
@@ -62,7 +63,7 @@ def ties_to_cards(connection: Connection, wallet_id: UUID, user_id: str) -> froz
 
 def ties_to_rule(connection: Connection, wallet_id: UUID, user_id: str) -> frozenset[Tie]:
     """Say what somebody is to the rule: they connected a card that it may charge."""
-    return _connector(connection, wallet_id, user_id, cards.c.slot.in_(("main", "backup")))
+    return _connector(connection, wallet_id, user_id, cards.c.slot.in_((CardSlot.MAIN, CardSlot.BACKUP)))
 
 
 def _connector(
@@ -70,7 +71,10 @@ def _connector(
 ) -> frozenset[Tie]:
     found = connection.execute(
         select(cards.c.card_id).where(
-            cards.c.wallet_id == wallet_id, cards.c.slot != "removed", cards.c.connected_by == user_id, which
+            cards.c.wallet_id == wallet_id,
+            cards.c.slot != CardSlot.REMOVED,
+            cards.c.connected_by == user_id,
+            which,
         )
     ).first()
     return frozenset({Tie.CONNECTOR}) if found is not None and user_id else frozenset()

@@ -14,6 +14,8 @@ from sqlalchemy import insert, select, update
 
 from bot.notices import RuleChanged
 from bot.rights import Action, Person, Tie
+from bot.states.card_slot import NEXT, CardEvent, CardSlot
+from bot.states.one_time_action import ActionPurpose
 from bot.tables import cards, one_time_actions
 from bot.wallets.entitled import require_right, ties_to_rule
 from ledger import Automatic, Ledger, Pause, PolicyChanged, RechargeRule, Refused, Tx, new_id, scale_of
@@ -98,8 +100,8 @@ class Rules:
             tx.connection.execute(
                 insert(one_time_actions).values(
                     wallet_id=wallet_id,
-                    intent_id=one_time_action_id,
-                    purpose="automatic",
+                    one_time_action_id=one_time_action_id,
+                    purpose=ActionPurpose.AUTOMATIC,
                     body=msgspec.json.encode(pending).decode(),
                     actor=actor.user_id,
                     created_at=tx.now,
@@ -116,8 +118,8 @@ class Rules:
             body = connection.execute(
                 select(one_time_actions.c.body).where(
                     one_time_actions.c.wallet_id == wallet_id,
-                    one_time_actions.c.intent_id == UUID(one_time_action_id),
-                    one_time_actions.c.purpose == "automatic",
+                    one_time_actions.c.one_time_action_id == UUID(one_time_action_id),
+                    one_time_actions.c.purpose == ActionPurpose.AUTOMATIC,
                     one_time_actions.c.expires_at > self._ledger.now(),
                 )
             ).scalar_one_or_none()
@@ -192,18 +194,21 @@ def wake(tx: Tx, wallet_id: UUID, *, actor: str) -> None:
 def _arrange_cards(tx: Tx, wallet_id: UUID, *, card_id: str, backup_id: str) -> None:
     """Let one card be charged first, and another where one is named be its backup. Refuses: NoCard."""
     slots = {
-        str(card): str(slot)
+        str(card): CardSlot(slot)
         for card, slot in tx.connection.execute(
             select(cards.c.card_id, cards.c.slot).where(
-                cards.c.wallet_id == wallet_id, cards.c.slot != "removed"
+                cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
             )
         )
     }
     if card_id not in slots:
         raise NoCard
     of_wallet = update(cards).where(cards.c.wallet_id == wallet_id)
-    if slots[card_id] != "main":
-        tx.connection.execute(of_wallet.where(cards.c.slot == "main").values(slot="backup"))
-        tx.connection.execute(of_wallet.where(cards.c.card_id == card_id).values(slot="main"))
+    if slots[card_id] is not CardSlot.MAIN:
+        displaced = NEXT.after(CardSlot.MAIN, CardEvent.DISPLACED)
+        chosen = NEXT.after(slots[card_id], CardEvent.MADE_MAIN)
+        tx.connection.execute(of_wallet.where(cards.c.slot == CardSlot.MAIN).values(slot=displaced))
+        tx.connection.execute(of_wallet.where(cards.c.card_id == card_id).values(slot=chosen))
     if backup_id and backup_id != card_id and backup_id in slots:
-        tx.connection.execute(of_wallet.where(cards.c.card_id == backup_id).values(slot="backup"))
+        kept = NEXT.after(slots[backup_id], CardEvent.MADE_BACKUP)
+        tx.connection.execute(of_wallet.where(cards.c.card_id == backup_id).values(slot=kept))

@@ -22,6 +22,8 @@ from bot.served import Served
 from bot.slack.ids import Act
 from bot.slack.listeners.interaction import Context
 from bot.slack.presence import ListeningClient, Presence
+from bot.states.card_slot import CardSlot
+from bot.states.payment import Purpose, Way
 from bot.tables import cards, people
 from bot.wallets.workspaces import Workspaces
 from ledger import MICROS, USD, Ledger, Money, RechargeRule, Tx, new_id
@@ -138,8 +140,8 @@ class Company:
             made = payment_rows.plan(
                 tx,
                 self.wallet_id,
-                purpose="ask" if pays else "connect",
-                way="link" if pays else "page",
+                purpose=Purpose.ASK if pays else Purpose.CONNECT,
+                way=Way.LINK if pays else Way.PAGE,
                 currency=USD,
                 amount=FIFTY if pays else None,
                 asked_by=USERS[column] if Tie.ASKER in ties else "U0OTHER01",
@@ -161,7 +163,7 @@ class Company:
                 insert(cards).values(
                     wallet_id=self.wallet_id,
                     card_id=card_id,
-                    slot="main",
+                    slot=CardSlot.MAIN,
                     brand="Visa",
                     last4="4242",
                     exp_month=12,

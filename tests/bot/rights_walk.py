@@ -17,6 +17,8 @@ from bot.slack.listeners import buttons, commands, events, forms
 from bot.slack.views import alerts, automatic, cards, help, home, money_in, money_out, status
 from bot.slack.views import forms as form_views
 from bot.slack.views.blocks import Message
+from bot.states.dispute import DisputeStatus
+from bot.states.payment import Outcome, PayWith
 from bot.wallets.alert_channels import set_channels
 from bot.wallets.entitled import NotEntitled
 from bot.wallets.rules import Rules
@@ -66,11 +68,11 @@ def surfaces(role: Role, ties: frozenset[Tie], user_id: str) -> Iterator[Shown]:
         yield alerts.alert_person(replace(alert, automatic=off, charge=None), role)
     yield alerts.after_stop("outbound_call", 14, role)
     yield help.help_message(role=role)
-    for way in ("card", "page", "ask") if may(Action.PAY, role) else ():
+    for way in PayWith if may(Action.PAY, role) else ():
         yield money_in.add_balance_form(v.add_balance(pay_with=way), role)
     yield money_in.connected(v.VISA, None, role)
-    yield money_in.payment_result(v.payment("declined"), role)
-    yield money_in.payment_result_message(v.payment("needs_action"), role)
+    yield money_in.payment_result(v.payment(Outcome.DECLINED), role)
+    yield money_in.payment_result_message(v.payment(Outcome.NEEDS_ACTION), role)
     yield money_in.request_list([asked], role, user_id)
     for stopped in (False, True):
         yield cards.gone("Visa ••4242", actor="", stopped=stopped, main="", role=role)
@@ -79,7 +81,7 @@ def surfaces(role: Role, ties: frozenset[Tie], user_id: str) -> Iterator[Shown]:
     yield automatic.charge_failed(v.failure(needs_action=True), role)
     yield automatic.capped("day_cap", role)
     yield automatic.charges_switched(off=True, role=role)
-    for dispute in ("needs_response", "warning_needs_response", "suspected", "won", "lost"):
+    for dispute in DisputeStatus:
         for rule_is in Automatic:
             yield money_out.disputed(v.dispute(dispute, automatic=rule_is), role)
     yield money_out.books_differ(1, "key", MovedUnknown(), paused=True, role=role)

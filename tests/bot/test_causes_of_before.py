@@ -28,6 +28,7 @@ from bot.notices import BooksDiffer, MoneyParked, decode
 from bot.reconciliation.difference import Difference
 from bot.reconciliation.open_differences import keep_differences, open_differences, parked_news
 from bot.slack.views.causes import difference_words, pause_words
+from bot.states.stripe_request import RequestOutcome
 from bot.surfaces.automatic import pause_facts
 from bot.tables import NIL_WALLET, deliveries, stripe_requests
 from ledger import Ledger, Pause, PauseCode, audit_books, open_store, read_notice
@@ -87,14 +88,14 @@ def _delivery(number: int, error: str) -> dict[str, Any]:
     }
 
 
-def _request(number: int, answer: str) -> dict[str, Any]:
+def _request(number: int, answer: str, state: str = "done") -> dict[str, Any]:
     return {
         "wallet_id": str(FIRST),
         "call_id": str(IDS[number]),
         "operation": "confirm",
         "key": f"redbar:confirm:{number}",
         "body": "{}",
-        "state": "done",
+        "state": state,
         "created_at": AT,
         "tries": 1,
         "answer": answer,
@@ -128,7 +129,14 @@ OLD = {
         _delivery(3, "TypeError: no"),
         _delivery(4, ""),
     ],
-    "calls": [_request(1, "declined insufficient_funds"), _request(2, "key not accepted"), _request(3, "ok")],
+    "calls": [
+        _request(1, "declined insufficient_funds"),
+        _request(2, "key not accepted", "unknown"),
+        _request(3, "ok"),
+        _request(4, "the key may not do this", "refused"),
+        _request(5, "no answer", "unknown"),
+        _request(6, "status 503", "unknown"),
+    ],
     "notices": [
         _notice(
             1, "books.differ", {"count": 2, "key": "credit:pi_7", "words": APART, "paused": True}, "X: y"
@@ -252,8 +260,15 @@ def test_recipients_and_requests_keep_their_state(ledger: Ledger) -> None:
             "",
         ]
         answers = connection.execute(
-            select(stripe_requests.c.answer)
+            select(stripe_requests.c.outcome, stripe_requests.c.answer)
             .where(stripe_requests.c.wallet_id == FIRST)
             .order_by(stripe_requests.c.key)
-        ).scalars()
-        assert list(answers) == ["declined:insufficient_funds", "key_not_accepted", "ok"]
+        ).all()
+    assert [tuple(one) for one in answers] == [
+        (RequestOutcome.DECLINED, "insufficient_funds"),
+        (RequestOutcome.DENIED, ""),
+        (RequestOutcome.OK, ""),
+        (RequestOutcome.REJECTED, "key_lacks_right"),
+        (RequestOutcome.UNKNOWN, "no_answer"),
+        (RequestOutcome.UNKNOWN, "status:503"),
+    ]

@@ -16,7 +16,7 @@ from bot.control import Control, address_of
 from bot.delivering.courier import Courier
 from bot.operator import clock
 from bot.operator.running_bot import Context
-from bot.payment_state import State
+from bot.states.payment import State
 from bot.tables import payments
 from bot.wallets.accepted_clock import accept_now
 from ledger import MICROS, JudgedClock, PostUsage, SystemClock, verify_books

@@ -15,13 +15,14 @@ from sqlalchemy import select
 
 from bot.app import open_ledger
 from bot.delivering.courier import Courier
-from bot.delivering.deliveries import OWNERS, PERSON, TRIES_MAX, FanOut
+from bot.delivering.deliveries import TRIES_MAX, FanOut
 from bot.notices import AnyNotice, ChargesSwitched
 from bot.ports import NotNow, PersonSeen, RecipientGone
 from bot.served import Served
 from bot.slack.answers import NOT_NOW, NOT_THIS_RECIPIENT, classify
 from bot.slack.client import SlackClient
 from bot.slack.senders.recipients import Recipients
+from bot.states.delivery import OWNERS, DeliveryState, Recipient
 from bot.tables import deliveries
 from bot.wallets.people import People
 from bot.wallets.workspaces import Workspaces
@@ -71,6 +72,7 @@ class Post:
     read: list[tuple[str, bool]] = field(default_factory=list)
     """Who read which notice, by whether charges were switched off."""
     trouble: dict[str, Callable[[], Exception]] = field(default_factory=dict)
+    fails_at_the_end: bool = False
 
     def send(self, off: bool) -> Callable[[str], None]:
         """Post one notice to one person."""
@@ -103,14 +105,16 @@ class Post:
             notice = to.notice()
             assert isinstance(notice, ChargesSwitched)
             recipients.with_role(to, self.send(notice.off))
+            if self.fails_at_the_end:
+                raise ValueError("after everybody was told")
 
         return Courier(self.ledger, lambda waiting: None, deliver, Served("T1"))
 
-    def states(self) -> dict[str, str]:
+    def states(self) -> dict[Recipient, DeliveryState]:
         """Give what is remembered of recipients."""
         with self.ledger.reading() as connection:
             rows = connection.execute(select(deliveries.c.recipient, deliveries.c.state)).all()
-        return {row.recipient: row.state for row in rows}
+        return {Recipient.of(row.recipient): DeliveryState(row.state) for row in rows}
 
 
 @pytest.fixture
@@ -145,7 +149,9 @@ def test_one_recipient_in_trouble_does_not_keep_others_from_reading_once(
         post.carry(minutes=5)
     assert post.read == others
     is_waiting = trouble in ("limited", "away")
-    assert post.states().get(PERSON + who) == ("waiting" if is_waiting else "aside")
+    assert post.states().get(Recipient.person(who)) == (
+        DeliveryState.WAITING if is_waiting else DeliveryState.ASIDE
+    )
 
     post.trouble.clear()
     post.carry(minutes=5)
@@ -201,7 +207,7 @@ def test_a_notice_without_recipients_waits_until_slack_names_the_owners(post: Po
     for _ in range(TRIES_MAX + 3):
         post.carry(minutes=5)
     assert post.read == [("last", True)]
-    assert post.states()[OWNERS] == "waiting"
+    assert post.states()[OWNERS] is DeliveryState.WAITING
 
     post.workspace.limited = False
     post.workspace.owner_ids = ["owner", "other"]
@@ -213,13 +219,43 @@ def test_a_notice_without_recipients_waits_until_slack_names_the_owners(post: Po
     assert post.read == [("last", True), ("owner", True), ("other", True)]
 
 
+def test_an_owner_who_waits_is_told_although_slack_cannot_list_the_owners_meanwhile(post: Post) -> None:
+    """The retry finds no owners at all: that is no reason to give up this one."""
+    post.people.appoint(post.wallet_id, billing_admins=[], finance=[], actor=owner("U1"))
+    post.workspace.owner_ids = ["owner"]
+    post.trouble["owner"] = TROUBLES["away"]
+    post.happens()
+    post.carry()
+    post.workspace.limited = True
+    post.carry(minutes=5)
+    assert post.read == []
+
+    post.workspace.limited = False
+    post.trouble.clear()
+    post.carry(minutes=5)
+    assert post.read == [("owner", True)]
+
+
+def test_a_recipient_who_was_told_is_not_told_again_when_the_round_fails_later(post: Post) -> None:
+    """The retry of one person ends in an error after that person has read the notice."""
+    post.trouble["first"] = TROUBLES["away"]
+    post.happens()
+    post.carry()
+    post.trouble.clear()
+    post.fails_at_the_end = True
+    post.carry(minutes=5)
+    post.fails_at_the_end = False
+    post.carry(minutes=5)
+    assert sorted(post.read) == sorted((one, True) for one in NAMES)
+
+
 def test_a_workspace_that_names_no_owner_is_no_delivery(post: Post) -> None:
     """An empty list is nobody told, not everybody."""
     post.people.appoint(post.wallet_id, billing_admins=[], finance=[], actor=owner("U1"))
     post.happens()
     post.carry()
     post.carry(hours=3)
-    assert post.states() == {OWNERS: "waiting"}
+    assert post.states() == {OWNERS: DeliveryState.WAITING}
     post.workspace.owner_ids = ["owner"]
     post.carry(minutes=5)
     assert post.read == [("owner", True)]

@@ -72,7 +72,7 @@ def test_a_payment_by_link_from_the_wish_to_the_refund(driver: BotDriver, told: 
         story,
         f"{payment.ref}: a request to pay of $20.00 by a link",
         'Asked for by UADMIN, of UFINANCE, saying "soon dry".',
-        "StripeRequest to Stripe written down: link (key redbar:link:",
+        "Stripe request committed: link (key redbar:link:",
         "At Stripe: payment_intent.succeeded",
         "Transaction 1, top_up: $20.00. The balance was $20.00 then.",
         "Transaction 2, refund: −$7.00. The balance was $13.00 then.",
@@ -117,7 +117,7 @@ def test_a_declined_charge_says_why(driver: BotDriver, told: Told) -> None:
 
     story = told.of("RB-1002")
 
-    assert "Stripe on confirm: declined:insufficient_funds" in story
+    assert "Stripe on confirm: declined (insufficient_funds)" in story
     assert "Now: Nothing was charged: insufficient_funds on Visa ••4242." in story
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import insert
 
 from bot.__main__ import main
 from bot.app import open_ledger
+from bot.states.payment import Purpose, State, Way
 from bot.tables import payments
 from bot.wallets.workspaces import Workspaces
 from ledger import (
@@ -87,9 +88,9 @@ def _paid(tx: Tx, wallet_id: UUID) -> None:
             wallet_id=wallet_id,
             payment_id=new_id(),
             ref="RB-1001",
-            purpose="top_up",
-            way="page",
-            state="paid",
+            purpose=Purpose.TOP_UP,
+            way=Way.PAGE,
+            state=State.PAID,
             currency="USD",
             saves_card=0,
             try_number=1,

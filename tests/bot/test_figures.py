@@ -8,6 +8,7 @@ import pytest
 
 from bot.facts import Basis, HomeFacts
 from bot.slack.views.text import span_words
+from bot.states.alert import AlertPhase
 from bot.surfaces.figures import (
     basis_of,
     brings_back,
@@ -253,12 +254,12 @@ def test_an_amount_says_how_long_it_lasts(weekly: int | None, words: str) -> Non
 @pytest.mark.parametrize(
     ("level", "closed", "standing", "phase"),
     [
-        (Level.WARNING, False, Standing.OPEN, "low"),
-        (Level.CRITICAL, False, Standing.OPEN, "low"),
-        (Level.ZERO, False, Standing.GRACE, "counting"),
-        (Level.ZERO, False, Standing.PAUSED, "paused"),
-        (Level.ZERO, True, Standing.OPEN, "restored"),
-        (Level.WARNING, True, Standing.OPEN, "recovered"),
+        (Level.WARNING, False, Standing.OPEN, AlertPhase.LOW),
+        (Level.CRITICAL, False, Standing.OPEN, AlertPhase.LOW),
+        (Level.ZERO, False, Standing.GRACE, AlertPhase.COUNTING),
+        (Level.ZERO, False, Standing.PAUSED, AlertPhase.PAUSED),
+        (Level.ZERO, True, Standing.OPEN, AlertPhase.RESTORED),
+        (Level.WARNING, True, Standing.OPEN, AlertPhase.RECOVERED),
     ],
 )
 def test_an_episode_has_a_phase(level: Level, closed: bool, standing: Standing, phase: str) -> None:

@@ -11,6 +11,8 @@ from bot.payments.saved_cards import card_slots
 from bot.sandbox.slack.seed import TEAM
 from bot.slack import listeners
 from bot.slack.ids import Act, Form
+from bot.states.card_slot import CardSlot
+from bot.states.delivery import Recipient
 from ledger import new_id
 from tests.bot.interactions import (
     OWNER,
@@ -141,7 +143,7 @@ def test_another_way_to_pay_shows_its_fields(made: Company, app: App) -> None:
 
 def _main_card(one: Company) -> str:
     with one.ledger.reading() as connection:
-        return card_slots(connection, one.wallet_id)["main"]
+        return card_slots(connection, one.wallet_id)[CardSlot.MAIN]
 
 
 def _rule(one: Company, **other: str) -> dict[str, Any]:
@@ -217,7 +219,7 @@ def test_people_and_channels_are_set_by_their_forms(made: Company, app: App) -> 
 
     channels = {str(Act.CHANNELS): {"selected_conversations": ["C0GENERAL"]}}
     assert send_in(made, app, Form.ALERTS, channels) == {}
-    assert made.context.episodes.channels(made.wallet_id) == ["channel:C0GENERAL"]
+    assert made.context.episodes.channels(made.wallet_id) == [Recipient.channel("C0GENERAL")]
 
 
 def test_a_request_to_connect_is_sent_to_whom_was_picked(made: Company, app: App) -> None:

@@ -12,9 +12,10 @@ from bot.causes import Legacy
 from bot.delivering.courier import Courier
 from bot.notices import AnyNotice
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
+from bot.states.dispute import DisputeStatus
+from bot.states.payment import State
 from bot.tables import disputes, payments
 from ledger import (
     MICROS,
@@ -169,7 +170,7 @@ def _dispute(one: Company) -> None:
         "wallet_id": one.wallet_id,
         "dispute_id": f"dp_{payment.ref}",
         "payment_id": payment.payment_id,
-        "status": "needs_response",
+        "status": DisputeStatus.NEEDS_RESPONSE,
         "reason": "fraudulent",
         "amount_micros": FIFTY.micros,
         "currency": "USD",
@@ -179,7 +180,9 @@ def _dispute(one: Company) -> None:
     one.ledger.run(lambda tx: tx.connection.execute(insert(disputes).values(**row)), wallet_id=one.wallet_id)
     _commit(
         one,
-        told.DisputeChanged(payment.payment_id, f"dp_{payment.ref}", "needs_response", True, -FIFTY.micros),
+        told.DisputeChanged(
+            payment.payment_id, f"dp_{payment.ref}", DisputeStatus.NEEDS_RESPONSE, True, -FIFTY.micros
+        ),
     )
 
 

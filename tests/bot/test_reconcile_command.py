@@ -82,7 +82,7 @@ def test_a_break_is_told_to_the_admin_and_ends_with_one(
 
     assert main(["reconcile", "--json", *_database(data)]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert [one["key"] for one in told["breaks"]] == ["credit:pi_never"]
+    assert [one["key"] for one in told["differences"]] == ["credit:pi_never"]
 
 
 def test_without_a_bot_it_asks_stripe_itself(

@@ -25,6 +25,9 @@ from bot.slack.views import (
     usage,
 )
 from bot.slack.views.blocks import Message
+from bot.states.alert import AlertPhase
+from bot.states.dispute import DisputeStatus
+from bot.states.payment import Outcome, PayWith
 from ledger import USD, Automatic, Level, Money, Standing
 from tests.bot import view_facts as v
 
@@ -73,16 +76,19 @@ def _statuses() -> Iterator[tuple[str, Shown]]:
 
 
 def _money_in() -> Iterator[tuple[str, Shown]]:
-    for way in ("card", "page", "ask"):
+    for way in PayWith:
         yield (
             f"add {way}",
             money_in.add_balance_form(v.add_balance(pay_with=way, brings_back=v.usd("10")), ADMIN),
         )
     yield (
         "add with a note",
-        money_in.add_balance_form(v.add_balance(pay_with="ask", note="So much a day."), ADMIN),
+        money_in.add_balance_form(v.add_balance(pay_with=PayWith.ASK, note="So much a day."), ADMIN),
     )
-    yield "add without card", money_in.add_balance_form(v.add_balance(card=None, pay_with="page"), ADMIN)
+    yield (
+        "add without card",
+        money_in.add_balance_form(v.add_balance(card=None, pay_with=PayWith.PAGE), ADMIN),
+    )
     yield "add finance", money_in.add_balance_form(v.add_balance(), Role.FINANCE)
     yield "add typed amount", money_in.add_balance_form(v.add_balance(amount=v.usd("37.50")), ADMIN)
     charge = v.alert().charge
@@ -96,7 +102,7 @@ def _money_in() -> Iterator[tuple[str, Shown]]:
     yield "connect", money_in.connect_form(v.offer(amount=None))
     yield "connect without page", money_in.connect_form(None)
     yield "working", money_in.working("Connecting a card to the wallet")
-    for outcome in ("paid", "declined", "needs_action", "unknown", "unreachable", "denied", "taken_back"):
+    for outcome in Outcome:
         yield f"result {outcome}", money_in.payment_result(v.payment(outcome), ADMIN)
         yield f"result message {outcome}", money_in.payment_result_message(v.payment(outcome), ADMIN)
     for state in RequestState:
@@ -147,9 +153,9 @@ def _alerts() -> Iterator[tuple[str, Shown]]:
         "warning": v.alert(),
         "critical": v.alert(level=Level.CRITICAL, charge=None, acknowledged_by="UADMIN"),
         "counting": v.zero_alert(),
-        "paused": v.zero_alert(phase="paused"),
+        "paused": v.zero_alert(phase=AlertPhase.PAUSED),
         "restored": v.clear_alert(),
-        "recovered": v.clear_alert(phase="recovered", level=Level.WARNING, stopped_for=None),
+        "recovered": v.clear_alert(phase=AlertPhase.RECOVERED, level=Level.WARNING, stopped_for=None),
     }
     for name, facts in stages.items():
         yield f"channel {name}", alerts.alert_channel(facts)
@@ -222,15 +228,7 @@ def _money_out() -> Iterator[tuple[str, Shown]]:
     for failed in (False, True):
         yield f"refund failed={failed}", money_out.refunded(v.refund(failed=failed))
     yield "refund of an unknown card", money_out.refunded(v.refund(card=""))
-    for step in (
-        "needs_response",
-        "warning_needs_response",
-        "suspected",
-        "won",
-        "lost",
-        "warning_closed",
-        "prevented",
-    ):
+    for step in DisputeStatus:
         for state in Automatic:
             yield f"dispute {step} {state}", money_out.disputed(v.dispute(step, automatic=state), ADMIN)
     for paused in (True, False):

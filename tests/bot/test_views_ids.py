@@ -23,6 +23,7 @@ from bot.slack.ids import Act
 from bot.slack.listeners.buttons import WORK
 from bot.slack.views import blocks, money_in, usage
 from bot.slack.views.blocks import Message, actions, button, home_tab, modal, section
+from bot.states.alert import AlertPhase
 from ledger import USD, Automatic, Currency, Level, Standing
 from tests.bot import view_facts as v
 
@@ -133,7 +134,7 @@ people = changed(v.people, owners=some((), ("UOWNER",)), billing_admins=some((),
 alerts = changed(
     v.alert,
     level=some(*Level),
-    phase=some("low", "cant_start", "counting", "paused", "restored", "recovered"),
+    phase=some(*AlertPhase),
     balance=balances,
     automatic=automatics,
     resumed_at=some(v.NOW),

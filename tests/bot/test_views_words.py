@@ -13,6 +13,8 @@ from bot.slack.views import alerts, errors, home, money_in, status
 from bot.slack.views.blocks import GREEN, RED
 from bot.slack.views.text import about, plainly
 from bot.slack.views.words import lasts
+from bot.states.alert import AlertPhase
+from bot.states.payment import Outcome, PayWith
 from ledger import AI_TASK, INBOUND_CALL, OUTBOUND_CALL, Automatic, Level, Standing
 from tests.bot import view_facts as v
 
@@ -69,7 +71,7 @@ def test_what_may_start_is_one_sentence_everywhere(
     """Made from the permits; nobody reads that nothing has stopped, and a channel reads no amounts."""
     balance = v.balance(**facts, refused=frozenset(refused), lasts_until=None)
     low = v.alert(level=Level.CRITICAL, balance=balance)
-    zero = v.zero_alert(phase="cant_start", balance=balance)
+    zero = v.zero_alert(phase=AlertPhase.CANT_START, balance=balance)
 
     for shown in (
         alerts.alert_person(low, ADMIN),
@@ -123,7 +125,9 @@ def test_a_channel_hears_the_all_clear_in_green() -> None:
     assert v.buttons_of(shown) == {}
 
 
-@pytest.mark.parametrize("facts", [v.alert(), v.zero_alert(), v.zero_alert(phase="paused"), v.clear_alert()])
+@pytest.mark.parametrize(
+    "facts", [v.alert(), v.zero_alert(), v.zero_alert(phase=AlertPhase.PAUSED), v.clear_alert()]
+)
 def test_a_channel_never_hears_amounts_cards_or_payers(facts: AlertFacts) -> None:
     """Channels have members without a role."""
     shown = alerts.alert_channel(facts)
@@ -390,7 +394,7 @@ def test_a_charge_is_confirmed_by_amount_and_card() -> None:
 
 def test_an_unanswered_charge_is_not_called_failed() -> None:
     """We don't know yet, and say so."""
-    text = money_in.payment_result_message(v.payment("unknown"), ADMIN).text
+    text = money_in.payment_result_message(v.payment(Outcome.UNKNOWN), ADMIN).text
 
     assert text == (
         "Stripe hasn't answered, so we don't know yet whether $100.00 was charged. "
@@ -400,7 +404,7 @@ def test_an_unanswered_charge_is_not_called_failed() -> None:
 
 def test_the_form_keeps_what_was_typed_when_the_way_to_pay_changes() -> None:
     """Slack keeps values under the same block ids."""
-    ways = [money_in.add_balance_form(v.add_balance(pay_with=way), ADMIN) for way in ("card", "page", "ask")]
+    ways = [money_in.add_balance_form(v.add_balance(pay_with=way), ADMIN) for way in PayWith]
     kept = [{one.get("block_id") for one in form["blocks"]} for form in ways]
 
     assert kept[0] & kept[1] & kept[2] == {Act.AMOUNT, Act.OTHER_AMOUNT, Act.PAY_WITH}

@@ -38,6 +38,9 @@ from bot.sandbox.slack.blocks import problems, view_problems
 from bot.slack.views.blocks import (
     Message,
 )
+from bot.states.alert import AlertPhase
+from bot.states.dispute import DisputeStatus
+from bot.states.payment import Outcome, PayWith
 from ledger import (
     AI_TASK,
     OUTBOUND_CALL,
@@ -265,16 +268,16 @@ def offer(**changes: Any) -> OfferFacts:
     return replace(facts, **changes)
 
 
-def payment(outcome: str = "paid") -> PaymentFacts:
+def payment(outcome: Outcome = Outcome.PAID) -> PaymentFacts:
     """Give what became of a charge."""
     return PaymentFacts(
         ref="RB-14",
         amount=usd("100"),
         outcome=outcome,
         card="Visa ••4242",
-        decline=DeclineCause.TOO_LITTLE_MONEY if outcome == "declined" else None,
+        decline=DeclineCause.TOO_LITTLE_MONEY if outcome is Outcome.DECLINED else None,
         balance=usd("290.50"),
-        receipt_url="https://pay.stripe.com/receipts/1" if outcome == "paid" else "",
+        receipt_url="https://pay.stripe.com/receipts/1" if outcome is Outcome.PAID else "",
     )
 
 
@@ -309,7 +312,7 @@ def refund(**changes: Any) -> RefundFacts:
     return replace(facts, **changes)
 
 
-def dispute(status: str = "needs_response", **changes: Any) -> DisputeFacts:
+def dispute(status: DisputeStatus = DisputeStatus.NEEDS_RESPONSE, **changes: Any) -> DisputeFacts:
     """Give a dispute as it begins: the money is gone, automatic payments are off."""
     facts = DisputeFacts(
         ref="RB-14",
@@ -318,8 +321,8 @@ def dispute(status: str = "needs_response", **changes: Any) -> DisputeFacts:
         amount=usd("100"),
         card="Visa ••4242",
         paid_at=NOW - timedelta(days=3),
-        moved_out=status == "needs_response",
-        moved_back=status == "won",
+        moved_out=status is DisputeStatus.NEEDS_RESPONSE,
+        moved_back=status is DisputeStatus.WON,
         balance=usd("-12.40"),
         automatic=Automatic.OFF,
         due_by=NOW + timedelta(days=9),
@@ -332,7 +335,7 @@ def alert(**changes: Any) -> AlertFacts:
     """Give an episode at warning, automatic payments off."""
     facts = AlertFacts(
         level=Level.WARNING,
-        phase="low",
+        phase=AlertPhase.LOW,
         balance=balance(
             balance=usd("41.80"),
             held=usd("0"),
@@ -357,7 +360,7 @@ def zero_alert(**changes: Any) -> AlertFacts:
     """Give an episode at zero, its countdown running."""
     facts = alert(
         level=Level.ZERO,
-        phase="counting",
+        phase=AlertPhase.COUNTING,
         balance=empty_balance(),
         charge=ChargeFacts("intent-2", usd("201"), VISA),
     )
@@ -367,7 +370,7 @@ def zero_alert(**changes: Any) -> AlertFacts:
 def clear_alert(**changes: Any) -> AlertFacts:
     """Give the same episode after money came back."""
     facts = zero_alert(
-        phase="restored",
+        phase=AlertPhase.RESTORED,
         balance=balance(balance=usd("199.98"), held=usd("0"), available=usd("199.98"), open_holds=0),
         resumed_at=datetime(2026, 11, 23, 14, 38, tzinfo=UTC),
         stopped_for=timedelta(minutes=6),
@@ -406,7 +409,7 @@ def add_balance(**changes: Any) -> AddBalanceFacts:
         amount_min=usd("10"),
         amount_max=usd("10000"),
         card=VISA,
-        pay_with="card",
+        pay_with=PayWith.CARD,
         pace=((usd("100"), "$100.00 lasts about 22 hours at the present pace."),),
     )
     return replace(facts, **changes)

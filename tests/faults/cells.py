@@ -58,13 +58,13 @@ ADDRESSES = {
     "detach": "POST /v1/payment_methods/*/detach",
 }
 ADDED = {"deactivate_link": {"active": "false"}, "cancel_intent": {"cancellation_reason": "abandoned"}}
-"""What the gateway says for calls whose frozen body is empty."""
+"""What the gateway says for requests whose frozen body is empty."""
 
 PLACES = ("planned", "before_send", "after_send", "recorded", "committed")
-"""Between any two steps of a call: in the commit that plans it, before and after it is sent, in the commit of its
+"""Between any two steps of a request: in the commit that plans it, before and after it is sent, in the commit of its
 answer, and after that."""
 NOWHERE, CREDIT = "nowhere", "book.before_commit"
-"""Besides the steps of the call: nowhere, and in the commit that writes money."""
+"""Besides the steps of the request: nowhere, and in the commit that writes money."""
 
 
 # --- What is wished for ------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ NOWHERE, CREDIT = "nowhere", "book.before_commit"
 
 @dataclass(frozen=True)
 class Scene:
-    """A wish, the call of it that is troubled, and how it has to end."""
+    """A wish, the Stripe request of it that is troubled, and how it has to end."""
 
     name: str
     operation: str

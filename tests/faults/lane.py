@@ -22,6 +22,7 @@ from bot.payments.saved_cards import card_slots
 from bot.payments.top_ups import Charges
 from bot.sandbox.document_store import DocumentStore
 from bot.served import Served
+from bot.states.card_slot import CardSlot
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.requests import NotReached
 from bot.wallets.rules import Rules
@@ -89,7 +90,7 @@ class Setting:
         if name not in ("bare", "customer unknown"):
             self.fund()
             with self.ledger.reading() as connection:
-                self.card = targets["detach"] = card_slots(connection, self.wallet_id)["main"]
+                self.card = targets["detach"] = card_slots(connection, self.wallet_id)[CardSlot.MAIN]
         match name:
             case "page offered":
                 offered = self.payments.offer_page(

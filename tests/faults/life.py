@@ -18,11 +18,12 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from bot.app import use_cases_of
-from bot.payment_state import State
 from bot.ports import PaymentGateway
 from bot.reconciliation.run import NotReconciled
 from bot.served import Served
 from bot.slack.views.causes import difference_words
+from bot.states.payment import State
+from bot.states.stripe_request import Operation
 from bot.stripe import requests as stripe_requests
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, cards, disputes, inbox, payments
@@ -47,7 +48,7 @@ POSTS = {
 }
 """The gateway's methods that send a POST, with the operation of each."""
 KEYS_FORGOTTEN = timedelta(hours=21)
-"""After which a call that never got an answer is looked up instead of sent."""
+"""After which a Stripe request that never got an answer is looked up instead of sent."""
 
 
 class Order(TypedDict):
@@ -62,7 +63,7 @@ class Order(TypedDict):
     nobody: str
     """An address at which nobody listens."""
     operation: str
-    """The call that goes wrong in this life, or the gateway's method that reads."""
+    """The Stripe request that goes wrong in this life, or the gateway's method that reads."""
     by_way_of: str
     """Where its first request goes: to "nobody", or where an "impatient" gateway waits but a moment; else empty."""
     read_dies: str
@@ -193,7 +194,7 @@ class Life:
             logging.getLogger(name).propagate = False
         self._clock = SharedClock(Path(order["clock"]))
         self._began = self._clock.now()
-        # Migrated already: what happens to calls is not about that, and it would take a third of a life.
+        # Migrated already: what happens to requests is not about that, and it would take a third of a life.
         self._ledger = Ledger(f"sqlite:///{order['database']}", self._clock)
         key = order["secret"]
         self._real = StripeGateway(key, order["stripe"])
@@ -266,7 +267,7 @@ class Life:
             case "detach":
                 self._ledger.run(
                     lambda tx: stripe_requests.intend(
-                        tx, wallet_id, "detach", {}, payment_id=None, object_id=target
+                        tx, wallet_id, Operation.DETACH, {}, payment_id=None, object_id=target
                     ),
                     wallet_id=wallet_id,
                 )
@@ -280,7 +281,7 @@ class Life:
             case "compare":
                 with suppress(NotReconciled):
                     digest = self._reconciliation.run(self._ledger.now())
-                    self._say({"breaks": [difference_words(one.cause) for one in digest.differences]})
+                    self._say({"differences": [difference_words(one.cause) for one in digest.differences]})
             case other:
                 raise AssertionError(f"no such wish: {other}")
 
@@ -412,7 +413,7 @@ class Life:
                     }
                     for row in connection.execute(select(payments).order_by(payments.c.created_at)).mappings()
                 ],
-                "calls": [
+                "requests": [
                     {
                         **{name: row[name] for name in "operation object_id key state tries answer".split()},
                         "payment": str(row["payment_id"]),

@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from bot.delivering.courier import Courier
 from bot.notices import ConfirmationDue
-from bot.payment_state import State
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
 from bot.served import AppRemoved
+from bot.states.payment import State
 from bot.tables import payments, stripe_requests
 from bot.timers import Timers
 from bot.wallets.workspaces import Workspaces
@@ -210,7 +210,7 @@ def test_a_removal_between_intent_and_confirmation_cancels_the_intent(
 def test_a_removal_before_the_sweep_sends_no_charge_again(
     company: Company, way: str, match: str, mode: str, happened: bool
 ) -> None:
-    """A call without an answer is looked up, never sent; money that was taken before is credited as ever."""
+    """A Stripe request without an answer is looked up, never sent; money that was taken before is credited as ever."""
     _get_ready(company, way)
     company.driver.shop.arm(match=match, mode=mode)
     WAYS[way][0](company)
@@ -226,7 +226,7 @@ def test_a_removal_before_the_sweep_sends_no_charge_again(
 
 
 def test_what_takes_no_money_is_still_closed(company: Company) -> None:
-    """Page, link and card: a call that closes one is sent again after the removal, one that opens one waits."""
+    """Page, link and card: a request that closes one is sent again after the removal, one that opens one waits."""
     driver = company.driver
     page = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by=owner("U1"), saves_card=False)
     link = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")

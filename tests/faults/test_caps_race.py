@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.app import open_ledger
-from bot.payment_state import State
+from bot.states.payment import State
 from bot.tables import payments
 from ledger import MICROS, Automatic, Ledger, RechargeRule, verify_books
 from tests.faults.driver import DOLLARS, BotDriver, driver_in

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from bot.notices import CardExpiring, CardGone
 from bot.payments.cards import due_warning, last_day
+from bot.states.card_slot import CardSlot
 from bot.surfaces.automatic import card_facts
 from bot.tables import stripe_requests
 from bot.wallets.rules import NoCard
@@ -20,7 +21,7 @@ def _connect(driver: BotDriver, number: str = VISA) -> str:
     page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
     assert driver.sync.session(page.session_id)
-    return _slots(driver)["main"]
+    return _slots(driver)[CardSlot.MAIN]
 
 
 def _slots(driver: BotDriver) -> dict[str, str]:
@@ -107,7 +108,7 @@ def test_a_card_that_the_network_renewed_is_known_by_its_new_date(driver: BotDri
     driver.hear_all(driver.happened())
 
     with driver.ledger.reading() as connection:
-        card = card_facts(connection, driver.wallet_id)["main"]
+        card = card_facts(connection, driver.wallet_id)[CardSlot.MAIN]
     assert (card.exp_year, card.last4) == (2041, "4343")
 
 
@@ -115,7 +116,7 @@ def test_people_are_told_before_a_card_expires_each_time_once(driver: BotDriver)
     """Thirty days before, seven, and one."""
     _connect(driver)
     with driver.ledger.reading() as connection:
-        card = card_facts(connection, driver.wallet_id)["main"]
+        card = card_facts(connection, driver.wallet_id)[CardSlot.MAIN]
     left = (last_day(card.exp_year, card.exp_month) - driver.ledger.now().date()).days
     driver.shop.clock.skip(days=left - 40)
     told = []

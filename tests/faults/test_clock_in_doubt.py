@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.delivering.courier import Courier
-from bot.payment_state import State
+from bot.states.payment import State
 from ledger import MICROS, ClockInDoubt, JudgedClock, PostUsage
 from ledger.storage.schema import wallets
 from tests.faults.driver import DOLLARS, BotDriver, driver_in, rule_on

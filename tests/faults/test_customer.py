@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.payment_state import State
+from bot.states.payment import State
 from bot.stripe.requests import NotReached
 from tests.faults.driver import DOLLARS, BotDriver
 from tests.persons import owner

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from bot import payment_rows
-from bot.payment_state import State
 from bot.payments.top_ups import AmountNotTaken, OverDailyLimit
+from bot.states.payment import Purpose, State, Way
 from bot.tables import payments
 from ledger import MICROS, Money, Tx, new_id
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
@@ -52,7 +52,9 @@ COUNTS = {State.ASKED, State.COLLECTING, State.PAID}
 """Money of these may have been charged: whoever does not know the outcome has to assume it."""
 
 
-def _row(driver: BotDriver, state: State, *, purpose: str = "top_up", way: str = "saved_card") -> None:
+def _row(
+    driver: BotDriver, state: State, *, purpose: Purpose = Purpose.TOP_UP, way: Way = Way.SAVED_CARD
+) -> None:
     """Insert a payment of the whole limit that has come to a state."""
 
     def save(tx: Tx) -> None:
@@ -80,10 +82,11 @@ def test_a_charge_counts_towards_the_day_unless_it_certainly_brought_nothing(
 
 
 @pytest.mark.parametrize(
-    ("purpose", "way"), [("top_up", "page"), ("ask", "link"), ("recharge", "saved_card")]
+    ("purpose", "way"),
+    [(Purpose.TOP_UP, Way.PAGE), (Purpose.ASK, Way.LINK), (Purpose.RECHARGE, Way.SAVED_CARD)],
 )
 def test_what_others_pay_and_what_the_rule_charges_does_not_count(
-    driver: BotDriver, purpose: str, way: str
+    driver: BotDriver, purpose: Purpose, way: Way
 ) -> None:
     """The limit is for people who charge the saved card."""
     _row(driver, State.PAID, purpose=purpose, way=way)

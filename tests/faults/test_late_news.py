@@ -14,10 +14,10 @@ from sqlalchemy import select, update
 
 from bot.notices import MoneyParked
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.payments.inbox import News
 from bot.payments.saved_cards import card_slots
 from bot.payments.top_ups import Charges
+from bot.states.payment import State
 from bot.stripe.read_budget import add_reads, reads_of_month
 from bot.tables import inbox, payments
 from ledger import PostUsage, verify_books

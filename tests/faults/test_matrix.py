@@ -1,6 +1,6 @@
 """The fault matrix: each POST to Stripe goes wrong in each way, and the process is killed at each step around it.
 
-A cell is one scene (a wish, and the call of it that is troubled), one trouble and one place of death. The first life
+A cell is one scene (a wish, and the request of it that is troubled), one trouble and one place of death. The first life
 has the wish; the next ones find what was left and go on until all is quiet. The stand-in outlives them, and is the
 truth that their books are held against.
 """
@@ -69,7 +69,7 @@ class Round:
             passed = first.heard("passed")
             self._must(
                 bool(passed) and passed[0].get(f"stripe_request.{scene.operation}.recorded", 0) > 0,
-                "the call was not made in the first life",
+                "the request was not sent in the first life",
             )
         met = not place.endswith(UNTOUCHED)
         self._must(self._trouble_left() != met or not self._has_trouble(), "the trouble came at another time")
@@ -135,7 +135,7 @@ class Round:
         for one in books["payments"]:
             self._must(one["state"] not in ("asked", "collecting"), f"{one['ref']} is stuck")
             self._must_be_closed(one)
-        self._judge_posts({one["key"]: one for one in books["calls"]})
+        self._judge_posts({one["key"]: one for one in books["requests"]})
 
     def _must_be_closed(self, payment: dict[str, Any]) -> None:
         """What ended without money has to be closed outside too."""
@@ -153,20 +153,20 @@ class Round:
             customer = self._one("method", self._start.targets["detach"])["customer"]
             self._must(customer is None, "the card can still be charged")
 
-    def _judge_posts(self, calls: dict[str, dict[str, Any]]) -> None:
+    def _judge_posts(self, requests: dict[str, dict[str, Any]]) -> None:
         """Hold every POST that the stand-in saw against the rows that were committed before it."""
         sent: dict[tuple[str, str], list[str]] = {}
         for entry in self._wire.entries(since=self._before, limit=2_000):
             if entry["host"] != HOST or entry["method"] != "POST":
                 continue
             key = entry["idempotency_key"]
-            call = calls.get(key)
-            if call is None:
+            request = requests.get(key)
+            if request is None:
                 self.wrong.append(f"{entry['path']} was posted under {key}, which no row has")
                 continue
-            body = as_form(call["body"]) or ADDED.get(call["operation"], {})
+            body = as_form(request["body"]) or ADDED.get(request["operation"], {})
             self._must(entry["body"] == body, f"{key} was sent with {entry['body']}, frozen was {body}")
-            sent.setdefault((call["operation"], call["payment"]), []).append(key)
+            sent.setdefault((request["operation"], request["payment"]), []).append(key)
         self._must(bool(sent), "nothing was sent")
         for what, keys in sent.items():
             turns = [key for key, _ in groupby(keys)]

@@ -11,6 +11,8 @@ from sqlalchemy import select
 from bot.notices import DisputeChanged, RefundBooked
 from bot.payments.settlement import AmountsDiffer
 from bot.ports import DisputeSeen, EventSeen, MovementSeen, RefundSeen
+from bot.states.dispute import DisputeStatus
+from bot.states.refund import RefundStatus
 from bot.tables import disputes
 from ledger import Automatic, PostUsage, history, verify_books
 from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
@@ -94,9 +96,9 @@ def test_a_refund_that_came_to_nothing_puts_the_money_back(
     assert [one.failed for one in driver.told(RefundBooked)] == ([False, True] if heard else [True])
 
 
-@pytest.mark.parametrize("status", ["pending", "requires_action", "succeeded", "failed", "canceled"])
-def test_each_status_of_a_refund_is_booked_by_what_it_means(driver: BotDriver, status: str) -> None:
-    """The list is Stripe's; of these five, two mean that the money is back."""
+@pytest.mark.parametrize("status", list(RefundStatus))
+def test_each_status_of_a_refund_is_booked_by_what_it_means(driver: BotDriver, status: RefundStatus) -> None:
+    """The list is Stripe's; of these, two mean that the money is back."""
     intent, events = driver.paid()
     driver.hear_all(events)
     seen = RefundSeen("re_1", status, 1_200, "USD", intent, driver.ledger.now())
@@ -104,7 +106,7 @@ def test_each_status_of_a_refund_is_booked_by_what_it_means(driver: BotDriver, s
     for _ in range(2):
         assert driver.refunds.hear(seen)
 
-    back = status in ("failed", "canceled")
+    back = status in (RefundStatus.FAILED, RefundStatus.CANCELED)
     assert driver.view().balance_micros == (20_000_000 if back else 8_000_000)
     assert [one.failed for one in driver.told(RefundBooked)] == [back]
 
@@ -116,8 +118,8 @@ def test_a_refund_or_a_dispute_in_another_currency_is_not_booked(driver: BotDriv
     driver.hear_all(events)
     now = driver.ledger.now()
     moved = MovementSeen("txn_1", "adjustment", "dispute", False, "dp_1", intent, now, "EUR", 0)
-    refund = RefundSeen("re_1", "succeeded", minor, "EUR", intent, now)
-    dispute = DisputeSeen("dp_1", "lost", "fraudulent", minor, "EUR", intent, None, now, [moved])
+    refund = RefundSeen("re_1", RefundStatus.SUCCEEDED, minor, "EUR", intent, now)
+    dispute = DisputeSeen("dp_1", DisputeStatus.LOST, "fraudulent", minor, "EUR", intent, None, now, [moved])
 
     with pytest.raises(AmountsDiffer):
         driver.refunds.hear(refund)

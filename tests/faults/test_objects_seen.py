@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.payments.saved_cards import card_slots
 from bot.payments.settlement import NotServed, Unattributed, save_card
 from bot.ports import CardSeen, IntentSeen, Ok, RefundSeen
+from bot.states.card_slot import CardSlot
+from bot.states.payment import State
+from bot.states.refund import RefundStatus
 from ledger import new_id
 from tests.faults.driver import DOLLARS, BotDriver, open_beside, rule_on
 from tests.persons import owner
@@ -43,7 +45,7 @@ def test_what_stripe_does_not_know_is_done_with(driver: BotDriver) -> None:
     assert not driver.sync.intent("pi_unknown")
     assert not driver.refunds.sync("re_unknown")
     assert not driver.disputes.sync("dp_unknown")
-    refund = RefundSeen("re_1", "succeeded", 100, "USD", "pi_unknown", driver.ledger.now())
+    refund = RefundSeen("re_1", RefundStatus.SUCCEEDED, 100, "USD", "pi_unknown", driver.ledger.now())
     assert not driver.refunds.hear(refund), "its payment cannot be looked at"
     assert driver.refunds.hear(replace(refund, intent_id="")), "it is not of a payment of ours"
 
@@ -106,21 +108,21 @@ def test_a_charge_that_waits_for_a_person_is_found_when_its_answer_was_lost(driv
 def test_a_card_that_comes_back_is_main_again(driver: BotDriver) -> None:
     """The one that was main meanwhile becomes the backup; the same card under another id replaces its old one."""
     page = _connect(driver)
-    first = _slots(driver)["main"]
+    first = _slots(driver)[CardSlot.MAIN]
 
-    def save(card_id: str, fingerprint: str) -> dict[str, str]:
+    def save(card_id: str, fingerprint: str) -> dict[CardSlot, str]:
         seen = CardSeen(card_id, "Visa", "4242", 12, 2034, fingerprint)
         driver.ledger.run(lambda tx: save_card(tx, page, seen), wallet_id=driver.wallet_id)
         return _slots(driver)
 
-    assert save("pm_2", "other") == {"main": "pm_2", "backup": first}
-    assert save("pm_2", "other") == {"main": "pm_2", "backup": first}
-    assert save(first, "one") == {"main": first, "backup": "pm_2"}
-    assert save("pm_3", "one") == {"main": "pm_3"}, (
+    assert save("pm_2", "other") == {CardSlot.MAIN: "pm_2", CardSlot.BACKUP: first}
+    assert save("pm_2", "other") == {CardSlot.MAIN: "pm_2", CardSlot.BACKUP: first}
+    assert save(first, "one") == {CardSlot.MAIN: first, CardSlot.BACKUP: "pm_2"}
+    assert save("pm_3", "one") == {CardSlot.MAIN: "pm_3"}, (
         "the backup before is out, and the same card needs no backup"
     )
 
 
-def _slots(driver: BotDriver) -> dict[str, str]:
+def _slots(driver: BotDriver) -> dict[CardSlot, str]:
     with driver.ledger.reading() as connection:
         return card_slots(connection, driver.wallet_id)

@@ -12,9 +12,11 @@ from sqlalchemy import select, update
 from bot.causes import Failed, as_stored
 from bot.notices import DisputeChanged, RechargeFailed
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.payments.saved_cards import card_slots
 from bot.ports import DisputeSeen
+from bot.states.card_slot import CardSlot
+from bot.states.dispute import DisputeStatus
+from bot.states.payment import State
 from bot.tables import cards, inbox
 from bot.wallets.rules import NoCard
 from ledger import Automatic, PauseCode
@@ -78,9 +80,21 @@ def test_an_older_look_at_a_dispute_does_not_open_it_again(driver: BotDriver) ->
     intent, events = driver.paid()
     driver.hear_all(events)
     seen = DisputeSeen(
-        "dp_1", "needs_response", "fraudulent", 2_000, "USD", intent, None, driver.ledger.now(), []
+        "dp_1",
+        DisputeStatus.NEEDS_RESPONSE,
+        "fraudulent",
+        2_000,
+        "USD",
+        intent,
+        None,
+        driver.ledger.now(),
+        [],
     )
-    for status in ("needs_response", "lost", "needs_response", "under_review", "appeal_under_review", "won"):
+    said = DisputeStatus
+    for status in (
+        *(said.NEEDS_RESPONSE, said.LOST, said.NEEDS_RESPONSE, said.UNDER_REVIEW),
+        *(said.APPEAL_UNDER_REVIEW, said.WON),
+    ):
         assert driver.disputes.hear(replace(seen, status=status))
     assert [one.status for one in driver.told(DisputeChanged)] == [
         "needs_response",
@@ -114,8 +128,8 @@ def test_the_card_that_is_main_is_saved_again_without_a_change(driver: BotDriver
         assert driver.sync.session(page.session_id)
     with driver.ledger.reading() as connection:
         after = card_slots(connection, driver.wallet_id)
-    assert after["backup"] == before["main"]
-    assert after["main"] != before["main"]
+    assert after[CardSlot.BACKUP] == before[CardSlot.MAIN]
+    assert after[CardSlot.MAIN] != before[CardSlot.MAIN]
 
 
 def test_a_rule_without_a_card_pauses(driver: BotDriver) -> None:

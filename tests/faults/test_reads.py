@@ -114,7 +114,7 @@ def play(lane: Lane, cell: Cell, start: Start, folder: Path) -> tuple[dict[str, 
         wrong.append("the trouble never came")
     last = lane.live(lane.order(start, folder, catches_up=scene.wish))
     for ended in (first, last):
-        wrong += [*ended.heard("broken"), *ended.heard("crash"), *chain(*ended.heard("breaks"))]
+        wrong += [*ended.heard("broken"), *ended.heard("crash"), *chain(*ended.heard("differences"))]
     books = last.heard("books")
     return (books[0] if books else {}), wrong if books else [*wrong, "it never came to its books"]
 
@@ -154,10 +154,10 @@ def played(lane: Lane, cells: Sequence[Cell]) -> list[str]:
 
 
 def _other(books: dict[str, Any], right: dict[str, Any]) -> list[str]:
-    # How often a call was tried may differ; what it came to may not.
+    # How often a request was tried may differ; what it came to may not.
     for one in (books, right):
-        for call in one.get("calls", []):
-            call.pop("tries", None)
+        for request in one.get("requests", []):
+            request.pop("tries", None)
     return [name for name in right if books.get(name) != right[name]]
 
 

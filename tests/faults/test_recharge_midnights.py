@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from bot import payment_rows
-from bot.payment_state import State
 from bot.payments.top_ups import OverDailyLimit
+from bot.states.payment import Purpose, State, Way
 from bot.tables import payments
 from ledger import MICROS, Automatic, Money, PostUsage, RechargeBlock, RechargeDecision, RechargeRule, Tx
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
@@ -152,8 +152,8 @@ def _made(driver: BotDriver, at: datetime, state: State = State.PAID, dollars: i
         made = payment_rows.plan(
             tx,
             driver.wallet_id,
-            purpose="recharge",
-            way="saved_card",
+            purpose=Purpose.RECHARGE,
+            way=Way.SAVED_CARD,
             currency=DOLLARS.currency,
             amount=Money(dollars * MICROS, DOLLARS.currency),
         )

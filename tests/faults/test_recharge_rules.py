@@ -12,13 +12,13 @@ from sqlalchemy import select
 
 from bot.app import use_cases_of
 from bot.notices import CapReached, ChargesSwitched, ConfirmationDue, RechargeFailed
-from bot.payment_state import State
 from bot.payments.inbox import News
 from bot.payments.operator_stop import switch_charges
 from bot.payments.recharge import Recharge, due_reminder
 from bot.payments.top_ups import Charges
 from bot.ports import Body
 from bot.served import Served
+from bot.states.payment import State
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import FORGOTTEN, NOT_ACCEPTED
 from bot.tables import payments
@@ -219,7 +219,7 @@ def test_an_intent_that_is_answered_after_the_stop_is_cancelled(
 
 
 def test_two_replicas_that_have_one_answer_go_on_once(driver: BotDriver) -> None:
-    """Both sweep the same call at the same instant: one of them confirms, and nobody hears of a failure."""
+    """Both sweep the same request at the same instant: one of them confirms, and nobody hears of a failure."""
     charges = Charges(driver.ledger, driver.payments, driver.served)
     wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
     driver.shop.arm(match="POST /v1/payment_intents", mode="reset_after")

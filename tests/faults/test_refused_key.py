@@ -8,11 +8,13 @@ from sqlalchemy import select
 
 from bot.app import use_cases_of
 from bot.notices import KeyAccepted, KeyRefused, RechargeFailed
-from bot.payment_state import State
 from bot.payments.top_ups import Charges
 from bot.ports import Denied, Ok
 from bot.reconciliation.run import NotReconciled
 from bot.served import Served
+from bot.states.card_slot import CardSlot
+from bot.states.payment import State
+from bot.states.stripe_request import RequestOutcome, RequestState
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import NOT_ACCEPTED
 from bot.stripe.key_health import OtherMode, keep_mode, key_refused_at, note_access
@@ -48,7 +50,7 @@ def _connect(driver: BotDriver) -> str:
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id))["ok"]
     assert driver.sync.session(page.session_id)
     with driver.ledger.reading() as connection:
-        return card_facts(connection, driver.wallet_id)["main"].card_id
+        return card_facts(connection, driver.wallet_id)[CardSlot.MAIN].card_id
 
 
 def _later(driver: BotDriver) -> None:
@@ -85,7 +87,7 @@ def test_a_card_is_not_gone_because_it_may_not_be_looked_at(
     assert (automatic(driver), _waiting(driver)) == (Automatic.ON, 1)
     _later(driver)
     with driver.ledger.reading() as connection:
-        kept = card_facts(connection, driver.wallet_id)["main"]
+        kept = card_facts(connection, driver.wallet_id)[CardSlot.MAIN]
     assert (kept.card_id, kept.exp_year, _waiting(driver)) == (card, 2041, 0)
 
 
@@ -284,7 +286,7 @@ def test_whoever_presses_first_finds_out(driver: BotDriver) -> None:
     assert _refused_at(driver) == driver.ledger.now()
 
 
-def test_what_a_call_met_is_written_down(driver: BotDriver) -> None:
+def test_how_a_request_was_answered_is_stored(driver: BotDriver) -> None:
     """For whoever explains it later."""
     driver.shop.arm(match="POST /v1/payment_links", **NOT_THE_KEY)
     with pytest.raises(stripe_requests.Unreachable, match="key"):
@@ -292,7 +294,7 @@ def test_what_a_call_met_is_written_down(driver: BotDriver) -> None:
 
     with driver.ledger.reading() as connection:
         row = connection.execute(select(request_rows)).one()
-    assert (row.state, row.answer) == ("unknown", "key_not_accepted")
+    assert (row.state, row.outcome) == (RequestState.UNKNOWN, RequestOutcome.DENIED)
     driver.shop.clock.skip(minutes=2)
     driver.sweep.run(driver.ledger.now())
     with driver.ledger.reading() as connection:

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from bot.notices import ConfirmationDue
-from bot.payment_state import State
 from bot.payments.top_ups import OverDailyLimit
+from bot.states.payment import State
 from bot.surfaces.automatic import usable_cards
 from bot.wallets.policy_changes import change_settings, fit_policies
 from bot.wallets.rules import Rules

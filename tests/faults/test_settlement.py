@@ -8,9 +8,9 @@ import pytest
 
 from bot.notices import PaidTwice
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.payments.settlement import AmountsDiffer
 from bot.ports import IntentSeen, Ok
+from bot.states.payment import State
 from ledger import history, verify_books
 from tests.faults.driver import DOLLARS, BotDriver
 from tests.persons import owner

@@ -22,7 +22,6 @@ from bot.app import use_cases_of
 from bot.causes import MovedUnknown, as_stored
 from bot.operator import demo
 from bot.payment_rows import Payment
-from bot.payment_state import News as Event
 from bot.payments.inbox import News
 from bot.payments.requests import Payments
 from bot.payments.sync import Sync
@@ -30,6 +29,9 @@ from bot.ports import Denied
 from bot.reconciliation.manual_credit import ManualCredit
 from bot.reconciliation.open_differences import NotCredited
 from bot.served import Served
+from bot.states.payment import News as Event
+from bot.states.payment import Purpose, Way
+from bot.states.stripe_request import Operation
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import note_access
 from bot.tables import NIL_WALLET, cards, differences, inbox
@@ -165,11 +167,13 @@ def _more_work(tx: Tx, wallet_id: UUID) -> None:
     policy, _ = tx.book.policy(wallet_id)
     on = replace(policy, automatic=Automatic.ON, rule=RULE)
     tx.book.set_policy(wallet_id, on, actor="U0", expected_version=None)
-    waits = plan(purpose="recharge", way="saved_card")
+    waits = plan(purpose=Purpose.RECHARGE, way=Way.SAVED_CARD)
     payment_rows.change(tx, waits, Event.ACTION_NEEDED, expires_at=tx.now + timedelta(hours=24))
-    offered = plan(purpose="ask", way="link", expires_at=tx.now + timedelta(minutes=5))
+    offered = plan(purpose=Purpose.ASK, way=Way.LINK, expires_at=tx.now + timedelta(minutes=5))
     payment_rows.change(tx, offered, Event.ACCEPTED)
-    stripe_requests.intend(tx, wallet_id, "expire_session", {}, payment_id=None, object_id="cs_test_none")
+    stripe_requests.intend(
+        tx, wallet_id, Operation.EXPIRE_SESSION, {}, payment_id=None, object_id="cs_test_none"
+    )
     mine = cards.c.wallet_id == wallet_id
     tx.connection.execute(update(cards).where(mine).values(exp_year=tx.now.year, exp_month=tx.now.month))
     tx.connection.execute(update(wallets).where(wallets.c.wallet_id == wallet_id).values(warning_line=123))

@@ -15,14 +15,12 @@ from alembic import op
 from ledger.storage.schema import UuidText
 
 revision = "bot_0005"
-down_revision = "bot_0003"
+down_revision = "bot_0004"
 
-DIFFERENCES = "breaks"
-REQUESTS = "calls"
-REQUEST_ID = "call_id"
+DIFFERENCES = "differences"
+REQUESTS = "stripe_requests"
+REQUEST_ID = "request_id"
 _ANSWERS = {
-    "needs action": "needs_action",
-    "key not accepted": "key_not_accepted",
     "the key may not do this": "key_lacks_right",
     "no answer": "no_answer",
 }
@@ -120,6 +118,6 @@ def _notice(body: str) -> str:
 
 
 def _answer(text: str) -> str:
-    if found := re.fullmatch(r"(declined|status) (\S*)", text):
-        return f"{found[1]}:{found[2]}"
+    if found := re.fullmatch(r"status (\S*)", text):
+        return f"status:{found[1]}"
     return _ANSWERS.get(text, text)

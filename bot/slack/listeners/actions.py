@@ -11,6 +11,7 @@ from bot.slack.views import cards as card_views
 from bot.slack.views import forms as form_views
 from bot.slack.views import money_in
 from bot.slack.views.blocks import View
+from bot.states.payment import PayWith
 from bot.surfaces.automatic import automatic_facts, automatic_form, card_with_id, own_cards, usable_cards
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.forms import add_balance_form, alerts_form
@@ -23,7 +24,9 @@ from bot.wallets.rules import NoCard
 from ledger import Money
 
 
-def add_balance_view(interaction: Interaction, amount: Money | None, pay_with: str, note: str = "") -> View:
+def add_balance_view(
+    interaction: Interaction, amount: Money | None, pay_with: PayWith | None, note: str = ""
+) -> View:
     """Give the form to add balance. The note says why a way of paying was chosen."""
     wallet_id = interaction.who.wallet_id
     facts = interaction.context.read(
@@ -32,7 +35,9 @@ def add_balance_view(interaction: Interaction, amount: Money | None, pay_with: s
     return money_in.add_balance_form(replace(facts, note=note), interaction.who.role)
 
 
-def open_add_balance(interaction: Interaction, *, amount: Money | None, pay_with: str) -> None:
+def open_add_balance(
+    interaction: Interaction, *, amount: Money | None, pay_with: PayWith | None = None
+) -> None:
     """Open the form to add balance."""
     interaction.show(add_balance_view(interaction, amount, pay_with))
 
@@ -66,7 +71,7 @@ def offer_page(interaction: Interaction, amount: Money, *, saves_card: bool) -> 
 
 def ask_instead(interaction: Interaction, amount: Money, why: str) -> View:
     """Give the form that asks somebody to pay what may not be charged by hand: their payment is the approval."""
-    return add_balance_view(interaction, amount, "ask", why)
+    return add_balance_view(interaction, amount, PayWith.ASK, why)
 
 
 def prepare_charge(interaction: Interaction, amount: Money) -> ChargeFacts:

@@ -80,11 +80,11 @@ def _to_request(context: Context, who: Standpoint, value: str) -> Collection[Tie
 
 
 def _to_card(context: Context, who: Standpoint, value: str) -> Collection[Tie]:
-    return context.cards.ties(who.wallet_id, who.actor.user_id, value)
+    return context.cards.ties_to(who.wallet_id, who.actor.user_id, value)
 
 
 def _to_any_card(context: Context, who: Standpoint, value: str) -> Collection[Tie]:
-    return context.cards.ties(who.wallet_id, who.actor.user_id)
+    return context.cards.ties_to_any(who.wallet_id, who.actor.user_id)
 
 
 def _to_rule(context: Context, who: Standpoint, value: str) -> Collection[Tie]:

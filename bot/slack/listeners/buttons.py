@@ -16,6 +16,7 @@ from bot.slack.views import cards as card_views
 from bot.slack.views import errors, money_in
 from bot.slack.views import history as history_views
 from bot.slack.views import usage as usage_views
+from bot.states.payment import PayWith
 from bot.surfaces.month import spike_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import currency_of
@@ -56,26 +57,26 @@ def _amount(interaction: Interaction, text: str) -> Money | None:
 
 def add_balance(interaction: Interaction, value: str) -> None:
     """Open the form to add balance."""
-    actions.open_add_balance(interaction, amount=_amount(interaction, value), pay_with="")
+    actions.open_add_balance(interaction, amount=_amount(interaction, value))
 
 
 def pay_by_link(interaction: Interaction, value: str) -> None:
     """Make a page that pays what an alert recommends; whoever pays it approves it by that."""
     amount = _amount(interaction, value)
     if amount is None:
-        actions.open_add_balance(interaction, amount=None, pay_with="page")
+        actions.open_add_balance(interaction, amount=None, pay_with=PayWith.PAGE)
     else:
         actions.offer_page(interaction, amount, saves_card=False)
 
 
 def ask_to_pay(interaction: Interaction, value: str) -> None:
-    """Open the form with "ask" chosen."""
-    actions.open_add_balance(interaction, amount=_amount(interaction, value), pay_with="ask")
+    """Open the form in which somebody is asked to pay."""
+    actions.open_add_balance(interaction, amount=_amount(interaction, value), pay_with=PayWith.ASK)
 
 
 def pay_with(interaction: Interaction, value: str) -> None:
     """Show the fields that belong to another way of paying, keeping what was filled in."""
-    view = actions.add_balance_view(interaction, None, value)
+    view = actions.add_balance_view(interaction, None, PayWith(value))
     interaction.change(interaction.view_id, view)
 
 

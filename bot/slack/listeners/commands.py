@@ -28,6 +28,7 @@ from bot.slack.views import help as help_views
 from bot.slack.views import history as history_views
 from bot.slack.views import status as status_views
 from bot.slack.views import usage as usage_views
+from bot.states.payment import PayWith
 from bot.surfaces.home import status_facts
 from bot.surfaces.snapshot import currency_of
 from bot.wallets.entitled import NotEntitled
@@ -51,7 +52,7 @@ def register(bolt: App, context: Context) -> None:
 
 def shortcut(interaction: Interaction) -> None:
     """Open the form to add balance."""
-    actions.open_add_balance(interaction, amount=None, pay_with="")
+    actions.open_add_balance(interaction, amount=None)
 
 
 def typed(interaction: Interaction) -> WalletCommand:
@@ -75,12 +76,12 @@ def wallet(interaction: Interaction) -> None:
             interaction.tell(status_views.status(facts))
         case TopUp(amount=amount):
             if amount is None:
-                actions.open_add_balance(interaction, amount=None, pay_with="")
+                actions.open_add_balance(interaction, amount=None)
             else:
                 actions.top_up(interaction, amount)
         case Ask(person_id=person_id, amount=amount, note=note):
             if amount is None:
-                actions.open_add_balance(interaction, amount=None, pay_with="ask")
+                actions.open_add_balance(interaction, amount=None, pay_with=PayWith.ASK)
             else:
                 actions.ask(interaction, amount, person_id, note)
         case ShowCard() if interaction.may(Action.CONNECT_CARD):

@@ -15,6 +15,7 @@ from bot.slack.listeners.interaction import Body, Context, Interaction
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import errors, money_in
 from bot.slack.views.blocks import View
+from bot.states.payment import PayWith
 from bot.surfaces.automatic import automatic_confirm
 from bot.surfaces.requests import offer_facts
 from bot.surfaces.snapshot import currency_of
@@ -132,13 +133,13 @@ def add_balance(interaction: Interaction, values: Values) -> Answer:
     except AmountNotTaken as refusal:
         raise FieldsWrong({str(Act.OTHER_AMOUNT if other else Act.AMOUNT): str(refusal)}) from None
     match _chosen(values, Act.PAY_WITH):
-        case "card":
+        case PayWith.CARD:
             try:
                 charge = actions.prepare_charge(interaction, amount)
             except OverDailyLimit as refusal:
                 return _update(actions.ask_instead(interaction, amount, str(refusal))), None
             return {"response_action": "push", "view": money_in.confirm_charge(charge)}, None
-        case "ask":
+        case PayWith.ASK:
             return _ask(interaction, values, amount)
         case _:
             saved = values.get(str(Act.SAVE_CARD), {}).get(str(Act.SAVE_CARD), {}).get("selected_options")

@@ -7,7 +7,6 @@ from bot import notices
 from bot.delivering.deliveries import FanOut
 from bot.delivering.posted_messages import PaymentMessage, PostedMessages
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.payments.cards import Cards
 from bot.payments.recharge import Recharge
 from bot.slack.client import SlackClient
@@ -16,6 +15,8 @@ from bot.slack.senders.qr_codes import QrCodes
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import status as status_views
+from bot.states.delivery import Side
+from bot.states.payment import State
 from bot.stripe.requests import NotMade
 from bot.surfaces.notice_facts import failure_facts, rule_before_and_after, settings_change
 from ledger import Ledger
@@ -61,7 +62,7 @@ class AutomaticSender:
             role = self._recipients.role_of(to, user_id)
             sent = self._client.post_message(user_id, automatic_views.charge_failed(facts, role))
             if rescue is not None:
-                message = PaymentMessage(user_id, "payer", sent.channel, sent.ts)
+                message = PaymentMessage(user_id, Side.PAYER, sent.channel, sent.ts)
                 self._posted.remember_message(to.wallet_id, rescue.payment_id, message)
 
         self._recipients.with_role(to, send)

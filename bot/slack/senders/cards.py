@@ -6,6 +6,7 @@ from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import cards as card_views
 from bot.slack.views import money_in
+from bot.states.payment import Purpose
 from bot.surfaces.notice_facts import card_and_automatic, removed_card_and_main, saved_card
 from ledger import Ledger
 
@@ -23,7 +24,7 @@ class CardSender:
         payment = self._lookup.payment(to.wallet_id, notice.payment_id)
         card = saved_card(self._ledger, to.wallet_id, notice.card_id)
         if card is not None and payment.asked_by:
-            facts = self._lookup.request(payment) if payment.purpose == "connect" else None
+            facts = self._lookup.request(payment) if payment.purpose is Purpose.CONNECT else None
 
             def send(user_id: str) -> None:
                 role = self._recipients.role_of(to, user_id)

@@ -9,12 +9,14 @@ from uuid import UUID
 
 import msgspec
 
-from bot.delivering.deliveries import CHANNEL, PERSON, FanOut
+from bot.delivering.deliveries import FanOut
 from bot.facts import AlertFacts
 from bot.slack.client import MessageRef, SlackClient
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import alerts as alert_views
 from bot.slack.views.blocks import Message
+from bot.states.alert import OVER, AlertPhase
+from bot.states.delivery import Recipient
 from bot.surfaces.episodes import Episodes, Posted
 from bot.surfaces.notice_facts import after_stop_count
 from bot.wallets.people import People
@@ -70,11 +72,11 @@ class EpisodeSender:
         """Tell how an episode stands now, to people and channels."""
         wallet_id = to.wallet_id
         facts = self._episodes.facts(wallet_id, episode_id, resumed=resumed)
-        known = {one.audience: one for one in self._episodes.posted(wallet_id, episode_id)}
-        over = facts.phase in ("restored", "recovered")
-        seen: set[str] = set()
+        known = {one.recipient: one for one in self._episodes.posted(wallet_id, episode_id)}
+        over = facts.phase in OVER
+        seen: set[Recipient] = set()
 
-        def send_to(recipient: str) -> None:
+        def send_to(recipient: Recipient) -> None:
             message = known.get(recipient)
             if message is not None:
                 self._update(wallet_id, message, facts)
@@ -83,8 +85,8 @@ class EpisodeSender:
                 self._post(wallet_id, episode_id, recipient, facts)
 
         def send_to_person(user_id: str) -> None:
-            seen.add(f"{PERSON}{user_id}")
-            send_to(f"{PERSON}{user_id}")
+            seen.add(Recipient.person(user_id))
+            send_to(Recipient.person(user_id))
 
         # People first: a channel may be archived, and has fewer who can act.
         self._recipients.with_role(to, send_to_person)
@@ -104,20 +106,26 @@ class EpisodeSender:
             message = partial(alert_views.after_stop, notice.kind, count)
             self._recipients.send(to, message, finance=False)
 
-    def _post(self, wallet_id: UUID, episode_id: UUID, audience: str, facts: AlertFacts) -> None:
-        target = audience.partition(":")[2]
-        shown = self._message(wallet_id, audience, facts)
-        sent = self._client.post_message(target, shown)
+    def _post(self, wallet_id: UUID, episode_id: UUID, recipient: Recipient, facts: AlertFacts) -> None:
+        shown = self._message(wallet_id, recipient, facts)
+        sent = self._client.post_message(recipient.slack_id, shown)
         self._episodes.remember(
             wallet_id,
             Posted(
-                episode_id, audience, sent.channel, sent.ts, facts.level, facts.phase, _fingerprint(shown), ""
+                episode_id,
+                recipient,
+                sent.channel,
+                sent.ts,
+                facts.level,
+                facts.phase,
+                _fingerprint(shown),
+                "",
             ),
         )
 
     def _update(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> None:
         silenced = message.acknowledged_by if facts.level <= message.level else ""
-        shown = self._message(wallet_id, message.audience, replace(facts, acknowledged_by=silenced))
+        shown = self._message(wallet_id, message.recipient, replace(facts, acknowledged_by=silenced))
         if _fingerprint(shown) == message.shown:
             return
         self._client.update_message(MessageRef(message.channel, message.ts), shown)
@@ -125,7 +133,7 @@ class EpisodeSender:
             wallet_id,
             Posted(
                 message.episode_id,
-                message.audience,
+                message.recipient,
                 message.channel,
                 message.ts,
                 max(facts.level, message.level),
@@ -135,11 +143,11 @@ class EpisodeSender:
             ),
         )
 
-    def _message(self, wallet_id: UUID, audience: str, facts: AlertFacts) -> Message:
-        """Say an episode to one audience: channels read no amounts, people are offered what they may do."""
-        if audience.startswith(CHANNEL):
+    def _message(self, wallet_id: UUID, recipient: Recipient, facts: AlertFacts) -> Message:
+        """Say an episode to one recipient: channels read no amounts, people are offered what they may do."""
+        if recipient.is_channel:
             return alert_views.alert_channel(facts)
-        role = self._people.role_shown(wallet_id, audience.removeprefix(PERSON))
+        role = self._people.role_shown(wallet_id, recipient.slack_id)
         return alert_views.alert_person(facts, role)
 
     def _reply(self, message: Posted, facts: AlertFacts) -> None:
@@ -149,9 +157,9 @@ class EpisodeSender:
         """
         if facts.phase == message.phase and facts.level <= message.level:
             return
-        line = alert_views.story_line(facts, channel=message.audience.startswith(CHANNEL))
-        worse = facts.level > message.level or facts.phase == "counting"
-        broadcast = worse and not message.audience.startswith(CHANNEL)
+        line = alert_views.story_line(facts, channel=message.recipient.is_channel)
+        worse = facts.level > message.level or facts.phase is AlertPhase.COUNTING
+        broadcast = worse and not message.recipient.is_channel
         self._client.post_message(message.channel, line, thread_ts=message.ts, broadcast=broadcast)
 
 

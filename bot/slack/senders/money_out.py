@@ -7,11 +7,9 @@ from bot.delivering.deliveries import FanOut
 from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import money_out
+from bot.states.dispute import QUIET
 from bot.surfaces.notice_facts import correction_facts, credit_facts, dispute_facts, refund_facts
 from ledger import CreditKind, Ledger, UsageCorrected, WalletCredited
-
-QUIET = frozenset({"under_review", "warning_under_review", "appeal_under_review"})
-"""States of a dispute in which nobody has to do anything."""
 
 
 class MoneyOutSender:

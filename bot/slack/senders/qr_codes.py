@@ -2,10 +2,10 @@
 
 from bot.delivering.posted_messages import PostedMessages
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.slack.client import SlackClient
 from bot.slack.pictures import qr_code
 from bot.slack.senders.payment_lookup import PaymentLookup
+from bot.states.payment import State, Way
 
 
 class QrCodes:
@@ -20,7 +20,7 @@ class QrCodes:
         """Draw and upload the QR code of a payment's link; None where it could not be uploaded."""
         what = "paying" if payment.amount is not None else "connecting a card"
         return self._client.upload_file(
-            qr_code(payment.url, dense=payment.way == "page"),
+            qr_code(payment.url, dense=payment.way is Way.PAGE),
             filename=f"{payment.ref.lower()}.png",
             title=f"{payment.ref}",
             alt=f"QR code for {what}, {payment.ref}",

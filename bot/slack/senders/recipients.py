@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from bot.delivering.deliveries import OWNERS, PERSON, FanOut
+from bot.delivering.deliveries import FanOut
 from bot.ports import NotNow, RecipientGone
 from bot.rights import Role
 from bot.slack.client import SlackClient
 from bot.slack.views.blocks import Message
+from bot.states.delivery import OWNERS, Recipient
 from bot.wallets.people import People
 
 Send = Callable[[str], None]
@@ -48,8 +49,8 @@ class Recipients:
     def each(self, to: FanOut, user_ids: Sequence[str], send: Send) -> None:
         """Tell some people, each alone."""
 
-        def send_to(recipient: str) -> None:
-            user_id = recipient.removeprefix(PERSON)
+        def send_to(recipient: Recipient) -> None:
+            user_id = recipient.slack_id
             if self._people.has_left(user_id):
                 # Posting into the DM of somebody deactivated succeeds, and nobody reads it.
                 raise RecipientGone("left_workspace")
@@ -69,5 +70,5 @@ class Recipients:
         return list(dict.fromkeys((*managers, *(appointed.finance if finance else ()))))
 
 
-def _persons(user_ids: Sequence[str]) -> list[str]:
-    return [f"{PERSON}{one}" for one in user_ids]
+def _persons(user_ids: Sequence[str]) -> list[Recipient]:
+    return [Recipient.person(one) for one in user_ids]

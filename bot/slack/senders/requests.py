@@ -7,7 +7,6 @@ from bot.delivering.deliveries import FanOut
 from bot.delivering.posted_messages import PaymentMessage, PostedMessages
 from bot.facts import RequestFacts
 from bot.payment_rows import Payment
-from bot.payment_state import State
 from bot.rights import Action, Role, may
 from bot.slack.client import FileNotReady, MessageRef, SlackClient
 from bot.slack.senders.payment_lookup import PaymentLookup
@@ -15,6 +14,8 @@ from bot.slack.senders.qr_codes import QrCodes
 from bot.slack.senders.recipients import Recipients
 from bot.slack.views import money_in
 from bot.slack.views.blocks import Message
+from bot.states.delivery import Side
+from bot.states.payment import State, Way
 from bot.wallets.people import People
 
 
@@ -43,36 +44,36 @@ class RequestSender:
         facts = self._lookup.request(payment)
         known = {one.user_id for one in self._posted.messages(to.wallet_id, payment.payment_id)}
         # Somebody who asks themselves reads one message, the payer's.
-        audiences = {payment.asked_by: "asker", payment.payer: "payer"}
+        sides = {payment.asked_by: Side.ASKER, payment.payer: Side.PAYER}
         self._recipients.each(
             to,
             [one for one in (payment.payer, payment.asked_by) if one and one not in known],
-            lambda user_id: self._post_request(payment, facts, user_id, audiences[user_id]),
+            lambda user_id: self._post_request(payment, facts, user_id, sides[user_id]),
         )
 
-    def _post_request(self, payment: Payment, facts: RequestFacts, user_id: str, audience: str) -> None:
+    def _post_request(self, payment: Payment, facts: RequestFacts, user_id: str, side: Side) -> None:
         role = self._people.role_shown(payment.wallet_id, user_id)
         try:
-            sent = self._client.post_message(user_id, _request_message(audience, facts, role))
+            sent = self._client.post_message(user_id, _request_message(side, facts, role))
         except FileNotReady:
             # The link works without its picture.
             sent = self._client.post_message(
-                user_id, _request_message(audience, replace(facts, qr_file_id=None), role)
+                user_id, _request_message(side, replace(facts, qr_file_id=None), role)
             )
         self._posted.remember_message(
-            payment.wallet_id, payment.payment_id, PaymentMessage(user_id, audience, sent.channel, sent.ts)
+            payment.wallet_id, payment.payment_id, PaymentMessage(user_id, side, sent.channel, sent.ts)
         )
 
     def send_change(self, to: FanOut, notice: notices.PaymentChanged) -> None:
         """Update a request's messages to what became of the payment."""
         payment_id = notice.payment_id
         payment = self._lookup.payment(to.wallet_id, payment_id)
-        if payment.way == "saved_card":
+        if payment.way is Way.SAVED_CARD:
             return  # the listener has answered the person who pressed
         facts = self._lookup.request(payment)
         messages = self._posted.messages(to.wallet_id, payment_id)
         known = {one.user_id: one for one in messages}
-        self_paid = payment.state is State.PAID and payment.way == "page" and not payment.payer
+        self_paid = payment.state is State.PAID and payment.way is Way.PAGE and not payment.payer
         # A person who paid on their own hosted page has no message yet that could say it worked.
         paid_alone = self_paid and payment.amount is not None and payment.asked_by not in known
 
@@ -82,15 +83,15 @@ class RequestSender:
                 one = known[user_id]
                 shown = facts if may(Action.SEE, role) else replace(facts, balance=None)
                 ref = MessageRef(one.channel, one.ts)
-                self._client.update_message(ref, _request_message(one.audience, shown, role))
+                self._client.update_message(ref, _request_message(one.side, shown, role))
                 return
             message = money_in.payment_result_message(self._lookup.result(payment), role)
             sent = self._client.post_message(user_id, message)
-            kept = PaymentMessage(user_id, "self", sent.channel, sent.ts)
+            kept = PaymentMessage(user_id, Side.SELF, sent.channel, sent.ts)
             self._posted.remember_message(to.wallet_id, payment_id, kept)
 
-        # A message of kind "self" already says what became of the payment.
-        changed = [one.user_id for one in messages if one.audience != "self"]
+        # A message to somebody who paid without a request already says what became of the payment.
+        changed = [one.user_id for one in messages if one.side is not Side.SELF]
         self._recipients.each(to, [*changed, *((payment.asked_by,) if paid_alone else ())], send)
         if to.first_time:
             self._qr_codes.remove(payment)
@@ -102,6 +103,6 @@ class RequestSender:
         self._recipients.send(to, lambda role: message)
 
 
-def _request_message(audience: str, facts: RequestFacts, role: Role) -> Message:
-    to_side = money_in.request_to_payer if audience == "payer" else money_in.request_to_asker
+def _request_message(side: Side, facts: RequestFacts, role: Role) -> Message:
+    to_side = money_in.request_to_payer if side is Side.PAYER else money_in.request_to_asker
     return to_side(facts, role)

@@ -28,6 +28,7 @@ from bot.slack.views.words import (
     short,
     stopped,
 )
+from bot.states.alert import AlertPhase
 from ledger import Automatic, CreditKind, Level, decimal_text, format_money
 
 LIVE_CALLS = "Live inbound calls may finish. A payment brings everything back at once."
@@ -38,16 +39,16 @@ def alert_channel(f: AlertFacts) -> Message:
     """Tell a channel: what stops, when, and what keeps running; no amounts, no cards, no payers."""
     fix = [button("Fix this", Act.FIX, label="Fix this: see how to top up the calling wallet")]
     match f.phase:
-        case "cant_start" | "low" if f.balance.refused:
+        case AlertPhase.CANT_START | AlertPhase.LOW if f.balance.refused:
             return barred(RED, may_start(f.balance, amounts=False, bold=True), [PAYING], buttons=fix)
-        case "low" | "cant_start":
+        case AlertPhase.LOW | AlertPhase.CANT_START:
             very = "very low" if f.level >= Level.CRITICAL else "low"
             return barred(
                 RED, f"*The calling wallet is {very}*", [f"Nothing has stopped. {_stops(f)}"], buttons=fix
             )
-        case "counting" | "paused":
+        case AlertPhase.COUNTING | AlertPhase.PAUSED:
             return barred(RED, f"*{stopped(f.balance)}*", [LIVE_CALLS], buttons=fix)
-        case "restored":
+        case AlertPhase.RESTORED:
             return barred(GREEN, _runs_again(f), [_were_stopped(f)])
         case _:
             return barred(GREEN, "*The calling wallet is fine again*", ["Nothing has stopped."])
@@ -56,9 +57,9 @@ def alert_channel(f: AlertFacts) -> Message:
 def alert_person(f: AlertFacts, role: Role) -> Message:
     """Tell somebody with a role: the money, what it means, and buttons that act."""
     match f.phase:
-        case "low" | "cant_start":
+        case AlertPhase.LOW | AlertPhase.CANT_START:
             return _low_person(f, role)
-        case "counting" | "paused":
+        case AlertPhase.COUNTING | AlertPhase.PAUSED:
             lines = [
                 LIVE_CALLS,
                 " ".join(filter(None, [f"The balance is {f.balance.balance}.", brings_back(f.balance)])),
@@ -68,7 +69,7 @@ def alert_person(f: AlertFacts, role: Role) -> Message:
             return barred(
                 RED, f"*{stopped(f.balance)}*", lines, buttons=_ways_out(f, role), small=[_acknowledged(f)]
             )
-        case "restored":
+        case AlertPhase.RESTORED:
             return barred(
                 GREEN,
                 "*Everything runs again.*",
@@ -112,19 +113,19 @@ def story_line(f: AlertFacts, *, channel: bool) -> Message:
     """Give the line that a change adds to the thread of an episode's message."""
     zone, now = f.balance.zone, f.balance.now
     match f.phase:
-        case "counting":
+        case AlertPhase.COUNTING:
             at = f.balance.emptied_at or now
             line = "the wallet reached zero; outbound calls and AI tasks stopped"
-        case "cant_start":
+        case AlertPhase.CANT_START:
             at = now
             line = "new outbound calls and AI tasks can't start"
-        case "paused":
+        case AlertPhase.PAUSED:
             at = min(f.balance.grace_ends_at or now, now)
             line = "inbound calls stopped too; live ones may finish"
-        case "restored":
+        case AlertPhase.RESTORED:
             at = f.resumed_at or now
             line = "everything runs again"
-        case "recovered":
+        case AlertPhase.RECOVERED:
             at = f.resumed_at or now
             line = "the wallet is fine again"
         case _:
@@ -290,9 +291,9 @@ def _acknowledged(f: AlertFacts) -> str:
 
 def _story_money(f: AlertFacts) -> str:
     match f.phase:
-        case "counting" | "paused":
+        case AlertPhase.COUNTING | AlertPhase.PAUSED:
             return f". The balance is {f.balance.balance}. {brings_back(f.balance)}".rstrip()
-        case "restored" | "recovered":
+        case AlertPhase.RESTORED | AlertPhase.RECOVERED:
             return f". {_money_back(f)}"
         case _:
             return f": {f.balance.balance}{_enough(f)}"

@@ -12,6 +12,7 @@ from bot.slack.views.cards import off_button
 from bot.slack.views.causes import difference_words, not_bookable_words
 from bot.slack.views.text import escape, moment, sentence, spoken
 from bot.slack.views.words import kind_label
+from bot.states.dispute import DisputeStatus
 from ledger import Automatic
 
 
@@ -51,7 +52,7 @@ def disputed(f: DisputeFacts, role: Role) -> Message:
     """Say that a bank wants a payment back, asks about it, suspects it, or has decided."""
     small = [f"Ref {f.ref} · {f.dispute_id}"]
     match f.status:
-        case "won" | "warning_closed" | "prevented":
+        case DisputeStatus.WON | DisputeStatus.WARNING_CLOSED | DisputeStatus.PREVENTED:
             return barred(
                 GREEN,
                 _good_end(f),
@@ -59,12 +60,12 @@ def disputed(f: DisputeFacts, role: Role) -> Message:
                 buttons=permitted(role, *_on_again(f)),
                 small=small,
             )
-        case "lost":
+        case DisputeStatus.LOST:
             line = f"*The dispute about {_payment(f)} was lost:* the cardholder keeps the money."
             return barred(
                 RED, line, [_balance(f), _still_off(f)], buttons=permitted(role, *_ways_on(f)), small=small
             )
-        case "suspected":
+        case DisputeStatus.SUSPECTED:
             return barred(
                 RED,
                 f"*The card network suspects that {_payment(f)} was fraud.*",
@@ -75,7 +76,7 @@ def disputed(f: DisputeFacts, role: Role) -> Message:
                 buttons=permitted(role, off_button()) if f.automatic is Automatic.ON else [],
                 small=small,
             )
-        case status if status.startswith("warning_"):
+        case DisputeStatus.WARNING_NEEDS_RESPONSE | DisputeStatus.WARNING_UNDER_REVIEW:
             line = f"*The cardholder's bank asks about {_payment(f)}.*"
             return barred(
                 RED,
@@ -147,7 +148,7 @@ def _payment(f: DisputeFacts) -> str:
 def _good_end(f: DisputeFacts) -> str:
     if f.moved_back:
         return f"*The dispute about {_payment(f)} was won:* the money is back in the wallet."
-    if f.status == "won":
+    if f.status is DisputeStatus.WON:
         return f"*The dispute about {_payment(f)} was won.*"
     return f"*The bank's question about {_payment(f)} is settled:* the money stays."
 

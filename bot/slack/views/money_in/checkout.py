@@ -37,6 +37,7 @@ from bot.slack.views.causes import decline_words
 from bot.slack.views.money_in.sentences import qr_alt
 from bot.slack.views.text import moment, spoken
 from bot.slack.views.words import expires, short
+from bot.states.payment import Outcome, PayWith
 from ledger import Money, decimal_text, format_money
 
 OTHER = "other"
@@ -49,7 +50,7 @@ SUBMIT_MAX = 24
 def add_balance_form(f: AddBalanceFacts, role: Role) -> View:
     """Give the form to add balance; choosing how to pay shows the fields that belong to it."""
     if not offers(role, Act.CHARGE):
-        f = replace(f, card=None, pay_with="page" if f.pay_with == "card" else f.pay_with)
+        f = replace(f, card=None, pay_with=PayWith.PAGE if f.pay_with is PayWith.CARD else f.pay_with)
     choices = [_preset(one, f) for one in f.presets]
     other = option("Other amount", OTHER)
     typed = f.amount is not None and f.amount not in f.presets
@@ -70,9 +71,9 @@ def add_balance_form(f: AddBalanceFacts, role: Role) -> View:
         ),
         field_of("Pay with", radio(Act.PAY_WITH, *_ways(f)), block_id=Act.PAY_WITH, dispatch=True),
     ]
-    if f.pay_with == "ask":
+    if f.pay_with is PayWith.ASK:
         blocks += _ask_fields()
-    elif f.pay_with == "page":
+    elif f.pay_with is PayWith.PAGE:
         blocks += [_save_field()] if offers(role, Act.CONNECT_CARD) else []
     if f.brings_back is not None:
         blocks.append(context(f"{f.brings_back} or more brings everything back."))
@@ -93,11 +94,10 @@ def _usual(presets: Sequence[Money]) -> Money:
 def _ways(f: AddBalanceFacts) -> tuple[list[Block], Block]:
     ways = []
     if f.card is not None:
-        ways.append(option(str(f.card), "card"))
-    ways.append(
-        option("Another card, on Stripe's page" if f.card is not None else "A card, on Stripe's page", "page")
-    )
-    ways.append(option("Ask someone to pay", "ask"))
+        ways.append(option(str(f.card), PayWith.CARD))
+    page = "Another card, on Stripe's page" if f.card is not None else "A card, on Stripe's page"
+    ways.append(option(page, PayWith.PAGE))
+    ways.append(option("Ask someone to pay", PayWith.ASK))
     return ways, next((one for one in ways if one["value"] == f.pay_with), ways[0])
 
 
@@ -240,25 +240,26 @@ def working(title: str) -> View:
 def payment_result(f: PaymentFacts, role: Role) -> View:
     """Say in a view what became of a payment."""
     titles = {
-        "paid": "Paid",
-        "declined": "Nothing was charged",
-        "unreachable": "Nothing was charged",
-        "denied": "Nothing was charged",
-        "taken_back": "Nothing was charged",
-        "needs_action": "Not charged yet",
+        Outcome.PAID: "Paid",
+        Outcome.DECLINED: "Nothing was charged",
+        Outcome.UNREACHABLE: "Nothing was charged",
+        Outcome.DENIED: "Nothing was charged",
+        Outcome.TAKEN_BACK: "Nothing was charged",
+        Outcome.NEEDS_ACTION: "Not charged yet",
+        Outcome.UNKNOWN: "Not known yet",
     }
     blocks = [section("\n".join(_result_lines(f)))]
     buttons = _result_buttons(f, role)
     if buttons:
         blocks.append(actions(*buttons))
     blocks.append(context(f"Ref {f.ref}"))
-    return modal(Form.NOTHING, titles.get(f.outcome, "Not known yet"), blocks)
+    return modal(Form.NOTHING, titles[f.outcome], blocks)
 
 
 def payment_result_message(f: PaymentFacts, role: Role) -> Message:
     """Say in a message what became of a payment."""
     headline, *rest = _result_lines(f)
-    colour = GREEN if f.outcome == "paid" else RED
+    colour = GREEN if f.outcome is Outcome.PAID else RED
     small = [f"Ref {f.ref}"]
     if not rest:
         rest = ["The wallet is as it was."]
@@ -267,38 +268,38 @@ def payment_result_message(f: PaymentFacts, role: Role) -> Message:
 
 def _result_lines(f: PaymentFacts) -> list[str]:
     match f.outcome:
-        case "paid":
+        case Outcome.PAID:
             card = f" with {f.card}" if f.card else ""
             balance = f"The balance is {f.balance}." if f.balance is not None else "It is in the wallet."
             receipt = f" <{f.receipt_url}|Receipt>" if f.receipt_url else ""
             return [f"*{f.amount} was paid*{card}.", f"{balance}{receipt}"]
-        case "declined":
+        case Outcome.DECLINED:
             why = decline_words(f.decline or DeclineCause.DECLINED, f.card)
             return [
                 f"*Nothing was charged: {why}.*",
                 f"Try another card for {f.amount}, or ask someone to pay.",
             ]
-        case "needs_action":
+        case Outcome.NEEDS_ACTION:
             return [
                 f"*The bank wants the cardholder to confirm this payment of {f.amount}.*",
                 "Nothing was charged yet. Paying on Stripe's page lets the bank ask.",
             ]
-        case "unreachable":
+        case Outcome.UNREACHABLE:
             return [
                 "*Nothing was charged: Stripe could not be reached.*",
                 "The payment is kept and tried again in a minute.",
             ]
-        case "taken_back":
+        case Outcome.TAKEN_BACK:
             return [
                 "*Nothing was charged: Redbar was removed from this workspace before the card was charged.*",
                 f"Start again if {f.amount} is still wanted.",
             ]
-        case "denied":
+        case Outcome.DENIED:
             return [
                 "*Nothing was charged: Stripe doesn't accept Redbar's key.*",
                 "Whoever runs Redbar has to mend that. The payment is kept for 20 hours, and made as soon as it is.",
             ]
-        case _:
+        case Outcome.UNKNOWN:
             return [
                 f"*Stripe hasn't answered, so we don't know yet whether {f.amount} was charged.*",
                 "It will not be charged twice; we check every minute.",
@@ -306,7 +307,7 @@ def _result_lines(f: PaymentFacts) -> list[str]:
 
 
 def _result_buttons(f: PaymentFacts, role: Role) -> list[Block]:
-    if f.outcome not in ("declined", "needs_action"):
+    if f.outcome not in (Outcome.DECLINED, Outcome.NEEDS_ACTION):
         return []
     return permitted(
         role,
