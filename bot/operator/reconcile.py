@@ -56,7 +56,7 @@ def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
     for one in told["healed"]:
         amount = Money(one["amount_micros"], Currency.of(one["currency"]))
         lines.append(f"Was missed, is booked now: {one['reference']} {amount} ({one['key']}).")
-    for one in told["breaks"]:
+    for one in told["differences"]:
         lines.append(f"Differs since {_short(one['found_at'])}: {one['key']}: {_difference(one['cause'])}.")
     for one in told["parked"]:
         lines.append(

@@ -154,10 +154,10 @@ def test_a_comparison_is_said_in_one_line(found: tuple[int, int, int], headline:
 
 
 def test_a_digest_as_json_keeps_its_integers_and_names() -> None:
-    """Programs read `breaks`; instants are in ISO format."""
+    """Programs read them by name; instants are in ISO format."""
     answer = as_answer(_digest(1, 1, 1, 2))
     assert answer["since"] == "2026-11-24T12:05:59Z"
-    assert answer["breaks"][0] == {
+    assert answer["differences"][0] == {
         "wallet_id": str(WALLET),
         "key": "credit:pi_2",
         "cause": {"code": "legacy", "text": "they differ"},
@@ -166,7 +166,6 @@ def test_a_digest_as_json_keeps_its_integers_and_names() -> None:
     }
     assert answer["sums"][0]["ours_micros"] == 20 * MICROS
     assert answer["healed"][0]["amount_micros"] == 20 * MICROS
-    assert "differences" not in answer
 
 
 def test_a_digest_in_lines_is_what_the_operator_reads() -> None:

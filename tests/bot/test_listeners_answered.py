@@ -1,6 +1,7 @@
 """Everything an owner can press or type is answered by what it is for, through the real listeners."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from slack_bolt import App
@@ -278,6 +279,36 @@ def test_an_id_that_is_none_of_ours_makes_nobody_its_asker(made: Company, app: A
     after = made.place.messages(member, "#general")
     assert len(after) == before + 1
     assert "Billing is looked after by" in str(after[-1])
+
+
+def _sent_by(made: Company, column: str, **more: object) -> dict[str, Any]:
+    """Send something as somebody who is not the owner."""
+    body = sent(made, channel={"id": "C0GENERAL"}, **more)
+    body["user"] = {"id": USERS[column], "team_id": body["team"]["id"]}
+    return body
+
+
+def test_a_member_asks_for_access_and_is_told_that_it_was_passed_on(made: Company, app: App) -> None:
+    """By the one button that they are shown."""
+    pressed = {"type": "button", "action_id": str(Act.ASK_FOR_ACCESS), "block_id": "b", "value": ""}
+    dispatch(app, _sent_by(made, "member", type="block_actions", actions=[pressed]))
+    (said,) = made.place.messages(USERS["member"], "#general")[-1:]
+    assert "The people who look after billing have been told." in str(said)
+
+
+def test_finance_reads_how_automatic_payments_stand(made: Company, app: App) -> None:
+    """Who may not change the rule is told it, and shown no form."""
+    body = {"command": "/wallet", "text": "auto", "team_id": TEAM, "channel_id": "C0GENERAL"}
+    dispatch(app, body | {"user_id": USERS["finance"]})
+    (said,) = made.place.messages(USERS["finance"], "#general")[-1:]
+    assert "utomatic payments are off" in str(said)
+
+
+def test_a_field_of_a_form_is_only_acknowledged(made: Company, app: App) -> None:
+    """Unanswered it would show a warning."""
+    before = answered(made), shown_id(made)
+    press(made, app, Act.AMOUNT, "50.00", chosen=True)
+    assert (answered(made), shown_id(made)) == before
 
 
 def test_an_alarm_is_acknowledged_by_its_own_button_alone(made: Company, app: App) -> None:

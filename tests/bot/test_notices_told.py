@@ -12,10 +12,14 @@ from bot.causes import Legacy
 from bot.delivering.courier import Courier
 from bot.notices import AnyNotice
 from bot.payment_rows import Payment
+from bot.ports import NotNow
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
+from bot.slack.client import FileNotReady
+from bot.slack.views.blocks import Message
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import State
+from bot.stripe.requests import NotMade
 from bot.tables import disputes, payments
 from ledger import (
     MICROS,
@@ -359,3 +363,120 @@ def test_what_nobody_reads_is_done_all_the_same(made: Company) -> None:
     _carry(made)
     assert set(_states(made, RechargeWanted.name)) == {"done"}
     assert {column: _read(made, column) for column in before} == before
+
+
+SILENT: Mapping[str, Callable[[Company], object]] = {
+    "a reminder of what was paid meanwhile": _about(
+        lambda one: told.ConfirmationDue(one.payment_id, 6), State.PAID
+    ),
+    "a dispute that is looked into": lambda one: _commit(
+        one,
+        told.DisputeChanged(
+            _recharge(one, State.PAID).payment_id, "dp_1", DisputeStatus.UNDER_REVIEW, False, 0
+        ),
+    ),
+    "money from a card, which its payment tells": lambda one: _commit(
+        one, WalletCredited(CreditKind.TOP_UP, MICROS, MICROS, "stripe", "credit:pi_1", 1)
+    ),
+    "a card that was removed meanwhile": lambda one: _commit(
+        one, told.CardConnected("pm_gone", _recharge(one, State.PAID).payment_id)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_what_nobody_has_to_do_anything_about_is_not_told(made: Company, name: str) -> None:
+    """The notice is done all the same."""
+    _balance(made, 100)
+    _carry(made)
+    SILENT[name](made)
+    readers = (ADMIN, FINANCE, "owner")
+    _carry_requests(made)
+    before = {column: _read(made, column) for column in readers}
+    _carry(made)
+    assert {column: _read(made, column) for column in readers} == before
+
+
+def _carry_requests(one: Company) -> None:
+    """Have the requests told that the payments were made of; nothing else."""
+    courier = Courier(
+        one.ledger,
+        lambda waiting: None,
+        lambda to: one.context.senders.deliver(to) if to.name == told.RequestSent.name else _later(),
+        Served(TEAM),
+    )
+    courier.run_once(one.ledger.now())
+    one.place.clock.skip(minutes=1)
+
+
+def _later() -> None:
+    raise NotNow("later")
+
+
+def test_a_failure_is_told_also_where_no_link_can_be_made(made: Company) -> None:
+    """Stripe refuses the link: the reason is read without it."""
+    _carry(made)
+    payment = _recharge(made, State.FAILED)
+    _carry(made)
+    before = _read(made, FINANCE)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refused(*known: object, **more: object) -> None:
+            raise NotMade("RB-1")
+
+        patch.setattr(made.cases.payments, "ask_instead", refused)
+        _commit(made, told.RechargeFailed(payment.payment_id, 2, None, False))
+        _carry(made)
+    (fresh,) = [text for text in _read(made, FINANCE) if text not in before]
+    assert "The automatic payment of $50.00 failed" in fresh
+
+
+def test_a_request_is_told_without_its_picture_where_that_is_not_ready(made: Company) -> None:
+    """The link works; the picture is left out."""
+    _carry(made)
+    real, tries = made.context.slack.post_message, []
+
+    def post(channel: str, message: Message, **more: Any) -> Any:
+        tries.append("image" in str(message.blocks) + str(message.attachments))
+        if tries[-1]:
+            raise FileNotReady("not yet")
+        return real(channel, message, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made.context.slack, "post_message", post)
+        payment = _ask(made)
+        _carry(made)
+    assert tries == [True, False] * 2
+    assert any(payment.ref in str(message) for message in made.place.messages(USERS[PAYER]))
+
+
+def test_a_message_that_cannot_be_refreshed_stops_no_other(
+    made: Company, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next round tries it again."""
+    _balance(made, 100)
+    _carry(made)
+    _balance(made, 5)
+    _carry(made)
+    episode = made.context.episodes.open_episode(made.wallet_id)
+    assert episode is not None
+    posted = made.context.episodes.posted(made.wallet_id, episode.episode_id)
+    assert len(posted) > 1
+    _balance(made, 4)
+    real = made.context.slack.update_message
+    updated = []
+
+    def update(ref: Any, message: Message) -> Any:
+        updated.append(ref)
+        if len(updated) == 1:
+            raise NotNow("ratelimited")
+        return real(ref, message)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made.context.slack, "update_message", update)
+        made.context.senders.episodes.refresh(made.wallet_id, episode.episode_id)
+    assert len(updated) == len(posted)
+    assert "could not be refreshed" in caplog.text
+    made.context.senders.episodes.refresh(made.wallet_id, episode.episode_id)
+    _balance(made, 100)
+    _carry(made)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from bot.payment_rows import Payment
 from bot.payments.saved_cards import card_slots
@@ -11,7 +12,8 @@ from bot.ports import CardSeen, IntentSeen, Ok, RefundSeen
 from bot.states.card_slot import CardSlot
 from bot.states.payment import State
 from bot.states.refund import RefundStatus
-from ledger import new_id
+from bot.tables import cards
+from ledger import CreditKind, PostMoney, new_id
 from tests.faults.driver import DOLLARS, BotDriver, open_beside, rule_on
 from tests.persons import owner
 from tests.sandbox.stripe_place import VISA
@@ -86,6 +88,29 @@ def test_what_belongs_to_another_workspace_is_left_to_its_process(driver: BotDri
     with pytest.raises(NotServed, match=str(second)):
         driver.sync.hear_intent(replace(seen, metadata={**seen.metadata, "redbar_wallet": str(second)}))
     assert driver.view().balance_micros == 0
+
+
+def test_what_credited_a_wallet_of_another_workspace_is_left_to_its_process(driver: BotDriver) -> None:
+    """An operator credited it there by hand, since it names no payment."""
+    second = open_beside(driver.ledger, "T2")
+    seen = replace(_paid(driver), metadata={})
+    credit = PostMoney("stripe", f"credit:{seen.intent_id}", CreditKind.TOP_UP, DOLLARS.micros, None)
+    driver.ledger.carry_out(second, [credit])
+    with pytest.raises(NotServed, match=str(second)):
+        driver.sync.hear_intent(seen)
+    assert driver.view().balance_micros == 0
+
+
+def test_a_card_of_another_workspace_is_left_to_its_process(driver: BotDriver) -> None:
+    """News of it change nothing here."""
+    _connect(driver)
+    card_id = _slots(driver)[CardSlot.MAIN]
+    second = open_beside(driver.ledger, "T2")
+    moved = update(cards).where(cards.c.card_id == card_id).values(wallet_id=second)
+    driver.ledger.run(lambda tx: tx.connection.execute(moved), wallet_id=second)
+    with pytest.raises(NotServed, match=str(second)):
+        driver.cards.sync(card_id)
+    assert driver.cards.sync("pm_unknown")
 
 
 def test_a_charge_that_waits_for_a_person_is_found_when_its_answer_was_lost(driver: BotDriver) -> None:

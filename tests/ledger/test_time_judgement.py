@@ -149,7 +149,7 @@ def test_only_a_clock_on_another_machine_ends_a_doubt() -> None:
 MOMENT = timedelta(microseconds=1)
 
 
-@pytest.mark.parametrize("elapsed", [ZERO, SECOND, timedelta(hours=5)])
+@pytest.mark.parametrize("elapsed", [ZERO, timedelta(microseconds=1_500), SECOND, timedelta(hours=5)])
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_step_is_believed_up_to_its_bound_and_not_beyond(elapsed: timedelta, side: int) -> None:
     """Ten seconds, and a thousandth of the time since the anchor."""
