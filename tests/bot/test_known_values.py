@@ -72,8 +72,9 @@ FOREIGN: Mapping[str, set[str]] = {
         "refused",
         "told",
     },
+    # Codes of causes, which say why and are no states.
+    "bot/causes.py": {"failed", "refused"},
     # Words of Stripe's own requests and objects.
-    "bot/reconciliation/run.py": {"charge", "dispute", "payment"},
     "bot/stripe/objects.py": {"card"},
     "bot/stripe/request_bodies.py": {"card", "customer", "payment", "setup"},
     # Words of Slack's requests and blocks, and values of our own buttons.
@@ -93,7 +94,7 @@ FOREIGN: Mapping[str, set[str]] = {
     "bot/payments/top_ups.py": {"charge"},
     "bot/reconciliation/difference.py": {"other"},
     "bot/reconciliation/manual_credit.py": {"intent"},
-    "bot/stripe/keys.py": {"dispute"},
+    "bot/stripe/keys.py": {"charge", "dispute", "payment"},
     "bot/surfaces/episodes.py": {"channel"},
     "bot/tables.py": {"channel", "payer"},
     "bot/timers.py": {"recharge"},
