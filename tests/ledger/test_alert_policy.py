@@ -311,3 +311,14 @@ def test_the_next_pause_is_told_again() -> None:
     assert not one.watch.paused_said
     told = one.becomes("-25")
     assert [type(notice) for notice in told] == [WalletEmptied, WalletPaused]
+
+
+def test_a_pause_is_forgotten_above_zero_and_not_at_it() -> None:
+    """A micro-unit is enough; at zero the wallet is still stopped, and its pause was told."""
+    one = Story()
+    one.becomes("-25")
+    assert one.becomes(0) == []
+    assert one.watch.paused_said
+    assert one.passes(GRACE) == []
+    one.becomes(1)
+    assert not one.watch.paused_said
