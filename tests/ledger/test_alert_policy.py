@@ -322,3 +322,12 @@ def test_a_pause_is_forgotten_above_zero_and_not_at_it() -> None:
     assert one.passes(GRACE) == []
     one.becomes(1)
     assert not one.watch.paused_said
+
+
+def test_money_that_leaves_the_level_as_it_is_keeps_the_line_that_was_announced() -> None:
+    """A line that moved down meanwhile is not taken for it."""
+    one = Story()
+    one.becomes("40")
+    one.lines = Lines(usd("45"), usd("1"))
+    assert one.becomes("41") == []
+    assert (one.watch.announced, one.watch.announced_line_micros) == (Level.WARNING, usd("50"))
