@@ -311,3 +311,23 @@ def test_the_next_pause_is_told_again() -> None:
     assert not one.watch.paused_said
     told = one.becomes("-25")
     assert [type(notice) for notice in told] == [WalletEmptied, WalletPaused]
+
+
+def test_a_pause_is_forgotten_above_zero_and_not_at_it() -> None:
+    """A micro-unit is enough; at zero the wallet is still stopped, and its pause was told."""
+    one = Story()
+    one.becomes("-25")
+    assert one.becomes(0) == []
+    assert one.watch.paused_said
+    assert one.passes(GRACE) == []
+    one.becomes(1)
+    assert not one.watch.paused_said
+
+
+def test_money_that_leaves_the_level_as_it_is_keeps_the_line_that_was_announced() -> None:
+    """A line that moved down meanwhile is not taken for it."""
+    one = Story()
+    one.becomes("40")
+    one.lines = Lines(usd("45"), usd("1"))
+    assert one.becomes("41") == []
+    assert (one.watch.announced, one.watch.announced_line_micros) == (Level.WARNING, usd("50"))
