@@ -13,15 +13,15 @@ import msgspec
 from sqlalchemy import Connection, Integer, LargeBinary
 
 from ledger.deciding.rows import IN_TRANSFERS, MOVED, SELDOM, Hold, Transfer, WalletRow
-from ledger.storage.schema import UtcInstant, UuidText, metadata
+from ledger.storage.schema import UtcInstant, UuidText, charges, hourly, metadata
 
 _encode = msgspec.json.Encoder().encode
 _TRANSFER = Transfer._fields[:IN_TRANSFERS]
 _TEXT = ("wallet_id", "seq", *Transfer._fields[IN_TRANSFERS:])
 _WALLET = WalletRow._fields[:-1]
-_CHARGE = ("wallet_id", "hold_id", "seq", "alias")
-_HOUR = ("wallet_id", "day", "hour", "kind")
-_SUMS = ("count", "quantity", "amount")
+_CHARGE = tuple(charges.c.keys())
+_HOUR = tuple(hourly.primary_key.columns.keys())
+_SUMS = tuple(column.name for column in hourly.c if not column.primary_key)
 _CHANGING = tuple(
     name
     for name in Hold._fields
@@ -178,7 +178,7 @@ def postgres_statements() -> PostgresStatements:
 _OR_CHANGE = "ON CONFLICT (wallet_id, hold_id) DO UPDATE SET " + ", ".join(
     f"{name} = excluded.{name}" for name in _CHANGING
 )
-_OR_ADD = "ON CONFLICT (wallet_id, day, hour, kind) DO UPDATE SET " + ", ".join(
+_OR_ADD = f"ON CONFLICT ({', '.join(_HOUR)}) DO UPDATE SET " + ", ".join(
     f"{name} = hourly.{name} + excluded.{name}" for name in _SUMS
 )
 
