@@ -49,7 +49,7 @@ class Shop:
         self._store = DocumentStore(folder / "stripe.db")
         self.wire = Wire(folder / "log.jsonl")
         self.stand_in = build_stripe(self._store, self.wire, Live(), clock, settings)
-        stage.app = Litestar([self.stand_in.router], openapi_config=None)
+        stage.app = Litestar([self.stand_in.router], openapi_config=None, logging_config=None)
         self.http = httpx.Client(base_url=self.base_url, timeout=10, trust_env=False)
         self._transport = stripe.RequestsClient(timeout=(5, 20))
         self.stripe = stripe.StripeClient(

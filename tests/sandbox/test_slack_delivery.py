@@ -172,7 +172,7 @@ def by_http(stage: Stage, clock: SettableClock, tmp_path: Path) -> Iterator[tupl
         kind = answer.first_headers_without_set_cookie().get("content-type", "text/plain")
         return Response(answer.body, status_code=answer.status, media_type=kind)
 
-    bot.app = Litestar([events], openapi_config=None)
+    bot.app = Litestar([events], openapi_config=None, logging_config=None)
     yield place, app
     place.close()
     bot.stop()

@@ -36,7 +36,7 @@ folder, port = Path(sys.argv[1]), int(sys.argv[2])
 url = f"http://127.0.0.1:{port}"
 settings = SandboxSettings(url, "", "", "", "socket", "", sys.argv[3], None, None)
 made = build_stripe(DocumentStore(folder / "stripe.db"), Wire(folder / "log.jsonl"), Live(), Clock(), settings)
-uvicorn.run(Litestar([made.router], openapi_config=None), port=port, log_level="error")
+uvicorn.run(Litestar([made.router], openapi_config=None, logging_config=None), port=port, log_level="error")
 """
 
 
