@@ -26,6 +26,7 @@ from bot.slack.views.blocks import Message, actions, button, home_tab, modal, se
 from bot.states.alert import AlertPhase
 from ledger import USD, Automatic, Currency, Level, Standing
 from tests.bot import view_facts as v
+from tests.bot.test_views_causes import DIFFERENCES, NOT_BOOKABLE
 
 ADMIN = Role.BILLING_ADMIN
 
@@ -226,6 +227,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     f.StatusFacts: st.builds(f.StatusFacts, roles, balances, automatics, many_requests, some(None, v.NOW)),
 }
 """What a view is called with, by the type of its parameter."""
+BY_TYPE |= {type(cause): some(cause) for cause, _ in (*DIFFERENCES, *NOT_BOOKABLE)}
 BY_NAME = {"zone": some("UTC", "Europe/Berlin"), "kind": some("outbound_call", "sms")}
 """Texts that are not free, by the name of the parameter."""
 
