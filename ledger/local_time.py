@@ -29,14 +29,14 @@ def local_day(instant: datetime, zone: ZoneInfo) -> date:
 
 
 # Asked of every batch and every usage, nearly always of the present quarter.
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=256)
 def local_hour(quarter: int, zone: ZoneInfo) -> tuple[str, int]:
     """Give the local day ("2026-11-17") and hour of a quarter of an hour, by its number since 1970."""
     local = _began(quarter, zone)
     return local_day(local, zone).isoformat(), local.hour
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=256)
 def month_number(quarter: int, zone: ZoneInfo) -> int:
     """Number the local month of a quarter of an hour: one more for each month."""
     day = local_day(_began(quarter, zone), zone)
