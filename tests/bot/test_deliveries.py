@@ -9,8 +9,6 @@ from uuid import UUID
 
 import pytest
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackRequestError
-from slack_sdk.web import SlackResponse
 from sqlalchemy import select
 
 from bot.app import open_ledger
@@ -19,7 +17,6 @@ from bot.delivering.deliveries import TRIES_MAX, FanOut
 from bot.notices import AnyNotice, ChargesSwitched
 from bot.ports import NotNow, PersonSeen, RecipientGone
 from bot.served import Served
-from bot.slack.answers import NOT_NOW, NOT_THIS_RECIPIENT, classify
 from bot.slack.client import SlackClient
 from bot.slack.senders.recipients import Recipients
 from bot.states.delivery import OWNERS, DeliveryState, Recipient
@@ -321,41 +318,3 @@ def test_each_notice_has_a_name_of_its_own() -> None:
     """The name is all that says which class a stored notice has."""
     classes = get_args(AnyNotice)
     assert len({one.name for one in classes}) == len(classes) > 20
-
-
-def _refused(code: str, status: int = 200) -> SlackApiError:
-    body = {"ok": False, "error": code} if code else {}
-    response = SlackResponse(
-        client=None, http_verb="POST", api_url="", req_args={}, data=body, headers={}, status_code=status
-    )
-    return SlackApiError("refused", response)  # type: ignore[no-untyped-call]
-
-
-@pytest.mark.parametrize("code", sorted(NOT_THIS_RECIPIENT))
-def test_a_definite_no_concerns_the_recipient(code: str) -> None:
-    """It is no reason to wait."""
-    assert isinstance(classify(_refused(code)), RecipientGone)
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        *(_refused(code) for code in sorted(NOT_NOW)),
-        _refused("ratelimited", 429),
-        _refused("whatever", 503),
-        SlackApiError("a proxy's page", {"status": 200, "body": "<html>"}),  # type: ignore[no-untyped-call]
-        SlackRequestError("no answer"),
-        TimeoutError(),
-        ConnectionResetError(),
-    ],
-    ids=repr,
-)
-def test_an_answer_that_says_nothing_of_the_recipient_is_waited_out(failure: Exception) -> None:
-    """Limits, outages and lost lines pass."""
-    assert isinstance(classify(failure), NotNow)
-
-
-def test_an_unknown_no_is_left_as_it_is() -> None:
-    """It is tried a number of times, and then set aside with a log line."""
-    failure = _refused("a_code_of_next_year")
-    assert classify(failure) is failure
