@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, get_args
 from uuid import UUID
@@ -168,6 +169,35 @@ def test_later_notices_pass_a_recipient_who_waits_and_reach_them_in_order(post: 
     post.carry(minutes=5)
     assert post.read[4:] == [("first", True), ("first", False)]
     assert post.states() == {}
+
+
+def test_a_limited_recipient_is_tried_again_once_slack_says_so(post: Post) -> None:
+    """Not earlier: each try before that is refused, and may lengthen the limit."""
+    asked: list[datetime] = []
+
+    def limited() -> NotNow:
+        asked.append(post.clock.now())
+        return NotNow("ratelimited", timedelta(minutes=10))
+
+    post.trouble["first"] = limited
+    post.happens()
+    post.carry()
+    for _ in range(11):
+        post.carry(minutes=1)
+    post.carry(minutes=9)
+    assert [one - asked[0] for one in asked[1:]] == [timedelta(minutes=10), timedelta(minutes=20)]
+
+
+def test_a_short_limit_does_not_shorten_the_pause(post: Post) -> None:
+    """The pause grows with each failure, whatever Slack asks for."""
+    post.trouble["first"] = lambda: NotNow("ratelimited", timedelta(0))
+    post.happens()
+    post.carry()
+    post.trouble.clear()
+    post.carry(seconds=1)
+    assert ("first", True) not in post.read
+    post.carry(seconds=1)
+    assert ("first", True) in post.read
 
 
 def test_everybody_waits_through_an_outage_of_days_and_reads_once(post: Post) -> None:
