@@ -5,6 +5,7 @@ import logging
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -263,22 +264,32 @@ LINES: tuple[Callable[[socket.socket], None], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A host that takes a connection, reads a request, and then behaves badly."""
+
+    base_url: str
+    asked: list[bytes] = field(default_factory=list)
+    """What each connection began with."""
+
+
 @pytest.fixture
-def line(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A host that takes a connection, reads a request, and then behaves badly; gives its address."""
+def line(request: pytest.FixtureRequest) -> Iterator[Line]:
+    """Serve such a host; the parameter says how it behaves."""
     listener = socket.create_server(("127.0.0.1", 0))
+    made = Line(f"http://127.0.0.1:{listener.getsockname()[1]}")
 
     def serve() -> None:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
                 with client, suppress(OSError):
-                    client.recv(65536)
+                    made.asked.append(client.recv(65536))
                     request.param(client)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    yield made
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join(10)
@@ -298,9 +309,38 @@ def _all_ways_wait(rig: Rig, base_url: str) -> None:
 
 
 @pytest.mark.parametrize("line", LINES, indirect=True, ids=[one.__name__ for one in LINES])
-def test_a_connection_that_breaks_is_waited_out(rig: Rig, line: str) -> None:
+def test_a_connection_that_breaks_is_waited_out(rig: Rig, line: Line) -> None:
     """Closed, reset, not HTTP, cut off, or silent until the timeout."""
-    _all_ways_wait(rig, line)
+    _all_ways_wait(rig, line.base_url)
+
+
+@pytest.mark.parametrize("line", [_closed, _reset], indirect=True, ids=["closed", "reset"])
+@pytest.mark.parametrize("way", ["post", "edit", "home", "response_url"])
+def test_a_request_whose_answer_is_lost_is_sent_once(rig: Rig, line: Line, way: str) -> None:
+    """Whether Slack took it is unknown: the library's own retry could show it twice."""
+    send, _ = WAYS[way]
+    problem = _problem(lambda: send(rig.client_at(line.base_url), rig.ref, f"{line.base_url}/response"))
+    assert type(problem) is NotNow
+    assert len(line.asked) == 1
+
+
+@pytest.mark.parametrize("line", [_silent], indirect=True, ids=["silent"])
+@pytest.mark.parametrize("way", WAYS)
+def test_silence_is_waited_for_as_long_as_the_client_says(rig: Rig, line: Line, way: str) -> None:
+    """By each way, and not as long as the library would."""
+    send, paths = WAYS[way]
+    began = time.monotonic()
+    _problem(lambda: send(rig.client_at(line.base_url), rig.ref, f"{line.base_url}/response"))
+    assert time.monotonic() - began < TIMEOUT_SECONDS * (len(paths) + 1)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_that_a_channel_does_not_take_arrives_in_the_dm(rig: Rig, answer: str) -> None:
+    """Whatever the reason: somebody waits for it."""
+    rig.replies["chat.postEphemeral"], _ = ANSWERS[answer]
+    before = len(rig.place.messages(OWNER))
+    rig.client.post_ephemeral(CHANNEL, OWNER, MESSAGE)
+    assert len(rig.place.messages(OWNER)) == before + 1
 
 
 @pytest.mark.parametrize("address", ["nobody listens", "no such host", "no TLS there"])
