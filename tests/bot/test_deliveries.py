@@ -190,7 +190,7 @@ def test_a_limited_recipient_is_tried_again_once_slack_says_so(post: Post) -> No
 
 def test_a_short_limit_does_not_shorten_the_pause(post: Post) -> None:
     """The pause grows with each failure, whatever Slack asks for."""
-    post.trouble["first"] = lambda: NotNow("ratelimited", timedelta(0))
+    post.trouble["first"] = lambda: NotNow("ratelimited", timedelta(seconds=1))
     post.happens()
     post.carry()
     post.trouble.clear()
