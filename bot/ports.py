@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from bot.states.dispute import DisputeStatus
@@ -338,12 +338,21 @@ class PersonSeen:
     """Guest, bot, deactivated, or of another workspace."""
 
 
-class RecipientGone(Exception):
+class NotTold(Exception):
+    """A message did not reach its recipient, or a question got no answer."""
+
+
+class RecipientGone(NotTold):
     """A person or channel cannot be told anything any more: archived, left, deactivated, unknown."""
 
 
-class NotNow(Exception):
+class NotNow(NotTold):
     """Slack cannot be asked, or does not take a message, for now; the same is worth another try later."""
+
+    def __init__(self, why: str = "", retry_after: timedelta | None = None) -> None:
+        super().__init__(why)
+        self.retry_after = retry_after
+        """How long Slack asks to wait before the next try, where it does."""
 
 
 class Directory(Protocol):

@@ -120,6 +120,9 @@ class FanOut:
             return
         log.warning("%s waits for %s: %s", self.name, recipient, error, exc_info=None if known else problem)
         pause = min(timedelta(seconds=2) * 2 ** min(tries - 1, 10), PAUSE_MAX)
+        if isinstance(problem, NotNow) and problem.retry_after is not None:
+            # An earlier try would be refused too, and may lengthen the limit.
+            pause = max(pause, problem.retry_after)
         self._happens(
             recipient, DeliveryEvent.FAILED, tries=tries, due_at=self._ledger.now() + pause, error=error
         )

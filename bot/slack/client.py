@@ -1,4 +1,4 @@
-"""Calls to Slack's Web API: messages, updates, pictures, Home. The one place that handles Slack's failures.
+"""Calls to Slack: messages, updates, answers, pictures, Home. Failures are raised as what they mean.
 
 The courier retries, never the library: its retry after a reset connection can post twice.
 """
@@ -9,23 +9,17 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
-from bot.ports import NotNow, RecipientGone
-from bot.slack.answers import MESSAGE_STAYS, NOT_THIS_CONTENT, UNREACHED, classify, code_of
+from bot.ports import NotTold, RecipientGone
+from bot.slack.failures import ContentRefused, FileNotReady, asking, problem_of, readable, webhook_answer
 from bot.slack.views.blocks import Message
 from ledger import assert_outside_transaction
 
 log = logging.getLogger("redbar.slack")
 T = TypeVar("T")
 
-FILE_NOT_READY = "invalid slack file"
 PICTURE_WAITS = (0.5, 1.0, 2.0)
 """Seconds: a picture is processed after its upload, and until then a message that shows it is refused."""
-
-
-class FileNotReady(NotNow):
-    """Slack is still processing a picture; the message is worth sending again in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +42,7 @@ class SlackClient:
     ) -> MessageRef:
         """Post a message; a user id as channel means their DM. `broadcast` shows a reply in the conversation too.
 
-        If Slack refuses the blocks, the text is sent alone. Raises: RecipientGone, NotNow, FileNotReady.
+        If Slack refuses the blocks, the text is sent alone. Raises: NotTold (RecipientGone, NotNow, FileNotReady …).
         """
 
         def send(shown: Message) -> MessageRef:
@@ -66,16 +60,10 @@ class SlackClient:
             )
             return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
 
-        try:
-            return _classified(lambda: send(message))
-        except SlackApiError as error:
-            if code_of(error) not in NOT_THIS_CONTENT:
-                raise
-            log.error("Slack does not take a message, its words go alone: %s", error.response)
-            return _classified(lambda: send(Message(text=message.text)))
+        return _else_words(send, message)
 
     def update_message(self, ref: MessageRef, message: Message) -> None:
-        """Update a message in place; one that Slack no longer lets us change stays as it is. Raises: NotNow.
+        """Update a message in place; one that Slack no longer lets us change stays as it is. Raises: NotTold.
 
         Blocks and attachments are both sent: Slack keeps the old value of a key that is left out.
         """
@@ -92,20 +80,15 @@ class SlackClient:
             )
 
         try:
-            _classified(lambda: change(message))
+            _else_words(change, message)
         except RecipientGone as gone:
             log.info("a message can no longer be changed: %s", gone)
-        except SlackApiError as error:
-            if code_of(error) in NOT_THIS_CONTENT:
-                log.error("Slack does not take a message, its words go alone: %s", error.response)
-                _classified(lambda: change(Message(text=message.text)))
-                return
-            if code_of(error) not in MESSAGE_STAYS:
-                raise
-            log.info("a message can no longer be changed: %s", code_of(error))
 
     def post_ephemeral(self, channel: str, user: str, message: Message) -> None:
-        """Show a message to one person in a channel; post it to their DM where the bot cannot post in the channel."""
+        """Show a message to one person in a channel, or in their DM where Slack does not take it in the channel.
+
+        Raises: NotTold, when the DM does not take it either.
+        """
         try:
             self.retry_until_file_ready(
                 lambda: self._client.chat_postEphemeral(
@@ -116,20 +99,45 @@ class SlackClient:
                     attachments=message.attachments,
                 )
             )
-        except SlackApiError:
+        except NotTold:
             self.post_message(user, message)
 
+    def respond(self, url: str, message: Message, *, replace: bool) -> None:
+        """Answer a person privately by a response_url, in place of the message that was pressed or beside it.
+
+        Raises: NotTold. Slack takes few answers a URL, and none after half an hour.
+        """
+        from slack_sdk.webhook import WebhookClient  # noqa: PLC0415 - loaded when first needed
+
+        assert_outside_transaction()
+        like = self._client
+        webhook = WebhookClient(url, timeout=like.timeout, ssl=like.ssl, proxy=like.proxy, retry_handlers=[])
+        with asking(), readable():
+            response = webhook.send(
+                text=message.text,
+                blocks=message.blocks,
+                attachments=message.attachments,
+                response_type=None if replace else "ephemeral",
+                replace_original=replace,
+            )
+        refused = webhook_answer(response)
+        if refused is not None:
+            raise problem_of(refused, f"{response.status_code}: {response.body}")
+
     def publish_view(self, user: str, view: dict[str, Any]) -> None:
-        """Publish a person's Home tab."""
+        """Publish a person's Home tab. Raises: NotTold."""
         self.retry_until_file_ready(lambda: self._client.views_publish(user_id=user, view=view))
 
     def upload_file(self, picture: bytes, *, filename: str, title: str, alt: str) -> str | None:
         """Upload a picture without posting it; None where it could not be uploaded."""
         assert_outside_transaction()
         try:
-            answer = self._client.files_upload_v2(file=picture, filename=filename, title=title, alt_txt=alt)
-        except UNREACHED as error:  # the file goes to a host of its own, which raises no SlackApiError
-            log.warning("a picture could not be uploaded: %s", error)
+            with asking(), readable():  # the file goes to a host of its own, which no Web API call answers
+                answer = self._client.files_upload_v2(
+                    file=picture, filename=filename, title=title, alt_txt=alt
+                )
+        except NotTold as problem:
+            log.warning("a picture could not be uploaded: %s: %s", type(problem).__name__, problem)
             return None
         return str(answer["file"]["id"])
 
@@ -137,42 +145,31 @@ class SlackClient:
         """Delete a picture; one that is gone already is fine."""
         assert_outside_transaction()
         try:
-            self._client.files_delete(file=file_id)
-        except UNREACHED as error:
-            log.info("a picture could not be removed: %s", error)
+            with asking():
+                self._client.files_delete(file=file_id)
+        except NotTold as problem:
+            log.info("a picture could not be removed: %s", problem)
 
     def retry_until_file_ready(self, send: Callable[[], T]) -> T:
-        """Send what shows a picture just uploaded, again while Slack still processes the picture.
+        """Send a request, and again while Slack still processes a picture that was just uploaded.
 
-        Raises: FileNotReady, when Slack is not done after all tries.
+        Raises: NotTold; FileNotReady, when Slack is not done after all tries.
         """
         assert_outside_transaction()
         for wait in PICTURE_WAITS:
             try:
-                return send()
-            except SlackApiError as error:
-                if not _file_not_ready(error):
-                    raise
+                with asking():
+                    return send()
+            except FileNotReady:
                 self._sleep(wait)
-        try:
+        with asking():
             return send()
-        except SlackApiError as error:
-            if _file_not_ready(error):
-                raise FileNotReady from error
-            raise
 
 
-def _classified(send: Callable[[], T]) -> T:
-    """Send something, and turn a failure into what it means for the recipient. Raises: RecipientGone, NotNow."""
+def _else_words(send: Callable[[Message], T], message: Message) -> T:
+    """Send a message; if Slack refuses its blocks, send its text alone."""
     try:
-        return send()
-    except UNREACHED as error:
-        meaning = classify(error)
-        if meaning is error:
-            raise
-        raise meaning from error
-
-
-def _file_not_ready(error: SlackApiError) -> bool:
-    messages = (error.response.get("response_metadata") or {}).get("messages") or []
-    return any(FILE_NOT_READY in str(message) for message in messages)
+        return send(message)
+    except ContentRefused as refused:
+        log.error("Slack does not take a message, its words go alone: %s", refused)
+        return send(Message(text=message.text))

@@ -13,10 +13,12 @@ from slack_bolt import App, BoltRequest
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_bolt.lazy_listener.thread_runner import ThreadLazyListenerRunner
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.builtin import SocketModeClient
 
 from bot.dates import date_of
+from bot.slack.answers import Meaning
+from bot.slack.failures import UNREACHED, AnswerUnreadable, ReadingClient, answer_to
 from bot.slack.presence import ListeningClient
 
 LISTENERS = 20
@@ -64,7 +66,7 @@ class Identity:
 
 def plain_client(access: SlackAccess) -> WebClient:
     """Make a client that never retries: retries are the courier's."""
-    return WebClient(**_options(access))
+    return ReadingClient(**_options(access))
 
 
 def listening_client(access: SlackAccess, gone: Callable[[str], None]) -> ListeningClient:
@@ -178,8 +180,9 @@ def _options(access: SlackAccess) -> dict[str, Any]:
 def _connecting(token: Literal["bot", "app"]) -> Iterator[None]:
     try:
         yield
-    except SlackApiError as problem:
-        code = problem.response.get("error")
-        raise NotSlack if code is None else TokenRefused(token, str(code)) from problem
-    except (SlackClientError, OSError) as problem:
-        raise NotConnected from problem
+    except UNREACHED as problem:
+        answer = answer_to(problem)
+        if answer.code and answer.meaning is not Meaning.WAIT:
+            raise TokenRefused(token, answer.code) from problem
+        not_slack = isinstance(problem, SlackApiError | AnswerUnreadable) and not answer.code
+        raise (NotSlack if not_slack else NotConnected) from problem

@@ -6,15 +6,14 @@ from threading import Lock
 from time import monotonic
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.ports import NotNow, PersonSeen
+from bot.slack.answers import Meaning
+from bot.slack.failures import UNREACHED, answer_to
 
 log = logging.getLogger("redbar.slack")
 REMEMBER_SECONDS = 60
 """Facts about people are looked up again after this time; before money moves they are always looked up afresh."""
-NOBODY = frozenset({"user_not_found", "user_not_visible"})
-"""What Slack says of ids that are nobody here. Everything else is no answer to who somebody is."""
 
 
 class SlackDirectory:
@@ -36,15 +35,13 @@ class SlackDirectory:
         try:
             answer = self._client.users_info(user=user_id)
             found = _person(answer["user"], self._team())
-        except SlackApiError as error:
-            code = error.response.get("error")
-            if code in NOBODY:
+        except UNREACHED as error:
+            refused = answer_to(error)
+            if refused.meaning is Meaning.RECIPIENT:
                 return None
-            log.warning("users.info said %s", code)
-            raise NotNow(str(code or "no_answer")) from error
-        except (SlackClientError, OSError) as problem:
-            log.warning("Slack could not be asked about a person")
-            raise NotNow("no_answer") from problem
+            # Everything else is no answer to who somebody is.
+            log.warning("Slack could not be asked about a person: %s", refused.why)
+            raise NotNow(refused.code or "no_answer", refused.retry_after) from error
         with self._lock:
             self._known[user_id] = (monotonic(), found)
         return found
@@ -70,10 +67,11 @@ class SlackDirectory:
                     seen = _person(user, self._team())
                     if (seen.is_owner or seen.is_admin) and not seen.is_outside:
                         found.append((not seen.is_owner, seen.user_id))
-        except (SlackClientError, OSError) as problem:
-            log.warning("Slack could not list people")
+        except UNREACHED as error:
+            answer = answer_to(error)
+            log.warning("Slack could not list people: %s", answer.why)
             if self._owners is None:
-                raise NotNow("no_owners_listed") from problem
+                raise NotNow("no_owners_listed", answer.retry_after) from error
             return self._owners[1]
         self._owners = (monotonic(), tuple(user for _, user in sorted(found)))
         return self._owners[1]

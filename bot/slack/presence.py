@@ -12,10 +12,11 @@ from time import monotonic
 from typing import Any
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from bot.slack.answers import NOT_THIS_WORKSPACE
+from bot.slack.answers import Meaning
+from bot.slack.failures import UNREACHED, ReadingClient, answer_to
 from bot.wallets.workspaces import REMOVED_BY_EVENT, Workspaces
 from ledger import assert_outside_transaction
 
@@ -24,7 +25,7 @@ ASK_SECONDS = 3
 """The shortest time between two questions to Slack about our token."""
 
 
-class ListeningClient(WebClient):
+class ListeningClient(ReadingClient):
     """Slack's client, which reports when an answer rejects our token."""
 
     def __init__(self, *, gone: Callable[[str], None], **settings: Any) -> None:
@@ -36,9 +37,9 @@ class ListeningClient(WebClient):
         try:
             return super().api_call(api_method, **how)
         except SlackApiError as error:
-            said = str(error.response.get("error"))
-            if said in NOT_THIS_WORKSPACE:
-                self._gone(said)
+            answer = answer_to(error)
+            if answer.meaning is Meaning.WORKSPACE:
+                self._gone(answer.code)
             raise
 
 
@@ -81,10 +82,8 @@ class Presence:
             self._asked_at = monotonic()
             try:
                 self._client.auth_test()
-            except SlackApiError as error:
-                log.info("auth.test said %s", error.response.get("error"))
-            except (SlackClientError, OSError):
-                log.warning("Slack could not be asked whether the app is installed")
+            except UNREACHED as error:
+                log.warning("Slack does not confirm that the app is installed: %s", answer_to(error).why)
             else:
                 log.warning("Slack accepts our token again: the workspace is served as before")
                 self._workspaces.revive(self._team_id)

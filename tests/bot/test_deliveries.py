@@ -3,14 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, get_args
 from uuid import UUID
 
 import pytest
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackRequestError
-from slack_sdk.web import SlackResponse
 from sqlalchemy import select
 
 from bot.app import open_ledger
@@ -19,7 +18,6 @@ from bot.delivering.deliveries import TRIES_MAX, FanOut
 from bot.notices import AnyNotice, ChargesSwitched
 from bot.ports import NotNow, PersonSeen, RecipientGone
 from bot.served import Served
-from bot.slack.answers import NOT_NOW, NOT_THIS_RECIPIENT, classify
 from bot.slack.client import SlackClient
 from bot.slack.senders.recipients import Recipients
 from bot.states.delivery import OWNERS, DeliveryState, Recipient
@@ -173,6 +171,35 @@ def test_later_notices_pass_a_recipient_who_waits_and_reach_them_in_order(post: 
     assert post.states() == {}
 
 
+def test_a_limited_recipient_is_tried_again_once_slack_says_so(post: Post) -> None:
+    """Not earlier: each try before that is refused, and may lengthen the limit."""
+    asked: list[datetime] = []
+
+    def limited() -> NotNow:
+        asked.append(post.clock.now())
+        return NotNow("ratelimited", timedelta(minutes=10))
+
+    post.trouble["first"] = limited
+    post.happens()
+    post.carry()
+    for _ in range(11):
+        post.carry(minutes=1)
+    post.carry(minutes=9)
+    assert [one - asked[0] for one in asked[1:]] == [timedelta(minutes=10), timedelta(minutes=20)]
+
+
+def test_a_short_limit_does_not_shorten_the_pause(post: Post) -> None:
+    """The pause grows with each failure, whatever Slack asks for."""
+    post.trouble["first"] = lambda: NotNow("ratelimited", timedelta(seconds=1))
+    post.happens()
+    post.carry()
+    post.trouble.clear()
+    post.carry(seconds=1)
+    assert ("first", True) not in post.read
+    post.carry(seconds=1)
+    assert ("first", True) in post.read
+
+
 def test_everybody_waits_through_an_outage_of_days_and_reads_once(post: Post) -> None:
     """There is no number of tries after which a person is never told."""
     post.trouble = dict.fromkeys(NAMES, TROUBLES["away"])
@@ -321,41 +348,3 @@ def test_each_notice_has_a_name_of_its_own() -> None:
     """The name is all that says which class a stored notice has."""
     classes = get_args(AnyNotice)
     assert len({one.name for one in classes}) == len(classes) > 20
-
-
-def _refused(code: str, status: int = 200) -> SlackApiError:
-    body = {"ok": False, "error": code} if code else {}
-    response = SlackResponse(
-        client=None, http_verb="POST", api_url="", req_args={}, data=body, headers={}, status_code=status
-    )
-    return SlackApiError("refused", response)  # type: ignore[no-untyped-call]
-
-
-@pytest.mark.parametrize("code", sorted(NOT_THIS_RECIPIENT))
-def test_a_definite_no_concerns_the_recipient(code: str) -> None:
-    """It is no reason to wait."""
-    assert isinstance(classify(_refused(code)), RecipientGone)
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        *(_refused(code) for code in sorted(NOT_NOW)),
-        _refused("ratelimited", 429),
-        _refused("whatever", 503),
-        SlackApiError("a proxy's page", {"status": 200, "body": "<html>"}),  # type: ignore[no-untyped-call]
-        SlackRequestError("no answer"),
-        TimeoutError(),
-        ConnectionResetError(),
-    ],
-    ids=repr,
-)
-def test_an_answer_that_says_nothing_of_the_recipient_is_waited_out(failure: Exception) -> None:
-    """Limits, outages and lost lines pass."""
-    assert isinstance(classify(failure), NotNow)
-
-
-def test_an_unknown_no_is_left_as_it_is() -> None:
-    """It is tried a number of times, and then set aside with a log line."""
-    failure = _refused("a_code_of_next_year")
-    assert classify(failure) is failure

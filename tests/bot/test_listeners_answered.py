@@ -31,6 +31,7 @@ from tests.bot.interactions import (
     type_,
 )
 from tests.bot.rights_company import FIFTY, USERS, Company
+from tests.sandbox.slack_place import unused_port
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,26 @@ def test_a_list_of_transactions_turns_its_page_in_place(made: Company, app: App)
     (after,) = [one for one in made.place.messages(OWNER, "#general") if one["ts"] == message["ts"]]
     assert "camp-118" in str(after)
     assert "Top-up" not in str([block for block in after["blocks"] if block["type"] == "section"])
+
+
+@pytest.fixture(params=["refused", "unreachable"])
+def dead_url(request: pytest.FixtureRequest, made: Company) -> str:
+    """A response_url that takes no answer: Slack refuses it with a status, or its host cannot be reached."""
+    host = made.place.base_url if request.param == "refused" else f"http://127.0.0.1:{unused_port()}"
+    return f"{host}/slack/response/used-up"
+
+
+@pytest.mark.parametrize("act", [Act.USAGE, Act.HISTORY_OLDER])
+def test_an_answer_arrives_although_its_response_url_takes_none(
+    made: Company, app: App, dead_url: str, act: Act
+) -> None:
+    """As a private message of its own; one answer is new, the other would have replaced what was pressed."""
+    before = len(made.place.messages(OWNER, "#general"))
+    pressed = {"type": "button", "action_id": str(act), "block_id": "b", "value": "|outbound_call|"}
+    body = sent(made, type="block_actions", actions=[pressed], channel={"id": "C0GENERAL"})
+    dispatch(app, body | {"response_url": dead_url})
+    (answer,) = made.place.messages(OWNER, "#general")[before:]
+    assert answer["ephemeral"]
 
 
 def test_home_shows_what_is_chosen_there(made: Company, app: App) -> None:

@@ -15,7 +15,7 @@ from bot.payment_rows import Payment
 from bot.ports import NotNow
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
-from bot.slack.client import FileNotReady
+from bot.slack.failures import FileNotReady
 from bot.slack.views.blocks import Message
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import State

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from slack_sdk.errors import SlackApiError
 
-from bot.slack.answers import NOT_THIS_WORKSPACE
+from bot.slack.answers import MEANINGS, Meaning
 from bot.slack.presence import ListeningClient
 from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage
 
@@ -49,9 +49,8 @@ def _said(place: Place, method: str, error: str) -> list[str]:
 @pytest.mark.parametrize("method", CALLS)
 def test_any_call_hears_that_the_workspace_is_gone(place: Place, method: str) -> None:
     """By each error that says so."""
-    assert [_said(place, method, error) for error in sorted(NOT_THIS_WORKSPACE)] == [
-        [error] for error in sorted(NOT_THIS_WORKSPACE)
-    ]
+    codes = sorted(MEANINGS[Meaning.WORKSPACE])
+    assert [_said(place, method, code) for code in codes] == [[code] for code in codes]
 
 
 def test_what_concerns_one_call_says_nothing_of_the_workspace(place: Place) -> None:

@@ -1,20 +1,23 @@
 """What listeners work with, and one press or command of a person: who acts, and how they are answered."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 
 from bot.delivering.posted_messages import PostedMessages
 from bot.payments.cards import Cards
 from bot.payments.recharge import Recharge
 from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
+from bot.ports import NotTold
 from bot.rights import Action, Actor, Person, may
+from bot.slack.answers import Meaning
 from bot.slack.client import SlackClient
+from bot.slack.failures import UNREACHED, answer_to
 from bot.slack.homes import Homes
 from bot.slack.presence import Presence
 from bot.slack.senders.table import Senders
@@ -27,6 +30,7 @@ from bot.wallets.rules import Rules
 from bot.wallets.workspaces import Workspace, Workspaces
 from ledger import Ledger
 
+log = logging.getLogger("redbar.slack")
 FactsT = TypeVar("FactsT")
 Body = dict[str, Any]
 
@@ -146,34 +150,27 @@ class Interaction:
         if self.in_view or self.body.get("type") == "shortcut":
             self.show(_as_view(message))
             return
-        channel = str((self.body.get("channel") or {}).get("id") or self.body.get("channel_id") or "")
-        if channel.startswith("D"):
-            self.context.slack.post_ephemeral(channel, self.user_id, message)
-            return
-        self._by_response_url(message, channel)
-
-    def _by_response_url(self, message: Message, channel: str) -> None:
-        from slack_sdk.webhook import WebhookClient  # noqa: PLC0415 - loaded when first needed
-
         url = self.body.get("response_url")
-        if not url:
-            self.context.slack.post_ephemeral(channel, self.user_id, message)
+        if not url or self._channel.startswith("D"):
+            self.context.slack.post_ephemeral(self._channel, self.user_id, message)
             return
-        WebhookClient(str(url)).send(
-            text=message.text,
-            blocks=message.blocks,
-            attachments=message.attachments,
-            response_type="ephemeral",
-            replace_original=False,
-        )
+        self._respond(str(url), message, replace=False)
 
     def replace(self, message: Message) -> None:
         """Put an answer in place of the private message that was pressed."""
-        from slack_sdk.webhook import WebhookClient  # noqa: PLC0415 - loaded when first needed
+        self._respond(str(self.body["response_url"]), message, replace=True)
 
-        WebhookClient(str(self.body["response_url"])).send(
-            text=message.text, blocks=message.blocks, attachments=message.attachments, replace_original=True
-        )
+    def _respond(self, url: str, message: Message, *, replace: bool) -> None:
+        """Answer by Slack's address for it; where that fails, by a private message of its own."""
+        try:
+            self.context.slack.respond(url, message, replace=replace)
+        except NotTold as problem:
+            log.warning("an answer goes another way than by its response_url: %s", problem)
+            self.context.slack.post_ephemeral(self._channel, self.user_id, message)
+
+    @property
+    def _channel(self) -> str:
+        return str((self.body.get("channel") or {}).get("id") or self.body.get("channel_id") or "")
 
     def show(self, view: View) -> str:
         """Open a form, or put it over the one that is open; gives its id."""
@@ -191,8 +188,8 @@ class Interaction:
         """
         try:
             answer = self.context.client.views_update(view_id=view_id, view=view, hash=instead_of)
-        except SlackApiError as error:
-            if error.response.get("error") not in ("not_found", "hash_conflict"):
+        except UNREACHED as error:
+            if answer_to(error).meaning is not Meaning.RECIPIENT:
                 raise
             return ""
         return str(answer["view"]["hash"])

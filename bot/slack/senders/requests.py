@@ -8,7 +8,8 @@ from bot.delivering.posted_messages import PaymentMessage, PostedMessages
 from bot.facts import RequestFacts
 from bot.payment_rows import Payment
 from bot.rights import Action, Role, may
-from bot.slack.client import FileNotReady, MessageRef, SlackClient
+from bot.slack.client import MessageRef, SlackClient
+from bot.slack.failures import FileNotReady
 from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.qr_codes import QrCodes
 from bot.slack.senders.recipients import Recipients
