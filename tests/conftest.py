@@ -31,11 +31,6 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     return report
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest: what a browser does would else be left to one worker at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
-
-
 @pytest.fixture(scope="session")
 def postgres_if_there() -> Iterator[Server | None]:
     """A real PostgreSQL server for the whole run; None where there is none."""
