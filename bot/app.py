@@ -107,10 +107,14 @@ class Redbar:
         self.slack.hang_up()
 
     def stop(self) -> None:
-        """Stop taking work in, finish what runs, and let go of everything."""
+        """Stop taking work in from Slack and from time, and finish what runs."""
         self.slack.hang_up()
         self.scheduler.stop()
         self.slack.stop()
+
+    def close(self) -> None:
+        """Let go of everything. Whoever serves `http` ends that first, since its requests read the books."""
+        self.stop()
         self.ledger.close()
         self.gateway.close()
 

@@ -77,6 +77,7 @@ class Demo:
         self.bot.stop()
         self.control.close()
         _stop_serving(self._server, self._thread)
+        self.bot.close()
         self.world.close()
 
 
@@ -126,7 +127,7 @@ def _start(
     server, thread = _serve(app, listening)
     undo.callback(_stop_serving, server, thread)
     bot = build(settings, product_clock, ledger, return_url=f"{url}/", asks_database=False)
-    undo.callback(bot.stop)
+    undo.callback(bot.close)
     inner.app = bot.http
     info = _first_start(data, url, bot)
     address = address_of(settings.database_url)

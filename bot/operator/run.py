@@ -51,7 +51,7 @@ def run_bot(environ: Mapping[str, str], say: Say) -> int:
     try:
         return _until_signal(bot, settings, say)
     finally:
-        bot.stop()
+        bot.close()
 
 
 def _why_not(settings: Settings, problem: NotConnected) -> str:

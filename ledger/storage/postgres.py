@@ -7,8 +7,7 @@ the transaction, by its number.
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +18,14 @@ from sqlalchemy.exc import DBAPIError
 from ledger.errors import Busy
 from ledger.storage.pipeline import FORGOTTEN, UTF8
 from ledger.storage.postgres_address import ServerAddress, read_address
-from ledger.storage.store import READERS_MAX, OutcomeUnknown, Store, StoreLost, StoreUnusable
+from ledger.storage.store import (
+    READERS_MAX,
+    OutcomeUnknown,
+    Store,
+    StoreClosed,
+    StoreLost,
+    StoreUnusable,
+)
 
 T = TypeVar("T")
 
@@ -76,9 +82,8 @@ class PostgresStore(Store):
     commits_together = False
 
     def __init__(self, address: ServerAddress, writer: Engine, reader: Engine, *, writable: bool) -> None:
-        super().__init__(writer, writable=writable)
+        super().__init__(writer, reader, writable=writable)
         self._address = address
-        self._reader = reader
 
     def transact(self, function: Callable[[Connection], T], *, keyed: bool = False) -> T:
         """Run a function in one write transaction; again when the server gave it up or was lost.
@@ -115,24 +120,20 @@ class PostgresStore(Store):
         """Ask what became of a transaction. Raises: OutcomeUnknown."""
         while time.monotonic_ns() < give_up_at:
             try:
-                with self._reader.begin() as connection:
+                with self.reading() as connection:
                     status = connection.execute(
                         text("SELECT pg_xact_status(CAST(:number AS xid8))"), {"number": number}
                     ).scalar_one()
             except DBAPIError:
                 status = "in progress"
+            except StoreClosed:
+                break
             if status in ("committed", "aborted"):
                 return bool(status == "committed")
             _pause(100)
         raise OutcomeUnknown(
             "The database was lost while it wrote. Look whether it happened before you try again."
         )
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Give a connection inside one read transaction: everything read belongs to one instant."""
-        with self._reader.begin() as connection:
-            yield connection
 
     def prove_locking(self) -> None:
         """Prove that a row that is locked here is locked for others. Raises: StoreUnusable.
@@ -157,11 +158,6 @@ class PostgresStore(Store):
     def why_unusable(self, problem: DBAPIError) -> str:
         """Say in words what a problem of the driver means for the one who named the database."""
         return self._address.why_unusable(problem)
-
-    def close(self) -> None:
-        """Let go of the database. May be called twice."""
-        super().close()
-        self._reader.dispose()
 
 
 class _Attempt(Generic[T]):

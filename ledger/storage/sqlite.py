@@ -6,8 +6,6 @@ silently, measured). A second process that would write is refused by a lock file
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -63,22 +61,8 @@ class SqliteStore(Store):
     def __init__(
         self, writer: Engine, reader: Engine | None, lock: Closable | None, *, writable: bool = True
     ) -> None:
-        super().__init__(writer, writable=writable)
-        self._reader = reader
-        """None where one connection does everything: in memory, or with a library that others could corrupt."""
+        super().__init__(writer, reader, writable=writable)
         self._lock_file = lock
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Give a connection inside one read transaction: everything read belongs to one instant."""
-        if self._reader is None:
-            with self._turn:
-                self._let_go()
-                with self._writer.begin() as connection:
-                    yield connection
-        else:
-            with self._reader.begin() as connection:
-                yield connection
 
     def why_unusable(self, problem: DBAPIError) -> str:
         """Say in words what a problem of the driver means for the one who named the database."""
@@ -90,8 +74,6 @@ class SqliteStore(Store):
     def close(self) -> None:
         """Let go of the database. May be called twice."""
         super().close()
-        if self._reader is not None:
-            self._reader.dispose()
         if self._lock_file is not None:
             self._lock_file.close()
 

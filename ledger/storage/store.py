@@ -3,18 +3,22 @@
 What each kind of database does its own way is in `sqlite` and `postgres`; `open_store` chooses between them.
 """
 
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import ClassVar, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+log = logging.getLogger("redbar.store")
 T = TypeVar("T")
 READERS_MAX = 32
+CLOSING_SECONDS = 5
+"""A read takes milliseconds; what takes longer than this at the end of a process is stuck."""
 POSTGRES_EXAMPLES = (
     "Write it like postgresql://USER:PASSWORD@HOST:5432/NAME, with %40 for @ in a password; several hosts like "
     "postgresql://USER:PASSWORD@/NAME?host=A:5432&host=B:5432."
@@ -37,6 +41,10 @@ class OutcomeUnknown(StoreLost):
     """The database went away while it committed, and does not say what became of it."""
 
 
+class StoreClosed(StoreUnusable):
+    """The process is ending and has let go of its database."""
+
+
 class InsideTransaction(AssertionError):
     """A network request was about to be sent inside a write transaction."""
 
@@ -50,15 +58,46 @@ def assert_outside_transaction() -> None:
         raise InsideTransaction("no network call inside a transaction")
 
 
+class _Uses:
+    """Counts the uses of a database that run, and lets nobody begin one once it ends."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._ended = False
+        self._none_runs = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._none_runs:
+            if self._ended:
+                raise StoreClosed("The database was closed: the process is ending.")
+            self._running += 1
+
+    def __exit__(self, *failed: object) -> None:
+        with self._none_runs:
+            self._running -= 1
+            if self._ended and not self._running:
+                self._none_runs.notify_all()
+
+    def end(self, seconds: float) -> None:
+        """Let nobody begin, and wait so long at most for those who have begun."""
+        with self._none_runs:
+            self._ended = True
+            if not self._none_runs.wait_for(lambda: not self._running, seconds):
+                log.warning("the database is closed while %s uses of it still run", self._running)
+
+
 class Store(ABC):
     """An open database. `writing` and `transact` are for the writer alone; everybody may be `reading`."""
 
     commits_together: ClassVar[bool]
     """Whether one transaction may write to many wallets; elsewhere each has its own."""
 
-    def __init__(self, writer: Engine, *, writable: bool) -> None:
+    def __init__(self, writer: Engine, reader: Engine | None, *, writable: bool) -> None:
         self._writer = writer
+        self._reader = reader
+        """None where one connection does everything: in memory, or with a library that others could corrupt."""
         self._writable = writable
+        self._uses = _Uses()
         self._turn = threading.Lock()
         self._kept: Connection | None = None
         """The writer's connection, kept from turn to turn: taking one out each time costs a lone caller a tenth."""
@@ -68,7 +107,7 @@ class Store(ABC):
         """Give a connection inside one write transaction, alone in this process; commits unless something raises."""
         if not self._writable:
             raise StoreUnusable("The database was opened for looking only.")
-        with self._turn:
+        with self._uses, self._turn:
             _inside.depth = getattr(_inside, "depth", 0) + 1
             try:
                 if self._kept is None:
@@ -90,14 +129,26 @@ class Store(ABC):
         with self.writing() as connection:
             return function(connection)
 
-    @abstractmethod
-    def reading(self) -> AbstractContextManager[Connection]:
-        """Give a connection inside one read transaction: everything read belongs to one instant."""
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection inside one read transaction: everything read belongs to one instant.
+
+        Raises: StoreClosed.
+        """
+        with self._uses:
+            if self._reader is None:
+                with self._turn:
+                    self._let_go()
+                    with self._writer.begin() as connection:
+                        yield connection
+            else:
+                with self._reader.begin() as connection:
+                    yield connection
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """Give a write connection whose transactions the migration tool opens itself."""
-        with self._turn:
+        with self._uses, self._turn:
             self._let_go()
             with self._writer.connect() as connection:
                 yield connection
@@ -110,10 +161,16 @@ class Store(ABC):
         """Prove on the migrated tables that a lock keeps others out. Raises: StoreUnusable."""
 
     def close(self) -> None:
-        """Let go of the database. May be called twice."""
+        """Refuse new uses, let those that run end, and let go of the database. May be called twice.
+
+        An engine whose pool was disposed of opens a new connection for whoever still asks, and nobody closes that one.
+        """
+        self._uses.end(CLOSING_SECONDS)
         with self._turn:
             self._let_go()
         self._writer.dispose()
+        if self._reader is not None:
+            self._reader.dispose()
 
     def _let_go(self) -> None:
         """Give the kept connection back: after trouble, the next turn begins with a fresh one."""
