@@ -78,7 +78,7 @@ class _Uses:
             if self._ended and not self._running:
                 self._none_runs.notify_all()
 
-    def end(self, seconds: float) -> None:
+    def end(self, seconds: int) -> None:
         """Let nobody begin, and wait so long at most for those who have begun."""
         with self._none_runs:
             self._ended = True
