@@ -212,7 +212,7 @@ def build(
     client = listening_client(access, presence.gone)
     context = context_of(cases, client, presence, first_admin=settings.billing_admin)
     timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news)
-    courier = Courier(ledger, timers.heard, context.senders.deliver, served)
+    courier = Courier(ledger, timers.heard, context.senders.show, served)
     slack = SlackApp(access, client)
     register(slack.bolt, context)
     refresh = SurfaceRefresh(ledger, served, context.senders, context.homes, me.team_id, wallet_id)
@@ -273,7 +273,7 @@ def context_of(cases: UseCases, client: ListeningClient, presence: Presence, *, 
         homes=Homes(cases.ledger, slack, people, cases.recharge, posted, first_admin=first_admin),
         senders=Senders(
             cases.ledger,
-            slack,
+            lambda wallet_id: slack,
             people,
             cases.payments,
             cases.charges,

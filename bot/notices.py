@@ -205,6 +205,19 @@ class AccessAsked:
     user_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class RecipientLost:
+    """Somebody, or a channel, cannot be told anything any more, and somebody else can mend that."""
+
+    name: ClassVar[str] = "recipient.lost"
+    recipient: str
+    """As rows keep it: "channel:C1"."""
+    said: str
+    """Slack's code, or `left_workspace`."""
+    asked_by: str = ""
+    """Who asked the lost recipient for something, and waits for it."""
+
+
 BotNotice = (
     RequestSent
     | PaymentChanged
@@ -227,6 +240,7 @@ BotNotice = (
     | KeyRefused
     | KeyAccepted
     | AccessAsked
+    | RecipientLost
 )
 AnyNotice = Notice | BotNotice
 

@@ -355,6 +355,14 @@ class NotNow(NotTold):
         """How long Slack asks to wait before the next try, where it does."""
 
 
+class Paced(NotNow):
+    """Nothing was sent: Slack's limit of messages is reached, and there is room again after `retry_after`."""
+
+
+class MessageGone(RecipientGone):
+    """A message was deleted, or may no longer be changed; its recipient can still be told."""
+
+
 class Directory(Protocol):
     """Who people are."""
 

@@ -17,7 +17,7 @@ from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, Table,
 from bot.rights import APPOINTED
 from bot.states.alert import AlertPhase
 from bot.states.card_slot import CardSlot
-from bot.states.delivery import STORED, RecipientKind, Side
+from bot.states.delivery import DeliveryState, RecipientKind, Side
 from bot.states.dispute import DisputeStatus
 from bot.states.one_time_action import ActionPurpose
 from bot.states.payment import IN_FLIGHT, Purpose, State, Way
@@ -227,21 +227,28 @@ payment_messages = _table(
 )
 
 deliveries = _table(
-    "deliveries",  # recipients of a notice whose first round is not over, who wait for another try, or were set aside
+    "deliveries",  # what each recipient is still to be shown, was shown, or can't be shown
     _wallet(),
     Column("delivery_id", UuidText, primary_key=True),
-    Column("notice_id", UuidText, nullable=False),
-    Column("seq", Integer, nullable=False),
+    _text("subject", empty=False),
     _text("recipient", empty=False),
+    Column("notice_id", UuidText, nullable=False),  # the newest of the subject
+    Column("seq", Integer, nullable=False),  # that notice's
+    Column("urgency", Integer, nullable=False),
+    Column("wanted", Integer, nullable=False),  # the version that is to be shown
+    Column("shown", Integer, nullable=False),  # the version that was shown last; 0 for none
     _text("state", empty=False),
-    Column("tries", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),  # since it was last shown
     _instant("due_at"),
+    _instant("lease_until"),  # also the claim's token
     _instant("changed_at"),
     _text("error"),  # of `causes.DeliveryError`
-    _known("state", STORED),
+    _known("state", DeliveryState),
     _recipient("recipient"),
-    Index("uq_deliveries_recipient", "wallet_id", "notice_id", "recipient", unique=True),
-    Index("ix_deliveries_due", "wallet_id", "state", "recipient", "seq"),
+    CheckConstraint("shown >= 0 AND shown <= wanted", name="shown_was_wanted"),
+    Index("uq_deliveries_subject", "wallet_id", "subject", "recipient", unique=True),
+    Index("ix_deliveries_due", "state", "due_at"),  # across wallets: what is due is looked for every moment
+    Index("ix_deliveries_recipient", "wallet_id", "recipient", "state", "seq"),
 )
 
 inbox = _table(

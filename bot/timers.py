@@ -1,6 +1,7 @@
 """What time brings: the table of jobs, each a plain function of now that is safe to run twice or never."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from bot.delivering.courier import Courier
+from bot.notices import RechargeFailed, decode
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
 from bot.payments.outcomes import CONFIRM_LIFETIME
@@ -21,6 +23,7 @@ from bot.slack.homes import Homes
 from bot.slack.presence import Presence
 from bot.slack.senders.table import Senders
 from bot.states.payment import Purpose, State
+from bot.stripe.requests import NotMade
 from bot.tables import payments
 from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
@@ -76,9 +79,17 @@ class Timers:
         return self._ledger.believed(connection, self._served.living(connection))
 
     def heard(self, waiting: Waiting) -> None:
-        """Do what a notice asks for inside the house: charge the card when the ledger says it is wanted."""
-        if waiting.name == RechargeWanted.name:
+        """Do what a notice asks for inside the house, before anybody is told of it.
+
+        The card is charged when the ledger says it is wanted; a charge that failed gets the link by which people can
+        pay instead.
+        """
+        notice = decode(waiting)
+        if isinstance(notice, RechargeWanted):
             self._recharge.consider(waiting.wallet_id)
+        elif isinstance(notice, RechargeFailed):
+            with suppress(NotMade):  # the failure is told all the same, without a link
+                self._recharge.rescue(waiting.wallet_id, notice.payment_id)
 
     def next_moment(self, after: datetime, until: datetime) -> datetime:
         """Give the next instant up to a limit at which something falls due, for a clock that skips."""
@@ -134,6 +145,7 @@ class SurfaceRefresh:
             believed = self.ledger.believed(connection, [self.wallet_id])
         if lives and believed:
             self.senders.episodes.refresh_open(self.wallet_id)
+            self.senders.qr_codes.remove_useless(self.wallet_id)
             self.homes.refresh(self.wallet_id, self.team_id)
 
 

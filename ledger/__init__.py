@@ -110,6 +110,7 @@ from ledger.errors import (
 )
 from ledger.failpoints import failpoint
 from ledger.ids import new_id, new_wallet_id
+from ledger.instants import EPOCH
 from ledger.local_time import day_bounds, local_day, month_before, month_bounds, next_month
 from ledger.money import (
     CENT,

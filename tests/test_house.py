@@ -100,7 +100,7 @@ FORBIDDEN = (
     Planted("bot/payments/cards.py", "import bot.surfaces.episodes", LAYERS),
     Planted("bot/stripe/customers.py", "import bot.payments.cards", LAYERS),
     Planted("bot/wallets/people.py", "import bot.stripe.declines", LAYERS),
-    Planted("bot/delivering/courier.py", "import bot.wallets.people", LAYERS),
+    Planted("bot/wallets/people.py", "import bot.delivering.courier", LAYERS),
     Planted("bot/scheduler.py", "import bot.delivering.courier", LAYERS),
     Planted("bot/served.py", "import bot.scheduler", LAYERS),
     Planted("bot/tables.py", "import bot.served", LAYERS),

@@ -45,7 +45,7 @@ FAULTS = {
     "a notice has no handler": Seen(
         Fault(
             "bot.slack.senders.table",
-            "case notices.CardGone():\n                self.cards.send_gone(to, notice)",
+            "case notices.CardGone():\n                self._cards.show_gone(claim, notice)",
             "case notices.CardGone():\n                pass",
         ),
         "tests/bot/test_notices_told.py::test_every_class_of_notice_is_told_to_whom_it_concerns[card.gone]",
@@ -54,11 +54,11 @@ FAULTS = {
     "a notice's arm is forgotten": Seen(
         Fault(
             "bot.slack.senders.table",
-            "            case notices.CardGone():\n                self.cards.send_gone(to, notice)\n",
+            "            case notices.CardGone():\n                self._cards.show_gone(claim, notice)\n",
             "",
         ),
         "tests/bot/test_notices_told.py::test_every_class_of_notice_is_told_to_whom_it_concerns[card.gone]",
-        "{'waiting'} == {'done'}",
+        "finance reads: []",
     ),
     "the daily limit is not judged again at the press": Seen(
         Fault("bot.payments.top_ups", "self._check_daily(tx, wallet_id, pending.amount)", "pass"),

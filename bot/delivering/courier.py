@@ -1,81 +1,104 @@
-"""Delivers committed notices to their recipients: in order per recipient, at least once, or set aside with an error.
+"""Carries committed notices to people: each becomes one delivery a recipient, and each delivery is shown for itself.
 
-A recipient who cannot be told is retried alone (`delivering/deliveries.py`) and delays nobody. A notice that fails as
-a whole is retried with growing pauses and delays only later notices of its own wallet. After `TRIES_MAX` tries it is
-set aside and logged, so that one bad notice cannot silence a wallet for ever.
+A notice is handed out once: what it asks for inside the house is done first, then its recipients are written down in
+the transaction that ends it. From then on every recipient is told, retried or set aside alone. No delivery is given
+up for its age: it waits as long as Slack does.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from bot.causes import NameUnknown, as_stored, failed
-from bot.delivering.deliveries import FanOut, due_deliveries, forget_told, take_delivery
-from bot.notices import NoticeUnknown
+from bot.delivering.deliveries import Claim, claim, due_deliveries, fail, name_owners, want
+from bot.delivering.known import read_known
+from bot.delivering.recipients import wanted
+from bot.notices import NoticeUnknown, decode
+from bot.ports import NotNow
 from bot.served import Served
-from bot.states.delivery import Recipient
-from ledger import Ledger, Tx, Waiting, due_notices, read_notice
+from bot.states.delivery import OWNERS
+from ledger import Ledger, Tx, Waiting, due_notices
 
 log = logging.getLogger("redbar.courier")
 
 LEASE = timedelta(minutes=2)
 TRIES_MAX = 12
 PAUSE_MAX = timedelta(minutes=15)
+SIDE_BY_SIDE = 4
+"""Deliveries on their way at once: one that Slack answers slowly holds up nobody else."""
+BATCH = 100
 
 React = Callable[[Waiting], None]
-Deliver = Callable[[FanOut], None]
+Show = Callable[[Claim], None]
+"""Shows one delivery to its recipient and ends its claim. Raises: NotTold, LeaseLost."""
 
 
 class Courier:
-    """Claims notices, delivers them, backs off."""
+    """Hands notices out to their recipients, and has each delivery shown."""
 
-    def __init__(self, ledger: Ledger, react: React, deliver: Deliver, served: Served) -> None:
+    def __init__(self, ledger: Ledger, react: React, show: Show, served: Served) -> None:
         self._ledger = ledger
         self._react = react
-        self._deliver = deliver
+        self._show = show
         self._served = served
 
     def run_once(self, now: datetime) -> int:
-        """Deliver what is due; gives the number of notices and of recipients that were tried.
+        """Hand out and show what is due; gives the number of notices and deliveries that were tried.
 
         Nobody is told of a wallet while its time is in doubt.
         """
+        return self.hand_out() + self.carry()
+
+    def hand_out(self) -> int:
+        """Turn the due notices into deliveries; gives their number."""
+        tried = 0
+        while True:
+            with self._ledger.reading() as connection:
+                living = self._ledger.believed(connection, self._served.living(connection))
+                due = due_notices(connection, self._ledger.now(), limit=BATCH, wallet_ids=living)
+            if not due:
+                return tried
+            for wallet_id, notice_id in due:
+                take = partial(_take, wallet_id=wallet_id, notice_id=notice_id)
+                waiting = self._ledger.run(take, wallet_id=wallet_id)
+                if waiting is not None:
+                    self._hand_out(waiting)
+                    tried += 1
+
+    def carry(self) -> int:
+        """Show the due deliveries, a few side by side; gives their number."""
+        tried = 0
+        queue: deque[tuple[UUID, UUID]] = deque()
+        running: set[Future[None]] = set()
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="courier") as pool:
+            while True:
+                if not queue:
+                    queue.extend(self._due())
+                while queue and len(running) < SIDE_BY_SIDE:
+                    running.add(pool.submit(self._carry_one, *queue.popleft()))
+                    tried += 1
+                if not running:
+                    return tried
+                over, running = wait(running, return_when=FIRST_COMPLETED)
+                for one in over:
+                    one.result()
+
+    def _due(self) -> list[tuple[UUID, UUID]]:
         with self._ledger.reading() as connection:
             living = self._ledger.believed(connection, self._served.living(connection))
-            again = due_deliveries(connection, self._ledger.now(), limit=50, wallet_ids=living)
-        for wallet_id, notice_id, recipient in again:
-            self._try_again(wallet_id, notice_id, recipient)
-        with self._ledger.reading() as connection:
-            living = self._ledger.believed(connection, self._served.living(connection))
-            due = due_notices(connection, self._ledger.now(), limit=50, wallet_ids=living)
-        for wallet_id, notice_id in due:
-            take = partial(_take, wallet_id=wallet_id, notice_id=notice_id)
-            waiting = self._ledger.run(take, wallet_id=wallet_id)
-            if waiting is not None:
-                self._one(waiting, now)
-        return len(again) + len(due)
+            return list(due_deliveries(connection, self._ledger.now(), limit=BATCH, wallet_ids=living))
 
-    def _try_again(self, wallet_id: UUID, notice_id: UUID, recipient: Recipient) -> None:
-        """Tell one recipient who could not be told before."""
-        take = partial(take_delivery, wallet_id=wallet_id, notice_id=notice_id, recipient=recipient)
-        if not self._ledger.run(take, wallet_id=wallet_id):
-            return
-        with self._ledger.reading() as connection:
-            notice = read_notice(connection, wallet_id, notice_id)
-        to = FanOut(self._ledger, notice, only={recipient})
-        try:
-            self._deliver(to)
-            to.over(recipient)
-        except Exception as problem:  # noqa: BLE001 - the notice could not be put together for this recipient
-            to.wait_for(recipient, problem)
-        self._ledger.run(partial(forget_told, wallet_id=wallet_id, notice_id=notice_id), wallet_id=wallet_id)
-
-    def _one(self, waiting: Waiting, now: datetime) -> None:
+    def _hand_out(self, waiting: Waiting) -> None:
         try:
             self._react(waiting)
-            self._deliver(FanOut(self._ledger, waiting))
+        except Exception:  # the job that it hurries comes by again; telling people must not wait for it
+            log.exception("what %s asks for could not be done", waiting.name)
+        try:
+            self._ledger.run(partial(_fan_out, waiting=waiting), wallet_id=waiting.wallet_id)
         except Exception as problem:  # whatever fails, the notice is kept and the next wallet goes on
             is_unknown = isinstance(problem, NoticeUnknown)
             error = as_stored(NameUnknown(waiting.name) if is_unknown else failed(problem))
@@ -86,17 +109,32 @@ class Courier:
                 return
             log.warning("notice %s waits: %s", waiting.name, error, exc_info=True)
             pause = min(timedelta(seconds=2) * 2**waiting.attempts, PAUSE_MAX)
-            self._ledger.run(
-                lambda tx: tx.outbox.again(waiting, now + pause, error), wallet_id=waiting.wallet_id
-            )
-        else:
-            self._ledger.run(partial(_done, waiting=waiting), wallet_id=waiting.wallet_id)
+            again = self._ledger.now() + pause
+            self._ledger.run(lambda tx: tx.outbox.again(waiting, again, error), wallet_id=waiting.wallet_id)
 
-
-def _done(tx: Tx, waiting: Waiting) -> None:
-    if tx.outbox.done(waiting):
-        forget_told(tx, waiting.wallet_id, waiting.notice_id)
+    def _carry_one(self, wallet_id: UUID, delivery_id: UUID) -> None:
+        claimed = claim(self._ledger, wallet_id, delivery_id)
+        if claimed is None:
+            return
+        try:
+            if claimed.recipient == OWNERS:
+                if not name_owners(claimed):
+                    raise NotNow("no_owner_named")
+                return
+            self._show(claimed)
+            if not claimed.is_over:
+                claimed.done()  # there was nothing to show
+        except Exception as problem:  # noqa: BLE001 - a failure for one recipient must not affect the others
+            fail(claimed, problem)
 
 
 def _take(tx: Tx, wallet_id: UUID, notice_id: UUID) -> Waiting | None:
     return tx.outbox.take(wallet_id, notice_id, lease=LEASE)
+
+
+def _fan_out(tx: Tx, *, waiting: Waiting) -> None:
+    """Write down who is shown what, and end the notice, in one transaction."""
+    notice = decode(waiting)
+    if tx.outbox.done(waiting):
+        known = read_known(tx.connection, waiting.wallet_id, notice)
+        want(tx, wanted(notice, waiting.notice_id, known), waiting)

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from bot.states.delivery import Side
-from bot.tables import NIL_WALLET, payment_messages, payments, pictures, slack_events, viewers
+from bot.states.delivery import DeliveryState, Side, Subject, SubjectKind
+from bot.states.payment import OPEN
+from bot.tables import NIL_WALLET, deliveries, payment_messages, payments, pictures, slack_events, viewers
 from ledger import Ledger, Tx
 
 RECENT = timedelta(hours=2)
@@ -56,30 +57,6 @@ class PostedMessages:
             ).all()
         return [PaymentMessage(row.user_id, Side(row.audience), row.channel, row.ts) for row in rows]
 
-    def remember_message(self, wallet_id: UUID, payment_id: UUID, message: PaymentMessage) -> None:
-        """Store where a message about a payment is."""
-
-        def save(tx: Tx) -> None:
-            table = payment_messages
-            mine = (
-                (table.c.wallet_id == wallet_id)
-                & (table.c.payment_id == payment_id)
-                & (table.c.user_id == message.user_id)
-            )
-            tx.connection.execute(delete(table).where(mine))
-            tx.connection.execute(
-                insert(table).values(
-                    wallet_id=wallet_id,
-                    payment_id=payment_id,
-                    user_id=message.user_id,
-                    audience=message.side,
-                    channel=message.channel,
-                    ts=message.ts,
-                )
-            )
-
-        self._ledger.run(save, wallet_id=wallet_id)
-
     def set_qr(self, wallet_id: UUID, payment_id: UUID, file_id: str) -> None:
         """Store which file shows a payment's QR code; empty when it was deleted."""
         self._ledger.run(
@@ -90,6 +67,22 @@ class PostedMessages:
             ),
             wallet_id=wallet_id,
         )
+
+    def useless_pictures(self, wallet_id: UUID) -> list[tuple[UUID, str]]:
+        """Give the QR codes of links that are over and that no message shows any more, as payments and file ids."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                select(payments.c.payment_id, payments.c.qr_file_id).where(
+                    payments.c.wallet_id == wallet_id,
+                    payments.c.qr_file_id != "",
+                    payments.c.state.not_in([one.value for one in OPEN]),
+                )
+            ).all()
+            return [
+                (one.payment_id, one.qr_file_id)
+                for one in rows
+                if not _is_awaited(connection, wallet_id, one)
+            ]
 
     # --- Home ----------------------------------------------------------------------------------------------
 
@@ -171,6 +164,37 @@ class PostedMessages:
             return True
 
         return self._ledger.run(save, wallet_id=None)
+
+
+def _is_awaited(connection: Connection, wallet_id: UUID, payment: Any) -> bool:
+    """Say whether a message about a payment is still to be changed; until then it may show the picture."""
+    wanted = select(deliveries.c.delivery_id).where(
+        deliveries.c.wallet_id == wallet_id,
+        deliveries.c.subject == str(Subject(SubjectKind.PAYMENT, str(payment.payment_id))),
+        deliveries.c.state == DeliveryState.WAITING,
+    )
+    return connection.execute(wanted).first() is not None
+
+
+def remember_message(tx: Tx, wallet_id: UUID, payment_id: UUID, message: PaymentMessage) -> None:
+    """Store where a message about a payment is."""
+    table = payment_messages
+    mine = (
+        (table.c.wallet_id == wallet_id)
+        & (table.c.payment_id == payment_id)
+        & (table.c.user_id == message.user_id)
+    )
+    tx.connection.execute(delete(table).where(mine))
+    tx.connection.execute(
+        insert(table).values(
+            wallet_id=wallet_id,
+            payment_id=payment_id,
+            user_id=message.user_id,
+            audience=message.side,
+            channel=message.channel,
+            ts=message.ts,
+        )
+    )
 
 
 def _viewer(row: Any) -> Viewer:

@@ -31,6 +31,10 @@ class Meaning(Enum):
     """Nobody knows whether a later try may succeed; tries are limited."""
 
 
+MESSAGE_GONE = frozenset(
+    "cant_update_message cant_delete_message edit_window_closed message_not_found".split()
+)
+"""Definite for one message alone: its recipient can still be told by another."""
 MEANINGS: Mapping[Meaning, frozenset[str]] = {
     Meaning.RECIPIENT: frozenset(
         (
@@ -41,7 +45,7 @@ MEANINGS: Mapping[Meaning, frozenset[str]] = {
             "restricted_action_thread_only_channel slack_connect_blocked user_disabled user_not_found "
             "user_not_in_channel user_not_visible users_not_found "
             # Messages that may no longer be changed.
-            "cant_update_message edit_window_closed message_not_found "
+            "cant_delete_message cant_update_message edit_window_closed message_not_found "
             # Forms that are closed or show something else, and ways to open or answer that are used up.
             "exchanged_trigger_id expired_trigger_id expired_url hash_conflict invalid_trigger_id not_found "
             "used_url"

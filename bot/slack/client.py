@@ -5,12 +5,13 @@ The courier retries, never the library: its retry after a reset connection can p
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from slack_sdk import WebClient
 
-from bot.ports import NotTold, RecipientGone
+from bot.ports import MessageGone, NotTold
 from bot.slack.failures import ContentRefused, FileNotReady, asking, problem_of, readable, webhook_answer
 from bot.slack.views.blocks import Message
 from ledger import assert_outside_transaction
@@ -63,7 +64,7 @@ class SlackClient:
         return _else_words(send, message)
 
     def update_message(self, ref: MessageRef, message: Message) -> None:
-        """Update a message in place; one that Slack no longer lets us change stays as it is. Raises: NotTold.
+        """Update a message in place. Raises: NotTold; MessageGone where only the message cannot be changed any more.
 
         Blocks and attachments are both sent: Slack keeps the old value of a key that is left out.
         """
@@ -79,10 +80,13 @@ class SlackClient:
                 )
             )
 
-        try:
-            _else_words(change, message)
-        except RecipientGone as gone:
-            log.info("a message can no longer be changed: %s", gone)
+        _else_words(change, message)
+
+    def delete_message(self, ref: MessageRef) -> None:
+        """Delete a message of ours; one that is gone already is fine. Raises: NotTold."""
+        assert_outside_transaction()
+        with suppress(MessageGone), asking():
+            self._client.chat_delete(channel=ref.channel, ts=ref.ts)
 
     def post_ephemeral(self, channel: str, user: str, message: Message) -> None:
         """Show a message to one person in a channel, or in their DM where Slack does not take it in the channel.

@@ -24,8 +24,8 @@ from slack_sdk.errors import (
 from slack_sdk.web import SlackResponse
 from slack_sdk.webhook import WebhookResponse
 
-from bot.ports import NotNow, NotTold, RecipientGone
-from bot.slack.answers import NO_CODE, UNKNOWN_CODE, Answer, Meaning, answer_of, code_in
+from bot.ports import MessageGone, NotNow, NotTold, RecipientGone
+from bot.slack.answers import MESSAGE_GONE, NO_CODE, UNKNOWN_CODE, Answer, Meaning, answer_of, code_in
 
 UNREACHED = (SlackClientError, OSError)
 """What the SDK raises when a request fails, once `readable` has turned the rest into AnswerUnreadable."""
@@ -110,7 +110,7 @@ def problem_of(answer: Answer, detail: str) -> NotTold:
         return FileNotReady(answer.why, answer.retry_after)
     match answer.meaning:
         case Meaning.RECIPIENT:
-            return RecipientGone(answer.code)
+            return (MessageGone if answer.code in MESSAGE_GONE else RecipientGone)(answer.code)
         case Meaning.WAIT | Meaning.WORKSPACE:
             return NotNow(answer.why, answer.retry_after)
         case Meaning.CONTENT:

@@ -1,11 +1,12 @@
-"""Whom a message is for, and what may become of a delivery. Pure: value objects and a total table.
+"""Whom a message is for, what it is about, and what may become of a delivery. Pure: values and a total table.
 
-Theory. A delivery is one notice for one recipient. It has no row until something happened to it, and its row goes
-once every recipient of the notice was told. Who was told, or was set aside, is never tried again.
+Theory. A delivery is one subject for one recipient. The subject of most notices is the notice itself: it is told once.
+An episode or a payment is a living subject: its message is shown as it stands now, so that a newer notice only asks
+for a newer version of the same delivery, and what nobody has seen yet is never sent.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from bot.states.transitions import Transitions
 
@@ -53,6 +54,51 @@ class Recipient:
 OWNERS = Recipient(RecipientKind.OWNERS, "")
 
 
+class SubjectKind(StrEnum):
+    """What a message is about."""
+
+    EPISODE = "episode"  # its id is the episode's
+    PAYMENT = "payment"  # its id is the payment's
+    AFTER_STOP = "after_stop"  # work that began after the stop; no id: the newest count is told
+    CHARGES = "card_charges"  # whether the operator lets cards be charged; no id
+    KEY = "stripe_key"  # whether Stripe accepts our key; no id
+    NOTICE = "notice"  # one fact, told once; its id is the notice's
+
+
+LIVING = frozenset({SubjectKind.EPISODE, SubjectKind.PAYMENT})
+"""Subjects whose message is updated in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a message is about. Its text, "episode:…", is what rows keep."""
+
+    kind: SubjectKind
+    of: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> "Subject":
+        """Read a subject from a row."""
+        kind, _, of = text.partition(":")
+        return cls(SubjectKind(kind), of)
+
+    @property
+    def lives(self) -> bool:
+        """Whether its message is updated in place."""
+        return self.kind in LIVING
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.of}"
+
+
+class Urgency(IntEnum):
+    """Which of two messages for one recipient goes first."""
+
+    LATER = 0  # nobody waits for it
+    AWAITED = 1  # somebody waits for it, or it asks somebody to act
+    ALARM = 2
+
+
 class Side(StrEnum):
     """What the reader of a message about a payment is to that payment."""
 
@@ -64,44 +110,41 @@ class Side(StrEnum):
 class DeliveryState(StrEnum):
     """Where a delivery stands."""
 
-    UNTRIED = "untried"  # there is no row
     WAITING = "waiting"
     TOLD = "told"
     ASIDE = "aside"  # Slack refused the recipient for good, or too many tries failed
 
 
-STORED = (DeliveryState.WAITING, DeliveryState.TOLD, DeliveryState.ASIDE)
-"""The states that rows keep."""
-
-
 class DeliveryEvent(StrEnum):
     """What happens to a delivery."""
 
-    POSTPONED = "postponed"  # an older notice still waits for this recipient, or Slack could not name them
-    POSTED = "posted"
+    WANTED = "newer"  # there is something newer to show
+    SHOWN = "posted"  # the newest version is shown, or there is nothing to show
+    OUTDATED = "outdated"  # shown, and something newer was wanted meanwhile
     FAILED = "failed"  # worth another try
     REFUSED = "refused"  # by Slack, for good
     EXHAUSTED = "exhausted"  # failed too often in a way that Slack does not name
-    OVER = "over"  # the notice no longer concerns the recipient, or others replace them
+    REVIVED = "revived"  # the recipient can be reached again, or an operator sends it again
 
 
 _S, _E = DeliveryState, DeliveryEvent
-_DUE = {
-    _E.POSTPONED: _S.WAITING,
-    _E.POSTED: _S.TOLD,
-    _E.FAILED: _S.WAITING,
-    _E.REFUSED: _S.ASIDE,
-    _E.EXHAUSTED: _S.ASIDE,
-}
+_ALWAYS = {_E.WANTED: _S.WAITING, _E.REFUSED: _S.ASIDE}
 
 NEXT = Transitions(
     DeliveryState,
     DeliveryEvent,
     {
-        _S.UNTRIED: {**_DUE, _E.OVER: _S.UNTRIED},
-        _S.WAITING: {**_DUE, _E.OVER: _S.TOLD},
-        _S.TOLD: dict.fromkeys(DeliveryEvent, _S.TOLD),
-        _S.ASIDE: dict.fromkeys(DeliveryEvent, _S.ASIDE),
+        _S.WAITING: {
+            **_ALWAYS,
+            _E.SHOWN: _S.TOLD,
+            _E.OUTDATED: _S.WAITING,
+            _E.FAILED: _S.WAITING,
+            _E.EXHAUSTED: _S.ASIDE,
+            _E.REVIVED: _S.WAITING,
+        },
+        # Whoever lost the lease changes nothing, so that nothing but these happens to what is told or aside.
+        _S.TOLD: {**dict.fromkeys(DeliveryEvent, _S.TOLD), **_ALWAYS},
+        _S.ASIDE: {**dict.fromkeys(DeliveryEvent, _S.ASIDE), **_ALWAYS, _E.REVIVED: _S.WAITING},
     },
-    begins=[_S.UNTRIED],
+    begins=[_S.WAITING, _S.ASIDE],
 )

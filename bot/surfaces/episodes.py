@@ -23,7 +23,6 @@ from bot.surfaces.balance import balance_facts
 from bot.surfaces.figures import offered_amount, phase_of
 from bot.surfaces.snapshot import snapshot_of
 from bot.tables import alert_messages
-from bot.wallets.alert_channels import channels_of
 from bot.wallets.entitled import require_right
 from ledger import (
     CreditKind,
@@ -62,11 +61,6 @@ class Episodes:
         self._recharge = recharge
         self._charges = charges
 
-    def channels(self, wallet_id: UUID) -> list[Recipient]:
-        """Give the channels that hear of this wallet."""
-        with self._ledger.reading() as connection:
-            return [Recipient.channel(one) for one in channels_of(connection, wallet_id)]
-
     def facts(self, wallet_id: UUID, episode_id: UUID, *, resumed: WalletResumed | None = None) -> AlertFacts:
         """Say how an episode stands at this instant. `resumed` is the notice that ended it, where one did."""
         with snapshot_of(self._ledger, wallet_id) as snapshot:
@@ -104,42 +98,6 @@ class Episodes:
         with self._ledger.reading() as connection:
             return _posted(connection, wallet_id, episode_id)
 
-    def remember(self, wallet_id: UUID, message: Posted) -> None:
-        """Keep where an episode's message is and what it shows."""
-
-        def save(tx: Tx) -> None:
-            known = {one.recipient for one in _posted(tx.connection, wallet_id, message.episode_id)}
-            values = {
-                "channel": message.channel,
-                "ts": message.ts,
-                "level": int(message.level),
-                "phase": message.phase,
-                "shown": message.shown,
-            }
-            table = alert_messages
-            if message.recipient in known:
-                tx.connection.execute(
-                    update(table)
-                    .where(
-                        table.c.wallet_id == wallet_id,
-                        table.c.episode_id == message.episode_id,
-                        table.c.audience == str(message.recipient),
-                    )
-                    .values(**values)
-                )
-            else:
-                tx.connection.execute(
-                    insert(table).values(
-                        wallet_id=wallet_id,
-                        episode_id=message.episode_id,
-                        audience=str(message.recipient),
-                        acknowledged_by="",
-                        **values,
-                    )
-                )
-
-        self._ledger.run(save, wallet_id=wallet_id)
-
     def acknowledge(self, wallet_id: UUID, episode_id: UUID, *, by: Person) -> None:
         """Silence an episode until its next level. Refuses: NotEntitled."""
 
@@ -158,6 +116,33 @@ class Episodes:
         with self._ledger.reading() as connection:
             found = last_episode(connection, wallet_id)
         return found if found is not None and found.closed_at is None else None
+
+
+def remember(tx: Tx, wallet_id: UUID, message: Posted) -> None:
+    """Keep where an episode's message is and what it shows; who acknowledged it stays as it is."""
+    table = alert_messages
+    values = {
+        "channel": message.channel,
+        "ts": message.ts,
+        "level": int(message.level),
+        "phase": message.phase,
+        "shown": message.shown,
+    }
+    mine = (
+        (table.c.wallet_id == wallet_id)
+        & (table.c.episode_id == message.episode_id)
+        & (table.c.audience == str(message.recipient))
+    )
+    if not tx.connection.execute(update(table).where(mine).values(**values)).rowcount:
+        tx.connection.execute(
+            insert(table).values(
+                wallet_id=wallet_id,
+                episode_id=message.episode_id,
+                audience=str(message.recipient),
+                acknowledged_by="",
+                **values,
+            )
+        )
 
 
 def _stopped_for(resumed: WalletResumed | None) -> timedelta | None:

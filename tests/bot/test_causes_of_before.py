@@ -77,7 +77,7 @@ def _delivery(number: int, error: str) -> dict[str, Any]:
     return {
         "wallet_id": str(FIRST),
         "delivery_id": str(IDS[number]),
-        "notice_id": str(IDS[0]),
+        "notice_id": str(IDS[1]),
         "seq": 100,
         "recipient": f"person:U{number}",
         "state": "waiting",

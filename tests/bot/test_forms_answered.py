@@ -12,7 +12,7 @@ from bot.sandbox.slack.seed import TEAM
 from bot.slack import listeners
 from bot.slack.ids import Act, Form
 from bot.states.card_slot import CardSlot
-from bot.states.delivery import Recipient
+from bot.wallets.alert_channels import channels_of
 from ledger import new_id
 from tests.bot.interactions import (
     OWNER,
@@ -219,7 +219,8 @@ def test_people_and_channels_are_set_by_their_forms(made: Company, app: App) -> 
 
     channels = {str(Act.CHANNELS): {"selected_conversations": ["C0GENERAL"]}}
     assert send_in(made, app, Form.ALERTS, channels) == {}
-    assert made.context.episodes.channels(made.wallet_id) == [Recipient.channel("C0GENERAL")]
+    with made.ledger.reading() as connection:
+        assert channels_of(connection, made.wallet_id) == ["C0GENERAL"]
 
 
 def test_a_request_to_connect_is_sent_to_whom_was_picked(made: Company, app: App) -> None:

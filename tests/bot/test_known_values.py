@@ -22,7 +22,7 @@ from bot.app import open_ledger
 from bot.rights import APPOINTED
 from bot.states.alert import AlertPhase
 from bot.states.card_slot import CardSlot
-from bot.states.delivery import STORED, RecipientKind, Side
+from bot.states.delivery import DeliveryState, RecipientKind, Side
 from bot.states.dispute import DisputeStatus
 from bot.states.one_time_action import ActionPurpose
 from bot.states.payment import Purpose, State, Way
@@ -45,7 +45,7 @@ KNOWN: Mapping[tuple[str, str], Sequence[StrEnum]] = {
     ("stripe_requests", "state"): list(RequestState),
     ("stripe_requests", "outcome"): list(RequestOutcome),
     ("payment_messages", "audience"): list(Side),
-    ("deliveries", "state"): STORED,
+    ("deliveries", "state"): tuple(DeliveryState),
     ("alert_messages", "phase"): list(AlertPhase),
     ("one_time_actions", "purpose"): list(ActionPurpose),
 }

@@ -340,7 +340,7 @@ def test_an_alarm_is_acknowledged_by_its_own_button_alone(made: Company, app: Ap
     with made.ledger.reading() as connection:
         spent = made.ledger.look(connection, made.wallet_id)[0].balance_micros - 5 * MICROS
     made.ledger.carry_out(made.wallet_id, [PostUsage("platform", "call-2", "outbound_call", spent, None)])
-    courier = Courier(made.ledger, lambda waiting: None, made.context.senders.deliver, Served(TEAM))
+    courier = Courier(made.ledger, lambda waiting: None, made.context.senders.show, Served(TEAM))
     while courier.run_once(made.ledger.now()):
         pass
     episode = made.context.episodes.open_episode(made.wallet_id)

@@ -220,7 +220,7 @@ def test_each_recipient_is_offered_what_they_may_do(made: Company) -> None:
     made.ledger.run(
         lambda tx: tx.outbox.add(made.wallet_id, CapReached(held="day_cap")), wallet_id=made.wallet_id
     )
-    courier = Courier(made.ledger, lambda waiting: None, made.context.senders.deliver, Served(TEAM))
+    courier = Courier(made.ledger, lambda waiting: None, made.context.senders.show, Served(TEAM))
     while courier.run_once(made.ledger.now()):
         pass
     for column, offered in (("appointed admin", True), ("finance", False)):

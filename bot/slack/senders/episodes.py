@@ -9,41 +9,41 @@ from uuid import UUID
 
 import msgspec
 
-from bot.delivering.deliveries import FanOut
+from bot.delivering.deliveries import Claim, show_again
 from bot.facts import AlertFacts
-from bot.slack.client import MessageRef, SlackClient
-from bot.slack.senders.recipients import Recipients
+from bot.ports import MessageGone
+from bot.slack.client import MessageRef
+from bot.slack.senders.posting import Posting
 from bot.slack.views import alerts as alert_views
 from bot.slack.views.blocks import Message
 from bot.states.alert import OVER, AlertPhase
-from bot.states.delivery import Recipient
-from bot.surfaces.episodes import Episodes, Posted
+from bot.states.delivery import Recipient, Subject, SubjectKind
+from bot.surfaces.episodes import Episodes, Posted, remember
 from bot.surfaces.notice_facts import after_stop_count
 from bot.wallets.people import People
-from ledger import Ledger, StartedAfterStop, WalletResumed
+from ledger import Ledger, StartedAfterStop, Tx, WalletResumed
 
 log = logging.getLogger("redbar.delivery")
 
 REFRESH_EVERY = timedelta(seconds=20)
 """Slack takes fifty updates a minute in a workspace; a countdown in minutes needs far fewer."""
+NOTICEABLE = timedelta(minutes=1)
+"""Who never read of a stop is told its end where it lasted this long: calls failed, and somebody asks why."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class EpisodeSender:
     """Posts, updates and ends the messages of episodes."""
 
-    def __init__(
-        self, ledger: Ledger, client: SlackClient, people: People, recipients: Recipients, episodes: Episodes
-    ) -> None:
+    def __init__(self, ledger: Ledger, people: People, posting: Posting, episodes: Episodes) -> None:
         self._ledger = ledger
-        self._client = client
         self._people = people
-        self._recipients = recipients
+        self._posting = posting
         self._episodes = episodes
         self._refreshed: dict[UUID, datetime] = {}
 
     def refresh_open(self, wallet_id: UUID) -> None:
-        """Bring the messages of the running episode up to date: the countdown moves, nobody is notified."""
+        """Have the messages of the running episode brought up to date: the countdown moves, nobody is notified."""
         now = self._ledger.now()
         if now - self._refreshed.get(wallet_id, EPOCH) < REFRESH_EVERY:
             return
@@ -53,95 +53,80 @@ class EpisodeSender:
             self.refresh(wallet_id, found.episode_id)
 
     def refresh(self, wallet_id: UUID, episode_id: UUID) -> None:
-        """Bring the messages of one episode up to date."""
+        """Have those messages of one episode updated that no longer show how it stands."""
         facts = self._episodes.facts(wallet_id, episode_id)
-        for message in self._episodes.posted(wallet_id, episode_id):
-            try:
-                self._update(wallet_id, message, facts)
-            except (
-                Exception
-            ):  # a message that cannot be updated must not stop the others; the next run retries
-                log.warning("an alarm's message could not be refreshed", exc_info=True)
+        stale = [
+            one.recipient
+            for one in self._episodes.posted(wallet_id, episode_id)
+            if _fingerprint(self._shown_to(wallet_id, one, facts)) != one.shown
+        ]
 
-    def send_resumed(self, to: FanOut, notice: WalletResumed) -> None:
-        """Tell that everything may start again; a wallet that is funded for the first time ends no episode."""
-        if notice.episode_id is not None:
-            self.send(to, notice.episode_id, resumed=notice)
+        show_again(self._ledger, wallet_id, Subject(SubjectKind.EPISODE, str(episode_id)), stale)
 
-    def send(self, to: FanOut, episode_id: UUID, *, resumed: WalletResumed | None = None) -> None:
-        """Tell how an episode stands now, to people and channels."""
-        wallet_id = to.wallet_id
-        facts = self._episodes.facts(wallet_id, episode_id, resumed=resumed)
-        known = {one.recipient: one for one in self._episodes.posted(wallet_id, episode_id)}
-        over = facts.phase in OVER
-        seen: set[Recipient] = set()
+    def show(self, claim: Claim) -> None:
+        """Show one recipient how an episode stands now. Raises: NotTold, LeaseLost."""
+        notice = claim.notice()
+        episode_id = UUID(claim.subject.of)
+        resumed = notice if isinstance(notice, WalletResumed) else None
+        facts = self._episodes.facts(claim.wallet_id, episode_id, resumed=resumed)
+        found = [
+            one
+            for one in self._episodes.posted(claim.wallet_id, episode_id)
+            if one.recipient == claim.recipient
+        ]
+        if found:
+            self._update(claim, found[0], facts)
+        elif facts.phase not in OVER or _was_noticed(facts):
+            self._posting.require_there(claim)
+            self._post(claim, facts)
 
-        def send_to(recipient: Recipient) -> None:
-            message = known.get(recipient)
-            if message is not None:
-                self._update(wallet_id, message, facts)
-                self._reply(message, facts)
-            elif not over:
-                self._post(wallet_id, episode_id, recipient, facts)
+    def show_started_after_stop(self, claim: Claim, notice: StartedAfterStop) -> None:
+        """Tell that paid work starts although the wallet refuses it. Raises: NotTold, LeaseLost."""
+        count = after_stop_count(self._ledger, claim.wallet_id)
+        if count:
+            self._posting.tell(claim, partial(alert_views.after_stop, notice.kind, count))
 
-        def send_to_person(user_id: str) -> None:
-            seen.add(Recipient.person(user_id))
-            send_to(Recipient.person(user_id))
+    def _post(self, claim: Claim, facts: AlertFacts) -> None:
+        shown = self._message(claim.wallet_id, claim.recipient, facts)
 
-        # People first: a channel may be archived, and has fewer who can act.
-        self._recipients.with_role(to, send_to_person)
-        channels = self._episodes.channels(wallet_id)
-        to.each(channels, send_to)
-        if over:
-            # People who lost their role and channels that were removed still learn how the episode ended.
-            to.each(
-                [one for one in known if one not in seen and one not in channels],
-                lambda recipient: self._update(wallet_id, known[recipient], facts),
+        def keep(tx: Tx, ref: MessageRef) -> None:
+            remember(
+                tx,
+                claim.wallet_id,
+                Posted(
+                    UUID(claim.subject.of),
+                    claim.recipient,
+                    ref.channel,
+                    ref.ts,
+                    facts.level,
+                    facts.phase,
+                    _fingerprint(shown),
+                    "",
+                ),
             )
 
-    def send_started_after_stop(self, to: FanOut, notice: StartedAfterStop) -> None:
-        """Tell that paid work starts although the wallet refuses it."""
-        count = after_stop_count(self._ledger, to.wallet_id)
-        if count:
-            message = partial(alert_views.after_stop, notice.kind, count)
-            self._recipients.send(to, message, finance=False)
+        self._posting.post(claim, shown, keep)
 
-    def _post(self, wallet_id: UUID, episode_id: UUID, recipient: Recipient, facts: AlertFacts) -> None:
-        shown = self._message(wallet_id, recipient, facts)
-        sent = self._client.post_message(recipient.slack_id, shown)
-        self._episodes.remember(
-            wallet_id,
-            Posted(
-                episode_id,
-                recipient,
-                sent.channel,
-                sent.ts,
-                facts.level,
-                facts.phase,
-                _fingerprint(shown),
-                "",
-            ),
+    def _update(self, claim: Claim, message: Posted, facts: AlertFacts) -> None:
+        shown = self._shown_to(claim.wallet_id, message, facts)
+        if not claim.shown or _fingerprint(shown) != message.shown:
+            ref = MessageRef(message.channel, message.ts)
+            try:
+                self._posting.update(claim, ref, shown)
+            except MessageGone as gone:
+                log.info("an alarm's message is gone, and told anew: %s", gone)
+                self._post(claim, facts)
+                return
+            self._reply(claim, message, facts)
+        now_shown = replace(
+            message, level=max(facts.level, message.level), phase=facts.phase, shown=_fingerprint(shown)
         )
+        claim.done(lambda tx: remember(tx, claim.wallet_id, now_shown))
 
-    def _update(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> None:
+    def _shown_to(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> Message:
+        """Say an episode to a recipient who has a message: whoever acknowledged it silenced that level only."""
         silenced = message.acknowledged_by if facts.level <= message.level else ""
-        shown = self._message(wallet_id, message.recipient, replace(facts, acknowledged_by=silenced))
-        if _fingerprint(shown) == message.shown:
-            return
-        self._client.update_message(MessageRef(message.channel, message.ts), shown)
-        self._episodes.remember(
-            wallet_id,
-            Posted(
-                message.episode_id,
-                message.recipient,
-                message.channel,
-                message.ts,
-                max(facts.level, message.level),
-                facts.phase,
-                _fingerprint(shown),
-                silenced,
-            ),
-        )
+        return self._message(wallet_id, message.recipient, replace(facts, acknowledged_by=silenced))
 
     def _message(self, wallet_id: UUID, recipient: Recipient, facts: AlertFacts) -> Message:
         """Say an episode to one recipient: channels read no amounts, people are offered what they may do."""
@@ -150,7 +135,7 @@ class EpisodeSender:
         role = self._people.role_shown(wallet_id, recipient.slack_id)
         return alert_views.alert_person(facts, role)
 
-    def _reply(self, message: Posted, facts: AlertFacts) -> None:
+    def _reply(self, claim: Claim, message: Posted, facts: AlertFacts) -> None:
         """Reply in the thread when level or phase changed.
 
         A direct message shows a higher level, and the stop itself, in its conversation too: an update notifies nobody.
@@ -160,7 +145,16 @@ class EpisodeSender:
         line = alert_views.story_line(facts, channel=message.recipient.is_channel)
         worse = facts.level > message.level or facts.phase is AlertPhase.COUNTING
         broadcast = worse and not message.recipient.is_channel
-        self._client.post_message(message.channel, line, thread_ts=message.ts, broadcast=broadcast)
+        self._posting.reply(claim, MessageRef(message.channel, message.ts), line, broadcast=broadcast)
+
+
+def _was_noticed(facts: AlertFacts) -> bool:
+    """Say whether the end of a stop is worth telling to somebody who never read that it began."""
+    return (
+        facts.phase is AlertPhase.RESTORED
+        and facts.stopped_for is not None
+        and facts.stopped_for >= NOTICEABLE
+    )
 
 
 def _fingerprint(message: Message) -> str:

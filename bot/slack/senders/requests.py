@@ -3,105 +3,94 @@
 from dataclasses import replace
 
 from bot import notices
-from bot.delivering.deliveries import FanOut
-from bot.delivering.posted_messages import PaymentMessage, PostedMessages
+from bot.delivering.deliveries import Claim
+from bot.delivering.posted_messages import PaymentMessage, PostedMessages, remember_message
 from bot.facts import RequestFacts
 from bot.payment_rows import Payment
+from bot.ports import MessageGone
 from bot.rights import Action, Role, may
-from bot.slack.client import MessageRef, SlackClient
+from bot.slack.client import MessageRef
 from bot.slack.failures import FileNotReady
 from bot.slack.senders.payment_lookup import PaymentLookup
+from bot.slack.senders.posting import Posting
 from bot.slack.senders.qr_codes import QrCodes
-from bot.slack.senders.recipients import Recipients
 from bot.slack.views import money_in
 from bot.slack.views.blocks import Message
 from bot.states.delivery import Side
-from bot.states.payment import State, Way
-from bot.wallets.people import People
+from bot.states.payment import OPEN, State
+from ledger import Tx
 
 
 class RequestSender:
     """Posts and updates the messages of payments that people were asked for."""
 
     def __init__(
-        self,
-        client: SlackClient,
-        people: People,
-        recipients: Recipients,
-        posted: PostedMessages,
-        lookup: PaymentLookup,
-        qr_codes: QrCodes,
+        self, posting: Posting, posted: PostedMessages, lookup: PaymentLookup, qr_codes: QrCodes
     ) -> None:
-        self._client = client
-        self._people = people
-        self._recipients = recipients
+        self._posting = posting
         self._posted = posted
         self._lookup = lookup
         self._qr_codes = qr_codes
 
-    def send_request(self, to: FanOut, notice: notices.RequestSent) -> None:
-        """Post a request to its payer and to its asker."""
-        payment = self._qr_codes.attach(self._lookup.payment(to.wallet_id, notice.payment_id))
-        facts = self._lookup.request(payment)
-        known = {one.user_id for one in self._posted.messages(to.wallet_id, payment.payment_id)}
-        # Somebody who asks themselves reads one message, the payer's.
-        sides = {payment.asked_by: Side.ASKER, payment.payer: Side.PAYER}
-        self._recipients.each(
-            to,
-            [one for one in (payment.payer, payment.asked_by) if one and one not in known],
-            lambda user_id: self._post_request(payment, facts, user_id, sides[user_id]),
-        )
+    def show(self, claim: Claim, notice: notices.RequestSent | notices.PaymentChanged) -> None:
+        """Show payer or asker how their request stands now. Raises: NotTold, LeaseLost."""
+        user_id = claim.recipient.slack_id
+        payment = self._lookup.payment(claim.wallet_id, notice.payment_id)
+        messages = self._posted.messages(claim.wallet_id, notice.payment_id)
+        message = next((one for one in messages if one.user_id == user_id), None)
+        side = message.side if message is not None else _side(payment, user_id)
+        if side is Side.SELF:
+            if message is None and payment.state is State.PAID:
+                self._tell_result(claim, payment)
+        elif message is not None or payment.state in OPEN or payment.state is State.PAID:
+            # A request that is over before its reader saw it asks nothing of them, unless it was paid.
+            self._show(claim, self._qr_codes.attach(payment), side, message)
 
-    def _post_request(self, payment: Payment, facts: RequestFacts, user_id: str, side: Side) -> None:
-        role = self._people.role_shown(payment.wallet_id, user_id)
+    def show_paid_twice(self, claim: Claim, notice: notices.PaidTwice) -> None:
+        """Tell that one request was paid by two payments. Raises: NotTold, LeaseLost."""
+        payment = self._lookup.payment(claim.wallet_id, notice.payment_id)
+        message = money_in.paid_twice(self._lookup.request(payment))
+        self._posting.tell(claim, lambda role: message)
+
+    def _tell_result(self, claim: Claim, payment: Payment) -> None:
+        """Tell somebody who paid on a hosted page of their own, and has no message yet, that it worked."""
+        self._posting.require_there(claim)
+        result = money_in.payment_result_message(self._lookup.result(payment), self._posting.role(claim))
+        self._post(claim, payment, Side.SELF, result)
+
+    def _show(self, claim: Claim, payment: Payment, side: Side, message: PaymentMessage | None) -> None:
+        role = self._posting.role(claim)
+        facts = self._lookup.request(payment)
+        if not may(Action.SEE, role):
+            facts = replace(facts, balance=None)
+        if message is not None:
+            try:
+                ref = MessageRef(message.channel, message.ts)
+                self._posting.update(claim, ref, _request_message(side, facts, role))
+            except MessageGone:
+                pass  # it is told anew
+            else:
+                return
+        self._posting.require_there(claim)
         try:
-            sent = self._client.post_message(user_id, _request_message(side, facts, role))
+            self._post(claim, payment, side, _request_message(side, facts, role))
         except FileNotReady:
             # The link works without its picture.
-            sent = self._client.post_message(
-                user_id, _request_message(side, replace(facts, qr_file_id=None), role)
-            )
-        self._posted.remember_message(
-            payment.wallet_id, payment.payment_id, PaymentMessage(user_id, side, sent.channel, sent.ts)
-        )
+            self._post(claim, payment, side, _request_message(side, replace(facts, qr_file_id=None), role))
 
-    def send_change(self, to: FanOut, notice: notices.PaymentChanged) -> None:
-        """Update a request's messages to what became of the payment."""
-        payment_id = notice.payment_id
-        payment = self._lookup.payment(to.wallet_id, payment_id)
-        if payment.way is Way.SAVED_CARD:
-            return  # the listener has answered the person who pressed
-        facts = self._lookup.request(payment)
-        messages = self._posted.messages(to.wallet_id, payment_id)
-        known = {one.user_id: one for one in messages}
-        self_paid = payment.state is State.PAID and payment.way is Way.PAGE and not payment.payer
-        # A person who paid on their own hosted page has no message yet that could say it worked.
-        paid_alone = self_paid and payment.amount is not None and payment.asked_by not in known
+    def _post(self, claim: Claim, payment: Payment, side: Side, message: Message) -> None:
+        def keep(tx: Tx, ref: MessageRef) -> None:
+            posted = PaymentMessage(claim.recipient.slack_id, side, ref.channel, ref.ts)
+            remember_message(tx, claim.wallet_id, payment.payment_id, posted)
 
-        def send(user_id: str) -> None:
-            role = self._recipients.role_of(to, user_id)
-            if user_id in known:
-                one = known[user_id]
-                shown = facts if may(Action.SEE, role) else replace(facts, balance=None)
-                ref = MessageRef(one.channel, one.ts)
-                self._client.update_message(ref, _request_message(one.side, shown, role))
-                return
-            message = money_in.payment_result_message(self._lookup.result(payment), role)
-            sent = self._client.post_message(user_id, message)
-            kept = PaymentMessage(user_id, Side.SELF, sent.channel, sent.ts)
-            self._posted.remember_message(to.wallet_id, payment_id, kept)
+        self._posting.post(claim, message, keep)
 
-        # A message to somebody who paid without a request already says what became of the payment.
-        changed = [one.user_id for one in messages if one.side is not Side.SELF]
-        self._recipients.each(to, [*changed, *((payment.asked_by,) if paid_alone else ())], send)
-        if to.first_time:
-            self._qr_codes.remove(payment)
 
-    def send_paid_twice(self, to: FanOut, notice: notices.PaidTwice) -> None:
-        """Tell that one request was paid by two payments."""
-        payment = self._lookup.payment(to.wallet_id, notice.payment_id)
-        message = money_in.paid_twice(self._lookup.request(payment))
-        self._recipients.send(to, lambda role: message)
+def _side(payment: Payment, user_id: str) -> Side:
+    """Say what somebody without a message is to a payment; who asks themselves reads the payer's message."""
+    if user_id == payment.payer:
+        return Side.PAYER
+    return Side.ASKER if payment.payer else Side.SELF
 
 
 def _request_message(side: Side, facts: RequestFacts, role: Role) -> Message:

@@ -1,31 +1,32 @@
 """Which sender tells which notice: each class of notice has an arm here, and mypy refuses one that is missing.
 
-Senders are called at least once for each notice and recipient, so all of them may run twice. A posted message is
-remembered and updated in place. A crash between a message and its row may repeat the message, never an action.
-`FanOut` tries each recipient alone: a sender never loops around a call to Slack.
+A sender shows one delivery to its one recipient: it reads the present facts, posts or updates a message, and ends the
+claim together with what is to be remembered of the message. It is called at least once, so it may run twice: a crash
+between a message and its row may repeat the message, never an action.
 """
 
 from functools import partial
 from typing import assert_never
 
 from bot import notices
-from bot.delivering.deliveries import FanOut
+from bot.delivering.deliveries import Claim
 from bot.delivering.posted_messages import PostedMessages
 from bot.payments.cards import Cards
 from bot.payments.recharge import Recharge
 from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
-from bot.slack.client import SlackClient
 from bot.slack.senders.automatic import AutomaticSender
 from bot.slack.senders.cards import CardSender
 from bot.slack.senders.episodes import EpisodeSender
 from bot.slack.senders.money_out import MoneyOutSender
 from bot.slack.senders.payment_lookup import PaymentLookup
+from bot.slack.senders.posting import ClientOf, Posting
 from bot.slack.senders.qr_codes import QrCodes
-from bot.slack.senders.recipients import Recipients
 from bot.slack.senders.requests import RequestSender
 from bot.slack.views import forms as form_views
 from bot.slack.views import status as status_views
+from bot.slack.views import unreached
+from bot.states.delivery import Recipient
 from bot.surfaces.episodes import Episodes
 from bot.wallets.people import People
 from ledger import (
@@ -48,7 +49,7 @@ class Senders:
     def __init__(
         self,
         ledger: Ledger,
-        client: SlackClient,
+        client_of: ClientOf,
         people: People,
         payments: Payments,
         charges: Charges,
@@ -58,78 +59,77 @@ class Senders:
         posted: PostedMessages,
     ) -> None:
         lookup = PaymentLookup(ledger, payments, charges)
-        self.recipients = Recipients(people, client)
-        self.qr_codes = QrCodes(client, posted, lookup)
-        self.episodes = EpisodeSender(ledger, client, people, self.recipients, episodes)
-        self.requests = RequestSender(client, people, self.recipients, posted, lookup, self.qr_codes)
-        self.cards = CardSender(ledger, self.recipients, lookup)
-        self.money_out = MoneyOutSender(ledger, self.recipients, lookup)
-        self.automatic = AutomaticSender(
-            ledger, client, self.recipients, recharge, cards, posted, lookup, self.qr_codes
-        )
+        self._posting = Posting(client_of, people, ledger.now)
+        self.qr_codes = QrCodes(client_of, posted, lookup)
+        self.episodes = EpisodeSender(ledger, people, self._posting, episodes)
+        self._requests = RequestSender(self._posting, posted, lookup, self.qr_codes)
+        self._cards = CardSender(ledger, self._posting, lookup)
+        self._money_out = MoneyOutSender(ledger, self._posting, lookup)
+        self._automatic = AutomaticSender(ledger, self._posting, recharge, cards, lookup, self.qr_codes)
 
-    def deliver(self, to: FanOut) -> None:
-        """Tell one notice to its recipients. Raises: NoticeUnknown."""
-        match notice := to.notice():
-            case WalletLow() | WalletEmptied() | WalletPaused() | WalletRecovered():
-                self.episodes.send(to, notice.episode_id)
-            case WalletResumed():
-                self.episodes.send_resumed(to, notice)
+    def show(self, claim: Claim) -> None:
+        """Show one delivery to its recipient. Raises: NotTold, LeaseLost, NoticeUnknown."""
+        match notice := claim.notice():
+            case WalletLow() | WalletEmptied() | WalletPaused() | WalletRecovered() | WalletResumed():
+                self.episodes.show(claim)
             case StartedAfterStop():
-                self.episodes.send_started_after_stop(to, notice)
+                self.episodes.show_started_after_stop(claim, notice)
             case UsageCorrected():
-                self.money_out.send_correction(to, notice)
+                self._money_out.show_correction(claim, notice)
             case WalletCredited():
-                self.money_out.send_credit(to, notice)
+                self._money_out.show_credit(claim, notice)
             case RechargeWanted():
-                pass  # Nobody reads it: the courier's reaction considers a charge, and that charge is told.
+                pass  # It has no recipients.
             case _:
-                self._deliver_own(to, notice)
+                self._show_own(claim, notice)
 
-    def _deliver_own(self, to: FanOut, notice: notices.BotNotice) -> None:
-        """Tell one of the bot's own notices."""
+    def _show_own(self, claim: Claim, notice: notices.BotNotice) -> None:
+        """Show one of the bot's own notices."""
+        tell = self._posting.tell
         match notice:
-            case notices.RequestSent():
-                self.requests.send_request(to, notice)
-            case notices.PaymentChanged():
-                self.requests.send_change(to, notice)
+            case notices.RequestSent() | notices.PaymentChanged():
+                self._requests.show(claim, notice)
             case notices.PaidTwice():
-                self.requests.send_paid_twice(to, notice)
+                self._requests.show_paid_twice(claim, notice)
             case notices.CardConnected():
-                self.cards.send_connected(to, notice)
+                self._cards.show_connected(claim, notice)
             case notices.CardGone():
-                self.cards.send_gone(to, notice)
+                self._cards.show_gone(claim, notice)
             case notices.CardExpiring():
-                self.cards.send_expiring(to, notice)
+                self._cards.show_expiring(claim, notice)
             case notices.RechargeMade():
-                self.automatic.send_made(to, notice)
+                self._automatic.show_made(claim, notice)
             case notices.RechargeFailed():
-                self.automatic.send_failed(to, notice)
+                self._automatic.show_failed(claim, notice)
             case notices.ConfirmationDue():
-                self.automatic.send_confirmation_due(to, notice)
+                self._automatic.show_confirmation_due(claim, notice)
             case notices.CapReached():
-                self.automatic.send_capped(to, notice)
+                self._automatic.show_capped(claim, notice)
             case notices.ChargesSwitched():
-                self.automatic.send_switched(to, notice)
+                self._automatic.show_switched(claim, notice)
             case notices.RuleChanged():
-                self.automatic.send_rule_change(to, notice)
+                self._automatic.show_rule_change(claim, notice)
             case notices.SettingsChanged():
-                self.automatic.send_settings_change(to, notice)
+                self._automatic.show_settings_change(claim, notice)
             case notices.RefundBooked():
-                self.money_out.send_refund(to, notice)
+                self._money_out.show_refund(claim, notice)
             case notices.DisputeChanged():
-                self.money_out.send_dispute(to, notice)
+                self._money_out.show_dispute(claim, notice)
             case notices.BooksDiffer():
-                self.money_out.send_differences(to, notice)
+                self._money_out.show_differences(claim, notice)
             case notices.MoneyParked():
-                self.money_out.send_parked(to, notice)
+                self._money_out.show_parked(claim, notice)
             case notices.ManuallyCredited():
-                self.money_out.send_manual_credit(to, notice)
+                self._money_out.show_manual_credit(claim, notice)
             case notices.KeyRefused():
-                self.recipients.send(to, lambda role: status_views.key_refused())
+                tell(claim, lambda role: status_views.key_refused())
             case notices.KeyAccepted():
-                self.recipients.send(to, lambda role: status_views.key_accepted())
+                tell(claim, lambda role: status_views.key_accepted())
             case notices.AccessAsked(user_id=user_id):
-                self.recipients.send(to, partial(form_views.access_asked, user_id), finance=False)
+                tell(claim, partial(form_views.access_asked, user_id))
+            case notices.RecipientLost(recipient=recipient, said=said, asked_by=asked_by):
+                reader_asked = asked_by == claim.recipient.slack_id
+                lost = Recipient.of(recipient)
+                tell(claim, partial(unreached.recipient_lost, lost, said, reader_asked))
             case _:
                 assert_never(notice)

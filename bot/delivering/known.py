@@ -1,0 +1,71 @@
+"""Reads, in one transaction, the stored lists that a notice's recipients are chosen from. Slack is never asked here."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from bot import notices, payment_rows
+from bot.delivering.recipients import Known, PaymentKnown
+from bot.notices import AnyNotice
+from bot.rights import Role
+from bot.states.card_slot import CardSlot
+from bot.states.delivery import Recipient, Side
+from bot.tables import alert_messages, cards, payment_messages
+from bot.wallets.alert_channels import channels_of
+from bot.wallets.entitled import appointed
+from ledger import WalletRecovered, WalletResumed
+
+
+def read_known(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> Known:
+    """Give what is stored about people, channels, and the payment or episode that a notice names."""
+    roles = appointed(connection, wallet_id)
+    return Known(
+        billing_admins=[one for one, role in roles.items() if role is Role.BILLING_ADMIN],
+        finance=[one for one, role in roles.items() if role is Role.FINANCE],
+        owners=owners(connection, wallet_id),
+        left=left(connection, wallet_id),
+        channels=channels_of(connection, wallet_id),
+        connectors=_connectors(connection, wallet_id),
+        payment=_payment(connection, wallet_id, notice),
+        posted=_posted(connection, wallet_id, notice),
+    )
+
+
+def _connectors(connection: Connection, wallet_id: UUID) -> list[str]:
+    rows = connection.execute(
+        select(cards.c.connected_by)
+        .where(cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED, cards.c.connected_by != "")
+        .order_by(cards.c.connected_at)
+    )
+    return list(map(str, rows.scalars()))
+
+
+def _payment(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> PaymentKnown | None:
+    if not isinstance(notice, notices.RequestSent | notices.PaymentChanged | notices.CardConnected):
+        return None
+    found = payment_rows.payment_by_id(connection, wallet_id, notice.payment_id)
+    assert found is not None, "a notice and its payment are committed together"
+    rows = connection.execute(
+        select(payment_messages.c.user_id, payment_messages.c.audience).where(
+            payment_messages.c.wallet_id == wallet_id, payment_messages.c.payment_id == notice.payment_id
+        )
+    )
+    return PaymentKnown(
+        state=found.state,
+        way=found.way,
+        asked_by=found.asked_by,
+        payer=found.payer,
+        is_card_alone=found.amount is None,
+        messages={str(user): Side(side) for user, side in rows},
+    )
+
+
+def _posted(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> list[Recipient]:
+    if not isinstance(notice, WalletRecovered | WalletResumed) or notice.episode_id is None:
+        return []
+    rows = connection.execute(
+        select(alert_messages.c.audience).where(
+            alert_messages.c.wallet_id == wallet_id, alert_messages.c.episode_id == notice.episode_id
+        )
+    )
+    return [Recipient.of(one) for one in rows.scalars()]

@@ -1,0 +1,246 @@
+"""Who is told of a notice, and who replaces somebody who cannot be reached. Pure.
+
+Theory. Appointed billing admins hear of everything, finance of what concerns money, channels of alarms. Owners hear
+where no billing admin is left who can be reached. Nobody known at all is a recipient too (`OWNERS`): it waits until the
+workspace's owners are listed, since no recipient is no delivery.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+from uuid import UUID
+
+from bot import notices
+from bot.notices import AnyNotice
+from bot.states.delivery import OWNERS, DeliveryState, Recipient, Side, Subject, SubjectKind, Urgency
+from bot.states.dispute import QUIET
+from bot.states.payment import State, Way
+from ledger import (
+    CreditKind,
+    RechargeWanted,
+    StartedAfterStop,
+    UsageCorrected,
+    WalletCredited,
+    WalletEmptied,
+    WalletLow,
+    WalletPaused,
+    WalletRecovered,
+    WalletResumed,
+)
+
+BY_HAND = frozenset({CreditKind.PROMO, CreditKind.ADJUSTMENT_UP})
+"""Credits that whoever runs Redbar gives; money from a card is told by its payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentKnown:
+    """What decides who hears of a payment."""
+
+    state: State
+    way: Way
+    asked_by: str
+    payer: str
+    is_card_alone: bool
+    """No money is asked for: a card is to be connected."""
+    messages: Mapping[str, Side]
+    """Who has a message about it, and as what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The stored lists that a notice's recipients are chosen from. Ids are Slack's."""
+
+    billing_admins: Sequence[str]
+    """The appointed, the first appointed first."""
+    finance: Sequence[str]
+    owners: Sequence[str]
+    """Empty also where they were never listed."""
+    left: Collection[str]
+    """People who left the workspace: posting into their DM succeeds, and nobody reads it."""
+    channels: Sequence[str] = ()
+    connectors: Sequence[str] = ()
+    """Who connected a card that is in use."""
+    payment: PaymentKnown | None = None
+    """The payment that the notice names."""
+    posted: Sequence[Recipient] = field(default=())
+    """Who has a message about the notice's episode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a notice asks for: that some recipients are shown a subject as it stands now."""
+
+    subject: Subject
+    urgency: Urgency
+    recipients: Sequence[Recipient]
+
+
+def wanted(notice: AnyNotice, notice_id: UUID, known: Known) -> Wanted:
+    """Say who is told of a notice; nobody, where it is told by another one or asks nothing of anybody."""
+    recipients = _recipients(notice, known)
+    return Wanted(subject_of(notice, notice_id), urgency_of(notice), tuple(dict.fromkeys(recipients)))
+
+
+def subject_of(notice: AnyNotice, notice_id: UUID) -> Subject:
+    """Say what the message about a notice is about."""
+    match notice:
+        case WalletLow() | WalletEmptied() | WalletPaused() | WalletRecovered() | WalletResumed():
+            return Subject(SubjectKind.EPISODE, str(notice.episode_id or ""))
+        case notices.RequestSent() | notices.PaymentChanged():
+            return Subject(SubjectKind.PAYMENT, str(notice.payment_id))
+        case StartedAfterStop():
+            return Subject(SubjectKind.AFTER_STOP)
+        case notices.ChargesSwitched():
+            return Subject(SubjectKind.CHARGES)
+        case notices.KeyRefused() | notices.KeyAccepted():
+            return Subject(SubjectKind.KEY)
+        case _:
+            return Subject(SubjectKind.NOTICE, str(notice_id))
+
+
+def urgency_of(notice: AnyNotice) -> Urgency:
+    """Say which of two notices one recipient reads first."""
+    match notice:
+        case WalletLow() | WalletEmptied() | WalletPaused() | WalletResumed() | WalletRecovered():
+            return Urgency.ALARM
+        case StartedAfterStop() | notices.RechargeFailed() | notices.ConfirmationDue() | notices.CapReached():
+            return Urgency.ALARM
+        case (
+            notices.RequestSent()
+            | notices.PaymentChanged()
+            | notices.CardConnected()
+            | notices.RecipientLost()
+            | notices.AccessAsked()
+        ):
+            return Urgency.AWAITED
+        case _:
+            return Urgency.LATER
+
+
+def replacements(
+    recipient: Recipient, known: Known, states: Mapping[Recipient, DeliveryState]
+) -> Sequence[Recipient]:
+    """Say who is told in place of a recipient who cannot be: the owners, once no billing admin is left for them.
+
+    `states` are those of the same subject's deliveries, that of the recipient already set aside.
+    """
+    admins = _people(known.billing_admins)
+    if recipient not in admins:
+        return ()
+    reached = (DeliveryState.WAITING, DeliveryState.TOLD)
+    if any(states.get(one) in reached for one in admins):
+        return ()
+    return _owners(known)
+
+
+def lost(recipient: Recipient, said: str, known: Known, subject: Subject) -> notices.RecipientLost | None:
+    """Say whom others must hear of who cannot be reached any more; None where nobody can mend anything."""
+    if recipient.is_channel:
+        return notices.RecipientLost(str(recipient), said) if recipient.slack_id in known.channels else None
+    payment = known.payment
+    if subject.kind is SubjectKind.PAYMENT and payment is not None and payment.payer == recipient.slack_id:
+        return notices.RecipientLost(str(recipient), said, payment.asked_by)
+    is_appointed = recipient.slack_id in (*known.billing_admins, *known.finance)
+    return notices.RecipientLost(str(recipient), said) if is_appointed else None
+
+
+def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
+    match notice:
+        case RechargeWanted():
+            return ()  # The courier's reaction considers a charge, and that charge is told.
+        case WalletResumed(episode_id=None):
+            return ()  # A wallet that is funded for the first time ends no alarm.
+        case WalletLow() | WalletEmptied() | WalletPaused():
+            return (*_with_role(known), *_channels(known))
+        case WalletRecovered() | WalletResumed():
+            # People who lost their role and channels that were removed still learn how the episode ended.
+            return (*_with_role(known), *_channels(known), *known.posted)
+        case WalletCredited():
+            return _with_role(known) if notice.kind in BY_HAND else ()
+        case notices.DisputeChanged():
+            is_quiet = not notice.opened and not notice.moved_micros and notice.status in QUIET
+            return () if is_quiet else _with_role(known)
+        case notices.RequestSent():
+            return _people(_sides(known))
+        case notices.PaymentChanged():
+            return _people(_holders(known))
+        case notices.CardConnected():
+            return _people([known.payment.asked_by] if known.payment is not None else [])
+        case notices.RuleChanged():
+            return _but(notice.actor, (*_with_role(known), *_people(known.connectors)))
+        case notices.CardGone():
+            return _but(notice.actor, _with_role(known))
+        case notices.RecipientLost():
+            lost = Recipient.of(notice.recipient)
+            return _but(lost.slack_id, (*_managers(known), *_people([notice.asked_by])))
+        case (
+            StartedAfterStop()
+            | notices.RechargeMade()
+            | notices.BooksDiffer()
+            | notices.MoneyParked()
+            | notices.AccessAsked()
+        ):
+            return _managers(known)  # finance has no part in it
+        case (
+            UsageCorrected()
+            | notices.PaidTwice()
+            | notices.CardExpiring()
+            | notices.RechargeFailed()
+            | notices.ConfirmationDue()
+            | notices.CapReached()
+            | notices.ChargesSwitched()
+            | notices.SettingsChanged()
+            | notices.RefundBooked()
+            | notices.ManuallyCredited()
+            | notices.KeyRefused()
+            | notices.KeyAccepted()
+        ):
+            return _with_role(known)
+        case _:
+            assert_never(notice)
+
+
+def _managers(known: Known) -> Sequence[Recipient]:
+    """Give the billing admins who are still there, else the owners."""
+    there = [one for one in known.billing_admins if one not in known.left]
+    return _people(there) or _owners(known)
+
+
+def _owners(known: Known) -> Sequence[Recipient]:
+    return _people([one for one in known.owners if one not in known.left]) or (OWNERS,)
+
+
+def _with_role(known: Known) -> Sequence[Recipient]:
+    finance = [one for one in known.finance if one not in known.left]
+    return (*_managers(known), *_people(finance))
+
+
+def _channels(known: Known) -> Sequence[Recipient]:
+    return [Recipient.channel(one) for one in known.channels]
+
+
+def _sides(known: Known) -> Sequence[str]:
+    assert known.payment is not None, "a request and its payment are committed together"
+    return [known.payment.payer, known.payment.asked_by]
+
+
+def _holders(known: Known) -> Sequence[str]:
+    """Give who learns what became of a payment: who was asked and who asked, or who paid on a page of their own."""
+    payment = known.payment
+    assert payment is not None, "a payment is changed with its notice"
+    if payment.way is Way.SAVED_CARD:
+        return []  # the listener has answered the person who pressed
+    # A message to somebody who paid without a request already says what became of the payment.
+    told = [one for one, side in payment.messages.items() if side is not Side.SELF]
+    if payment.payer:
+        return [*told, payment.payer, payment.asked_by]
+    alone = payment.state is State.PAID and payment.way is Way.PAGE and not payment.is_card_alone
+    return [*told, *([payment.asked_by] if alone and payment.asked_by not in payment.messages else [])]
+
+
+def _people(user_ids: Sequence[str]) -> Sequence[Recipient]:
+    return [Recipient.person(one) for one in user_ids if one]
+
+
+def _but(slack_id: str, recipients: Sequence[Recipient]) -> Sequence[Recipient]:
+    return [one for one in recipients if one.slack_id != slack_id]

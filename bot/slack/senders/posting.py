@@ -1,0 +1,89 @@
+"""Posting for a delivery: by the wallet's own client, to nobody who left, and what was posted is kept or taken back."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from bot.delivering.deliveries import Claim, LeaseLost
+from bot.ports import NotTold, RecipientGone
+from bot.rights import Role
+from bot.slack.client import MessageRef, SlackClient
+from bot.slack.pace import DELETE, POST, UPDATE, Pace
+from bot.slack.views.blocks import Message
+from bot.wallets.people import People
+from ledger import Tx
+
+log = logging.getLogger("redbar.delivery")
+
+ClientOf = Callable[[UUID], SlackClient]
+"""Gives the client of the workspace that a wallet belongs to."""
+Keep = Callable[[Tx, MessageRef], object]
+"""Remembers where a message was posted, in the transaction that ends its delivery."""
+
+
+class Posting:
+    """Posts what a delivery shows."""
+
+    def __init__(self, client_of: ClientOf, people: People, now: Callable[[], datetime]) -> None:
+        self._client_of = client_of
+        self._people = people
+        self._now = now
+        self._paces: dict[UUID, Pace] = {}
+
+    def role(self, claim: Claim) -> Role:
+        """Say by which role the recipient's buttons are chosen."""
+        return self._people.role_shown(claim.wallet_id, claim.recipient.slack_id)
+
+    def require_there(self, claim: Claim) -> None:
+        """Let nothing be posted to somebody who left. Raises: RecipientGone.
+
+        Posting into the DM of somebody deactivated succeeds, and nobody reads it.
+        """
+        if not claim.recipient.is_channel and self._people.has_left(claim.recipient.slack_id):
+            raise RecipientGone("left_workspace")
+
+    def tell(self, claim: Claim, message: Callable[[Role], Message]) -> None:
+        """Post a message, with the buttons of its reader's role, that is told once. Raises: NotTold, LeaseLost."""
+        self.require_there(claim)
+        self.post(claim, message(self.role(claim)))
+
+    def post(
+        self,
+        claim: Claim,
+        message: Message,
+        keep: Keep | None = None,
+        *,
+        again_in: timedelta | None = None,
+    ) -> None:
+        """Post a message and end its delivery. Raises: NotTold, LeaseLost.
+
+        Where another process took the delivery over meanwhile, that one's message counts, and this copy is deleted.
+        """
+        ref = self._send(claim, claim.recipient.slack_id, message)
+        try:
+            claim.done((lambda tx: keep(tx, ref)) if keep is not None else None, again_in=again_in)
+        except LeaseLost:
+            try:
+                with self._pace(claim).sending(DELETE):
+                    self._client_of(claim.wallet_id).delete_message(ref)
+            except NotTold as problem:
+                log.warning("a second copy of a message stays: %s", problem)
+            raise
+
+    def reply(self, claim: Claim, to: MessageRef, message: Message, *, broadcast: bool) -> None:
+        """Add a line to the thread of a message, shown in the conversation too where wanted. Raises: NotTold."""
+        self._send(claim, to.channel, message, thread_ts=to.ts, broadcast=broadcast)
+
+    def update(self, claim: Claim, ref: MessageRef, message: Message) -> None:
+        """Update a message in place. Raises: NotTold; MessageGone where it cannot be changed any more."""
+        with self._pace(claim).sending(UPDATE):
+            self._client_of(claim.wallet_id).update_message(ref, message)
+
+    def _send(self, claim: Claim, channel: str, message: Message, **where: Any) -> MessageRef:
+        with self._pace(claim).sending(POST, channel):
+            return self._client_of(claim.wallet_id).post_message(channel, message, **where)
+
+    def _pace(self, claim: Claim) -> Pace:
+        return self._paces.setdefault(claim.wallet_id, Pace(self._now))
