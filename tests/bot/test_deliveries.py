@@ -16,13 +16,14 @@ from bot.app import open_ledger
 from bot.delivering.courier import Courier
 from bot.delivering.deliveries import TRIES_MAX, FanOut
 from bot.notices import AnyNotice, ChargesSwitched
-from bot.ports import NotNow, PersonSeen, RecipientGone
+from bot.ports import NotNow, PeoplePage, PersonSeen, RecipientGone
 from bot.served import Served
 from bot.slack.client import SlackClient
 from bot.slack.senders.recipients import Recipients
 from bot.states.delivery import OWNERS, DeliveryState, Recipient
 from bot.tables import deliveries
 from bot.wallets.people import People
+from bot.wallets.people_listing import PeopleListing
 from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger
 from ledger.storage.schema import notices
@@ -51,11 +52,16 @@ class Workspace:
         """Describe somebody; only whether they left matters here."""
         return PersonSeen(user_id, "T1", user_id, "UTC", False, False, user_id in self.left)
 
-    def owners(self) -> list[str]:
-        """Name the owners, unless Slack is in trouble."""
+    def page(self, cursor: str) -> PeoplePage:
+        """List the owners and who has left, unless Slack is in trouble."""
         if self.limited:
             raise NotNow("ratelimited")
-        return self.owner_ids
+        owners = [PersonSeen(one, "T1", one, "UTC", True, True, False) for one in self.owner_ids]
+        outside = [PersonSeen(one, "T1", one, "UTC", False, False, True) for one in self.left]
+        return PeoplePage([*owners, *outside], next_cursor="")
+
+    def forget(self, user_id: str) -> None:
+        """Drop nothing: nothing is remembered."""
 
 
 @dataclass
@@ -89,8 +95,9 @@ class Post:
         )
 
     def carry(self, **later: int) -> None:
-        """Let the courier come by until nothing is due, after a while."""
+        """Let the courier come by until nothing is due, after a while in which people were listed if that was due."""
         self.clock.skip(**later)
+        PeopleListing(self.ledger, Served("T1"), self.workspace).run_once(self.clock.now())
         while self.courier.run_once(self.clock.now()):
             pass
 
@@ -222,7 +229,7 @@ def test_owners_are_told_when_the_last_appointed_admin_is_gone(post: Post) -> No
 
     post.workspace.left.add("middle")
     post.happens(off=False)
-    post.carry()
+    post.carry(hours=1)
     assert [who for who, off in post.read if not off] == ["last", "owner"]
 
 
@@ -247,17 +254,16 @@ def test_a_notice_without_recipients_waits_until_slack_names_the_owners(post: Po
 
 
 def test_an_owner_who_waits_is_told_although_slack_cannot_list_the_owners_meanwhile(post: Post) -> None:
-    """The retry finds no owners at all: that is no reason to give up this one."""
+    """For the owners as they were listed last, the retries go on."""
     post.people.appoint(post.wallet_id, billing_admins=[], finance=[], actor=owner("U1"))
     post.workspace.owner_ids = ["owner"]
     post.trouble["owner"] = TROUBLES["away"]
     post.happens()
     post.carry()
     post.workspace.limited = True
-    post.carry(minutes=5)
+    post.carry(hours=2)
     assert post.read == []
 
-    post.workspace.limited = False
     post.trouble.clear()
     post.carry(minutes=5)
     assert post.read == [("owner", True)]
@@ -284,7 +290,7 @@ def test_a_workspace_that_names_no_owner_is_no_delivery(post: Post) -> None:
     post.carry(hours=3)
     assert post.states() == {OWNERS: DeliveryState.WAITING}
     post.workspace.owner_ids = ["owner"]
-    post.carry(minutes=5)
+    post.carry(hours=1)
     assert post.read == [("owner", True)]
 
 

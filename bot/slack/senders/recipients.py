@@ -51,7 +51,7 @@ class Recipients:
 
         def send_to(recipient: Recipient) -> None:
             user_id = recipient.slack_id
-            if self._people.has_left(user_id):
+            if self._people.has_left(to.wallet_id, user_id):
                 # Posting into the DM of somebody deactivated succeeds, and nobody reads it.
                 raise RecipientGone("left_workspace")
             send(user_id)
@@ -63,9 +63,9 @@ class Recipients:
         managers: Sequence[str] = appointed.billing_admins
         if not managers or to.are_gone(_persons(managers)):
             try:
-                managers = (*managers, *self._people.owners())
+                managers = (*managers, *self._people.owners(to.wallet_id))
             except NotNow as problem:
-                # No recipient is no delivery: the owners wait under a name of their own until Slack names them.
+                # No recipient is no delivery: the owners wait under a name of their own until Slack named them.
                 to.wait_for(OWNERS, problem)
         return list(dict.fromkeys((*managers, *(appointed.finance if finance else ()))))
 
