@@ -49,6 +49,7 @@ from bot.surfaces.episodes import Episodes
 from bot.timers import SurfaceRefresh, Timers, jobs_of
 from bot.wallets.clock_watch import Ask, ClockWatch
 from bot.wallets.people import People
+from bot.wallets.people_listing import PeopleListing
 from bot.wallets.policy_changes import fit_policies
 from bot.wallets.rules import Rules
 from bot.wallets.usage import Usage
@@ -192,8 +193,7 @@ def build(
     access = _slack_access(settings)
     plain = plain_client(access)
     me = identify(plain)
-    gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
-    served = Served(me.team_id)
+    gateway, served = StripeGateway(settings.stripe_api_key, settings.stripe_api_base), Served(me.team_id)
     ask = clocks_outside(ledger, partial(time_at_slack, plain), gateway, asks_database=asks_database)
     watch = ClockWatch(ledger, served, ask)
     watch.begin()
@@ -223,6 +223,7 @@ def build(
         cards=cases.cards,
         courier=courier,
         presence=presence,
+        listing=context.listing,
         refresh=refresh,
         clock=watch,
     )
@@ -255,13 +256,15 @@ def _slack_access(settings: Settings) -> SlackAccess:
 
 def context_of(cases: UseCases, client: ListeningClient, presence: Presence, *, first_admin: str) -> Context:
     """Give what the listeners work with: the use cases, and the ways to people."""
-    people = People(cases.ledger, cases.workspaces, SlackDirectory(client))
+    directory = SlackDirectory(client)
+    people = People(cases.ledger, cases.workspaces, directory)
     episodes = Episodes(cases.ledger, cases.recharge, cases.charges)
     posted, slack = PostedMessages(cases.ledger), SlackClient(client, time.sleep)
     return Context(
         ledger=cases.ledger,
         workspaces=cases.workspaces,
         people=people,
+        listing=PeopleListing(cases.ledger, cases.served, directory),
         rules=Rules(cases.ledger),
         payments=cases.payments,
         charges=cases.charges,

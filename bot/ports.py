@@ -363,6 +363,15 @@ class MessageGone(RecipientGone):
     """A message was deleted, or may no longer be changed; its recipient can still be told."""
 
 
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """A part of the list of a workspace's people."""
+
+    people: Sequence[PersonSeen]
+    next_cursor: str
+    """Names the next page; empty on the last."""
+
+
 class Directory(Protocol):
     """Who people are."""
 
@@ -370,6 +379,13 @@ class Directory(Protocol):
         """Look a person up; None when the workspace doesn't know them. Raises: NotNow when it can't be asked."""
         ...
 
-    def owners(self) -> Sequence[str]:
-        """Give the user ids of the workspace's owners. Raises: NotNow when the workspace can't be asked."""
+    def page(self, cursor: str) -> PeoplePage:
+        """Give a page of everybody in the workspace; an empty cursor names the first. Raises: NotTold.
+
+        Anything but NotNow says that the cursor may be of no use any more.
+        """
+        ...
+
+    def forget(self, user_id: str) -> None:
+        """Drop what is remembered of a person, because something about them changed."""
         ...

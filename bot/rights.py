@@ -23,6 +23,8 @@ class Role(StrEnum):
 
 APPOINTED = (Role.BILLING_ADMIN, Role.FINANCE)
 """The roles that somebody is given here; all others come from the workspace's own flags."""
+BY_WORKSPACE = (Role.OWNER, Role.ADMIN, Role.MEMBER, Role.OUTSIDER)
+"""The roles that the workspace's own flags give."""
 
 
 class Tie(StrEnum):

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, Table, text
 
-from bot.rights import APPOINTED
+from bot.rights import APPOINTED, BY_WORKSPACE
 from bot.states.alert import AlertPhase
 from bot.states.card_slot import CardSlot
 from bot.states.delivery import DeliveryState, RecipientKind, Side
@@ -93,6 +93,25 @@ people = _table(
     _text("appointed_by"),
     _instant("appointed_at"),
     _known("role", APPOINTED),
+)
+
+workspace_people = _table(
+    "workspace_people",  # owners, admins, and who has left of those we deal with; nobody else has a row
+    _wallet(),
+    _text("user_id", key=True),
+    _text("role", empty=False),
+    _instant("known_at"),
+    _known("role", BY_WORKSPACE),
+)
+
+people_listings = _table(
+    "people_listings",  # how far Slack's list of people was read
+    _wallet(),
+    _text("cursor"),  # of the next page; empty for the first
+    _instant("started_at"),
+    _instant("listed_at", optional=True),  # when the last complete listing began
+    _instant("due_at"),
+    Column("tries", Integer, nullable=False),
 )
 
 _MAIN = text(_one_of("slot", [CardSlot.MAIN]))

@@ -26,6 +26,7 @@ from bot.states.payment import Purpose, State
 from bot.stripe.requests import NotMade
 from bot.tables import payments
 from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
+from bot.wallets.people_listing import PeopleListing
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
 
 STRIDE_MAX = timedelta(hours=12)
@@ -157,6 +158,7 @@ def jobs_of(
     cards: Cards,
     courier: Courier,
     presence: Presence,
+    listing: PeopleListing,
     refresh: SurfaceRefresh,
     clock: ClockWatch,
 ) -> Sequence[Job]:
@@ -169,6 +171,7 @@ def jobs_of(
         Job("lines", timedelta(minutes=5), timers.draw_lines),
         Job("cards", timedelta(hours=1), cards.look_ahead),
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
+        Job("people", tick, listing.run_once),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh.run_once),
         Job("presence", timedelta(minutes=1), presence.look),

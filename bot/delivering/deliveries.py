@@ -130,9 +130,7 @@ def want(tx: Tx, asked: Wanted, waiting: Waiting) -> None:
             _want_again(tx, row, notice_id=waiting.notice_id, seq=waiting.seq, urgency=int(asked.urgency))
 
 
-def show_again(
-    ledger: Ledger, wallet_id: UUID, subject: Subject, recipients: Collection[Recipient]
-) -> None:
+def show_again(ledger: Ledger, wallet_id: UUID, subject: Subject, recipients: Collection[Recipient]) -> None:
     """Have some recipients who have a message about a living subject shown it as it stands now."""
 
     def save(tx: Tx) -> None:

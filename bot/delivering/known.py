@@ -13,6 +13,7 @@ from bot.states.delivery import Recipient, Side
 from bot.tables import alert_messages, cards, payment_messages
 from bot.wallets.alert_channels import channels_of
 from bot.wallets.entitled import appointed
+from bot.wallets.workspace_people import left, owners
 from ledger import WalletRecovered, WalletResumed
 
 
@@ -22,7 +23,7 @@ def read_known(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> Kn
     return Known(
         billing_admins=[one for one, role in roles.items() if role is Role.BILLING_ADMIN],
         finance=[one for one, role in roles.items() if role is Role.FINANCE],
-        owners=owners(connection, wallet_id),
+        owners=owners(connection, wallet_id) or (),
         left=left(connection, wallet_id),
         channels=channels_of(connection, wallet_id),
         connectors=_connectors(connection, wallet_id),

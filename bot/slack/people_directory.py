@@ -1,19 +1,22 @@
-"""Who people in the workspace are, as Slack says: looked up on demand and remembered for a minute."""
+"""Who people in the workspace are, as Slack says: one by one and remembered for a minute, or the list in pages."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from threading import Lock
 from time import monotonic
 
 from slack_sdk import WebClient
 
-from bot.ports import NotNow, PersonSeen
+from bot.ports import NotNow, PeoplePage, PersonSeen
 from bot.slack.answers import Meaning
-from bot.slack.failures import UNREACHED, answer_to
+from bot.slack.failures import UNREACHED, answer_to, asking
+from ledger import assert_outside_transaction
 
 log = logging.getLogger("redbar.slack")
 REMEMBER_SECONDS = 60
 """Facts about people are looked up again after this time; before money moves they are always looked up afresh."""
+PAGE_SIZE = 500
+"""People a page of `users.list`. Slack takes up to 1,000, and recommends 200; a listing may take 20 pages a minute."""
 
 
 class SlackDirectory:
@@ -23,7 +26,6 @@ class SlackDirectory:
         self._client = client
         self._lock = Lock()
         self._known: dict[str, tuple[float, PersonSeen]] = {}
-        self._owners: tuple[float, tuple[str, ...]] | None = None
         self._team_id = ""
 
     def person(self, user_id: str, *, fresh: bool = False) -> PersonSeen | None:
@@ -34,7 +36,7 @@ class SlackDirectory:
             return known[1]
         try:
             answer = self._client.users_info(user=user_id)
-            found = _person(answer["user"], self._team())
+            found = person_of(answer["user"], self._team())
         except UNREACHED as error:
             refused = answer_to(error)
             if refused.meaning is Meaning.RECIPIENT:
@@ -47,34 +49,21 @@ class SlackDirectory:
         return found
 
     def forget(self, user_id: str) -> None:
-        """Forget a person's facts, because something about them changed."""
+        """Drop what is remembered of a person, because something about them changed."""
         with self._lock:
             self._known.pop(user_id, None)
-            if self._owners is not None:
-                self._owners = (
-                    -REMEMBER_SECONDS,
-                    self._owners[1],
-                )  # asked again; kept for when Slack can't answer
 
-    def owners(self) -> Sequence[str]:
-        """Give the workspace's owners and admins, owners first. Raises: NotNow, if Slack never listed them yet."""
-        if self._owners is not None and monotonic() - self._owners[0] < REMEMBER_SECONDS:
-            return self._owners[1]
-        found: list[tuple[bool, str]] = []
-        try:
-            for page in self._client.users_list(limit=200):
-                for user in page["members"]:
-                    seen = _person(user, self._team())
-                    if (seen.is_owner or seen.is_admin) and not seen.is_outside:
-                        found.append((not seen.is_owner, seen.user_id))
-        except UNREACHED as error:
-            answer = answer_to(error)
-            log.warning("Slack could not list people: %s", answer.why)
-            if self._owners is None:
-                raise NotNow("no_owners_listed", answer.retry_after) from error
-            return self._owners[1]
-        self._owners = (monotonic(), tuple(user for _, user in sorted(found)))
-        return self._owners[1]
+    def page(self, cursor: str) -> PeoplePage:
+        """Give a page of everybody in the workspace; an empty cursor names the first. Raises: NotTold."""
+        assert_outside_transaction()
+        with asking():
+            team_id = self._team()
+            answer = self._client.users_list(limit=PAGE_SIZE, cursor=cursor or None)
+        about = answer.get("response_metadata") or {}
+        return PeoplePage(
+            people=[person_of(user, team_id) for user in answer["members"]],
+            next_cursor=str(about.get("next_cursor") or ""),
+        )
 
     def _team(self) -> str:
         if not self._team_id:
@@ -82,7 +71,9 @@ class SlackDirectory:
         return self._team_id
 
 
-def _person(user: dict[str, object], team_id: str) -> PersonSeen:
+def person_of(user: Mapping[str, object], team_id: str) -> PersonSeen:
+    """Read Slack's description of a person, as seen from a workspace."""
+
     def flag(name: str) -> bool:
         return user.get(name) is True  # absent for bots, the deleted and outsiders: never a yes
 

@@ -12,6 +12,7 @@ from bot.notices import AccessAsked
 from bot.ports import Directory, NotNow, PersonSeen
 from bot.rights import Action, Actor, Person, Role
 from bot.tables import people
+from bot.wallets import workspace_people
 from bot.wallets.entitled import appointed as appointed_in
 from bot.wallets.entitled import require_right
 from bot.wallets.named_values import named_value, set_named_value
@@ -81,23 +82,18 @@ class People:
         """Say by which role somebody's buttons are chosen; what they press is judged afresh."""
         with self._ledger.reading() as connection:
             appointed = appointed_in(connection, wallet_id).get(user_id)
-        try:
-            person = self.directory.person(user_id)
-        except NotNow:
-            return appointed or Role.MEMBER
-        return role_of(person, Actor("", user_id, None), appointed)
+            role = workspace_people.workspace_role(connection, wallet_id, user_id)
+        return (appointed or role) if role is Role.MEMBER else role
 
     def facts(self, wallet_id: UUID) -> PeopleFacts:
         """Say who looks after billing."""
-        appointed = self.appointed(wallet_id)
-        try:
-            owners = tuple(self.directory.owners())
-        except NotNow:
-            owners = ()  # the appointed are named all the same
-        return replace(appointed, owners=owners)
+        with self._ledger.reading() as connection:
+            # While nobody knows the owners, the appointed are named all the same.
+            owners = workspace_people.owners(connection, wallet_id) or ()
+        return replace(self.appointed(wallet_id), owners=tuple(owners))
 
     def appointed(self, wallet_id: UUID) -> PeopleFacts:
-        """Say who is appointed, without asking Slack who the owners are."""
+        """Say who is appointed."""
         with self._ledger.reading() as connection:
             found = appointed_in(connection, wallet_id)
         return PeopleFacts(
@@ -106,19 +102,17 @@ class People:
             finance=tuple(user for user, role in found.items() if role is Role.FINANCE),
         )
 
-    def has_left(self, user_id: str) -> bool:
-        """Say whether Slack names somebody as deactivated or outside; who cannot be looked up has not left."""
-        try:
-            person = self.directory.person(user_id)
-        except NotNow:
-            return False
-        return person is not None and person.is_outside
+    def has_left(self, wallet_id: UUID, user_id: str) -> bool:
+        """Say whether Slack named somebody as deactivated or outside; of whom nothing is known has not left."""
+        with self._ledger.reading() as connection:
+            return workspace_people.workspace_role(connection, wallet_id, user_id) is Role.OUTSIDER
 
-    def owners(self) -> Sequence[str]:
+    def owners(self, wallet_id: UUID) -> Sequence[str]:
         """Give the owners, who are told where nobody else can be. Raises: NotNow, also when there are none."""
-        found = self.directory.owners()
+        with self._ledger.reading() as connection:
+            found = workspace_people.owners(connection, wallet_id)
         if not found:
-            raise NotNow("no_owner_named")
+            raise NotNow("no_owners_listed" if found is None else "no_owner_named")
         return found
 
     def require_full_member(self, user_id: str) -> None:
@@ -178,15 +172,10 @@ class People:
 
 def role_of(person: PersonSeen | None, actor: Actor, appointed: Role | None) -> Role:
     """Judge somebody's role from what the workspace says of them now; unknown is outside."""
-    if person is None or person.is_outside:
-        return Role.OUTSIDER
+    role = workspace_people.role_given(person) if person is not None else Role.OUTSIDER
     if actor.user_team_id is not None and actor.user_team_id != actor.team_id:
         return Role.OUTSIDER  # pressed in a shared channel by somebody of another workspace
-    if person.is_owner:
-        return Role.OWNER
-    if person.is_admin:
-        return Role.ADMIN
-    return appointed or Role.MEMBER
+    return (appointed or role) if role is Role.MEMBER else role
 
 
 def _appoint(tx: Tx, wallet_id: UUID, wanted: dict[str, Role], actor: str) -> None:

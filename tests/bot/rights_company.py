@@ -199,6 +199,7 @@ def company(folder: Path) -> Iterator[Company]:
             if user_id and user_id != BOT_USER and user_id not in seed.BY_ID:
                 kind = "deactivated" if column == "deactivated" else "member"
                 patch.setitem(seed.BY_ID, user_id, seed.Person(user_id, column, "A B", kind, "#000000"))
+        patch.setattr("bot.sandbox.slack.methods.PEOPLE", list(seed.BY_ID.values()))
         described = seed.user_object
         patch.setattr(
             "bot.sandbox.slack.methods.user_object",
@@ -218,6 +219,7 @@ def company(folder: Path) -> Iterator[Company]:
         presence = Presence(workspaces, TEAM, WebClient(BOT_TOKEN, base_url=url))
         client = ListeningClient(gone=presence.gone, token=BOT_TOKEN, base_url=url, retry_handlers=[])
         context = context_of(cases, client, presence, first_admin="")
+        context.listing.run_once(clock.now())
         yield Company(place, driver.ledger, cases, context, wallet_id)
 
 

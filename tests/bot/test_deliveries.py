@@ -16,11 +16,12 @@ from bot.delivering.deliveries import LEASE, TRIES_MAX, Claim, LeaseLost, want, 
 from bot.delivering.known import read_known
 from bot.delivering.recipients import wanted
 from bot.notices import AnyNotice, CapReached, ChargesSwitched, RecipientLost
-from bot.ports import NotNow, Paced, PersonSeen, RecipientGone
+from bot.ports import NotNow, Paced, PeoplePage, PersonSeen, RecipientGone
 from bot.served import Served
 from bot.states.delivery import OWNERS, DeliveryState, Recipient, Subject, SubjectKind
 from bot.tables import deliveries
 from bot.wallets.people import People
+from bot.wallets.people_listing import PeopleListing
 from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger, read_notice
 from ledger.storage.schema import notices
@@ -49,11 +50,16 @@ class Workspace:
         """Describe somebody; only whether they left matters here."""
         return PersonSeen(user_id, "T1", user_id, "UTC", False, False, user_id in self.left)
 
-    def owners(self) -> list[str]:
-        """Name the owners, unless Slack is in trouble."""
+    def page(self, cursor: str) -> PeoplePage:
+        """List the owners and who has left, unless Slack is in trouble."""
         if self.limited:
             raise NotNow("ratelimited")
-        return self.owner_ids
+        owners = [PersonSeen(one, "T1", one, "UTC", True, True, False) for one in self.owner_ids]
+        outside = [PersonSeen(one, "T1", one, "UTC", False, False, True) for one in self.left]
+        return PeoplePage([*owners, *outside], next_cursor="")
+
+    def forget(self, user_id: str) -> None:
+        """Drop nothing: nothing is remembered."""
 
 
 @dataclass
@@ -96,7 +102,9 @@ class Post:
         return Courier(self.ledger, lambda waiting: None, self.show, Served("T1"))
 
     def list_people(self) -> None:
-        """Let the workspace's people be listed anew."""
+        """Let the workspace's people be listed anew, after an hour."""
+        self.clock.skip(hours=1)
+        PeopleListing(self.ledger, Served("T1"), self.workspace).run_once(self.clock.now())
 
     def states(self) -> dict[Recipient, DeliveryState]:
         """Give what is remembered of recipients."""

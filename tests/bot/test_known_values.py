@@ -19,7 +19,7 @@ import bot.ports
 import bot.states
 import bot.tables
 from bot.app import open_ledger
-from bot.rights import APPOINTED
+from bot.rights import APPOINTED, BY_WORKSPACE
 from bot.states.alert import AlertPhase
 from bot.states.card_slot import CardSlot
 from bot.states.delivery import DeliveryState, RecipientKind, Side
@@ -36,6 +36,7 @@ from tests.sandbox.slack_place import SettableClock
 ROOT = Path(__file__).parent.parent.parent
 KNOWN: Mapping[tuple[str, str], Sequence[StrEnum]] = {
     ("people", "role"): APPOINTED,
+    ("workspace_people", "role"): BY_WORKSPACE,
     ("cards", "slot"): list(CardSlot),
     ("payments", "purpose"): list(Purpose),
     ("payments", "way"): list(Way),

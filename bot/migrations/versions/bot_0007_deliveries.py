@@ -21,7 +21,7 @@ from ledger.storage.migrations.placing import place
 from ledger.storage.schema import NAMING, PlainText, UtcInstant, UuidText
 
 revision = "bot_0007"
-down_revision = "bot_0005"
+down_revision = "bot_0006"
 
 _EPISODES = ("wallet.low", "wallet.grace_started", "wallet.paused", "wallet.resumed", "wallet.recovered")
 _PAYMENTS = ("request.sent", "payment.changed")

@@ -8,7 +8,7 @@ from slack_bolt import App
 from bot.rights import Action
 from bot.slack.listeners.boundary import guarded
 from bot.slack.listeners.interaction import Context, Interaction, actor_of
-from bot.slack.people_directory import SlackDirectory
+from bot.slack.people_directory import person_of
 
 Body = dict[str, Any]
 log = logging.getLogger("redbar.slack")
@@ -25,10 +25,12 @@ def register(bolt: App, context: Context) -> None:
             home_work(body)()
 
     @bolt.event("user_change")
-    def hear_change(event: Body) -> None:
-        directory = context.people.directory
-        if isinstance(directory, SlackDirectory):
-            directory.forget(str((event.get("user") or {}).get("id")))
+    def hear_change(body: Body, event: Body) -> None:
+        hear_person(context, body, event)
+
+    @bolt.event("team_join")
+    def hear_join(body: Body, event: Body) -> None:
+        hear_person(context, body, event)
 
     @bolt.event("app_uninstalled")
     def hear_uninstalled(body: Body) -> None:
@@ -38,6 +40,14 @@ def register(bolt: App, context: Context) -> None:
     def hear_revoked(body: Body, event: Body) -> None:
         if (event.get("tokens") or {}).get("bot"):
             context.workspaces.forget(actor_of(body).team_id, "tokens_revoked")
+
+
+def hear_person(context: Context, body: Body, event: Body) -> None:
+    """Take in that somebody changed, or came."""
+    actor, user = actor_of(body), event.get("user")
+    workspace = context.workspaces.of_team(actor.team_id, actor.enterprise_id)
+    if workspace is not None and isinstance(user, dict) and user.get("id"):
+        context.listing.hear(workspace.wallet_id, person_of(user, actor.team_id))
 
 
 def open_home(interaction: Interaction) -> None:

@@ -26,6 +26,7 @@ from bot.slack.views.blocks import Message, View
 from bot.surfaces.episodes import Episodes
 from bot.surfaces.snapshot import Snapshot, read_facts
 from bot.wallets.people import People, Standpoint
+from bot.wallets.people_listing import PeopleListing
 from bot.wallets.rules import Rules
 from bot.wallets.workspaces import Workspace, Workspaces
 from ledger import Ledger
@@ -42,6 +43,7 @@ class Context:
     ledger: Ledger
     workspaces: Workspaces
     people: People
+    listing: PeopleListing
     rules: Rules
     payments: Payments
     charges: Charges

@@ -41,7 +41,9 @@ class Posting:
 
         Posting into the DM of somebody deactivated succeeds, and nobody reads it.
         """
-        if not claim.recipient.is_channel and self._people.has_left(claim.recipient.slack_id):
+        if not claim.recipient.is_channel and self._people.has_left(
+            claim.wallet_id, claim.recipient.slack_id
+        ):
             raise RecipientGone("left_workspace")
 
     def tell(self, claim: Claim, message: Callable[[Role], Message]) -> None:
