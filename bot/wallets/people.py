@@ -107,14 +107,6 @@ class People:
         with self._ledger.reading() as connection:
             return workspace_people.workspace_role(connection, wallet_id, user_id) is Role.OUTSIDER
 
-    def owners(self, wallet_id: UUID) -> Sequence[str]:
-        """Give the owners, who are told where nobody else can be. Raises: NotNow, also when there are none."""
-        with self._ledger.reading() as connection:
-            found = workspace_people.owners(connection, wallet_id)
-        if not found:
-            raise NotNow("no_owners_listed" if found is None else "no_owner_named")
-        return found
-
     def require_full_member(self, user_id: str) -> None:
         """Let through full members of the workspace alone, asked of afresh. Refuses: CannotAppoint, CannotAsk."""
         try:

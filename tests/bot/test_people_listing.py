@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select
 
 from bot import payment_rows
 from bot.app import open_ledger
-from bot.ports import NotNow, PeoplePage, PersonSeen
+from bot.ports import PeoplePage, PersonSeen
 from bot.rights import Role
 from bot.sandbox.slack import seed
 from bot.sandbox.slack.seed import TEAM
@@ -25,7 +25,6 @@ from bot.slack import listeners
 from bot.slack.people_directory import SlackDirectory
 from bot.states.payment import Purpose, Way
 from bot.tables import people, people_listings, workspace_people
-from bot.wallets.people import People
 from bot.wallets.people_listing import LEASE, PAUSE_MAX, PeopleListing
 from bot.wallets.workspace_people import left, listed_at, owners, workspace_role
 from bot.wallets.workspaces import Workspaces
@@ -148,13 +147,9 @@ def test_owners_are_unknown_until_a_listing_has_ended(shop: Shop) -> None:
     for _ in range(2):
         shop.lists()
         assert shop.owners() is None
-    asker = People(shop.ledger, Workspaces(shop.ledger), shop.directory)
-    with pytest.raises(NotNow, match="no_owners_listed"):
-        asker.owners(shop.wallet_id)
 
     shop.lists()
     assert shop.owners() == ["U1OWNER", "U4OWNER", "U3ADMIN"], "owners first"
-    assert asker.owners(shop.wallet_id) == shop.owners()
     assert shop.cursors() == ["", "5", "10"]
     with shop.ledger.reading() as connection:
         assert listed_at(connection, shop.wallet_id) == shop.clock.now() - timedelta(seconds=8)
@@ -165,8 +160,6 @@ def test_a_workspace_that_names_no_owner_is_not_one_that_was_never_listed(shop: 
     shop.staff[:] = [one for one in STAFF if one.kind == "member"]
     shop.lists(pages=2)
     assert shop.owners() == []
-    with pytest.raises(NotNow, match="no_owner_named"):
-        People(shop.ledger, Workspaces(shop.ledger), shop.directory).owners(shop.wallet_id)
 
 
 def test_of_those_who_left_only_people_we_deal_with_are_kept(shop: Shop) -> None:
