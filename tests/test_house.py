@@ -53,7 +53,7 @@ IMPORTERS = {
         "bot/operator/demo.py",  # the sandbox's own tokens
         "bot/sandbox/scenario.py",
         "bot/sandbox/slack/delivery.py",
-        "bot/sandbox/slack/people.py",
+        "bot/sandbox/slack/events.py",
         "bot/sandbox/slack/state.py",
         "bot/sandbox/slack/tickets.py",
         "bot/sandbox/slack/views.py",

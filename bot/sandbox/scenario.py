@@ -18,7 +18,7 @@ import httpx
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.document_store import Doc
 from bot.sandbox.pace import WEEKS, six_weeks
-from bot.sandbox.slack.seed import BY_ID
+from bot.sandbox.slack.seed import PEOPLE
 
 CARD = {"card": "4242 4242 4242 4242", "exp": "12/34", "cvc": "123"}
 FINANCE_CARD = {"card": "4000 0000 0000 1881", "exp": "11/33", "cvc": "123"}
@@ -312,9 +312,8 @@ def _cents(amount: str) -> int:
 def as_read(text: str) -> str:
     """Give a text as people read it: dates and mentions as words."""
     dated = re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", text)
-    return re.sub(
-        r"<@(\w+)>", lambda found: f"@{BY_ID[found[1]].handle}" if found[1] in BY_ID else "@someone", dated
-    )
+    handles = {one.user_id: one.handle for one in PEOPLE}
+    return re.sub(r"<@(\w+)>", lambda found: f"@{handles.get(found[1], 'someone')}", dated)
 
 
 def amount_option(view: Doc, dollars: int) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from slack_bolt import App
 from slack_sdk import WebClient
 from sqlalchemy import delete, insert
@@ -194,17 +193,6 @@ class Company:
 def company(folder: Path) -> Iterator[Company]:
     """Set up the company."""
     with ExitStack() as stack:
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for column, user_id in USERS.items():
-            if user_id and user_id != BOT_USER and user_id not in seed.BY_ID:
-                kind = "deactivated" if column == "deactivated" else "member"
-                patch.setitem(seed.BY_ID, user_id, seed.Person(user_id, column, "A B", kind, "#000000"))
-        patch.setattr("bot.sandbox.slack.methods.PEOPLE", list(seed.BY_ID.values()))
-        described = seed.user_object
-        patch.setattr(
-            "bot.sandbox.slack.methods.user_object",
-            lambda one, now: {**described(one, now), "deleted": one.kind == "deactivated"},
-        )
         clock = SettableClock()
         driver = stack.enter_context(driver_in(folder, clock=clock))
         stage = Stage()
@@ -212,6 +200,11 @@ def company(folder: Path) -> Iterator[Company]:
         (folder / "slack").mkdir()
         place = Place(stage, clock, folder / "slack")
         stack.callback(place.close)
+        roster = place.stand_in.state.roster
+        for column, user_id in USERS.items():
+            if user_id and user_id != BOT_USER and roster.person(user_id) is None:
+                left = column == "deactivated"
+                roster.put(seed.Person(user_id, column, "A B", "member", "#000000", left=left))
         workspaces = Workspaces(driver.ledger)
         wallet_id = _move_in(driver.ledger, driver.wallet_id)
         cases = use_cases_of(driver.ledger, driver.gateway, Served(TEAM), return_url="https://slack.example/")

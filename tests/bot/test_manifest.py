@@ -10,6 +10,7 @@ import pytest
 import yaml
 from referencing import Registry, Resource
 
+from bot.sandbox.slack.installation import EVENTS, SCOPES
 from bot.slack.ids import SHORTCUT_TOP_UP
 
 ROOT = Path(__file__).parent.parent.parent
@@ -57,3 +58,10 @@ def test_every_event_and_shortcut_it_names_is_listened_to() -> None:
     assert [event for event in events if f'bolt.event("{event}")' not in code] == []
     assert [one["callback_id"] for one in manifest["features"]["shortcuts"]] == [SHORTCUT_TOP_UP]
     assert [one["command"] for one in manifest["features"]["slash_commands"]] == ["/wallet"]
+
+
+def test_the_stand_in_grants_what_the_manifest_asks_for() -> None:
+    """So that no test passes by a scope or an event that a real workspace would not give."""
+    manifest = _manifest()
+    assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
+    assert tuple(manifest["settings"]["event_subscriptions"]["bot_events"]) == EVENTS

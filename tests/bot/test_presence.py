@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from slack_sdk.errors import SlackApiError
 
+from bot.sandbox.slack.faults import Fault, Refuse
 from bot.slack.answers import MEANINGS, Meaning
 from bot.slack.presence import ListeningClient
 from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage
@@ -39,8 +39,7 @@ def _said(place: Place, method: str, error: str) -> list[str]:
     client = ListeningClient(
         gone=heard.append, token=BOT_TOKEN, base_url=f"{place.base_url}/slack/api/", retry_handlers=[]
     )
-    fault = {"method": method, "answer": {"ok": False, "error": error}}
-    httpx.post(f"{place.base_url}/sandbox/api/slack/script", json=fault).raise_for_status()
+    place.stand_in.faults.add(Fault(method, Refuse(error)))
     with pytest.raises(SlackApiError, match=re.escape(error)):
         CALLS[method](client)
     return heard

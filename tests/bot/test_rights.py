@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from slack_bolt import App, BoltRequest
 from slack_sdk import WebClient
@@ -15,6 +14,7 @@ from bot.notices import CapReached
 from bot.operator.commands import RIGHTS as OPERATOR_RIGHTS
 from bot.ports import NotNow
 from bot.rights import Action, Actor, Person, Role, Tie, may
+from bot.sandbox.slack.faults import Fail, Fault, Limit, Refuse, Wrong
 from bot.sandbox.slack.seed import PARTNER_TEAM, TEAM
 from bot.served import Served
 from bot.slack import homes, listeners
@@ -230,24 +230,19 @@ def test_each_recipient_is_offered_what_they_may_do(made: Company) -> None:
 
     _arm(made, SILENCE["limited"])
     shown = {one: made.context.people.role_shown(made.wallet_id, USERS[one]) for one in IN_SLACK}
-    httpx.post(f"{made.place.base_url}/sandbox/api/slack/script", json={"clear": True}).raise_for_status()
+    made.place.stand_in.faults.clear()
     assert shown | {"finance": Role.FINANCE} == shown
     outside = {one for one, role in shown.items() if role is Role.OUTSIDER}
     assert outside == {"deactivated"}, "of others from outside nothing is stored: nobody deals with them"
 
 
-SILENCE: dict[str, dict[str, Any]] = {
-    "limited": {"answer": {"ok": False, "error": "ratelimited"}, "status": 429},
-    "failing": {"answer": {"ok": False, "error": "internal_error"}},
-    "down": {"answer": {"ok": False, "error": "fatal_error"}, "status": 503},
-}
+SILENCE: dict[str, Wrong] = {"limited": Limit(30), "failing": Refuse("internal_error"), "down": Fail(503)}
 """How Slack doesn't answer who somebody is."""
 UNKNOWN = "Slack can't be asked who you are; try again in a minute."
 
 
-def _arm(made: Company, fault: dict[str, Any]) -> None:
-    wish = {"method": "users.info", **fault}
-    httpx.post(f"{made.place.base_url}/sandbox/api/slack/script", json=wish).raise_for_status()
+def _arm(made: Company, wrong: Wrong) -> None:
+    made.place.stand_in.faults.add(Fault("users.info", wrong))
 
 
 def _read_by(made: Company, column: str) -> str:
@@ -296,7 +291,7 @@ def test_a_slack_that_is_away_says_nothing_of_anybody() -> None:
 
 def test_who_slack_does_not_know_is_told_that_nothing_is_here(made: Company, real: App) -> None:
     """That is an answer of Slack's, and not its silence."""
-    _arm(made, {"answer": {"ok": False, "error": "user_not_found"}})
+    _arm(made, Refuse("user_not_found"))
     _send(real, _press(made, "[usage]", "owner"))
     assert "isn't available here" in _read_by(made, "owner")
 

@@ -8,11 +8,11 @@ from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import delete, select
 
 from bot.app import open_ledger
+from bot.sandbox.slack.faults import Fault, Say
 from bot.sandbox.slack.seed import TEAM, TEAM_NAME
 from bot.tables import named_values, workspaces
 from bot.wallets.workspaces import OtherWorkspace, Workspaces
@@ -176,9 +176,7 @@ def test_a_second_workspace_cannot_be_run_on_the_same_books(slack: Place, url: s
         if url.startswith("sqlite"):
             first.send_signal(signal.SIGTERM)
             assert first.wait(30) == 0
-        httpx.post(
-            f"{slack.base_url}/sandbox/api/slack/script", json={"method": "auth.test", "answer": OTHER}
-        ).raise_for_status()
+        slack.stand_in.faults.add(Fault("auth.test", Say(OTHER)))
         second = redbar("run", cwd=tmp_path, **_settings(slack, url))
     finally:
         first.send_signal(signal.SIGTERM)

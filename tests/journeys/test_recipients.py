@@ -18,11 +18,11 @@ def _stops(world: World, place: str) -> int:
 
 
 def _code(code: str) -> dict[str, object]:
-    return {"answer": {"ok": False, "error": code}}
+    return {"refuse": code}
 
 
-LIMITED = {"answer": {"ok": False, "error": "ratelimited"}, "status": 429, "headers": {"Retry-After": "30"}}
-AWAY = {"answer": {"ok": False}, "status": 503}
+LIMITED = {"limit": 30}
+AWAY = {"fail": 503}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_message_that_slack_does_not_take_goes_as_words(world: World) -> None:
 def test_an_upload_host_that_is_away_costs_the_picture_alone(world: World) -> None:
     """The link is sent without its QR code."""
     world.home("owner")
-    _arm(world, method="files.getUploadURLExternal", times=10, drop=True)
-    _arm(world, method="files.completeUploadExternal", times=10, status=500, answer={"ok": False})
+    _arm(world, method="files.getUploadURLExternal", times=10, cut="before")
+    _arm(world, method="files.completeUploadExternal", times=10, fail=500)
     world.command("owner", "/wallet ask @finance 40")
     world.reads("finance", "Please pay $40.00")

@@ -114,6 +114,7 @@ class Place:
         self._wire = Wire(folder / "log.jsonl")
         self.live = Live()
         self.stand_in = build_slack(self._store, self._wire, self.live, clock, self.settings)
+        self.stand_in.tickets.clock.stop()  # a slow machine makes no trigger expire
         stage.app = Litestar([self.stand_in.router], openapi_config=None, logging_config=None)
         self.http = httpx.Client(base_url=self.base_url, timeout=10, trust_env=False)
         self.web = WebClient(BOT_TOKEN, base_url=f"{self.base_url}/slack/api/")

@@ -236,15 +236,7 @@ def test_a_response_url_serves_five_times(place: Place, bolt: App) -> None:
 
 def test_an_armed_fault_answers_as_often_as_it_was_armed(place: Place) -> None:
     """Tests and stories can make Slack refuse."""
-    answer = {"ok": False, "error": "ratelimited"}
-    place.do(
-        "slack/script",
-        method="chat.postMessage",
-        times=2,
-        answer=answer,
-        status=429,
-        headers={"Retry-After": "7"},
-    )
+    place.do("slack/script", method="chat.postMessage", times=2, limit=7)
 
     def send() -> int:
         headers = {"Authorization": f"Bearer {place.settings.slack_bot_token}"}

@@ -44,6 +44,20 @@ def json_of(params: Params, name: str) -> Any:
         raise Refusal(f"invalid_{name}_format" if name == "blocks" else "invalid_arguments") from None
 
 
+def needed(params: Params, name: str) -> str:
+    """Give an argument that a call cannot do without. Raises: Refusal."""
+    value = params.get(name)
+    if value in (None, ""):
+        raise missing(name)
+    return str(value)
+
+
+def number_of(params: Params, name: str, otherwise: int) -> int:
+    """Give an argument that is a whole number, and something else where it is not."""
+    value = str(params.get(name) or "")
+    return int(value) if value.isdigit() else otherwise
+
+
 def flag_of(params: Params, name: str) -> bool:
     """Give a boolean argument, also out of a form."""
     return str(params.get(name, "")).lower() in ("true", "1")

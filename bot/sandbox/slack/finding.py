@@ -2,12 +2,12 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.sandbox.document_store import Doc
 from bot.sandbox.slack.elements import BUTTONS
-from bot.sandbox.slack.seed import BOT_USER, BY_HANDLE, BY_ID, CHANNEL_BY_ID, CHANNEL_BY_NAME
+from bot.sandbox.slack.seed import BOT_USER, CHANNEL_BY_ID, CHANNEL_BY_NAME, Person
 from bot.sandbox.slack.views import elements_of, option_of
 
 _MENTION = re.compile(
@@ -16,24 +16,28 @@ _MENTION = re.compile(
 )
 
 
+FindPerson = Callable[[str], Person | None]
+"""Finds a person by id or handle."""
+
+
 class NotThere(Exception):
     """What somebody wants to press or read is not in front of them."""
 
 
-def escaped(text: str, *, names: bool) -> str:
+def escaped(text: str, person: FindPerson, *, names: bool) -> str:
     """Turn @handles and #channels into mentions and escape the rest; a command's mentions carry names."""
     parts, end = [], 0
     for found in _MENTION.finditer(text):
-        mention = _mention(found, names)
+        mention = _mention(found, person, names)
         if mention:
             parts += [html.escape(text[end : found.start()], quote=False), mention]
             end = found.end()
     return "".join(parts) + html.escape(text[end:], quote=False)
 
 
-def _mention(found: re.Match[str], names: bool) -> str:
+def _mention(found: re.Match[str], find: FindPerson, names: bool) -> str:
     user, handle = found["user"], found["handle"]
-    person = BY_ID.get(user or "") or BY_HANDLE.get(handle or "")
+    person = find(user or handle or "")
     if person is not None:
         return f"<@{person.user_id}|{person.handle}>" if names else f"<@{person.user_id}>"
     if user == BOT_USER or handle == "redbar":

@@ -13,16 +13,16 @@ from bot.sandbox.slack.content import (
     json_of,
     message_content,
     missing,
+    needed,
+    number_of,
     refused,
     view_content,
 )
+from bot.sandbox.slack.conversations import Conversations
 from bot.sandbox.slack.seed import (
     APP,
     BOT,
     BOT_USER,
-    BY_ID,
-    CHANNEL_BY_ID,
-    PEOPLE,
     TEAM,
     TEAM_NAME,
     bot_object,
@@ -34,13 +34,23 @@ from bot.sandbox.slack.tickets import TicketProblem, Tickets, Trigger
 from bot.sandbox.slack.views import STACK_MAX, Views
 
 Method = Callable[[Params], Doc]
+USERS_UNPAGED_MAX = 1_000
+"""How many people Slack lists at once."""
 
 
 class Methods:
     """The methods by name, each with the scope that it needs."""
 
-    def __init__(self, state: SlackState, views: Views, tickets: Tickets, settings: SandboxSettings) -> None:
+    def __init__(
+        self,
+        state: SlackState,
+        views: Views,
+        tickets: Tickets,
+        conversations: Conversations,
+        settings: SandboxSettings,
+    ) -> None:
         self._state = state
+        self._conversations = conversations
         self._views = views
         self._tickets = tickets
         self._settings = settings
@@ -49,8 +59,11 @@ class Methods:
             "auth.test": ("", self._auth_test),
             "users.info": ("users:read", self._users_info),
             "users.list": ("users:read", self._users_list),
-            "conversations.open": ("im:write", self._conversations_open),
-            "conversations.info": ("channels:read", self._conversations_info),
+            "conversations.open": ("im:write", conversations.open),
+            "conversations.info": ("", conversations.info),
+            "conversations.list": ("", conversations.list),
+            "conversations.join": ("channels:join", conversations.join),
+            "users.conversations": ("", conversations.of_user),
             "chat.postMessage": ("chat:write", self._post_message),
             "chat.postEphemeral": ("chat:write", self._post_ephemeral),
             "chat.update": ("chat:write", self._update),
@@ -80,81 +93,50 @@ class Methods:
         }
 
     def _users_info(self, params: Params) -> Doc:
-        user = _needed(params, "user")
+        user = needed(params, "user")
         if user == BOT_USER:
             return {"user": bot_object()}
-        if user not in BY_ID:
+        person = self._state.roster.person(user)
+        if person is None:
             raise Refusal("user_not_found")
-        return {"user": user_object(BY_ID[user], self._state.now())}
+        return {"user": user_object(person, self._state.now())}
 
     def _users_list(self, params: Params) -> Doc:
         now = self._state.now()
-        members = [user_object(person, now) for person in PEOPLE if person.team == TEAM]
-        members += [slackbot_object(), bot_object()]
-        start = _number(params, "cursor", 0)
-        limit = _number(params, "limit", 0) or len(members)
-        rest = start + limit < len(members)
+        machines = [slackbot_object(), bot_object()]
+        people = self._state.roster.count()
+        count = people + len(machines)
+        start = number_of(params, "cursor", 0)
+        limit = number_of(params, "limit", 0) or count
+        if limit > USERS_UNPAGED_MAX and count > USERS_UNPAGED_MAX:
+            raise Refusal("limit_required")
+        end = min(start + limit, count)
+        members = [user_object(one, now) for one in self._state.roster.members(start, end)]
+        members += machines[max(0, start - people) : max(0, end - people)]
         return {
-            "members": members[start : start + limit],
+            "members": members,
             "cache_ts": int(now.timestamp()),
-            "response_metadata": {"next_cursor": str(start + limit) if rest else ""},
-        }
-
-    def _conversations_open(self, params: Params) -> Doc:
-        users = _needed(params, "users").split(",")
-        if len(users) != 1 or users[0] not in BY_ID:
-            raise Refusal("user_not_found")
-        return {"channel": {"id": self._state.dm_of(users[0])}}
-
-    def _conversations_info(self, params: Params) -> Doc:
-        channel = _needed(params, "channel")
-        known = CHANNEL_BY_ID.get(channel)
-        if known is None:
-            if self._state.dm_user(channel) is None:
-                raise Refusal("channel_not_found")
-            return {"channel": {"id": channel, "is_im": True, "user": self._state.dm_user(channel)}}
-        return {
-            "channel": {
-                "id": channel,
-                "name": known.name,
-                "is_channel": True,
-                "is_private": False,
-                "is_archived": self._state.is_archived(channel),
-                "is_ext_shared": known.shared,
-                "is_member": self._state.in_channel(BOT_USER, channel),
-                "context_team_id": TEAM,
-            }
+            "response_metadata": {"next_cursor": str(end) if end < count else ""},
         }
 
     # --- Messages ------------------------------------------------------------------------------------------
 
-    def _channel(self, params: Params) -> str:
-        """Find where a message goes: a channel by id or name, or a person by id for their DM."""
-        wanted = _needed(params, "channel")
-        if wanted in BY_ID and BY_ID[wanted].team == TEAM:
-            return self._state.dm_of(wanted)
-        channel = self._state.find_channel(wanted)
-        if channel is None:
-            raise Refusal("channel_not_found")
-        if not self._state.in_channel(BOT_USER, channel):
-            raise Refusal("not_in_channel")
-        if self._state.is_archived(channel):
-            raise Refusal("is_archived")
-        return channel
-
     def _post_message(self, params: Params) -> Doc:
-        channel = self._channel(params)
+        channel = self._conversations.place(params)
+        thread_ts = str(params.get("thread_ts") or "")
+        if thread_ts and not self._state.has_thread(channel, thread_ts):
+            raise Refusal("thread_not_found")
         content = {
             **message_content(params, self._state.picture_problem),
-            "thread_ts": params.get("thread_ts"),
+            "thread_ts": thread_ts,
             "reply_broadcast": params.get("thread_ts") and flag_of(params, "reply_broadcast"),
         }
         message = self._state.post(channel, BOT_USER, content)
         return {"channel": channel, "ts": message["ts"], "message": message_object(message)}
 
     def _post_ephemeral(self, params: Params) -> Doc:
-        channel = self._channel(params)
-        user = _needed(params, "user")
+        channel = self._conversations.place(params)
+        user = needed(params, "user")
         if not self._state.in_channel(user, channel):
             raise Refusal("user_not_in_channel")
         content = {
@@ -165,6 +147,8 @@ class Methods:
 
     def _update(self, params: Params) -> Doc:
         message = self._own(params, "cant_update_message")
+        if self._state.is_archived(message["channel"]):
+            raise Refusal("is_inactive")
         content = message_content(params, self._state.picture_problem)
         message = self._state.edit(message, content)
         return {
@@ -180,10 +164,8 @@ class Methods:
         return {"channel": message["channel"], "ts": message["ts"]}
 
     def _own(self, params: Params, otherwise: str) -> Doc:
-        channel, ts = _needed(params, "channel"), _needed(params, "ts")
-        if self._state.find_channel(channel) != channel:
-            raise Refusal("channel_not_found")  # also for a user id, which only posting takes
-        message = self._state.message(channel, ts)
+        channel = self._conversations.of_message(params)
+        message = self._state.message(channel, needed(params, "ts"))
         if message is None or message["ephemeral"]:
             raise Refusal("message_not_found")
         if message["user"] != BOT_USER:
@@ -196,7 +178,7 @@ class Methods:
         return view_content(params, slack_blocks.MODAL, self._state.picture_problem)
 
     def _trigger(self, params: Params) -> Trigger:
-        found = self._tickets.use_trigger(_needed(params, "trigger_id"))
+        found = self._tickets.use_trigger(needed(params, "trigger_id"))
         if isinstance(found, TicketProblem):
             raise Refusal(found.value)
         return found
@@ -241,8 +223,9 @@ class Methods:
         return {"view": self._views.replace(user, old, view)}
 
     def _views_publish(self, params: Params) -> Doc:
-        user = _needed(params, "user_id")
-        if user not in BY_ID or BY_ID[user].team != TEAM:
+        user = needed(params, "user_id")
+        person = self._state.roster.person(user)
+        if person is None or person.team != TEAM:
             raise Refusal("user_not_found")
         view = view_content(params, slack_blocks.HOME, self._state.picture_problem)
         old = self._views.home(user)
@@ -253,7 +236,7 @@ class Methods:
     # --- Files ---------------------------------------------------------------------------------------------
 
     def _upload_url(self, params: Params) -> Doc:
-        name, length = _needed(params, "filename"), _number(params, "length", 0)
+        name, length = needed(params, "filename"), number_of(params, "length", 0)
         if length <= 0:
             raise missing("length")
         file = self._state.new_file(name, length, str(params.get("alt_txt") or ""))
@@ -267,7 +250,7 @@ class Methods:
         if not isinstance(asked, list) or not asked:
             raise missing("files")
         places = str(params.get("channel_id") or params.get("channels") or "")
-        channels = [self._channel({"channel": one}) for one in places.split(",") if one]
+        channels = [self._conversations.place({"channel": one}) for one in places.split(",") if one]
         done = []
         for one in asked:
             file = self._state.file(str(one.get("id")))
@@ -285,7 +268,7 @@ class Methods:
         return {"files": shown}
 
     def _file(self, params: Params) -> Doc:
-        file = self._state.file(_needed(params, "file"))
+        file = self._state.file(needed(params, "file"))
         if file is None:
             raise Refusal("file_not_found")
         return file
@@ -313,18 +296,6 @@ class Methods:
         if found:
             raise refused(f"invalid_{name}", found)
         return {"errors": []}
-
-
-def _needed(params: Params, name: str) -> str:
-    value = params.get(name)
-    if value in (None, ""):
-        raise missing(name)
-    return str(value)
-
-
-def _number(params: Params, name: str, otherwise: int) -> int:
-    value = str(params.get(name) or "")
-    return int(value) if value.isdigit() else otherwise
 
 
 def message_object(message: Mapping[str, Any]) -> Doc:

@@ -1,6 +1,5 @@
 """What people do in the Slack stand-in, as Slack's client does it: type, open Home, press, fill in forms."""
 
-import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +7,9 @@ from typing import Any
 from bot.sandbox.document_store import Doc
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.content import Refusal, message_content
+from bot.sandbox.slack.conversations import Conversations
 from bot.sandbox.slack.delivery import Delivered, Delivery, Kind
+from bot.sandbox.slack.events import VERIFICATION, Events
 from bot.sandbox.slack.finding import (
     NotThere,
     escaped,
@@ -23,9 +24,6 @@ from bot.sandbox.slack.seed import APP, BOT_USER, COMMANDS, TEAM, TEAM_DOMAIN, P
 from bot.sandbox.slack.state import SlackState
 from bot.sandbox.slack.tickets import Tickets
 from bot.sandbox.slack.views import Views, elements_of, state_of, value_of
-
-VERIFICATION = "superseded"
-"""Slack still sends such a word; nobody should look at it."""
 
 
 class NeedsConfirm(Exception):
@@ -46,6 +44,8 @@ class UserActions:
         methods: Methods,
         tickets: Tickets,
         delivery: Delivery,
+        events: Events,
+        conversations: Conversations,
         settings: SandboxSettings,
     ) -> None:
         self._state = state
@@ -53,17 +53,21 @@ class UserActions:
         self._methods = methods
         self._tickets = tickets
         self._delivery = delivery
+        self._events = events
+        self._conversations = conversations
         self._settings = settings
 
     def who(self, name: str) -> Person:
         """Find a person. Raises: NotThere."""
         person = self._state.person(name)
-        if person is None:
+        if person is None or person.left:
             raise NotThere(f"There is nobody called {name!r}.")
         return person
 
     def where(self, person: Person, channel: str) -> str:
-        """Find a conversation by id, "#name" or "dm". Raises: NotThere."""
+        """Find a conversation by id, "#name", "dm", or "@somebody" for a DM of two people. Raises: NotThere."""
+        if channel.startswith("@"):
+            return self._state.dm_between(person.user_id, self.who(channel).user_id)
         found = (
             self._state.dm_of(person.user_id) if channel in ("dm", "") else self._state.find_channel(channel)
         )
@@ -79,14 +83,15 @@ class UserActions:
             return await self.command(person, channel, text)
         if not text.strip():
             raise NotThere("There is nothing to say.")
-        content = {"text": escaped(text, names=False), "thread_ts": thread_ts}
+        content = {"text": escaped(text, self._state.person, names=False), "thread_ts": thread_ts}
         return {"ok": True, "ts": self._state.post(channel, person.user_id, content)["ts"]}
 
     async def command(self, person: Person, channel: str, text: str) -> Doc:
         """Send a slash command. Those that Slack itself knows are carried out here."""
         word, _, rest = text.strip().partition(" ")
         if word in ("/invite", "/remove") and rest.strip().lower() in ("@redbar", f"<@{BOT_USER}>"):
-            self._state.set_channel(channel, bot_member=word == "/invite")
+            self._conversations.set_channel(channel, bot_member=word == "/invite", by=person.user_id)
+            await self._events.deliver_waiting()
             return {"ok": True, "acked_ms": 0}
         if word not in {one["command"] for one in COMMANDS}:
             return {"ok": False, "acked_ms": 0, "error": "unknown_command"}
@@ -99,7 +104,7 @@ class UserActions:
             "user_id": person.user_id,
             "user_name": person.handle,
             "command": word,
-            "text": escaped(rest.strip(), names=True),
+            "text": escaped(rest.strip(), self._state.person, names=True),
             "api_app_id": APP,
             "is_enterprise_install": "false",
             "response_url": self._response_url(self._tickets.response(person.user_id, channel)),
@@ -134,26 +139,7 @@ class UserActions:
         view = self._views.home(person.user_id)
         if view is not None and tab == "home":
             event["view"] = view
-        payload = {
-            "token": VERIFICATION,
-            "team_id": TEAM,
-            "api_app_id": APP,
-            "event": event,
-            "type": "event_callback",
-            "event_id": f"Ev0{secrets.token_hex(5).upper()}",
-            "event_time": int(self._state.now().timestamp()),
-            "authorizations": [
-                {
-                    "enterprise_id": None,
-                    "team_id": TEAM,
-                    "user_id": BOT_USER,
-                    "is_bot": True,
-                    "is_enterprise_install": False,
-                }
-            ],
-            "is_ext_shared_channel": False,
-        }
-        return await self._delivery.deliver_event(payload)
+        return await self._events.deliver(event)
 
     # --- Pressing ------------------------------------------------------------------------------------------
 

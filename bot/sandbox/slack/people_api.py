@@ -9,8 +9,6 @@ from litestar.response import Stream
 
 from bot.sandbox.document_store import Doc
 from bot.sandbox.live import Live
-from bot.sandbox.slack.api import SlackApi
-from bot.sandbox.slack.delivery import Delivery
 from bot.sandbox.slack.finding import NotThere
 from bot.sandbox.slack.people import NeedsConfirm, UserActions
 from bot.sandbox.slack.seed import Person
@@ -25,8 +23,6 @@ Answer = Response[Doc]
 def people_routes(
     web_page: WebPage,
     actions: UserActions,
-    api: SlackApi,
-    delivery: Delivery,
     state: SlackState,
     wire: Wire,
     live: Live,
@@ -36,7 +32,6 @@ def people_routes(
         *_seeing(web_page, actions),
         *_doing(web_page, actions),
         *_watching(state, wire, live),
-        *_meddling(api, delivery, state),
     ]
 
 
@@ -44,7 +39,8 @@ class NotUnderstood(Exception):
     """A request that isn't what it should be."""
 
 
-async def _options(request: Web) -> Doc:
+async def options_of(request: Web) -> Doc:
+    """Read the JSON object that a request carries. Raises: NotUnderstood."""
     try:
         options = json.loads(await request.body() or b"{}")
     except ValueError:
@@ -100,7 +96,7 @@ def _doing(web_page: WebPage, actions: UserActions) -> list[Any]:
 
     async def done(request: Web, do: Callable[[Person, Doc], Awaitable[Doc]]) -> Answer:
         try:
-            options = await _options(request)
+            options = await options_of(request)
             return Response(await do(actions.who(str(options.get("as", ""))), options))
         except NotUnderstood as error:
             return Response({"ok": False, "error": str(error)}, status_code=400)
@@ -194,56 +190,3 @@ def _watching(state: SlackState, wire: Wire, live: Live) -> list[Any]:
         return {"entries": list(found)}
 
     return [file, changes, log, entries]
-
-
-def _meddling(api: SlackApi, delivery: Delivery, state: SlackState) -> list[Any]:
-    async def done(request: Web, do: Callable[[Doc], Doc]) -> Answer:
-        try:
-            return Response({"ok": True, **do(await _options(request))})
-        except NotUnderstood as error:
-            return Response({"ok": False, "error": str(error)}, status_code=400)
-
-    def armed(options: Doc) -> Doc:
-        if options.get("clear"):
-            api.disarm()
-        elif not isinstance(options.get("method"), str):
-            raise NotUnderstood("A fault needs the name of a method.")
-        else:
-            api.arm(options)
-        return {}
-
-    def granted(options: Doc) -> Doc:
-        api.scopes = tuple(map(str, options.get("scopes", api.scopes)))
-        return {"scopes": list(api.scopes)}
-
-    def changed(options: Doc) -> Doc:
-        channel = state.find_channel(str(options.get("channel", "")))
-        if channel is None:
-            raise NotUnderstood("There is no such channel.")
-        names = ("bot_member", "archived")
-        state.set_channel(channel, **{name: bool(options[name]) for name in names if name in options})
-        return {}
-
-    @post("/sandbox/api/slack/script", status_code=200)
-    async def script(request: Web) -> Answer:
-        """Arm a fault for a Web API method ("*": any), or forget all with {"clear": true}."""
-        return await done(request, armed)
-
-    @post("/sandbox/api/slack/scopes", status_code=200)
-    async def scopes(request: Web) -> Answer:
-        """Grant other scopes from now on."""
-        return await done(request, granted)
-
-    @post("/sandbox/api/slack/channel", status_code=200)
-    async def channel(request: Web) -> Answer:
-        """Invite or remove the bot (`bot_member`), archive or revive a channel (`archived`)."""
-        return await done(request, changed)
-
-    @post("/sandbox/api/slack/disconnect", status_code=200)
-    async def disconnect(request: Web) -> Answer:
-        """Ask the bot to come back with a new socket, as Slack does every few hours."""
-        before = delivery.connected()
-        await delivery.disconnect("refresh_requested")
-        return Response({"ok": True, "disconnected": before})
-
-    return [script, scopes, channel, disconnect]

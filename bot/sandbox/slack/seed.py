@@ -35,6 +35,8 @@ class Person:
     color: str
     team: str = TEAM
     zone: str = "Europe/Berlin"
+    left: bool = False
+    """Whether their account was deactivated."""
 
     @property
     def initials(self) -> str:
@@ -50,8 +52,6 @@ PEOPLE = (
     Person("U0GUEST01", "guest", "Gita Rao", "guest", "#EC4899"),
     Person("U0EXTERN1", "outsider", "Ivan Petrov", "outsider", "#64748B", PARTNER_TEAM),
 )
-BY_ID = {person.user_id: person for person in PEOPLE}
-BY_HANDLE = {person.handle: person for person in PEOPLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ def user_object(person: Person, now: datetime) -> Doc:
     if outside:
         # Slack says little of people from outside: their flags are absent rather than false.
         return {**user, "is_stranger": True}
+    if person.left:
+        return {**user, "deleted": True}  # nor has somebody who left any flags
     return {
         **user,
         "is_admin": owner or person.kind == "admin",

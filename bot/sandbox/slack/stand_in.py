@@ -3,30 +3,46 @@
 import asyncio
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from litestar import Request, Response, Router, WebSocket, post, websocket
 from litestar.handlers import route
 
 from bot.ports import Clock
+from bot.sandbox.broken_line import BrokenLine
 from bot.sandbox.document_store import Doc, DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
-from bot.sandbox.slack.api import Fault, SlackApi
+from bot.sandbox.slack.api import Answered, SlackApi, spoilt
 from bot.sandbox.slack.content import Refusal, message_content
+from bot.sandbox.slack.conversations import Conversations
 from bot.sandbox.slack.delivery import Delivery
+from bot.sandbox.slack.events import Events
+from bot.sandbox.slack.faults import (
+    RESPONSE_URL,
+    UPLOAD,
+    Cut,
+    Fail,
+    Faults,
+    Limit,
+    OnlySlow,
+    Refuse,
+    Say,
+    UploadHostAway,
+)
+from bot.sandbox.slack.installation import Installation
 from bot.sandbox.slack.methods import Methods
 from bot.sandbox.slack.people import UserActions
 from bot.sandbox.slack.people_api import people_routes
+from bot.sandbox.slack.rates import Rates
 from bot.sandbox.slack.seed import BOT_USER
 from bot.sandbox.slack.state import SlackState
 from bot.sandbox.slack.tickets import TicketProblem, Tickets
 from bot.sandbox.slack.views import Views
 from bot.sandbox.slack.web_page import WebPage
+from bot.sandbox.slack.workspace_api import workspace_routes
 from bot.sandbox.wire import Wire
 
-DROP_SECONDS_MAX = 60.0
 Web = Request[Any, Any, Any]
 
 
@@ -47,13 +63,33 @@ class SlackStandIn:
         self.tickets = Tickets(store)
         self.wire = wire
         self.live = live
-        methods = Methods(self.state, self.views, self.tickets, settings)
-        self.api = SlackApi(self.state, methods, self.tickets, settings)
+        self.faults = Faults()
+        self.rates = Rates()
+        self.installation = Installation()
         self.delivery = Delivery(wire, settings)
-        self.actions = UserActions(self.state, self.views, methods, self.tickets, self.delivery, settings)
+        self.events = Events(self.state, self.installation, self.delivery)
+        self.conversations = Conversations(self.state, self.installation, self.events)
+        methods = Methods(self.state, self.views, self.tickets, self.conversations, settings)
+        self.api = SlackApi(
+            self.state, methods, self.tickets, self.installation, self.faults, self.rates, settings
+        )
+        self.actions = UserActions(
+            self.state,
+            self.views,
+            methods,
+            self.tickets,
+            self.delivery,
+            self.events,
+            self.conversations,
+            settings,
+        )
         self.web_page = WebPage(self.state, self.views, self.actions, live, settings, extra or dict)
-        people = people_routes(self.web_page, self.actions, self.api, self.delivery, self.state, wire, live)
-        self.router = Router("/", route_handlers=[*_bot_routes(self), *people])
+        routes = [
+            *_bot_routes(self),
+            *people_routes(self.web_page, self.actions, self.state, wire, live),
+            *workspace_routes(self),
+        ]
+        self.router = Router("/", route_handlers=routes)
 
     def answer_response(self, name: str, body: Doc) -> tuple[int, Doc | str, tuple[str, ...]]:
         """Do what the bot posted to a response_url; gives status, answer, and the message that it concerns."""
@@ -130,10 +166,26 @@ def _opened(value: object) -> object:
     return value
 
 
-async def _gone(request: Web) -> None:
-    """Wait until the client has disconnected."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+def _sent(answered: Answered, scopes: tuple[str, ...]) -> Response[Any]:
+    if answered.cut:
+        return BrokenLine(b"")
+    headers = {"X-OAuth-Scopes": ",".join(scopes), **answered.headers}
+    return Response(answered.body, status_code=answered.status, headers=headers)
+
+
+async def _gone_wrong(stand_in: SlackStandIn, address: str) -> tuple[Response[Any] | None, bool]:
+    """Give what an address that is no method answers by order, and whether the request is carried out all the same."""
+    fault = stand_in.faults.take(address, ())
+    if fault is None:
+        return None, True
+    await asyncio.sleep(fault.delay_ms / 1000)
+    match fault.answer:
+        case OnlySlow() | UploadHostAway():
+            return None, True
+        case Cut(done):
+            return BrokenLine(b""), done
+        case Refuse() | Limit() | Fail() | Say():
+            return _sent(spoilt(fault.answer), ()), False
 
 
 def _bot_routes(stand_in: SlackStandIn) -> list[Any]:
@@ -141,47 +193,37 @@ def _bot_routes(stand_in: SlackStandIn) -> list[Any]:
     # requests for a free thread while those wait for the bot.
 
     @route("/slack/api/{method:str}", http_method=["GET", "POST"], status_code=200)
-    async def web_api(request: Web) -> Response[Doc]:
+    async def web_api(request: Web) -> Response[Any]:
         """The Web API."""
         method = str(request.path_params["method"])
         token = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
         arguments: Doc = {}
-        fault = Fault(answer=None)
         try:
             arguments = await _arguments(request)
-            fault = stand_in.api.fault(method, str(arguments.get("channel", ""))) or fault
-            if fault.delay_ms:
+            fault = stand_in.api.fault(method, arguments)
+            if fault is not None:
                 await asyncio.sleep(fault.delay_ms / 1000)
-            answer = fault.answer or stand_in.api.answer(
-                method, arguments, token or str(arguments.get("token", ""))
+            answered = stand_in.api.respond(
+                fault, method, arguments, token or str(arguments.get("token", ""))
             )
         except Refusal as refusal:
-            answer = refusal.answer
-        status = fault.status
-        shown = answer if method != "apps.connections.open" else {"ok": answer["ok"]}
+            answered = Answered(refusal.answer)
+        status = 0 if answered.cut else answered.status
+        shown = answered.body if method != "apps.connections.open" else {"ok": answered.body["ok"]}
         stand_in.wire.record(
             "slack.com", request.method, f"/api/{method}", None, _legible(arguments), status, shown
         )
-        if fault.drop:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(_gone(request), DROP_SECONDS_MAX)
-        headers = {"X-OAuth-Scopes": ",".join(stand_in.api.scopes), **fault.headers}
-        return Response(answer, status_code=status, headers=headers)
+        stand_in.events.deliver_later()
+        return _sent(answered, stand_in.installation.scopes)
 
     @post("/slack/upload/{file_id:str}/{ticket:str}", status_code=200)
-    async def upload(request: Web) -> Response[str]:
+    async def upload(request: Web) -> Response[Any]:
         """The bytes of an upload."""
-        file_id, ticket = str(request.path_params["file_id"]), str(request.path_params["ticket"])
-        file = stand_in.state.file(file_id)
-        if file is None or file["ticket"] != ticket or file["finished_at"] is not None:
-            return Response("no such upload", status_code=404, media_type="text/plain")
-        content = await _content(request)
-        if not content:
-            return Response("no bytes", status_code=400, media_type="text/plain")
-        stand_in.state.fill_file(file, content)
-        about = {"file": file_id, "bytes": len(content)}
-        stand_in.wire.record("slack.com", "POST", f"/upload/v1/{file_id}", None, about, 200, "OK")
-        return Response(f"OK - {len(content)}", media_type="text/plain")
+        wrong, carried_out = await _gone_wrong(stand_in, UPLOAD)
+        if wrong is not None and not carried_out:
+            return wrong
+        taken = _take_bytes(stand_in, request, await _content(request))
+        return wrong or taken
 
     @post("/slack/response/{ticket:str}", status_code=200)
     async def response(request: Web) -> Response[Any]:
@@ -190,6 +232,9 @@ def _bot_routes(stand_in: SlackStandIn) -> list[Any]:
         body: Doc = {}
         refs: tuple[str, ...] = ()
         answer: Doc | str
+        wrong, carried_out = await _gone_wrong(stand_in, RESPONSE_URL)
+        if wrong is not None and not carried_out:
+            return wrong
         try:
             body = await _arguments(request)
             status, answer, refs = stand_in.answer_response(ticket, body)
@@ -199,7 +244,7 @@ def _bot_routes(stand_in: SlackStandIn) -> list[Any]:
             "slack.com", "POST", "/response_url", None, _legible(body), status, answer, refs=refs
         )
         kind = "text/plain" if isinstance(answer, str) else "application/json"
-        return Response(answer, status_code=status, media_type=kind)
+        return wrong or Response(answer, status_code=status, media_type=kind)
 
     @websocket("/slack/socket")
     async def socket(socket: WebSocket[Any, Any, Any]) -> None:
@@ -210,6 +255,19 @@ def _bot_routes(stand_in: SlackStandIn) -> list[Any]:
         await stand_in.delivery.serve(socket)
 
     return [web_api, upload, response, socket]
+
+
+def _take_bytes(stand_in: SlackStandIn, request: Web, content: bytes) -> Response[str]:
+    file_id, ticket = str(request.path_params["file_id"]), str(request.path_params["ticket"])
+    file = stand_in.state.file(file_id)
+    if file is None or file["ticket"] != ticket or file["finished_at"] is not None:
+        return Response("no such upload", status_code=404, media_type="text/plain")
+    if not content:
+        return Response("no bytes", status_code=400, media_type="text/plain")
+    stand_in.state.fill_file(file, content)
+    about = {"file": file_id, "bytes": len(content)}
+    stand_in.wire.record("slack.com", "POST", f"/upload/v1/{file_id}", None, about, 200, "OK")
+    return Response(f"OK - {len(content)}", media_type="text/plain")
 
 
 async def _content(request: Web) -> bytes:

@@ -17,16 +17,8 @@ from typing import Any
 from bot.ports import Clock
 from bot.sandbox.document_store import Doc, DocumentStore
 from bot.sandbox.live import Live
-from bot.sandbox.slack.seed import (
-    BOT_USER,
-    BY_HANDLE,
-    BY_ID,
-    CHANNEL_BY_ID,
-    CHANNEL_BY_NAME,
-    CHANNELS,
-    TEAM,
-    Person,
-)
+from bot.sandbox.slack.roster import Roster
+from bot.sandbox.slack.seed import BOT_USER, CHANNEL_BY_ID, CHANNEL_BY_NAME, CHANNELS, TEAM, Person
 
 FILE_SECONDS = 0.3
 """Real time for which a picture is "processed" after its upload."""
@@ -43,11 +35,13 @@ class SlackState:
 
     def __init__(self, store: DocumentStore, live: Live, clock: Clock) -> None:
         self.store = store
+        self.roster = Roster(store)
         self.file_seconds = FILE_SECONDS
         self._live = live
         self._clock = clock
         self._lock = threading.RLock()
-        kinds = [_kind(one.channel_id) for one in CHANNELS] + [_kind(self.dm_of(user)) for user in BY_ID]
+        channels = [one.channel_id for one in CHANNELS] + [one["id"] for one in store.all("dm")]
+        kinds = map(_kind, channels)
         stamps = (int(one["ts"].replace(".", "")) for kind in kinds for one in store.all(kind))
         self._last_micros = max(stamps, default=0)
 
@@ -77,7 +71,7 @@ class SlackState:
 
     def person(self, who: str) -> Person | None:
         """Find a person by id or handle."""
-        return BY_ID.get(who) or BY_HANDLE.get(who.removeprefix("@"))
+        return self.roster.person(who) or self.roster.by_handle(who.removeprefix("@"))
 
     def dm_of(self, user: str) -> str:
         """Give the id of somebody's DM with the app."""
@@ -85,16 +79,40 @@ class SlackState:
 
     def dm_user(self, channel: str) -> str | None:
         """Give whose DM with the app a conversation is."""
-        user = f"U{channel[1:]}"
-        known = channel.startswith("D") and user in BY_ID and BY_ID[user].team == TEAM
-        return user if known else None
+        person = self.roster.person(f"U{channel[1:]}") if channel.startswith("D") else None
+        return person.user_id if person is not None and person.team == TEAM else None
+
+    def open_dm(self, user: str) -> str:
+        """Give the id of somebody's DM with the app, which is there from now on. Raises: LookupError, if they left."""
+        channel = self.dm_of(user)
+        if self.store.get("dm", channel) is None:
+            person = self.roster.person(user)
+            if person is None or person.left:
+                raise LookupError(user)
+            self.store.put("dm", channel, {"id": channel, "users": [user, BOT_USER]})
+        return channel
+
+    def dm_between(self, one: str, other: str) -> str:
+        """Give the id of the DM of two people, in which the app is not."""
+        users = sorted((one, other))
+        channel = "D" + "".join(user[1:] for user in users)
+        if self.store.get("dm", channel) is None:
+            self.store.put("dm", channel, {"id": channel, "users": users})
+        return channel
+
+    def dm_users(self, channel: str) -> Sequence[str]:
+        """Give who is in a DM; nobody where there is none."""
+        user = self.dm_user(channel)
+        if user is not None:
+            return (user, BOT_USER)
+        return tuple((self.store.get("dm", channel) or {"users": ()})["users"])
 
     def find_channel(self, name: str) -> str | None:
         """Find a conversation by id, name or "#name"."""
         named = CHANNEL_BY_NAME.get(name.removeprefix("#"))
         if named is not None:
             return named.channel_id
-        return name if name in CHANNEL_BY_ID or self.dm_user(name) is not None else None
+        return name if name in CHANNEL_BY_ID or self.dm_users(name) else None
 
     def channel_name(self, channel: str) -> str:
         """Give a conversation's name as interactions carry it."""
@@ -103,18 +121,23 @@ class SlackState:
     def in_channel(self, user: str, channel: str) -> bool:
         """Say whether a person or the bot is in a conversation."""
         if channel not in CHANNEL_BY_ID:
-            return self.dm_user(channel) is not None and user in (self.dm_user(channel), BOT_USER)
+            return user in self.dm_users(channel)
         if user == BOT_USER:
             changed = self.store.get("channel", channel) or {}
             return bool(changed.get("bot_member", CHANNEL_BY_ID[channel].bot_member))
-        return user in BY_ID and BY_ID[user].kind in CHANNEL_BY_ID[channel].kinds
+        person = self.roster.person(user)
+        return person is not None and not person.left and person.kind in CHANNEL_BY_ID[channel].kinds
 
     def is_archived(self, channel: str) -> bool:
         """Say whether a channel takes no more messages."""
         return bool((self.store.get("channel", channel) or {}).get("archived", False))
 
+    def is_private(self, channel: str) -> bool:
+        """Say whether only its members know of a channel."""
+        return bool((self.store.get("channel", channel) or {}).get("private", False))
+
     def set_channel(self, channel: str, **changed: bool) -> None:
-        """Invite or remove the bot (`bot_member`), archive or revive a channel (`archived`)."""
+        """Change a channel: whether the bot is in it (`bot_member`), whether it is `archived` or `private`."""
         with self.change():
             self.store.put("channel", channel, {**(self.store.get("channel", channel) or {}), **changed})
         self.publish("message", channel=channel)
@@ -148,6 +171,12 @@ class SlackState:
         """Find a message."""
         return self.store.get(_kind(channel), ts)
 
+    def has_thread(self, channel: str, ts: str) -> bool:
+        """Say whether a message can be replied to: it is there, or it was deleted and replies of it are."""
+        if self.message(channel, ts) is not None:
+            return True
+        return any(one["thread_ts"] == ts for one in self.store.all(_kind(channel)))
+
     def edit(self, message: Doc, content: Mapping[str, Any]) -> Doc:
         """Change a message in place; what isn't given stays. Slack marks only changes of bare text as edited."""
         with self.change():
@@ -162,6 +191,9 @@ class SlackState:
         self.publish("message", channel=message["channel"], ts=message["ts"])
 
     def _keep(self, message: Doc) -> Doc:
+        channel = message["channel"]
+        if channel not in CHANNEL_BY_ID and self.store.get("dm", channel) is None:
+            self.store.put("dm", channel, {"id": channel, "users": [*self.dm_users(channel)]})
         self.store.put(_kind(message["channel"]), message["ts"], message)
         self.publish("message", channel=message["channel"], ts=message["ts"])
         return message

@@ -1,6 +1,7 @@
-"""One-time tickets of the Slack stand-in: trigger ids, response_urls, socket addresses. They live in real time.
+"""One-time tickets of the Slack stand-in: trigger ids, response_urls, socket addresses.
 
-A skipped clock must not void the button that somebody has just pressed, so none of them looks at it.
+They live by a clock of their own. It runs with real time: a day that is skipped must not void the button that somebody
+has just pressed. Tests stop it and move it.
 """
 
 import secrets
@@ -38,10 +39,31 @@ class Trigger:
     used: bool = False
 
 
+class TicketClock:
+    """Runs with real time until somebody stops it."""
+
+    def __init__(self) -> None:
+        self._ahead_seconds = 0.0
+        self._stopped_at: float | None = None
+
+    def now(self) -> float:
+        """Give the time in seconds since 1970."""
+        return (time.time() if self._stopped_at is None else self._stopped_at) + self._ahead_seconds
+
+    def stop(self) -> None:
+        """Stand still; from now on only `skip` moves it."""
+        self._stopped_at = time.time()
+
+    def skip(self, seconds: float) -> None:
+        """Let seconds pass."""
+        self._ahead_seconds += seconds
+
+
 class Tickets:
     """Gives tickets out and takes them back. Those of response_urls survive a restart."""
 
     def __init__(self, store: DocumentStore) -> None:
+        self.clock = TicketClock()
         self._store = store
         self._lock = threading.Lock()
         self._triggers: dict[str, Trigger] = {}
@@ -53,7 +75,7 @@ class Tickets:
         with self._lock:
             if len(self._triggers) >= KEPT_MAX:
                 del self._triggers[next(iter(self._triggers))]
-            self._triggers[name] = Trigger(user, time.monotonic(), in_modal)
+            self._triggers[name] = Trigger(user, self.clock.now(), in_modal)
         return name
 
     def use_trigger(self, name: str) -> "Trigger | TicketProblem":
@@ -64,7 +86,7 @@ class Tickets:
                 return TicketProblem.INVALID_TRIGGER
             if found.used:
                 return TicketProblem.EXCHANGED_TRIGGER
-            if time.monotonic() - found.made > TRIGGER_SECONDS:
+            if self.clock.now() - found.made > TRIGGER_SECONDS:
                 return TicketProblem.EXPIRED_TRIGGER
             self._triggers[name] = replace(found, used=True)
             return found
@@ -74,7 +96,7 @@ class Tickets:
     ) -> str:
         """Make a ticket that answers an interaction: a command's, or that with a message."""
         name = secrets.token_urlsafe(18)
-        now = time.time()
+        now = self.clock.now()
         with self._store.transaction():
             for old in self._store.all("response")[:20]:
                 if now - old["made"] > RESPONSE_SECONDS:
@@ -95,7 +117,7 @@ class Tickets:
         """Take a response ticket, five times within half an hour."""
         with self._store.transaction():
             found = self._store.get("response", name)
-            if found is None or time.time() - found["made"] > RESPONSE_SECONDS:
+            if found is None or self.clock.now() - found["made"] > RESPONSE_SECONDS:
                 return TicketProblem.EXPIRED_URL
             if found["uses"] >= RESPONSE_USES_MAX:
                 return TicketProblem.USED_URL
@@ -105,11 +127,11 @@ class Tickets:
         """Make the secret part of a socket's address."""
         name = secrets.token_urlsafe(18)
         with self._lock:
-            self._sockets[name] = time.monotonic()
+            self._sockets[name] = self.clock.now()
         return name
 
     def use_socket(self, name: str) -> bool:
         """Say whether a socket's address is good; each opens one connection, soon after it was given."""
         with self._lock:
             made = self._sockets.pop(name, None)
-        return made is not None and time.monotonic() - made <= SOCKET_SECONDS
+        return made is not None and self.clock.now() - made <= SOCKET_SECONDS

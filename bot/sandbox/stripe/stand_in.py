@@ -14,10 +14,9 @@ from urllib.parse import parse_qsl
 from litestar import Request, Response, Router, get, post
 from litestar.handlers import route
 from litestar.params import FromPath, JSONBody
-from litestar.response.base import ASGIResponse
-from litestar.types import Receive, Scope, Send
 
 from bot.ports import Clock
+from bot.sandbox.broken_line import BrokenLine
 from bot.sandbox.document_store import Doc, DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
@@ -196,29 +195,13 @@ def build_stripe(
     return StripeStandIn(store, wire, live, clock, settings)
 
 
-class _BrokenLine(ASGIResponse):
-    """Promises more than it sends, so that the server breaks the connection."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % (len(self.body) + 2))]
-        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-        if self.body:
-            await send({"type": "http.response.body", "body": self.body, "more_body": True})
-
-
-class _Broken(Response[bytes]):
-    def to_asgi_response(self, *args: Any, **more: Any) -> ASGIResponse:
-        assert self.status_code is not None
-        return _BrokenLine(body=self.content, status_code=self.status_code)
-
-
 def _spoilt(answered: Answered) -> Response[bytes]:
     """Give what arrives of an answer that does not arrive whole."""
     whole = json.dumps(answered.body).encode()
     if answered.ending is Ending.HALF:
         return Response(whole[: len(whole) // 2], status_code=answered.status, media_type="application/json")
     sent = whole[: len(whole) // 2] if answered.ending is Ending.TORN else b""
-    return _Broken(sent, status_code=answered.status)
+    return BrokenLine(sent, status_code=answered.status)
 
 
 def _api_routes(stand_in: StripeStandIn) -> list[Any]:
