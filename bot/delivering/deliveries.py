@@ -165,7 +165,7 @@ def due_deliveries(
     Of each recipient at most one: the most urgent, and of those the oldest; none while one of theirs is on its way.
     Only a hint, since it locks nothing.
     """
-    mine, other = deliveries, deliveries.alias("other")
+    mine, other = deliveries, deliveries.alias("before_it")
     before = or_(
         other.c.lease_until > now,
         other.c.urgency > mine.c.urgency,

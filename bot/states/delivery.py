@@ -61,7 +61,7 @@ class SubjectKind(StrEnum):
     PAYMENT = "payment"  # its id is the payment's
     AFTER_STOP = "after_stop"  # work that began after the stop; no id: the newest count is told
     CHARGES = "card_charges"  # whether the operator lets cards be charged; no id
-    KEY = "stripe_key"  # whether Stripe accepts our key; no id
+    KEY = "key_state"  # whether Stripe accepts our key; no id
     NOTICE = "notice"  # one fact, told once; its id is the notice's
 
 
@@ -118,7 +118,7 @@ class DeliveryState(StrEnum):
 class DeliveryEvent(StrEnum):
     """What happens to a delivery."""
 
-    WANTED = "newer"  # there is something newer to show
+    WANTED = "outgrown"  # there is something newer to show
     SHOWN = "posted"  # the newest version is shown, or there is nothing to show
     OUTDATED = "outdated"  # shown, and something newer was wanted meanwhile
     FAILED = "failed"  # worth another try

@@ -28,8 +28,8 @@ _PAYMENTS = ("request.sent", "payment.changed")
 _ONE_OF_A_KIND = {
     "usage.after_stop": "after_stop:",
     "charges.switched": "card_charges:",
-    "key.refused": "stripe_key:",
-    "key.accepted": "stripe_key:",
+    "key.refused": "key_state:",
+    "key.accepted": "key_state:",
 }
 _ALARMS = (*_EPISODES, "usage.after_stop", "recharge.failed", "recharge.reminder", "recharge.capped")
 _AWAITED = (*_PAYMENTS, "card.connected", "access.asked")

@@ -4,7 +4,7 @@ from bot.sandbox.slack.content import Refusal
 
 SCOPES = ("commands", "chat:write", "files:write", "users:read")
 """What the app asks for: the scopes of `manifest.yml`."""
-EVENTS = ("app_home_opened", "app_uninstalled", "tokens_revoked", "user_change")
+EVENTS = ("app_home_opened", "app_uninstalled", "tokens_revoked", "user_change", "team_join")
 """What the app subscribes to: the events of `manifest.yml`."""
 EVENT_SCOPES = {
     "member_joined_channel": "channels:read",
