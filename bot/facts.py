@@ -485,4 +485,6 @@ class AlertFacts:
     episode_id: str = ""
     """What [Acknowledge] answers."""
     offered: Money | None = None
-    """What is recommended to be paid; None once the episode is over."""
+    """What is recommended to be paid; None while nothing is low."""
+    still_low: bool = False
+    """The episode is over, and available money is not above the warning line."""

@@ -206,6 +206,16 @@ class AccessAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class StillStopped:
+    """Nobody has answered the alarm that things have stopped: it is said again, to more people each time."""
+
+    name: ClassVar[str] = "alarm.repeated"
+    episode_id: UUID
+    number: int
+    """1 for the first repeat."""
+
+
+@dataclass(frozen=True, slots=True)
 class RecipientLost:
     """Somebody, or a channel, cannot be told anything any more, and somebody else can mend that."""
 
@@ -241,6 +251,7 @@ BotNotice = (
     | KeyAccepted
     | AccessAsked
     | RecipientLost
+    | StillStopped
 )
 AnyNotice = Notice | BotNotice
 

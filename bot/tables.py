@@ -315,6 +315,7 @@ alert_messages = _table(
     _text("phase", empty=False),
     _text("shown"),
     _text("acknowledged_by"),
+    Column("acknowledged_level", Integer, nullable=False, server_default=text("0")),
     _recipient("audience"),
     _known("phase", AlertPhase),
 )

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from bot.delivering.courier import Courier
+from bot.delivering.repeats import Repeats
 from bot.notices import RechargeFailed, decode
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
@@ -36,8 +37,17 @@ STRIDE_MAX = timedelta(hours=12)
 class Timers:
     """What is due at an instant, by rows."""
 
-    def __init__(self, ledger: Ledger, served: Served, sweep: Sweep, recharge: Recharge, news: News) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        served: Served,
+        sweep: Sweep,
+        recharge: Recharge,
+        news: News,
+        repeats: Repeats,
+    ) -> None:
         self._ledger = ledger
+        self._repeats = repeats
         self._served = served
         self._sweep = sweep
         self._recharge = recharge
@@ -98,7 +108,7 @@ class Timers:
         with self._ledger.reading() as connection:
             own = self._served.own(connection)
             mine = payments.c.wallet_id.in_(own)
-            found = [next_due(connection, after, wallet_ids=own)]
+            found = [next_due(connection, after, wallet_ids=own), self._repeats.next_due(connection, own)]
             for column, states in (
                 (payments.c.expires_at, (State.OFFERED.value, State.WAITING.value)),
                 (payments.c.next_try_at, (State.FAILED.value,)),
@@ -160,6 +170,7 @@ def jobs_of(
     presence: Presence,
     listing: PeopleListing,
     refresh: SurfaceRefresh,
+    repeats: Repeats,
     clock: ClockWatch,
 ) -> Sequence[Job]:
     """Give every job with its interval."""
@@ -172,6 +183,7 @@ def jobs_of(
         Job("cards", timedelta(hours=1), cards.look_ahead),
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("people", tick, listing.run_once),
+        Job("repeats", tick * 30, repeats.run_once),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh.run_once),
         Job("presence", timedelta(minutes=1), presence.look),

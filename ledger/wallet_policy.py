@@ -167,6 +167,8 @@ class WalletPolicy:
     """A wallet that nobody draws on for so long is not filled up by itself."""
     retry_hours: tuple[int, ...] = (1, 3, 7)
     """How long after each soft decline the same card is tried again."""
+    repeat_minutes: tuple[int, ...] = (30, 120, 360)
+    """How long after a stop that nobody answers it is told again; after the last of them once a day."""
     remind_hours: tuple[int, ...] = (1, 6)
     """When people are reminded of a payment that the bank wants confirmed."""
     link_lifetime: timedelta = timedelta(days=7)

@@ -88,6 +88,8 @@ def subject_of(notice: AnyNotice, notice_id: UUID) -> Subject:
             return Subject(SubjectKind.EPISODE, str(notice.episode_id or ""))
         case notices.RequestSent() | notices.PaymentChanged():
             return Subject(SubjectKind.PAYMENT, str(notice.payment_id))
+        case notices.StillStopped():
+            return Subject(SubjectKind.REPEAT, str(notice.episode_id))
         case StartedAfterStop():
             return Subject(SubjectKind.AFTER_STOP)
         case notices.ChargesSwitched():
@@ -103,7 +105,13 @@ def urgency_of(notice: AnyNotice) -> Urgency:
     match notice:
         case WalletLow() | WalletEmptied() | WalletPaused() | WalletResumed() | WalletRecovered():
             return Urgency.ALARM
-        case StartedAfterStop() | notices.RechargeFailed() | notices.ConfirmationDue() | notices.CapReached():
+        case (
+            notices.StillStopped()
+            | StartedAfterStop()
+            | notices.RechargeFailed()
+            | notices.ConfirmationDue()
+            | notices.CapReached()
+        ):
             return Urgency.ALARM
         case (
             notices.RequestSent()
@@ -160,6 +168,10 @@ def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
         case notices.DisputeChanged():
             is_quiet = not notice.opened and not notice.moved_micros and notice.status in QUIET
             return () if is_quiet else _with_role(known)
+        case notices.StillStopped():
+            # By direct message only, and from the second time on to the owners too: those it went to are away.
+            owners = _people([one for one in known.owners if one not in known.left])
+            return (*_with_role(known), *(owners if notice.number > 1 else ()))
         case notices.RequestSent():
             return _people(_sides(known))
         case notices.PaymentChanged():

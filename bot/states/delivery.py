@@ -58,6 +58,7 @@ class SubjectKind(StrEnum):
     """What a message is about."""
 
     EPISODE = "episode"  # its id is the episode's
+    REPEAT = "repeat"  # of an alarm that nobody answered; its id is the episode's
     PAYMENT = "payment"  # its id is the payment's
     AFTER_STOP = "after_stop"  # work that began after the stop; no id: the newest count is told
     CHARGES = "card_charges"  # whether the operator lets cards be charged; no id

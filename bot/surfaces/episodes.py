@@ -51,6 +51,8 @@ class Posted:
     shown: str
     """A fingerprint of what it shows, so that nothing is sent when nothing changed."""
     acknowledged_by: str
+    acknowledged_level: Level
+    """The level that somebody acknowledged; FINE while nobody did. A higher one is not silenced by it."""
 
 
 class Episodes:
@@ -68,7 +70,11 @@ class Episodes:
             assert found is not None, "a notice and its episode are committed together"
             balance = balance_facts(snapshot)
             automatic = automatic_facts(snapshot, self._recharge)
-            amount = offered_amount(snapshot.policy, balance.available) if found.closed_at is None else None
+            still_low = (
+                found.closed_at is not None and snapshot.view.available_micros <= snapshot.view.warning_micros
+            )
+            is_low = found.closed_at is None or still_low
+            amount = offered_amount(snapshot.policy, balance.available) if is_low else None
             facts = AlertFacts(
                 level=found.level,
                 phase=phase_of(found, balance.standing),
@@ -83,6 +89,7 @@ class Episodes:
                 acknowledged_by="",
                 episode_id=str(episode_id),
                 offered=amount,
+                still_low=still_low,
             )
         if amount is None or automatic.card is None:
             return facts
@@ -106,7 +113,7 @@ class Episodes:
             tx.connection.execute(
                 update(alert_messages)
                 .where(alert_messages.c.wallet_id == wallet_id, alert_messages.c.episode_id == episode_id)
-                .values(acknowledged_by=by.user_id)
+                .values(acknowledged_by=by.user_id, acknowledged_level=alert_messages.c.level)
             )
 
         self._ledger.run(save, wallet_id=wallet_id)
@@ -140,6 +147,7 @@ def remember(tx: Tx, wallet_id: UUID, message: Posted) -> None:
                 episode_id=message.episode_id,
                 audience=str(message.recipient),
                 acknowledged_by="",
+                acknowledged_level=int(Level.FINE),
                 **values,
             )
         )
@@ -187,6 +195,7 @@ def _posted(connection: Connection, wallet_id: UUID, episode_id: UUID) -> list[P
             phase=AlertPhase(row.phase),
             shown=row.shown,
             acknowledged_by=row.acknowledged_by,
+            acknowledged_level=Level(row.acknowledged_level),
         )
         for row in rows
     ]

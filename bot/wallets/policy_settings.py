@@ -43,6 +43,7 @@ class Kind(StrEnum):
     WHOLE = "whole"  # 3
     PERCENT = "percent"  # 25
     HOURS = "hours"  # 1,3,7: up to three, each longer than the one before
+    MINUTES = "minutes"  # 30,120,360: likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,11 @@ class PolicySetting:
         value = self._read(text.strip(), scale)
         parts = value if isinstance(value, tuple) else (value,)
         if value is None or not all(least <= one <= most for one in parts):
-            several = f"up to {SEVERAL_MAX} rising numbers, each " if self.kind is Kind.HOURS else ""
+            several = (
+                f"up to {SEVERAL_MAX} rising numbers, each "
+                if self.kind in (Kind.HOURS, Kind.MINUTES)
+                else ""
+            )
             example = self._typed(getattr(WalletPolicy.for_currency(scale.currency.code), self.field), scale)
             raise SettingUnfit(
                 f'{self.name} has to be {several}from {self.bounds(scale)}, not "{text[:40]}". '
@@ -106,8 +111,9 @@ class PolicySetting:
             case Kind.SPAN:
                 found = _SPAN.fullmatch(text)
                 return timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else None
-            case Kind.HOURS:
-                parts = [part.strip().removesuffix("h") for part in text.split(",")]
+            case Kind.HOURS | Kind.MINUTES:
+                unit = "h" if self.kind is Kind.HOURS else "min"
+                parts = [part.strip().removesuffix(unit) for part in text.split(",")]
                 numbers = tuple(int(part) for part in parts if _WHOLE.fullmatch(part))
                 rising = numbers == tuple(sorted(set(numbers)))
                 return numbers if len(numbers) == len(parts) <= SEVERAL_MAX and rising else None
@@ -127,8 +133,9 @@ class PolicySetting:
                 return format_money(scale.money(value))
             case Kind.SPAN:
                 return _span_words(value)
-            case Kind.HOURS:
-                return f"{','.join(map(str, value))}h" if isinstance(value, tuple) else f"{value}h"
+            case Kind.HOURS | Kind.MINUTES:
+                unit = "h" if self.kind is Kind.HOURS else "min"
+                return f"{','.join(map(str, value))}{unit}" if isinstance(value, tuple) else f"{value}{unit}"
             case Kind.PERCENT:
                 return f"{value}%"
             case Kind.WHOLE:
@@ -263,6 +270,14 @@ SETTINGS = (
     ),
     PolicySetting(
         "retry_hours", "retry_hours", _H, 1, 72, "when a declined automatic payment is tried again"
+    ),
+    PolicySetting(
+        "repeat_minutes",
+        "repeat_minutes",
+        Kind.MINUTES,
+        5,
+        1440,
+        "when a stop that nobody answers is told again",
     ),
     PolicySetting(
         "remind_hours", "remind_hours", _H, 1, 23, "when people are reminded to confirm a payment at the bank"

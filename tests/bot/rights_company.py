@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert
 
 from bot import payment_rows
 from bot.app import UseCases, context_of, use_cases_of
+from bot.delivering.courier import Courier
 from bot.rights import Action, Actor, Person, Role, Tie
 from bot.sandbox.slack import seed
 from bot.sandbox.slack.seed import BOT_USER, PARTNER_TEAM, TEAM
@@ -25,7 +26,7 @@ from bot.states.card_slot import CardSlot
 from bot.states.payment import Purpose, Way
 from bot.tables import cards, people
 from bot.wallets.workspaces import Workspaces
-from ledger import MICROS, USD, Ledger, Money, RechargeRule, Tx, new_id
+from ledger import MICROS, USD, CreditKind, Ledger, Money, PostMoney, PostUsage, RechargeRule, Tx, new_id
 from tests.faults.driver import driver_in
 from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage
 
@@ -175,6 +176,27 @@ class Company:
 
         self.ledger.run(save, wallet_id=self.wallet_id)
         return card_id
+
+    def carry(self) -> None:
+        """Let the courier come by until nothing is due."""
+        self.place.clock.skip(seconds=5)  # Slack takes one message a second for each reader
+        courier = Courier(self.ledger, lambda waiting: None, self.context.senders.show, Served(TEAM))
+        while courier.run_once(self.ledger.now()):
+            pass
+
+    def read(self, column: str) -> list[str]:
+        """Give the texts of what somebody was sent."""
+        return [str(message["text"]) for message in self.place.messages(USERS[column])]
+
+    def bring_to(self, dollars: int) -> None:
+        """Bring the balance to an amount, by a top-up or by a call."""
+        with self.ledger.reading() as connection:
+            gap = dollars * MICROS - self.ledger.look(connection, self.wallet_id)[0].balance_micros
+        name = str(new_id())
+        if gap > 0:
+            self.ledger.carry_out(self.wallet_id, [PostMoney("test", name, CreditKind.TOP_UP, gap, None)])
+        elif gap < 0:
+            self.ledger.carry_out(self.wallet_id, [PostUsage("platform", name, "outbound_call", -gap, None)])
 
     def target(self, act: Act, column: str) -> str:
         """Give what a button points at."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, get_args
+from uuid import UUID
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -66,34 +67,24 @@ class Told(NamedTuple):
 # --- What happens ------------------------------------------------------------------------------------------
 
 
-def _carry(one: Company) -> None:
-    """Let the courier come by until nothing is due; it gives up no notice here."""
-    one.place.clock.skip(seconds=5)  # Slack takes one message a second for each reader
-    courier = Courier(one.ledger, lambda waiting: None, one.context.senders.show, Served(TEAM))
-    while courier.run_once(one.ledger.now()):
-        pass
-
-
-def _balance(one: Company, dollars: int) -> None:
-    """Bring the balance to an amount, by a top-up or by a call."""
-    with one.ledger.reading() as connection:
-        gap = dollars * MICROS - one.ledger.look(connection, one.wallet_id)[0].balance_micros
-    name = str(new_id())
-    if gap > 0:
-        one.ledger.carry_out(one.wallet_id, [PostMoney("test", name, CreditKind.TOP_UP, gap, None)])
-    elif gap < 0:
-        one.ledger.carry_out(one.wallet_id, [PostUsage("platform", name, "outbound_call", -gap, None)])
-
-
 def _balances(one: Company, *dollars: int) -> None:
     """Bring the balance to one amount after the other, each told before the next."""
     for amount in dollars:
-        _balance(one, amount)
-        _carry(one)
+        one.bring_to(amount)
+        one.carry()
+
+
+def _stop(one: Company) -> UUID:
+    """Let the wallet run empty; gives the episode that it began."""
+    one.bring_to(-1)
+    one.carry()
+    episode = one.context.episodes.open_episode(one.wallet_id)
+    assert episode is not None
+    return episode.episode_id
 
 
 def _pause(one: Company) -> None:
-    _balance(one, -1)
+    one.bring_to(-1)
     one.place.clock.skip(minutes=16)
     one.ledger.run(lambda tx: tx.book.observe(one.wallet_id), wallet_id=one.wallet_id)
 
@@ -130,7 +121,7 @@ def _ask(one: Company) -> Payment:
 
 def _withdraw(one: Company) -> None:
     payment = _ask(one)
-    _carry(one)
+    one.carry()
     one.cases.payments.withdraw(one.wallet_id, payment.payment_id, by=U1)
 
 
@@ -232,8 +223,8 @@ def _settings(one: Company) -> None:
 
 
 TOLD: Mapping[type[AnyNotice], Told | None] = {
-    WalletLow: Told(lambda one: _balance(one, 5), ADMIN, "The wallet is very low: $5.00"),
-    WalletEmptied: Told(lambda one: _balance(one, -1), ADMIN, "Outbound calls and AI tasks have stopped"),
+    WalletLow: Told(lambda one: one.bring_to(5), ADMIN, "The wallet is very low: $5.00"),
+    WalletEmptied: Told(lambda one: one.bring_to(-1), ADMIN, "Outbound calls and AI tasks have stopped"),
     WalletPaused: Told(_pause, ADMIN, "All calls and AI tasks have stopped"),
     WalletResumed: Told(lambda one: _balances(one, -1, 300), ADMIN, "Everything runs again"),
     WalletRecovered: Told(lambda one: _balances(one, 5, 300), ADMIN, "The wallet is fine again: $300.00"),
@@ -309,6 +300,9 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
     told.KeyAccepted: Told(
         lambda one: _commit(one, told.KeyAccepted()), FINANCE, "Stripe accepts Redbar's key again"
     ),
+    told.StillStopped: Told(
+        lambda one: _commit(one, told.StillStopped(_stop(one), 1)), FINANCE, "Still stopped, since"
+    ),
     told.RecipientLost: Told(
         lambda one: _commit(one, told.RecipientLost("channel:C0CALLS01", "not_in_channel")),
         ADMIN,
@@ -322,10 +316,6 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
 
 
 # --- What is read ------------------------------------------------------------------------------------------
-
-
-def _read(one: Company, column: str) -> list[str]:
-    return [str(message["text"]) for message in one.place.messages(USERS[column])]
 
 
 def _states(one: Company, name: str) -> list[str]:
@@ -348,27 +338,27 @@ def test_every_class_of_notice_is_told_to_whom_it_concerns(made: Company, kind: 
     """By words that nothing else had said, and the notice is done."""
     one = TOLD[kind]
     assert one is not None
-    _balance(made, 100)
-    _carry(made)
-    before, committed = _read(made, one.reader), _states(made, kind.name)
+    made.bring_to(100)
+    made.carry()
+    before, committed = made.read(one.reader), _states(made, kind.name)
 
     one.happens(made)
-    _carry(made)
+    made.carry()
 
     states = _states(made, kind.name)
     assert len(states) > len(committed), f"no {kind.name} was committed"
     assert set(states) == {"done"}
-    fresh = [text for text in _read(made, one.reader) if text not in before]
+    fresh = [text for text in made.read(one.reader) if text not in before]
     assert any(one.words in text for text in fresh), f"{one.reader} reads: {fresh}"
 
 
 def test_what_nobody_reads_is_done_all_the_same(made: Company) -> None:
     """It waits for nobody."""
-    before = {column: _read(made, column) for column in (ADMIN, FINANCE, "owner")}
+    before = {column: made.read(column) for column in (ADMIN, FINANCE, "owner")}
     _commit(made, RechargeWanted())
-    _carry(made)
+    made.carry()
     assert set(_states(made, RechargeWanted.name)) == {"done"}
-    assert {column: _read(made, column) for column in before} == before
+    assert {column: made.read(column) for column in before} == before
 
 
 SILENT: Mapping[str, Callable[[Company], object]] = {
@@ -393,14 +383,14 @@ SILENT: Mapping[str, Callable[[Company], object]] = {
 @pytest.mark.parametrize("name", SILENT)
 def test_what_nobody_has_to_do_anything_about_is_not_told(made: Company, name: str) -> None:
     """The notice is done all the same."""
-    _balance(made, 100)
-    _carry(made)
+    made.bring_to(100)
+    made.carry()
     SILENT[name](made)
     readers = (ADMIN, FINANCE, "owner")
     _carry_requests(made)
-    before = {column: _read(made, column) for column in readers}
-    _carry(made)
-    assert {column: _read(made, column) for column in readers} == before
+    before = {column: made.read(column) for column in readers}
+    made.carry()
+    assert {column: made.read(column) for column in readers} == before
 
 
 def _carry_requests(one: Company) -> None:
@@ -421,10 +411,10 @@ def _later() -> None:
 
 def test_a_failure_is_told_also_where_no_link_can_be_made(made: Company) -> None:
     """Stripe refuses the link: the reason is read without it."""
-    _carry(made)
+    made.carry()
     payment = _recharge(made, State.FAILED)
-    _carry(made)
-    before = _read(made, FINANCE)
+    made.carry()
+    before = made.read(FINANCE)
     with pytest.MonkeyPatch.context() as patch:
 
         def refused(*known: object, **more: object) -> None:
@@ -432,14 +422,14 @@ def test_a_failure_is_told_also_where_no_link_can_be_made(made: Company) -> None
 
         patch.setattr(made.cases.payments, "ask_instead", refused)
         _commit(made, told.RechargeFailed(payment.payment_id, 2, None, False))
-        _carry(made)
-    (fresh,) = [text for text in _read(made, FINANCE) if text not in before]
+        made.carry()
+    (fresh,) = [text for text in made.read(FINANCE) if text not in before]
     assert "The automatic payment of $50.00 failed" in fresh
 
 
 def test_a_request_is_told_without_its_picture_where_that_is_not_ready(made: Company) -> None:
     """The link works; the picture is left out."""
-    _carry(made)
+    made.carry()
     real, tries = made.context.slack.post_message, []
 
     def post(channel: str, message: Message, **more: Any) -> Any:
@@ -451,7 +441,7 @@ def test_a_request_is_told_without_its_picture_where_that_is_not_ready(made: Com
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(made.context.slack, "post_message", post)
         payment = _ask(made)
-        _carry(made)
+        made.carry()
     assert tries == [True, False] * 2
     assert any(payment.ref in str(message) for message in made.place.messages(USERS[PAYER]))
 
@@ -460,15 +450,15 @@ def test_a_message_that_cannot_be_refreshed_stops_no_other(
     made: Company, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The next round tries it again."""
-    _balance(made, 100)
-    _carry(made)
-    _balance(made, 5)
-    _carry(made)
+    made.bring_to(100)
+    made.carry()
+    made.bring_to(5)
+    made.carry()
     episode = made.context.episodes.open_episode(made.wallet_id)
     assert episode is not None
     posted = made.context.episodes.posted(made.wallet_id, episode.episode_id)
     assert len(posted) > 1
-    _balance(made, 4)
+    made.bring_to(4)
     real = made.context.slack.update_message
     updated = []
 
@@ -481,13 +471,13 @@ def test_a_message_that_cannot_be_refreshed_stops_no_other(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(made.context.slack, "update_message", update)
         made.context.senders.episodes.refresh(made.wallet_id, episode.episode_id)
-        _carry(made)
+        made.carry()
     assert len(updated) == len(posted)
     assert "waits for person" in caplog.text
     made.place.clock.skip(minutes=1)
-    _carry(made)
+    made.carry()
     stale = {one.shown for one in posted}
     now = made.context.episodes.posted(made.wallet_id, episode.episode_id)
     assert not {one.shown for one in now} & stale
-    _balance(made, 100)
-    _carry(made)
+    made.bring_to(100)
+    made.carry()

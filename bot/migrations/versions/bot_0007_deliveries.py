@@ -3,7 +3,7 @@
 Until now it was one notice for one recipient, and had a row only where something went wrong. Rows of before are kept:
 who waits, waits on for the newest notice of the subject; who was told of a notice that others still wait for, is not
 told again. Messages that are still updated in place (an open episode's, an open payment's) get the row that their next
-change needs.
+change needs. Whoever acknowledged an alarm acknowledged the level that it had.
 
 The table is written out as it was on this day, never taken from the code of a later one.
 """
@@ -72,6 +72,9 @@ def upgrade() -> None:
     place(connection, "deliveries")
     if rows:
         connection.execute(sa.insert(table), rows)
+    level = sa.Column("acknowledged_level", sa.Integer, nullable=False, server_default=sa.text("0"))
+    op.add_column("alert_messages", level)
+    op.execute("UPDATE alert_messages SET acknowledged_level = level WHERE acknowledged_by <> ''")
 
 
 def _deliveries() -> sa.Table:

@@ -5,11 +5,13 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import assert_never
 from uuid import UUID
 
 import msgspec
 
-from bot.delivering.deliveries import Claim, show_again
+from bot.delivering.deliveries import Claim, show_again, want
+from bot.delivering.recipients import Wanted
 from bot.facts import AlertFacts
 from bot.ports import MessageGone
 from bot.slack.client import MessageRef
@@ -17,11 +19,11 @@ from bot.slack.senders.posting import Posting
 from bot.slack.views import alerts as alert_views
 from bot.slack.views.blocks import Message
 from bot.states.alert import OVER, AlertPhase
-from bot.states.delivery import Recipient, Subject, SubjectKind
+from bot.states.delivery import Recipient, Subject, SubjectKind, Urgency
 from bot.surfaces.episodes import Episodes, Posted, remember
 from bot.surfaces.notice_facts import after_stop_count
 from bot.wallets.people import People
-from ledger import Ledger, StartedAfterStop, Tx, WalletResumed
+from ledger import Ledger, Level, StartedAfterStop, Tx, WalletResumed
 
 log = logging.getLogger("redbar.delivery")
 
@@ -69,16 +71,35 @@ class EpisodeSender:
         episode_id = UUID(claim.subject.of)
         resumed = notice if isinstance(notice, WalletResumed) else None
         facts = self._episodes.facts(claim.wallet_id, episode_id, resumed=resumed)
-        found = [
-            one
-            for one in self._episodes.posted(claim.wallet_id, episode_id)
-            if one.recipient == claim.recipient
-        ]
-        if found:
-            self._update(claim, found[0], facts)
+        message = self._message_to(claim)
+        if message is not None:
+            self._update(claim, message, facts)
         elif facts.phase not in OVER or _was_noticed(facts):
             self._posting.require_there(claim)
             self._post(claim, facts)
+
+    def show_repeat(self, claim: Claim) -> None:
+        """Say again that things have stopped: beneath the alarm's message, or by it where somebody has none yet.
+
+        Raises: NotTold, LeaseLost.
+        """
+        if claim.subject.kind is SubjectKind.EPISODE:
+            self.show(claim)
+            return
+        facts = self._episodes.facts(claim.wallet_id, UUID(claim.subject.of))
+        if facts.phase in OVER or facts.level < Level.ZERO:
+            return
+        message = self._message_to(claim)
+        self._posting.require_there(claim)
+        if message is None:
+            self._post(claim, facts)
+            return
+        repeated = alert_views.still_stopped(facts, self._posting.role(claim))
+        self._posting.reply(claim, MessageRef(message.channel, message.ts), repeated, broadcast=True)
+
+    def _message_to(self, claim: Claim) -> Posted | None:
+        posted = self._episodes.posted(claim.wallet_id, UUID(claim.subject.of))
+        return next((one for one in posted if one.recipient == claim.recipient), None)
 
     def show_started_after_stop(self, claim: Claim, notice: StartedAfterStop) -> None:
         """Tell that paid work starts although the wallet refuses it. Raises: NotTold, LeaseLost."""
@@ -90,6 +111,9 @@ class EpisodeSender:
         shown = self._message(claim.wallet_id, claim.recipient, facts)
 
         def keep(tx: Tx, ref: MessageRef) -> None:
+            # From now on the message is updated with the episode, also where a repeat has brought it.
+            episode = Subject(SubjectKind.EPISODE, claim.subject.of)
+            want(tx, Wanted(episode, Urgency.ALARM, [claim.recipient]), claim.waiting)
             remember(
                 tx,
                 claim.wallet_id,
@@ -102,6 +126,7 @@ class EpisodeSender:
                     facts.phase,
                     _fingerprint(shown),
                     "",
+                    Level.FINE,
                 ),
             )
 
@@ -125,7 +150,7 @@ class EpisodeSender:
 
     def _shown_to(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> Message:
         """Say an episode to a recipient who has a message: whoever acknowledged it silenced that level only."""
-        silenced = message.acknowledged_by if facts.level <= message.level else ""
+        silenced = message.acknowledged_by if facts.level <= message.acknowledged_level else ""
         return self._message(wallet_id, message.recipient, replace(facts, acknowledged_by=silenced))
 
     def _message(self, wallet_id: UUID, recipient: Recipient, facts: AlertFacts) -> Message:
@@ -136,16 +161,32 @@ class EpisodeSender:
         return alert_views.alert_person(facts, role)
 
     def _reply(self, claim: Claim, message: Posted, facts: AlertFacts) -> None:
-        """Reply in the thread when level or phase changed.
-
-        A direct message shows a higher level, and the stop itself, in its conversation too: an update notifies nobody.
-        """
+        """Reply in the thread when level or phase changed, since an update notifies nobody."""
         if facts.phase == message.phase and facts.level <= message.level:
             return
         line = alert_views.story_line(facts, channel=message.recipient.is_channel)
-        worse = facts.level > message.level or facts.phase is AlertPhase.COUNTING
-        broadcast = worse and not message.recipient.is_channel
-        self._posting.reply(claim, MessageRef(message.channel, message.ts), line, broadcast=broadcast)
+        ref = MessageRef(message.channel, message.ts)
+        self._posting.reply(claim, ref, line, broadcast=is_loud(message, facts))
+
+
+def is_loud(message: Posted, facts: AlertFacts) -> bool:
+    """Say whether a change is shown in the conversation too, where phones tell of it, or in the thread alone. Pure.
+
+    Channels are told of the stop and its end; people also of each higher level, and of the end of what was critical.
+    """
+    if facts.phase is message.phase and facts.level <= message.level:
+        return False
+    if message.recipient.is_channel:
+        return facts.phase in (AlertPhase.COUNTING, AlertPhase.PAUSED, AlertPhase.RESTORED)
+    match facts.phase:
+        case AlertPhase.RECOVERED:
+            return message.level >= Level.CRITICAL
+        case AlertPhase.COUNTING | AlertPhase.PAUSED | AlertPhase.RESTORED | AlertPhase.CANT_START:
+            return True
+        case AlertPhase.LOW:
+            return facts.level > message.level
+        case _:
+            assert_never(facts.phase)
 
 
 def _was_noticed(facts: AlertFacts) -> bool:

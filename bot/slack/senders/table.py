@@ -87,6 +87,8 @@ class Senders:
         """Show one of the bot's own notices."""
         tell = self._posting.tell
         match notice:
+            case notices.StillStopped():
+                self.episodes.show_repeat(claim)
             case notices.RequestSent() | notices.PaymentChanged():
                 self._requests.show(claim, notice)
             case notices.PaidTwice():

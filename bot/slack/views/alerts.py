@@ -6,10 +6,12 @@ from bot.facts import AlertFacts, PaidFacts
 from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views.blocks import (
+    AMBER,
     GREEN,
     RED,
     Block,
     Message,
+    actions,
     barred,
     button,
     confirm,
@@ -18,7 +20,7 @@ from bot.slack.views.blocks import (
     section,
 )
 from bot.slack.views.causes import blocked
-from bot.slack.views.text import counted, minutes, moment
+from bot.slack.views.text import counted, minutes, moment, spoken
 from bot.slack.views.words import (
     automatic_sentence,
     brings_back,
@@ -28,10 +30,11 @@ from bot.slack.views.words import (
     short,
     stopped,
 )
-from bot.states.alert import AlertPhase
+from bot.states.alert import OVER, AlertPhase
 from ledger import Automatic, CreditKind, Level, decimal_text, format_money
 
 LIVE_CALLS = "Live inbound calls may finish. A payment brings everything back at once."
+STILL_LOW = "*Calls run again; the wallet is still low*"
 PAYING = "Paying brings everything back at once."
 
 
@@ -48,6 +51,8 @@ def alert_channel(f: AlertFacts) -> Message:
             )
         case AlertPhase.COUNTING | AlertPhase.PAUSED:
             return barred(RED, f"*{stopped(f.balance)}*", [LIVE_CALLS], buttons=fix)
+        case AlertPhase.RESTORED if f.still_low:
+            return barred(AMBER, STILL_LOW, [_were_stopped(f)], buttons=fix)
         case AlertPhase.RESTORED:
             return barred(GREEN, _runs_again(f), [_were_stopped(f)])
         case _:
@@ -68,6 +73,13 @@ def alert_person(f: AlertFacts, role: Role) -> Message:
             ]
             return barred(
                 RED, f"*{stopped(f.balance)}*", lines, buttons=_ways_out(f, role), small=[_acknowledged(f)]
+            )
+        case AlertPhase.RESTORED if f.still_low:
+            return barred(
+                AMBER,
+                f"{STILL_LOW}: {f.balance.balance}{_enough(f)}.",
+                [_money_back(f), _stopped_and_cost(f), _automatic(f)],
+                buttons=_ways_out(f, role),
             )
         case AlertPhase.RESTORED:
             return barred(
@@ -134,6 +146,18 @@ def story_line(f: AlertFacts, *, channel: bool) -> Message:
     money = "" if channel else _story_money(f)
     text = f"{moment(at, zone, day=False)} {line}{money}"
     return Message(text=text, blocks=[section(text)])
+
+
+def still_stopped(f: AlertFacts, role: Role) -> Message:
+    """Say again that things have stopped, to somebody who has the alarm's message: nobody answered it."""
+    since = moment(f.balance.emptied_at or f.opened_at, f.balance.zone, day=False)
+    for_so_long = _length(f.balance.now - (f.balance.emptied_at or f.opened_at))
+    if f.phase is AlertPhase.CANT_START:
+        still = "*New outbound calls and AI tasks still can't start*"
+        line = f"{still}, since {since} ({for_so_long}). Nobody has paid yet."
+    else:
+        line = f"*Still stopped, since {since} ({for_so_long}).* Nobody has paid yet."
+    return Message(text=spoken(line), blocks=[section(line), actions(*_ways_out(f, role))])
 
 
 def after_stop(kind: str, count: int, role: Role) -> Message:
@@ -274,7 +298,7 @@ def _ways_out(f: AlertFacts, role: Role) -> list[Block]:
     buttons.append(button("Ask someone to pay", Act.ASK_TO_PAY))
     if f.automatic.state is not Automatic.ON:
         buttons.append(button("Automatic payments", Act.AUTOMATIC))
-    if not f.acknowledged_by:
+    if not f.acknowledged_by and f.phase not in OVER:
         value = f.episode_id or "open"
         buttons.append(
             button(

@@ -17,6 +17,7 @@ View = dict[str, Any]
 
 RED = "#E01E5A"
 GREEN = "#007A5A"
+AMBER = "#ECB22E"
 
 
 @dataclass(frozen=True, slots=True)

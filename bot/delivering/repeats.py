@@ -1,0 +1,99 @@
+"""Says an alarm again that nobody answers: things have stopped, nobody has acknowledged it and nobody has paid."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from bot.notices import StillStopped
+from bot.served import Served
+from bot.tables import alert_messages
+from bot.wallets.named_values import named_value, set_named_value
+from ledger import Episode, Ledger, Level, Tx, last_episode
+
+STOPPED = "stopped:"
+"""Begins the named value of an episode at zero: since when, and how often it was said again."""
+DAY = timedelta(days=1)
+
+
+def repeats_due(waited: timedelta, minutes: Sequence[int]) -> int:
+    """Say how often an unanswered alarm is to have been said again after so long: at each minute, then daily. Pure."""
+    count = sum(waited >= timedelta(minutes=one) for one in minutes)
+    if not minutes or count < len(minutes):
+        return count
+    return count + (waited - timedelta(minutes=minutes[-1])) // DAY
+
+
+def next_repeat(count: int, minutes: Sequence[int]) -> timedelta | None:
+    """Say after how long the repeat after `count` others is due; None where none is ever due. Pure."""
+    if not minutes:
+        return None
+    if count < len(minutes):
+        return timedelta(minutes=minutes[count])
+    return timedelta(minutes=minutes[-1]) + (count - len(minutes) + 1) * DAY
+
+
+class Repeats:
+    """Commits the repeats of alarms that nobody answers."""
+
+    def __init__(self, ledger: Ledger, served: Served) -> None:
+        self._ledger = ledger
+        self._served = served
+
+    def run_once(self, now: datetime) -> None:
+        """Look at every wallet in which things have stopped. Nobody is told while its time is in doubt."""
+        with self._ledger.reading() as connection:
+            living = self._ledger.believed(connection, self._served.living(connection))
+            stopped = [one for one in living if _stopped(connection, one) is not None]
+        for wallet_id in stopped:
+            self._ledger.run(partial(_repeat, wallet_id=wallet_id), wallet_id=wallet_id)
+
+    def next_due(self, connection: Connection, wallet_ids: Sequence[UUID]) -> datetime | None:
+        """Give the instant of the next repeat, for a clock that skips."""
+        found = []
+        for wallet_id in wallet_ids:
+            stopped = _stopped(connection, wallet_id)
+            if stopped is None:
+                continue
+            said = named_value(connection, wallet_id, f"{STOPPED}{stopped.episode_id}")
+            if said is not None and not _answered(connection, wallet_id, stopped):
+                _, policy = self._ledger.look(connection, wallet_id)
+                after = next_repeat(int(said.value), policy.repeat_minutes)
+                found += [said.at + after] if after is not None else []
+        return min(found, default=None)
+
+
+def _repeat(tx: Tx, *, wallet_id: UUID) -> None:
+    stopped = _stopped(tx.connection, wallet_id)
+    if stopped is None:
+        return
+    name = f"{STOPPED}{stopped.episode_id}"
+    said = named_value(tx.connection, wallet_id, name)
+    if said is None:
+        set_named_value(tx, wallet_id, name, "0")
+        return
+    if _answered(tx.connection, wallet_id, stopped):
+        return
+    number = repeats_due(tx.now - said.at, tx.book.policy(wallet_id)[0].repeat_minutes)
+    if number > int(said.value):
+        set_named_value(tx, wallet_id, name, str(number), at=said.at)
+        tx.outbox.add(wallet_id, StillStopped(episode_id=stopped.episode_id, number=number))
+
+
+def _stopped(connection: Connection, wallet_id: UUID) -> Episode | None:
+    """Give the open episode of a wallet in which things have stopped."""
+    found = last_episode(connection, wallet_id)
+    is_stopped = found is not None and found.closed_at is None and found.level is Level.ZERO
+    return found if is_stopped else None
+
+
+def _answered(connection: Connection, wallet_id: UUID, stopped: Episode) -> bool:
+    """Say whether somebody acknowledged that things have stopped; a lower level counts for nothing."""
+    wanted = select(alert_messages.c.audience).where(
+        alert_messages.c.wallet_id == wallet_id,
+        alert_messages.c.episode_id == stopped.episode_id,
+        alert_messages.c.acknowledged_level >= int(Level.ZERO),
+    )
+    return connection.execute(wanted).first() is not None

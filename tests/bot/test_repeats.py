@@ -1,0 +1,108 @@
+"""An alarm that nobody answers is said again, to more people each time, and to no channel."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.delivering.repeats import Repeats, next_repeat, repeats_due
+from bot.sandbox.slack.seed import TEAM
+from bot.served import Served
+from tests.bot.rights_company import USERS, Company, company
+from tests.persons import owner
+
+MINUTES = (30, 120, 360)
+STILL = "Still stopped, since"
+READERS = ("owner", "appointed admin", "finance")
+
+
+@pytest.mark.parametrize(
+    ("waited", "due"),
+    [
+        (timedelta(minutes=29, seconds=59), 0),
+        (timedelta(minutes=30), 1),
+        (timedelta(hours=1, minutes=59), 1),
+        (timedelta(hours=2), 2),
+        (timedelta(hours=6), 3),
+        (timedelta(hours=29, minutes=59), 3),
+        (timedelta(hours=30), 4),
+        (timedelta(days=3, hours=6), 6),
+    ],
+)
+def test_a_repeat_is_due_at_its_minute_and_then_daily(waited: timedelta, due: int) -> None:
+    """At 30 minutes, 2 and 6 hours, then once a day; what `next_repeat` names is when the number grows."""
+    assert repeats_due(waited, MINUTES) == due
+    after = next_repeat(due, MINUTES)
+    assert after is not None
+    assert after > waited
+    assert repeats_due(after, MINUTES) == due + 1
+    assert repeats_due(after - timedelta(microseconds=1), MINUTES) == due
+
+
+def test_without_minutes_nothing_is_ever_repeated() -> None:
+    """Also not daily."""
+    assert repeats_due(timedelta(days=9), ()) == 0
+    assert next_repeat(0, ()) is None
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Iterator[Company]:
+    """A company whose wallet has just run empty, and whose people have read it."""
+    with company(tmp_path) as one:
+        one.bring_to(10)
+        one.bring_to(-1)
+        one.carry()
+        _passes(one)
+        yield one
+
+
+def _passes(one: Company, **span: int) -> None:
+    """Let time pass, and let what is due be told."""
+    one.place.clock.skip(**span)
+    Repeats(one.ledger, Served(TEAM)).run_once(one.ledger.now())
+    one.carry()
+
+
+def _told(one: Company) -> dict[str, int]:
+    return {column: sum(STILL in text for text in one.read(column)) for column in READERS}
+
+
+def test_nobody_answers_and_the_circle_widens(stopped: Company) -> None:
+    """The appointed hear at half an hour; at two hours the owners read the alarm itself, which they had not."""
+    _passes(stopped, minutes=29)
+    assert _told(stopped) == {"owner": 0, "appointed admin": 0, "finance": 0}
+    _passes(stopped, minutes=2)
+    assert _told(stopped) == {"owner": 0, "appointed admin": 1, "finance": 1}
+
+    assert not any("have stopped" in text for text in stopped.read("owner"))
+    _passes(stopped, hours=2)
+    assert _told(stopped) == {"owner": 0, "appointed admin": 2, "finance": 2}
+    assert any("have stopped" in text for text in stopped.read("owner"))
+
+    _passes(stopped, hours=4)
+    assert _told(stopped) == {"owner": 1, "appointed admin": 3, "finance": 3}
+
+
+def test_what_was_missed_is_said_once(stopped: Company) -> None:
+    """Slack or the process was away for three days: one line, not six."""
+    _passes(stopped, days=3)
+    assert _told(stopped)["finance"] == 1
+
+
+def test_an_acknowledged_stop_is_not_repeated(stopped: Company) -> None:
+    """Somebody deals with it."""
+    episode = stopped.context.episodes.open_episode(stopped.wallet_id)
+    assert episode is not None
+    stopped.context.episodes.acknowledge(stopped.wallet_id, episode.episode_id, by=owner(USERS["owner"]))
+    _passes(stopped, hours=7)
+    assert _told(stopped)["finance"] == 0
+
+
+def test_a_stop_that_is_over_is_not_repeated(stopped: Company) -> None:
+    """It was paid a minute before the repeat was due."""
+    _passes(stopped, minutes=29)
+    stopped.bring_to(500)
+    _passes(stopped, minutes=5)
+    _passes(stopped, days=2)
+    assert _told(stopped)["finance"] == 0
