@@ -153,6 +153,15 @@ def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     explain.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     explain.set_defaults(work=_explain)
 
+    deliveries = commands.add_parser("deliveries", help="what waits to be told, and what was set aside")
+    deliveries.add_argument("--again", default="", metavar="ID", help="send one again that was set aside")
+    deliveries.add_argument("--json", action="store_true", help="tell it in JSON")
+    deliveries.add_argument("--wallet", default="", help="one wallet, by its id")
+    deliveries.add_argument(
+        "--database", default="", help="the database, where REDBAR_DATABASE_URL is not set"
+    )
+    deliveries.set_defaults(work=_deliveries)
+
     verify = commands.add_parser("verify", help="check that the books are whole; also while the bot runs")
     verify.add_argument("--json", action="store_true", help="tell it in JSON")
     verify.add_argument("--wallet", default="", help="one wallet, by its id")
@@ -285,6 +294,13 @@ def _explain(arguments: argparse.Namespace) -> int:
     from bot.operator.explain import Options, explain
 
     return explain(Options(_database(arguments), arguments.asked, arguments.wallet, arguments.json), _say)
+
+
+def _deliveries(arguments: argparse.Namespace) -> int:
+    from bot.operator.deliveries import Options, deliveries
+
+    options = Options(_database(arguments), arguments.wallet, arguments.again, arguments.json)
+    return deliveries(options, os.environ, _say)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -231,7 +231,7 @@ def build(
         clock=watch,
     )
     scheduler = Scheduler(clock, jobs)
-    http = _http(settings, cases, slack, scheduler, watch)
+    http = _http(settings, cases, slack, scheduler, lambda: [*watch.problems(), *courier.problems()])
     return Redbar(
         settings=settings,
         ledger=ledger,
@@ -316,7 +316,11 @@ def clocks_outside(
 
 
 def _http(
-    settings: Settings, cases: UseCases, slack: SlackApp, scheduler: Scheduler, watch: ClockWatch
+    settings: Settings,
+    cases: UseCases,
+    slack: SlackApp,
+    scheduler: Scheduler,
+    problems: Callable[[], Sequence[str]],
 ) -> Litestar:
     return build_http(
         Backend(
@@ -327,6 +331,6 @@ def _http(
             stripe_webhook_secret=settings.stripe_webhook_secret,
             stripe_live=settings.stripe_live,
             last_job_at=lambda: scheduler.last_job_at,
-            problems=watch.problems,
+            problems=problems,
         )
     )

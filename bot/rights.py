@@ -60,6 +60,7 @@ class Action(StrEnum):
     ASK_FOR_ACCESS = "ask_for_access"
     MAKE_KEY = "make_key"  # of the platform
     SWITCH_CHARGES = "switch_charges"  # all automatic charges
+    SEND_AGAIN = "send_again"  # a delivery that was set aside
     ACCEPT_CLOCK = "accept_clock"
     RECONCILE = "reconcile"
     CREDIT = "credit"  # give money
@@ -96,6 +97,7 @@ TABLE: Mapping[Action, Collection[Role | Tie]] = {
     Action.ASK_FOR_ACCESS: frozenset({Role.MEMBER}),
     Action.MAKE_KEY: _OPERATOR,
     Action.SWITCH_CHARGES: _OPERATOR,
+    Action.SEND_AGAIN: _OPERATOR,
     Action.ACCEPT_CLOCK: _OPERATOR,
     Action.RECONCILE: _OPERATOR,
     Action.CREDIT: _OPERATOR,

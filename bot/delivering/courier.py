@@ -7,7 +7,7 @@ up for its age: it waits as long as Slack does.
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from functools import partial
@@ -45,6 +45,7 @@ class Courier:
         self._react = react
         self._show = show
         self._served = served
+        self._unheard: set[UUID] = set()
 
     def run_once(self, now: datetime) -> int:
         """Hand out and show what is due; gives the number of notices and deliveries that were tried.
@@ -52,6 +53,13 @@ class Courier:
         Nobody is told of a wallet while its time is in doubt.
         """
         return self.hand_out() + self.carry()
+
+    def problems(self) -> Sequence[str]:
+        """Say what keeps people from being told, in words for the operator."""
+        return [
+            f"Nobody can be told of wallet {wallet_id}: no billing admin can be reached, and no owner is known."
+            for wallet_id in sorted(self._unheard)
+        ]
 
     def hand_out(self) -> int:
         """Turn the due notices into deliveries; gives their number."""
@@ -118,14 +126,24 @@ class Courier:
             return
         try:
             if claimed.recipient == OWNERS:
-                if not name_owners(claimed):
-                    raise NotNow("no_owner_named")
+                self._name_owners(claimed)
                 return
             self._show(claimed)
             if not claimed.is_over:
                 claimed.done()  # there was nothing to show
         except Exception as problem:  # noqa: BLE001 - a failure for one recipient must not affect the others
             fail(claimed, problem)
+
+    def _name_owners(self, claimed: Claim) -> None:
+        """Give what waits for the owners to each of them. Raises: NotNow, while none is known."""
+        wallet_id = claimed.wallet_id
+        if name_owners(claimed):
+            self._unheard.discard(wallet_id)
+            return
+        if wallet_id not in self._unheard:
+            log.error("nobody can be told of wallet %s: no admin to reach, and no owner is known", wallet_id)
+        self._unheard.add(wallet_id)
+        raise NotNow("no_owner_named")
 
 
 def _take(tx: Tx, wallet_id: UUID, notice_id: UUID) -> Waiting | None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from bot.app import Redbar
 from bot.control import Handler
-from bot.operator import charges, clock, correct, credit, keys, reconcile, settings, settle
+from bot.operator import charges, clock, correct, credit, deliveries, keys, reconcile, settings, settle
 from bot.operator.running_bot import inside
 from bot.rights import Action, Role, may
 
@@ -18,6 +18,7 @@ RIGHTS: Mapping[str, Action] = {
     settings.NAME: Action.CHANGE_SETTINGS,
     credit.NAME: Action.CREDIT,
     correct.NAME: Action.CORRECT,
+    deliveries.NAME: Action.SEND_AGAIN,
 }
 """The right behind each command; whoever can run one is the operator."""
 
@@ -34,6 +35,7 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
         settings.NAME: settings.change,
         credit.NAME: credit.give,
         correct.NAME: correct.lower,
+        deliveries.NAME: deliveries.again,
     }
     assert all(may(RIGHTS[name], Role.OPERATOR) for name in commands)
     return {name: partial(command, context) for name, command in commands.items()}

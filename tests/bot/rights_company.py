@@ -84,6 +84,7 @@ PROMISED: Mapping[Action, frozenset[str]] = {
     Action.ASK_FOR_ACCESS: frozenset({"asker", "payer", "connector", "member"}),
     Action.MAKE_KEY: OPERATOR,
     Action.SWITCH_CHARGES: OPERATOR,
+    Action.SEND_AGAIN: OPERATOR,
     Action.ACCEPT_CLOCK: OPERATOR,
     Action.RECONCILE: OPERATOR,
     Action.CREDIT: OPERATOR,
