@@ -12,7 +12,6 @@ from litestar import Litestar
 
 from bot.delivering.courier import Courier
 from bot.delivering.posted_messages import PostedMessages
-from bot.delivering.repeats import Repeats
 from bot.http.server import Backend, build_http
 from bot.payments.cards import Cards
 from bot.payments.disputes import Disputes
@@ -212,8 +211,7 @@ def build(
     presence = Presence(workspaces, me.team_id, plain)
     client = listening_client(access, presence.gone)
     context = context_of(cases, client, presence, first_admin=settings.billing_admin)
-    repeats = Repeats(ledger, served)
-    timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news, repeats)
+    timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news)
     courier = Courier(ledger, timers.heard, context.senders.show, served)
     slack = SlackApp(access, client)
     register(slack.bolt, context)
@@ -227,7 +225,6 @@ def build(
         presence=presence,
         listing=context.listing,
         refresh=refresh,
-        repeats=repeats,
         clock=watch,
     )
     scheduler = Scheduler(clock, jobs)

@@ -37,17 +37,9 @@ STRIDE_MAX = timedelta(hours=12)
 class Timers:
     """What is due at an instant, by rows."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        served: Served,
-        sweep: Sweep,
-        recharge: Recharge,
-        news: News,
-        repeats: Repeats,
-    ) -> None:
+    def __init__(self, ledger: Ledger, served: Served, sweep: Sweep, recharge: Recharge, news: News) -> None:
         self._ledger = ledger
-        self._repeats = repeats
+        self._repeats = Repeats(ledger, served)
         self._served = served
         self._sweep = sweep
         self._recharge = recharge
@@ -75,6 +67,10 @@ class Timers:
     def sweep(self, now: datetime) -> None:
         """Finish what a crash or an outage left open."""
         self._sweep.run(self._ledger.now())
+
+    def repeat_alarms(self, now: datetime) -> None:
+        """Say the alarms again that nobody answers."""
+        self._repeats.run_once(now)
 
     def draw_lines(self, now: datetime) -> None:
         """Draw the alert lines anew from the present pace."""
@@ -170,7 +166,6 @@ def jobs_of(
     presence: Presence,
     listing: PeopleListing,
     refresh: SurfaceRefresh,
-    repeats: Repeats,
     clock: ClockWatch,
 ) -> Sequence[Job]:
     """Give every job with its interval."""
@@ -183,7 +178,7 @@ def jobs_of(
         Job("cards", timedelta(hours=1), cards.look_ahead),
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("people", tick, listing.run_once),
-        Job("repeats", tick * 30, repeats.run_once),
+        Job("repeats", tick * 30, timers.repeat_alarms),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh.run_once),
         Job("presence", timedelta(minutes=1), presence.look),

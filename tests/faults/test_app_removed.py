@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select
 
 from bot.delivering.courier import Courier
-from bot.delivering.repeats import Repeats
 from bot.notices import ConfirmationDue
 from bot.payments.recharge import Recharge
 from bot.payments.top_ups import Charges
@@ -82,8 +81,7 @@ def company(tmp_path: Path) -> Iterator[Company]:
         driver.hear_all(driver.paid()[1])
         recharge = driver.recharge
         charges = Charges(driver.ledger, driver.payments, driver.served)
-        repeats = Repeats(driver.ledger, driver.served)
-        timers = Timers(driver.ledger, driver.served, driver.sweep, recharge, driver.news, repeats)
+        timers = Timers(driver.ledger, driver.served, driver.sweep, recharge, driver.news)
         told: list[str] = []
 
         def heard(waiting: Waiting) -> None:
