@@ -29,6 +29,7 @@ from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Scheduler
 from bot.served import Served
 from bot.settings import Settings
+from bot.slack.channel_directory import SlackChannels
 from bot.slack.client import SlackClient
 from bot.slack.connection import (
     SlackAccess,
@@ -47,6 +48,7 @@ from bot.slack.senders.table import Senders
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
 from bot.timers import SurfaceRefresh, Timers, jobs_of
+from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import Ask, ClockWatch
 from bot.wallets.people import People
 from bot.wallets.people_listing import PeopleListing
@@ -220,11 +222,11 @@ def build(
         courier=courier,
         presence=presence,
         listing=context.listing,
+        channels=context.channels,
         refresh=refresh,
         clock=watch,
     )
     scheduler = Scheduler(clock, jobs)
-    http = _http(settings, cases, slack, scheduler, watch)
     return Redbar(
         settings=settings,
         ledger=ledger,
@@ -232,7 +234,7 @@ def build(
         use_cases=cases,
         people=context.people,
         slack=slack,
-        http=http,
+        http=_http(settings, cases, slack, scheduler, watch),
         scheduler=scheduler,
         courier=courier,
         senders=context.senders,
@@ -261,6 +263,7 @@ def context_of(cases: UseCases, client: ListeningClient, presence: Presence, *, 
         workspaces=cases.workspaces,
         people=people,
         listing=PeopleListing(cases.ledger, cases.served, directory),
+        channels=ChannelWatch(cases.ledger, cases.served, SlackChannels(client)),
         rules=Rules(cases.ledger),
         payments=cases.payments,
         charges=cases.charges,

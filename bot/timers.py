@@ -22,6 +22,7 @@ from bot.slack.presence import Presence
 from bot.slack.senders.table import Senders
 from bot.states.payment import Purpose, State
 from bot.tables import payments
+from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
 from bot.wallets.people_listing import PeopleListing
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
@@ -147,6 +148,7 @@ def jobs_of(
     courier: Courier,
     presence: Presence,
     listing: PeopleListing,
+    channels: ChannelWatch,
     refresh: SurfaceRefresh,
     clock: ClockWatch,
 ) -> Sequence[Job]:
@@ -160,6 +162,7 @@ def jobs_of(
         Job("cards", timedelta(hours=1), cards.look_ahead),
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("people", tick, listing.run_once),
+        Job("channels", timedelta(minutes=1), channels.run_once),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh.run_once),
         Job("presence", timedelta(minutes=1), presence.look),

@@ -18,6 +18,7 @@ from bot.payments.top_ups import Charges
 from bot.slack.client import SlackClient
 from bot.slack.senders.automatic import AutomaticSender
 from bot.slack.senders.cards import CardSender
+from bot.slack.senders.changes import ChangeSender
 from bot.slack.senders.episodes import EpisodeSender
 from bot.slack.senders.money_out import MoneyOutSender
 from bot.slack.senders.payment_lookup import PaymentLookup
@@ -62,6 +63,7 @@ class Senders:
         self.qr_codes = QrCodes(client, posted, lookup)
         self.episodes = EpisodeSender(ledger, client, people, self.recipients, episodes)
         self.requests = RequestSender(client, people, self.recipients, posted, lookup, self.qr_codes)
+        self.changes = ChangeSender(ledger, self.recipients)
         self.cards = CardSender(ledger, self.recipients, lookup)
         self.money_out = MoneyOutSender(ledger, self.recipients, lookup)
         self.automatic = AutomaticSender(
@@ -97,6 +99,8 @@ class Senders:
                 self.requests.send_paid_twice(to, notice)
             case notices.CardConnected():
                 self.cards.send_connected(to, notice)
+            case notices.CardsArranged():
+                self.cards.send_arranged(to, notice)
             case notices.CardGone():
                 self.cards.send_gone(to, notice)
             case notices.CardExpiring():
@@ -131,5 +135,11 @@ class Senders:
                 self.recipients.send(to, lambda role: status_views.key_accepted())
             case notices.AccessAsked(user_id=user_id):
                 self.recipients.send(to, partial(form_views.access_asked, user_id), finance=False)
+            case notices.RoleChanged():
+                self.changes.send_role(to, notice)
+            case notices.ChannelsChanged():
+                self.changes.send_channels(to, notice)
+            case notices.ChannelAway():
+                self.changes.send_away(to, notice)
             case _:
                 assert_never(notice)
