@@ -29,6 +29,7 @@ from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Scheduler
 from bot.served import Served
 from bot.settings import Settings
+from bot.slack.channel_directory import SlackChannels
 from bot.slack.client import SlackClient
 from bot.slack.connection import (
     SlackAccess,
@@ -47,6 +48,7 @@ from bot.slack.senders.table import Senders
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
 from bot.timers import SurfaceRefresh, Timers, jobs_of
+from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import Ask, ClockWatch
 from bot.wallets.people import People
 from bot.wallets.people_listing import PeopleListing
@@ -224,6 +226,7 @@ def build(
         courier=courier,
         presence=presence,
         listing=context.listing,
+        channels=context.channels,
         refresh=refresh,
         clock=watch,
     )
@@ -265,6 +268,7 @@ def context_of(cases: UseCases, client: ListeningClient, presence: Presence, *, 
         workspaces=cases.workspaces,
         people=people,
         listing=PeopleListing(cases.ledger, cases.served, directory),
+        channels=ChannelWatch(cases.ledger, cases.served, SlackChannels(client)),
         rules=Rules(cases.ledger),
         payments=cases.payments,
         charges=cases.charges,

@@ -6,6 +6,8 @@ from typing import ClassVar, get_args
 from uuid import UUID
 
 from bot.causes import DifferenceCause, Legacy, NotBookableCause
+from bot.rights import Role
+from bot.states.alert_channel import ChannelPresence
 from bot.states.dispute import DisputeStatus
 from ledger import Notice, Waiting
 
@@ -28,11 +30,25 @@ class PaymentChanged:
 
 @dataclass(frozen=True, slots=True)
 class CardConnected:
-    """A card was saved."""
+    """A card was saved and is charged from now on."""
 
     name: ClassVar[str] = "card.connected"
     card_id: str
     payment_id: UUID
+    actor: str = ""
+    """Who entered it; notices of a version before do not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardsArranged:
+    """Somebody chose which saved cards are charged; ids of cards, empty where there is none."""
+
+    name: ClassVar[str] = "cards.arranged"
+    actor: str
+    main_before: str
+    main_after: str
+    backup_before: str
+    backup_after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +244,49 @@ class RecipientLost:
     """Who asked the lost recipient for something, and waits for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class RoleChanged:
+    """Somebody was appointed to look after billing, in another role, or no more (None)."""
+
+    name: ClassVar[str] = "role.changed"
+    actor: str
+    user_id: str
+    before: Role | None
+    after: Role | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelsChanged:
+    """Somebody changed which channels are alerted."""
+
+    name: ClassVar[str] = "channels.changed"
+    actor: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelAway:
+    """Nothing that is posted to an alert channel arrives any more."""
+
+    name: ClassVar[str] = "channel.away"
+    channel_id: str
+    presence: ChannelPresence
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelBack:
+    """An alert channel can be posted to again: an alarm that goes on is told there."""
+
+    name: ClassVar[str] = "channel.back"
+    channel_id: str
+
+
 BotNotice = (
     RequestSent
     | PaymentChanged
     | CardConnected
+    | CardsArranged
     | RechargeMade
     | RechargeFailed
     | CapReached
@@ -252,6 +307,10 @@ BotNotice = (
     | AccessAsked
     | RecipientLost
     | StillStopped
+    | RoleChanged
+    | ChannelsChanged
+    | ChannelAway
+    | ChannelBack
 )
 AnyNotice = Notice | BotNotice
 

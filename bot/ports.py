@@ -389,3 +389,23 @@ class Directory(Protocol):
     def forget(self, user_id: str) -> None:
         """Drop what is remembered of a person, because something about them changed."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSeen:
+    """A channel as the workspace describes it."""
+
+    channel_id: str
+    name: str
+    """Without the number sign."""
+    is_member: bool
+    """Whether we are in it."""
+    is_archived: bool
+
+
+class ChannelDirectory(Protocol):
+    """What channels are."""
+
+    def channel(self, channel_id: str) -> ChannelSeen | None:
+        """Look a channel up; None where we may not ask. Raises: RecipientGone when we may not see it, NotTold."""
+        ...

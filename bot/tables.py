@@ -16,6 +16,7 @@ from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, Table,
 
 from bot.rights import APPOINTED, BY_WORKSPACE
 from bot.states.alert import AlertPhase
+from bot.states.alert_channel import ChannelPresence
 from bot.states.card_slot import CardSlot
 from bot.states.delivery import DeliveryState, RecipientKind, Side
 from bot.states.dispute import DisputeStatus
@@ -301,7 +302,19 @@ one_time_actions = _table(
 )
 
 alert_channels = _table(
-    "alert_channels", _wallet(), _text("channel_id", key=True), _text("added_by"), _instant("added_at")
+    "alert_channels",
+    _wallet(),
+    _text("channel_id", key=True),
+    _text("added_by"),
+    _instant("added_at"),
+    Column("presence", PlainText, nullable=False, server_default=text(f"'{ChannelPresence.UNKNOWN}'")),
+    _instant("looked_at", optional=True),
+    _instant("presence_since", optional=True),
+    _known("presence", ChannelPresence),
+    CheckConstraint(
+        f"({_one_of('presence', [ChannelPresence.UNKNOWN])}) = (presence_since IS NULL)",
+        name="presence_dated",
+    ),
 )
 
 alert_messages = _table(

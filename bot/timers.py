@@ -26,6 +26,7 @@ from bot.slack.senders.table import Senders
 from bot.states.payment import Purpose, State
 from bot.stripe.requests import NotMade
 from bot.tables import payments
+from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
 from bot.wallets.people_listing import PeopleListing
 from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
@@ -165,6 +166,7 @@ def jobs_of(
     courier: Courier,
     presence: Presence,
     listing: PeopleListing,
+    channels: ChannelWatch,
     refresh: SurfaceRefresh,
     clock: ClockWatch,
 ) -> Sequence[Job]:
@@ -179,6 +181,7 @@ def jobs_of(
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("people", tick, listing.run_once),
         Job("repeats", tick * 30, timers.repeat_alarms),
+        Job("channels", timedelta(minutes=1), channels.run_once),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh.run_once),
         Job("presence", timedelta(minutes=1), presence.look),

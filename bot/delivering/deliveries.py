@@ -34,6 +34,7 @@ from bot.states.delivery import (
     Urgency,
 )
 from bot.tables import deliveries
+from bot.wallets.alert_channels import set_away
 from bot.wallets.named_values import forget_named_value, named_value, set_named_value
 from ledger import EPOCH, Ledger, Tx, Waiting, new_id, read_notice
 
@@ -298,6 +299,8 @@ def _set_aside(tx: Tx, *, claimed: Claim, problem: Exception) -> None:
     known = read_known(tx.connection, wallet_id, notice)
     instead = replacements(recipient, known, _states(tx.connection, wallet_id, claimed.subject))
     want(tx, Wanted(claimed.subject, Urgency(row.urgency), instead), claimed.waiting)
+    if recipient.is_channel:
+        set_away(tx, wallet_id, recipient.slack_id, said)
     told = lost(recipient, said, known, claimed.subject)
     name = f"{LOST}{recipient}"
     if told is not None and named_value(tx.connection, wallet_id, name) is None:

@@ -14,7 +14,7 @@ from bot.tables import alert_messages, cards, payment_messages
 from bot.wallets.alert_channels import channels_of
 from bot.wallets.entitled import appointed
 from bot.wallets.workspace_people import left, owners
-from ledger import WalletRecovered, WalletResumed
+from ledger import WalletRecovered, WalletResumed, last_episode
 
 
 def read_known(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> Known:
@@ -29,7 +29,13 @@ def read_known(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> Kn
         connectors=_connectors(connection, wallet_id),
         payment=_payment(connection, wallet_id, notice),
         posted=_posted(connection, wallet_id, notice),
+        episode_id=_episode(connection, wallet_id),
     )
+
+
+def _episode(connection: Connection, wallet_id: UUID) -> UUID | None:
+    found = last_episode(connection, wallet_id)
+    return found.episode_id if found is not None and found.closed_at is None else None
 
 
 def _connectors(connection: Connection, wallet_id: UUID) -> list[str]:

@@ -6,7 +6,7 @@ workspace's owners are listed, since no recipient is no delivery.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 from uuid import UUID
 
@@ -62,8 +62,10 @@ class Known:
     """Who connected a card that is in use."""
     payment: PaymentKnown | None = None
     """The payment that the notice names."""
-    posted: Sequence[Recipient] = field(default=())
+    posted: Sequence[Recipient] = ()
     """Who has a message about the notice's episode."""
+    episode_id: UUID | None = None
+    """The alarm that goes on, where one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,16 @@ class Wanted:
 def wanted(notice: AnyNotice, notice_id: UUID, known: Known) -> Wanted:
     """Say who is told of a notice; nobody, where it is told by another one or asks nothing of anybody."""
     recipients = _recipients(notice, known)
-    return Wanted(subject_of(notice, notice_id), urgency_of(notice), tuple(dict.fromkeys(recipients)))
+    return Wanted(
+        subject_of(notice, notice_id, known.episode_id), urgency_of(notice), tuple(dict.fromkeys(recipients))
+    )
 
 
-def subject_of(notice: AnyNotice, notice_id: UUID) -> Subject:
-    """Say what the message about a notice is about."""
+def subject_of(notice: AnyNotice, notice_id: UUID, episode_id: UUID | None = None) -> Subject:
+    """Say what the message about a notice is about. `episode_id` is that of the alarm that goes on, where one does."""
     match notice:
+        case notices.ChannelBack():
+            return Subject(SubjectKind.EPISODE, str(episode_id or ""))
         case WalletLow() | WalletEmptied() | WalletPaused() | WalletRecovered() | WalletResumed():
             return Subject(SubjectKind.EPISODE, str(notice.episode_id or ""))
         case notices.RequestSent() | notices.PaymentChanged():
@@ -105,6 +111,8 @@ def urgency_of(notice: AnyNotice) -> Urgency:
     match notice:
         case WalletLow() | WalletEmptied() | WalletPaused() | WalletResumed() | WalletRecovered():
             return Urgency.ALARM
+        case notices.ChannelBack():
+            return Urgency.ALARM
         case (
             notices.StillStopped()
             | StartedAfterStop()
@@ -118,6 +126,7 @@ def urgency_of(notice: AnyNotice) -> Urgency:
             | notices.PaymentChanged()
             | notices.CardConnected()
             | notices.RecipientLost()
+            | notices.ChannelAway()
             | notices.AccessAsked()
         ):
             return Urgency.AWAITED
@@ -144,7 +153,7 @@ def replacements(
 def lost(recipient: Recipient, said: str, known: Known, subject: Subject) -> notices.RecipientLost | None:
     """Say whom others must hear of who cannot be reached any more; None where nobody can mend anything."""
     if recipient.is_channel:
-        return notices.RecipientLost(str(recipient), said) if recipient.slack_id in known.channels else None
+        return None  # what is known of a channel is kept with it, and told by that
     payment = known.payment
     if subject.kind is SubjectKind.PAYMENT and payment is not None and payment.payer == recipient.slack_id:
         return notices.RecipientLost(str(recipient), said, payment.asked_by)
@@ -177,11 +186,22 @@ def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
         case notices.PaymentChanged():
             return _people(_holders(known))
         case notices.CardConnected():
-            return _people([known.payment.asked_by] if known.payment is not None else [])
+            asked_by = known.payment.asked_by if known.payment is not None else ""
+            others = [one for one in _with_role(known) if one.slack_id != notice.actor]
+            return (*_people([asked_by]), *others)
         case notices.RuleChanged():
             return _but(notice.actor, (*_with_role(known), *_people(known.connectors)))
         case notices.CardGone():
             return _but(notice.actor, _with_role(known))
+        case notices.RoleChanged():
+            # Who lost a role hears of it too.
+            return _but(notice.actor, (*_with_role(known), *_people([notice.user_id])))
+        case notices.ChannelsChanged():
+            return _but(notice.actor, _with_role(known))
+        case notices.CardsArranged():
+            return _but(notice.actor, _with_role(known))
+        case notices.ChannelBack():
+            return [Recipient.channel(notice.channel_id)] if known.episode_id is not None else []
         case notices.RecipientLost():
             lost = Recipient.of(notice.recipient)
             return _but(lost.slack_id, (*_managers(known), *_people([notice.asked_by])))
@@ -191,6 +211,7 @@ def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
             | notices.BooksDiffer()
             | notices.MoneyParked()
             | notices.AccessAsked()
+            | notices.ChannelAway()
         ):
             return _managers(known)  # finance has no part in it
         case (

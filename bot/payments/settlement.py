@@ -174,4 +174,5 @@ def save_card(tx: Tx, payment: Payment, card: CardSeen) -> None:
         )
         .values(next_try_at=None)
     )
-    tx.outbox.add(wallet_id, CardConnected(card_id=card.card_id, payment_id=payment.payment_id))
+    actor = payment.payer or payment.asked_by
+    tx.outbox.add(wallet_id, CardConnected(card.card_id, payment.payment_id, actor))

@@ -1,5 +1,6 @@
 """What the message about a notice shows beside the notice itself, each read in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from bot.facts import (
     RequestFacts,
     SettingsChangeFacts,
 )
-from bot.notices import DisputeChanged, RechargeFailed, RefundBooked, SettingsChanged
+from bot.notices import CardsArranged, DisputeChanged, RechargeFailed, RefundBooked, SettingsChanged
 from bot.payment_rows import Payment
 from bot.payments.recharge import Recharge
 from bot.payments.saved_cards import card_words
@@ -40,6 +41,9 @@ from ledger import (
     transfer_by_key,
 )
 
+CardChange = tuple[CardSlot, str, str]
+"""A slot, and the card in it before and after; empty where there is none."""
+
 
 def after_stop_count(ledger: Ledger, wallet_id: UUID) -> int:
     """Count what was started although the wallet refused it."""
@@ -53,10 +57,37 @@ def request_now(ledger: Ledger, payment: Payment) -> RequestFacts:
         return request_facts(snapshot, payment)
 
 
-def saved_card(ledger: Ledger, wallet_id: UUID, card_id: str) -> CardFacts | None:
-    """Give a saved card; None when it was removed since."""
+def automatic_is_on(ledger: Ledger, wallet_id: UUID) -> bool:
+    """Say whether a rule is on that somebody may want to turn off."""
     with ledger.reading() as connection:
-        return card_with_id(connection, wallet_id, card_id)
+        return ledger.look(connection, wallet_id)[1].automatic is not Automatic.OFF
+
+
+def connected_card(
+    ledger: Ledger, wallet_id: UUID, card_id: str
+) -> tuple[CardFacts, CardFacts | None] | None:
+    """Give a card that was saved, with the backup card of now; None when it was removed since."""
+    with ledger.reading() as connection:
+        card = card_with_id(connection, wallet_id, card_id)
+        backup = card_facts(connection, wallet_id).get(CardSlot.BACKUP)
+    return (card, backup) if card is not None else None
+
+
+def arranged_cards(ledger: Ledger, wallet_id: UUID, notice: CardsArranged) -> Sequence[CardChange]:
+    """Name the cards that were charged before and are charged now, where they changed."""
+    with ledger.reading() as connection:
+
+        def named(card_id: str) -> str:
+            return card_words(connection, wallet_id, card_id) if card_id else ""
+
+        return [
+            (slot, named(before), named(after))
+            for slot, before, after in (
+                (CardSlot.MAIN, notice.main_before, notice.main_after),
+                (CardSlot.BACKUP, notice.backup_before, notice.backup_after),
+            )
+            if before != after
+        ]
 
 
 def removed_card_and_main(ledger: Ledger, wallet_id: UUID, card_id: str) -> tuple[str, str]:

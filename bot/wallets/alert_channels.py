@@ -1,40 +1,120 @@
-"""The Slack channels that a wallet's alerts go to."""
+"""The Slack channels that a wallet's alerts go to, and what is known of Redbar in each.
 
-from collections.abc import Sequence
+Deliveries read the rows inside their transaction; whoever learns that a channel cannot be posted to writes it there.
+The change is told once, with the first word of it, to those who can mend it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from bot.notices import ChannelAway, ChannelBack, ChannelsChanged
+from bot.ports import ChannelSeen
 from bot.rights import Action, Person
+from bot.states.alert_channel import ChannelPresence
 from bot.tables import alert_channels
 from bot.wallets.entitled import require_right
 from ledger import Ledger, Tx
 
 
+@dataclass(frozen=True, slots=True)
+class AlertChannel:
+    """A channel that is alerted."""
+
+    channel_id: str
+    presence: ChannelPresence
+    presence_since: datetime | None
+    """Since when that is known; None while nothing is."""
+    looked_at: datetime | None
+    """When Slack was last asked, whatever it answered."""
+
+
+def presence_of(seen: ChannelSeen) -> ChannelPresence:
+    """Judge what Slack says of a channel. Pure."""
+    if seen.is_archived:
+        return ChannelPresence.IS_ARCHIVED
+    return ChannelPresence.PRESENT if seen.is_member else ChannelPresence.NOT_IN_CHANNEL
+
+
 def channels_of(connection: Connection, wallet_id: UUID) -> list[str]:
     """Give the channels that are alerted."""
+    return [one.channel_id for one in alert_channels_of(connection, wallet_id)]
+
+
+def alert_channels_of(connection: Connection, wallet_id: UUID) -> list[AlertChannel]:
+    """Give the channels that are alerted, with what is known of each."""
     rows = connection.execute(
-        select(alert_channels.c.channel_id)
+        select(alert_channels)
         .where(alert_channels.c.wallet_id == wallet_id)
         .order_by(alert_channels.c.added_at, alert_channels.c.channel_id)
     )
-    return [str(channel) for channel in rows.scalars()]
+    return [_channel(row) for row in rows]
 
 
-def set_channels(ledger: Ledger, wallet_id: UUID, channels: Sequence[str], *, actor: Person) -> None:
-    """Set the channels that are alerted. Refuses: NotEntitled."""
+def set_channels(
+    ledger: Ledger,
+    wallet_id: UUID,
+    channels: Sequence[str],
+    *,
+    actor: Person,
+    known: Mapping[str, ChannelPresence] | None = None,
+) -> None:
+    """Set the channels that are alerted, with what Slack said of them where it did. Refuses: NotEntitled."""
 
     def save(tx: Tx) -> None:
         require_right(tx.connection, wallet_id, actor, Action.SET_ALERTS)
-        before = channels_of(tx.connection, wallet_id)
-        tx.connection.execute(delete(alert_channels).where(alert_channels.c.wallet_id == wallet_id))
-        for channel in dict.fromkeys(channels):
-            tx.connection.execute(
-                insert(alert_channels).values(
-                    wallet_id=wallet_id, channel_id=channel, added_by=actor.user_id, added_at=tx.now
-                )
-            )
-        changed = {"channels": list(channels)}
-        tx.book.audit(wallet_id, actor.user_id, "alert_channels", {"channels": before}, changed)
+        before, after = channels_of(tx.connection, wallet_id), list(dict.fromkeys(channels))
+        added = tuple(one for one in after if one not in before)
+        removed = tuple(one for one in before if one not in after)
+        mine = alert_channels.c.wallet_id == wallet_id
+        tx.connection.execute(delete(alert_channels).where(mine, alert_channels.c.channel_id.in_(removed)))
+        for channel_id in added:
+            row = {"wallet_id": wallet_id, "channel_id": channel_id, "added_by": actor.user_id}
+            tx.connection.execute(insert(alert_channels).values(**row, added_at=tx.now))
+        for channel_id, presence in (known or {}).items():
+            keep_presence(tx, wallet_id, channel_id, presence)
+        if added or removed:
+            changed = {"channels": after}
+            tx.book.audit(wallet_id, actor.user_id, "alert_channels", {"channels": before}, changed)
+            tx.outbox.add(wallet_id, ChannelsChanged(actor.user_id, added, removed))
 
     ledger.run(save, wallet_id=wallet_id)
+
+
+def set_away(tx: Tx, wallet_id: UUID, channel_id: str, code: str) -> bool:
+    """Keep that Slack refused a channel for good, by its code; says whether that is news, which is told then."""
+    return keep_presence(tx, wallet_id, channel_id, ChannelPresence.refused_by(code))
+
+
+def came_back(tx: Tx, wallet_id: UUID, channel_id: str) -> bool:
+    """Keep that a channel can be posted to; says whether it could not be before."""
+    return keep_presence(tx, wallet_id, channel_id, ChannelPresence.PRESENT)
+
+
+def keep_presence(tx: Tx, wallet_id: UUID, channel_id: str, presence: ChannelPresence) -> bool:
+    """Keep what Slack said of a channel, and tell when nothing posted there arrives any more.
+
+    Says whether the channel began or ceased to be away. A channel that is not alerted is none of ours.
+    """
+    mine = (alert_channels.c.wallet_id == wallet_id) & (alert_channels.c.channel_id == channel_id)
+    row = tx.connection.execute(select(alert_channels).where(mine)).one_or_none()
+    if row is None:
+        return False
+    before = _channel(row)
+    values: dict[str, object] = {"looked_at": tx.now}
+    if presence is not before.presence and presence is not ChannelPresence.UNKNOWN:
+        values |= {"presence": presence, "presence_since": tx.now}
+    tx.connection.execute(update(alert_channels).where(mine).values(**values))
+    if presence is ChannelPresence.UNKNOWN or presence.is_away is before.presence.is_away:
+        return False
+    tx.outbox.add(
+        wallet_id, ChannelAway(channel_id, presence) if presence.is_away else ChannelBack(channel_id)
+    )
+    return True
+
+
+def _channel(row: Row[tuple[object, ...]]) -> AlertChannel:
+    return AlertChannel(row.channel_id, ChannelPresence(row.presence), row.presence_since, row.looked_at)

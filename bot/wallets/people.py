@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, insert
 
 from bot.facts import PeopleFacts
-from bot.notices import AccessAsked
+from bot.notices import AccessAsked, RoleChanged
 from bot.ports import Directory, NotNow, PersonSeen
 from bot.rights import Action, Actor, Person, Role
 from bot.tables import people
@@ -23,10 +23,10 @@ ASK_EVERY = timedelta(weeks=1)
 
 
 class CannotAsk(Refused):
-    """Slack doesn't answer who somebody is: neither a yes nor a no."""
+    """Slack doesn't answer a question about a person or a channel: neither a yes nor a no."""
 
-    def __init__(self, whom: str = "you are") -> None:
-        super().__init__(f"Slack can't be asked who {whom}; try again in a minute.")
+    def __init__(self, about: str = "who you are") -> None:
+        super().__init__(f"Slack can't be asked {about}; try again in a minute.")
 
 
 class CannotAppoint(Refused):
@@ -112,7 +112,7 @@ class People:
         try:
             person = self.directory.person(user_id, fresh=True)
         except NotNow as problem:
-            raise CannotAsk("that is") from problem
+            raise CannotAsk("who that is") from problem
         if person is None or person.is_outside:
             raise CannotAppoint(user_id)
 
@@ -126,7 +126,11 @@ class People:
 
         def save(tx: Tx) -> None:
             require_right(tx.connection, wallet_id, actor, Action.APPOINT)
-            _appoint(tx, wallet_id, wanted, actor.user_id)
+            before = _appoint(tx, wallet_id, wanted, actor.user_id)
+            for user_id in dict.fromkeys((*before, *wanted)):
+                was, now = before.get(user_id), wanted.get(user_id)
+                if was is not now:
+                    tx.outbox.add(wallet_id, RoleChanged(actor.user_id, user_id, was, now))
 
         self._ledger.run(save, wallet_id=wallet_id)
 
@@ -149,7 +153,10 @@ class People:
         return self._ledger.run(save, wallet_id=wallet_id)
 
     def first_admin(self, wallet_id: UUID, user_id: str) -> None:
-        """Appoint the first billing admin where there is none: the setting's, or the first owner who comes."""
+        """Appoint the first billing admin where there is none: the setting's, or the first owner who comes.
+
+        That is told to nobody: nobody else looks after billing yet.
+        """
 
         def save(tx: Tx) -> None:
             appointed = appointed_in(tx.connection, wallet_id)
@@ -170,10 +177,11 @@ def role_of(person: PersonSeen | None, actor: Actor, appointed: Role | None) -> 
     return (appointed or role) if role is Role.MEMBER else role
 
 
-def _appoint(tx: Tx, wallet_id: UUID, wanted: dict[str, Role], actor: str) -> None:
+def _appoint(tx: Tx, wallet_id: UUID, wanted: dict[str, Role], actor: str) -> dict[str, Role]:
+    """Set who is appointed; gives who was before."""
     before = appointed_in(tx.connection, wallet_id)
     if wanted == before:
-        return
+        return before
     tx.connection.execute(delete(people).where(people.c.wallet_id == wallet_id))
     for user_id, role in wanted.items():
         tx.connection.execute(
@@ -188,3 +196,4 @@ def _appoint(tx: Tx, wallet_id: UUID, wanted: dict[str, Role], actor: str) -> No
         {u: r.value for u, r in before.items()},
         {u: r.value for u, r in wanted.items()},
     )
+    return before

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import insert, select, update
 
-from bot.notices import RuleChanged
+from bot.notices import CardsArranged, RuleChanged
 from bot.rights import Action, Person, Tie
 from bot.states.card_slot import NEXT, CardEvent, CardSlot
 from bot.states.one_time_action import ActionPurpose
@@ -71,7 +71,7 @@ class Rules:
         def save(tx: Tx) -> int:
             require_right(tx.connection, wallet_id, actor, Action.CHANGE_RULE)
             rule.check(scale_of(tx.book.view(wallet_id).currency))
-            _arrange_cards(tx, wallet_id, card_id=card_id, backup_id=backup_id)
+            _arrange_cards(tx, wallet_id, card_id=card_id, backup_id=backup_id, actor=actor.user_id)
             policy, version = tx.book.policy(wallet_id)
             turned_on = replace(policy, automatic=Automatic.ON, rule=rule, pause=None)
             after = tx.book.set_policy(
@@ -191,16 +191,10 @@ def wake(tx: Tx, wallet_id: UUID, *, actor: str) -> None:
         tx.book.set_policy(wallet_id, woken, actor=actor, expected_version=version, reason="paid")
 
 
-def _arrange_cards(tx: Tx, wallet_id: UUID, *, card_id: str, backup_id: str) -> None:
-    """Let one card be charged first, and another where one is named be its backup. Refuses: NoCard."""
-    slots = {
-        str(card): CardSlot(slot)
-        for card, slot in tx.connection.execute(
-            select(cards.c.card_id, cards.c.slot).where(
-                cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
-            )
-        )
-    }
+def _arrange_cards(tx: Tx, wallet_id: UUID, *, card_id: str, backup_id: str, actor: str) -> None:
+    """Let one card be charged first, and another where one is named be its backup; tell a change. Refuses: NoCard."""
+    before = _slots(tx, wallet_id)
+    slots = {card: slot for slot, card in before.items()}
     if card_id not in slots:
         raise NoCard
     of_wallet = update(cards).where(cards.c.wallet_id == wallet_id)
@@ -212,3 +206,23 @@ def _arrange_cards(tx: Tx, wallet_id: UUID, *, card_id: str, backup_id: str) -> 
     if backup_id and backup_id != card_id and backup_id in slots:
         kept = NEXT.after(slots[backup_id], CardEvent.MADE_BACKUP)
         tx.connection.execute(of_wallet.where(cards.c.card_id == backup_id).values(slot=kept))
+    after = _slots(tx, wallet_id)
+    if after != before:
+        main, backup = CardSlot.MAIN, CardSlot.BACKUP
+        arranged = CardsArranged(
+            actor,
+            main_before=before.get(main, ""),
+            main_after=after[main],
+            backup_before=before.get(backup, ""),
+            backup_after=after.get(backup, ""),
+        )
+        tx.outbox.add(wallet_id, arranged)
+
+
+def _slots(tx: Tx, wallet_id: UUID) -> dict[CardSlot, str]:
+    rows = tx.connection.execute(
+        select(cards.c.slot, cards.c.card_id).where(
+            cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
+        )
+    )
+    return {CardSlot(slot): str(card) for slot, card in rows}

@@ -255,7 +255,7 @@ def test_a_form_that_breaks_says_so_with_a_number(
     def broken(*known: object, **more: object) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr("bot.slack.listeners.forms.set_channels", broken)
+    monkeypatch.setattr("bot.wallets.channel_watch.set_channels", broken)
     answer = send_in(made, app, Form.ALERTS, {str(Act.CHANNELS): {"selected_conversations": []}})
     (said,) = incidents(caplog)
     assert answer["response_action"] == "update"

@@ -21,6 +21,7 @@ import bot.tables
 from bot.app import open_ledger
 from bot.rights import APPOINTED, BY_WORKSPACE
 from bot.states.alert import AlertPhase
+from bot.states.alert_channel import ChannelPresence
 from bot.states.card_slot import CardSlot
 from bot.states.delivery import DeliveryState, RecipientKind, Side
 from bot.states.dispute import DisputeStatus
@@ -47,6 +48,7 @@ KNOWN: Mapping[tuple[str, str], Sequence[StrEnum]] = {
     ("stripe_requests", "outcome"): list(RequestOutcome),
     ("payment_messages", "audience"): list(Side),
     ("deliveries", "state"): tuple(DeliveryState),
+    ("alert_channels", "presence"): list(ChannelPresence),
     ("alert_messages", "phase"): list(AlertPhase),
     ("one_time_actions", "purpose"): list(ActionPurpose),
 }
@@ -59,6 +61,7 @@ MACHINE_COLUMNS = {"state", "status", "slot"}
 FOREIGN: Mapping[str, set[str]] = {
     # The ledger's own kinds of transfer and states of holds, and what people type and read for them.
     "bot/slack/commands.py": {"ask", "automatic", "card", "recharge", "top_up"},
+    "bot/slack/views/changes.py": {"removed"},
     "bot/slack/views/home.py": {"charge", "paused", "recharge", "top_up"},
     "bot/slack/views/usage.py": {"recharge", "top_up"},
     "bot/slack/views/words.py": {"recharge", "top_up"},
@@ -79,7 +82,9 @@ FOREIGN: Mapping[str, set[str]] = {
     "bot/stripe/objects.py": {"card"},
     "bot/stripe/request_bodies.py": {"card", "customer", "payment", "setup"},
     # Words of Slack's requests and blocks, and values of our own buttons.
+    "bot/slack/channel_directory.py": {"channel", "is_archived"},
     "bot/slack/client.py": {"channel"},
+    "bot/slack/listeners/events.py": {"channel"},
     "bot/slack/failures.py": {"ok"},
     "bot/slack/listeners/buttons.py": {"open"},
     "bot/slack/listeners/forms.py": {"other"},
@@ -130,6 +135,9 @@ def _row(table: Table, **values: object) -> dict[str, object]:
     if table.name == "stripe_requests":  # what was tried has an outcome, what is planned has none
         tried = values.get("state", RequestState.DONE if "outcome" in values else row["state"])
         row |= {"state": tried, "outcome": None if tried == RequestState.PLANNED else RequestOutcome.OK}
+    if table.name == "alert_channels":  # what is known of Redbar there is known since an instant
+        unknown = values.get("presence", row["presence"]) == ChannelPresence.UNKNOWN
+        row |= {"presence_since": None if unknown else SettableClock().now()}
     return row | values
 
 
@@ -187,6 +195,17 @@ def test_a_request_has_an_outcome_once_it_was_tried(migrated: Ledger) -> None:
         for wrong in (
             {"state": RequestState.PLANNED, "outcome": RequestOutcome.OK},
             {"state": RequestState.UNKNOWN, "outcome": None},
+        ):
+            assert not _takes(connection, table, constraint, **wrong)
+
+
+def test_what_is_known_of_an_alert_channel_is_known_since_an_instant(migrated: Ledger) -> None:
+    """And what is unknown is not."""
+    table, constraint = metadata.tables["alert_channels"], "ck_alert_channels_presence_dated"
+    with migrated.store.migrating() as connection:
+        for wrong in (
+            {"presence": ChannelPresence.UNKNOWN, "presence_since": SettableClock().now()},
+            {"presence": ChannelPresence.PRESENT, "presence_since": None},
         ):
             assert not _takes(connection, table, constraint, **wrong)
 

@@ -14,10 +14,12 @@ from bot.delivering.courier import Courier
 from bot.notices import AnyNotice
 from bot.payment_rows import Payment
 from bot.ports import NotNow
+from bot.rights import Role
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
 from bot.slack.failures import FileNotReady
 from bot.slack.views.blocks import Message
+from bot.states.alert_channel import ChannelPresence
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import State
 from bot.stripe.requests import NotMade
@@ -310,6 +312,22 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
     ),
     told.AccessAsked: Told(
         lambda one: _commit(one, told.AccessAsked("U0MEMBER1")), ADMIN, "<@U0MEMBER1> asks for access"
+    ),
+    told.RoleChanged: Told(
+        lambda one: _commit(one, told.RoleChanged("U1", "U2", None, Role.FINANCE)),
+        FINANCE,
+        "no role → finance",
+    ),
+    told.ChannelsChanged: Told(
+        lambda one: _commit(one, told.ChannelsChanged("U1", ("C1",), ("C2",))), FINANCE, "added <#C1>"
+    ),
+    told.ChannelAway: Told(
+        lambda one: _commit(one, told.ChannelAway("C1", ChannelPresence.NOT_IN_CHANNEL)), ADMIN, "I'm not in"
+    ),
+    told.CardsArranged: Told(
+        lambda one: _commit(one, told.CardsArranged("U1", "", one.card_of("payer"), "", "")),
+        FINANCE,
+        "main card none → Visa ••4242",
     ),
 }
 """Every class of notice; None for what nobody reads."""

@@ -21,6 +21,7 @@ from bot.slack import homes, listeners
 from bot.slack.access import FORM_RIGHT, RIGHT_OF
 from bot.slack.ids import Act, Form
 from bot.slack.listeners import boundary, buttons, forms
+from bot.slack.listeners.events import CHANNEL_EVENTS
 from bot.slack.people_directory import SlackDirectory
 from bot.slack.views import blocks
 from bot.wallets import entitled
@@ -117,7 +118,7 @@ def test_commands_of_the_operator_are_the_operators_alone() -> None:
 
 # --- Registered --------------------------------------------------------------------------------------------
 
-UNASKED = {"user_change", "team_join", "app_uninstalled", "tokens_revoked"}
+UNASKED = {"user_change", "team_join", "app_uninstalled", "tokens_revoked", *CHANNEL_EVENTS}
 """What Slack tells of the workspace: nobody does it."""
 
 

@@ -14,6 +14,7 @@ from bot.slack.views import (
     alerts,
     automatic,
     cards,
+    changes,
     errors,
     forms,
     help,
@@ -26,6 +27,8 @@ from bot.slack.views import (
 )
 from bot.slack.views.blocks import Message
 from bot.states.alert import AlertPhase
+from bot.states.alert_channel import ChannelPresence
+from bot.states.card_slot import CardSlot
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import Outcome, PayWith
 from ledger import USD, Automatic, Level, Money, Standing
@@ -185,6 +188,25 @@ def _others() -> Iterator[tuple[str, Shown]]:
     yield "people, nobody", forms.people_form(v.people(owners=(), billing_admins=(), finance=()))
     yield "alerts", forms.alerts_form(AlertsFacts(("C1",), v.usd("50"), v.usd("12.50")))
     yield "alerts, no channel", forms.alerts_form(AlertsFacts((), v.usd("50"), v.usd("12.50")))
+    for role in (ADMIN, Role.FINANCE, Role.MEMBER):
+        for stoppable in (False, True):
+            who = f"{role} {stoppable}"
+            yield (
+                f"role {who}",
+                changes.role_changed("UADMIN", "UNEW", None, Role.FINANCE, role, stoppable=stoppable),
+            )
+            yield (
+                f"channels {who}",
+                changes.channels_changed("UADMIN", ["C1", "C2"], ["C3"], role, stoppable=stoppable),
+            )
+            slots = [(CardSlot.MAIN, "Visa ••4242", "Visa ••1881"), (CardSlot.BACKUP, "", "Visa ••4242")]
+            yield f"cards arranged {who}", cards.arranged(slots, "UADMIN", role, stoppable=stoppable)
+            yield (
+                f"card connected {who}",
+                cards.connected(v.VISA, v.BACKUP, "UFIN", role, stoppable=stoppable),
+            )
+    for presence in ChannelPresence:
+        yield f"channel {presence}", changes.channel_away("C1", presence, ADMIN)
     yield "access", forms.access_asked("UMEMBER", ADMIN)
     yield "help", help.help_message(role=ADMIN)
     yield "help with a reason", help.help_message('"/wallet topp" isn\'t something I know.', role=ADMIN)

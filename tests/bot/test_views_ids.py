@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bot import facts as f
 from bot import rights
+from bot.notices import RecipientLost
 from bot.rights import Role
 from bot.slack import views
 from bot.slack.ids import Act
@@ -24,7 +25,6 @@ from bot.slack.listeners.buttons import WORK
 from bot.slack.views import blocks, money_in, usage
 from bot.slack.views.blocks import Message, actions, button, home_tab, modal, section
 from bot.states.alert import AlertPhase
-from bot.states.delivery import Recipient
 from ledger import USD, Automatic, Currency, Level, Standing
 from tests.bot import view_facts as v
 from tests.bot.test_views_causes import DIFFERENCES, NOT_BOOKABLE
@@ -151,7 +151,9 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     Currency: some(USD),
     rights.Role: anybody,
-    Recipient: some(Recipient.channel("C1"), Recipient.person("U1")),
+    RecipientLost: some(
+        RecipientLost("person:U1", "left_workspace", "UADMIN"), RecipientLost("person:U1", "user_not_found")
+    ),
     f.AddBalanceFacts: changed(
         v.add_balance,
         amount=some(None, v.usd("37.50"), v.usd("100")),

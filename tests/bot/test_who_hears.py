@@ -11,6 +11,8 @@ from bot import notices as told
 from bot.causes import Legacy
 from bot.delivering.recipients import Known, PaymentKnown, lost, replacements, subject_of, urgency_of, wanted
 from bot.notices import AnyNotice
+from bot.rights import Role
+from bot.states.alert_channel import ChannelPresence
 from bot.states.delivery import OWNERS, DeliveryState, Recipient, Side, Subject, SubjectKind, Urgency
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import State, Way
@@ -78,7 +80,12 @@ HEARD: dict[AnyNotice, tuple[str, ...]] = {
     told.AccessAsked("M1"): ("A1", "A2"),
     told.StillStopped(ID, 1): ALL,
     told.StillStopped(ID, 2): (*ALL, "O1", "O2"),
-    told.RecipientLost("channel:CALLS", "is_archived"): ("A1", "A2"),
+    told.RoleChanged("A1", "F1", Role.FINANCE, None): ("A2", "F1"),
+    told.RoleChanged("A1", "M1", None, Role.FINANCE): ("A2", "F1", "M1"),
+    told.ChannelsChanged("F1", ("CALLS",), ()): ("A1", "A2"),
+    told.ChannelAway("CALLS", ChannelPresence.IS_ARCHIVED): ("A1", "A2"),
+    told.ChannelBack("CALLS"): (),
+    told.CardsArranged("A2", "pm_1", "", "pm_2", ""): ("A1", "F1"),
     told.RecipientLost("person:A1", "left_workspace"): ("A2",),
     told.RecipientLost("person:P1", "user_disabled", "F1"): ("A1", "A2", "F1"),
 }
@@ -94,7 +101,8 @@ OF_PAYMENTS: list[tuple[AnyNotice, PaymentKnown, tuple[str, ...]]] = [
     (CHANGED, replace(ALONE, state=State.LAPSED), ()),
     (CHANGED, replace(ALONE, messages={"A1": Side.SELF}), ()),
     (CHANGED, replace(ALONE, is_card_alone=True), ()),
-    (told.CardConnected("pm_1", ID), ASKED, ("A1",)),
+    (told.CardConnected("pm_1", ID, "A1"), ASKED, ("A1", "A2", "F1")),
+    (told.CardConnected("pm_1", ID, "F1"), ASKED, ("A1", "A2")),
 ]
 
 
@@ -168,11 +176,10 @@ def test_the_last_admin_who_is_gone_is_replaced_by_the_owners(
 
 
 def test_others_hear_of_the_lost_who_can_mend_it() -> None:
-    """Of a channel and of the appointed the admins, of a payer who was asked the asker; of nobody else."""
+    """Of the appointed the admins, of a payer who was asked the asker; of nobody else here: a channel has its own."""
     alarm = Subject(SubjectKind.EPISODE, str(ID))
     request = Subject(SubjectKind.PAYMENT, str(ID))
-    assert lost(CALLS, "is_archived", KNOWN, alarm) == told.RecipientLost("channel:CALLS", "is_archived")
-    assert lost(Recipient.channel("OLD"), "is_archived", KNOWN, alarm) is None
+    assert lost(CALLS, "is_archived", KNOWN, alarm) is None
     assert lost(F1, "user_disabled", KNOWN, alarm) == told.RecipientLost("person:F1", "user_disabled")
     payer = Recipient.person("P1")
     known = replace(KNOWN, payment=ASKED)
@@ -187,6 +194,14 @@ def test_alarms_go_before_what_somebody_waits_for_and_that_before_the_rest() -> 
         urgency_of(told.RequestSent(ID)) is urgency_of(told.RecipientLost("person:A", "x")) is Urgency.AWAITED
     )
     assert urgency_of(told.CardExpiring("pm", 7)) is Urgency.LATER
+
+
+def test_an_alarm_that_goes_on_is_told_in_a_channel_that_is_back() -> None:
+    """As the alarm's own message, which is updated from then on."""
+    asked = wanted(told.ChannelBack("CALLS"), new_id(), replace(KNOWN, episode_id=ID))
+    assert asked.subject == Subject(SubjectKind.EPISODE, str(ID))
+    assert asked.recipients == (CALLS,)
+    assert asked.urgency is Urgency.ALARM
 
 
 def test_what_belongs_together_is_one_subject() -> None:

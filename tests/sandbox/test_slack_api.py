@@ -9,6 +9,7 @@ from slack_bolt import Ack, App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.sandbox.slack.installation import SCOPES
 from tests.sandbox.slack_place import Place, SettableClock
 
 HELLO: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": "Hello"}}]
@@ -56,11 +57,11 @@ def test_calls_are_refused_in_slacks_words_when_token_scope_or_method_is_wrong(p
 
 def test_a_missing_scope_is_named_when_a_method_needs_one(place: Place) -> None:
     """The answer says what is needed and what was granted."""
-    missing = _refused(place.web.conversations_info, channel="C0CALLS01")
+    missing = _refused(place.web.conversations_join, channel="C0CAMPAIG")
 
     assert missing["error"] == "missing_scope"
-    assert missing["needed"] == "channels:read"
-    assert set(missing["provided"].split(",")) == {"commands", "chat:write", "files:write", "users:read"}
+    assert missing["needed"] == "channels:join"
+    assert tuple(missing["provided"].split(",")) == SCOPES
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ ALL_EVENTS = (
     "app_uninstalled",
     "channel_archive",
     "channel_unarchive",
+    "channel_left",
+    "group_left",
     "member_joined_channel",
-    "member_left_channel",
     "team_join",
     "tokens_revoked",
     "user_change",
@@ -88,6 +89,7 @@ def test_a_private_channel_is_unknown_to_those_outside(place: Place) -> None:
 def test_channels_are_listed_with_the_scope_alone(place: Place) -> None:
     """All public ones, those with the bot, page by page, and without the archived ones."""
     web = place.web
+    place.do("slack/scopes", scopes=["chat:write"])
     assert _code(web.conversations_list) == "missing_scope"
     assert _code(web.users_conversations) == "missing_scope"
     place.do("slack/scopes", scopes=["channels:read"])
@@ -248,7 +250,7 @@ def test_the_bot_is_told_of_its_channels(place: Place, heard: list[dict[str, Any
 
     place.wait_for(lambda: len(heard) >= 5)
     assert [(one["type"], one["channel"]) for one in heard] == [
-        ("member_left_channel", CALLS),
+        ("channel_left", CALLS),
         ("member_joined_channel", CALLS),
         ("channel_archive", CALLS),
         ("channel_unarchive", CALLS),

@@ -111,13 +111,19 @@ class Conversations:
         now_in, now_archived = self._state.in_channel(BOT_USER, channel), self._state.is_archived(channel)
         private = self._state.is_private(channel)
         if was_in != now_in:
-            kind = "member_joined_channel" if now_in else "member_left_channel"
-            about: Doc = {"user": BOT_USER, "channel": channel, "channel_type": "G" if private else "C"}
-            about |= {"team": TEAM, **({"inviter": by} if by and now_in else {})}
-            self._events.tell(kind, private=private, **about)
+            self._tell_membership(channel, now_in=now_in, private=private, by=by)
         if was_archived != now_archived and now_in:
             word = "archive" if now_archived else "unarchive"
             self._events.tell(f"{'group' if private else 'channel'}_{word}", channel=channel, user=by)
+
+    def _tell_membership(self, channel: str, *, now_in: bool, private: bool, by: str) -> None:
+        if not now_in:
+            # Slack tells the members who are left of member_left_channel, and whoever was removed of this.
+            self._events.tell("group_left" if private else "channel_left", private=private, channel=channel)
+            return
+        about: Doc = {"user": BOT_USER, "channel": channel, "channel_type": "G" if private else "C"}
+        about |= {"team": TEAM, **({"inviter": by} if by else {})}
+        self._events.tell("member_joined_channel", private=private, **about)
 
     def _kind(self, channel: Channel) -> str:
         return PRIVATE if self._state.is_private(channel.channel_id) else PUBLIC

@@ -2,17 +2,35 @@
 
 from bot.sandbox.slack.content import Refusal
 
-SCOPES = ("commands", "chat:write", "files:write", "users:read")
+SCOPES = ("commands", "chat:write", "files:write", "users:read", "channels:read", "groups:read")
 """What the app asks for: the scopes of `manifest.yml`."""
-EVENTS = ("app_home_opened", "app_uninstalled", "tokens_revoked", "user_change", "team_join")
+EVENTS = (
+    "app_home_opened",
+    "app_uninstalled",
+    "tokens_revoked",
+    "user_change",
+    "team_join",
+    "member_joined_channel",
+    "channel_left",
+    "group_left",
+    "channel_archive",
+    "group_archive",
+    "channel_unarchive",
+    "group_unarchive",
+    "channel_deleted",
+    "group_deleted",
+)
 """What the app subscribes to: the events of `manifest.yml`."""
 EVENT_SCOPES = {
     "member_joined_channel": "channels:read",
-    "member_left_channel": "channels:read",
+    "channel_left": "channels:read",
     "channel_archive": "channels:read",
     "channel_unarchive": "channels:read",
+    "channel_deleted": "channels:read",
+    "group_left": "groups:read",
     "group_archive": "groups:read",
     "group_unarchive": "groups:read",
+    "group_deleted": "groups:read",
     "user_change": "users:read",
     "team_join": "users:read",
 }

@@ -1,6 +1,7 @@
-"""What Slack tells by itself: Home was opened, somebody changed, the app was removed."""
+"""What Slack tells by itself: Home was opened, somebody or a channel changed, the app was removed."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from slack_bolt import App
@@ -9,8 +10,22 @@ from bot.rights import Action
 from bot.slack.listeners.boundary import guarded
 from bot.slack.listeners.interaction import Context, Interaction, actor_of
 from bot.slack.people_directory import person_of
+from bot.states.alert_channel import ChannelPresence
 
 Body = dict[str, Any]
+CHANNEL_EVENTS: Mapping[str, ChannelPresence] = {
+    "member_joined_channel": ChannelPresence.PRESENT,
+    # Slack does not send member_left_channel to whoever was removed, but these.
+    "channel_left": ChannelPresence.NOT_IN_CHANNEL,
+    "group_left": ChannelPresence.NOT_IN_CHANNEL,
+    "channel_archive": ChannelPresence.IS_ARCHIVED,
+    "group_archive": ChannelPresence.IS_ARCHIVED,
+    "channel_unarchive": ChannelPresence.PRESENT,
+    "group_unarchive": ChannelPresence.PRESENT,
+    "channel_deleted": ChannelPresence.CHANNEL_NOT_FOUND,
+    "group_deleted": ChannelPresence.CHANNEL_NOT_FOUND,
+}
+"""What each event says of Redbar in a channel."""
 log = logging.getLogger("redbar.slack")
 
 
@@ -32,6 +47,12 @@ def register(bolt: App, context: Context) -> None:
     def hear_join(body: Body, event: Body) -> None:
         hear_person(context, body, event)
 
+    for kind in CHANNEL_EVENTS:
+
+        @bolt.event(kind)
+        def hear_channel_event(body: Body, event: Body) -> None:
+            hear_channel(context, body, event)
+
     @bolt.event("app_uninstalled")
     def hear_uninstalled(body: Body) -> None:
         context.workspaces.forget(actor_of(body).team_id, "app_uninstalled")
@@ -48,6 +69,22 @@ def hear_person(context: Context, body: Body, event: Body) -> None:
     workspace = context.workspaces.of_team(actor.team_id, actor.enterprise_id)
     if workspace is not None and isinstance(user, dict) and user.get("id"):
         context.listing.hear(workspace.wallet_id, person_of(user, actor.team_id))
+
+
+def hear_channel(context: Context, body: Body, event: Body) -> None:
+    """Take in that Redbar came into a channel or left it, or that a channel was archived, brought back or deleted."""
+    channel_id = event.get("channel")
+    if event.get("type") == "member_joined_channel" and event.get("user") not in _our_users(body):
+        return
+    actor = actor_of(body)
+    workspace = context.workspaces.of_team(actor.team_id, actor.enterprise_id)
+    if workspace is not None and isinstance(channel_id, str):
+        context.channels.hear(workspace.wallet_id, channel_id, CHANNEL_EVENTS[str(event["type"])])
+
+
+def _our_users(body: Body) -> list[object]:
+    """Give the users of Slack's as whom this app hears an event."""
+    return [one.get("user_id") for one in body.get("authorizations") or () if one.get("is_bot")]
 
 
 def open_home(interaction: Interaction) -> None:

@@ -15,11 +15,12 @@ from bot.slack.listeners.interaction import Body, Context, Interaction
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import errors, money_in
 from bot.slack.views.blocks import View
+from bot.slack.views.changes import channel_refused
 from bot.states.payment import PayWith
 from bot.surfaces.automatic import automatic_confirm
 from bot.surfaces.requests import offer_facts
 from bot.surfaces.snapshot import currency_of
-from bot.wallets.alert_channels import set_channels
+from bot.wallets.channel_watch import ChannelsAway
 from bot.wallets.entitled import NotEntitled
 from bot.wallets.people import CannotAsk
 from ledger import (
@@ -285,7 +286,11 @@ def alerts(interaction: Interaction, values: Values) -> Answer:
     """Set where alerts go."""
     who = interaction.who
     channels = _list(values, Act.CHANNELS, "selected_conversations")
-    set_channels(interaction.context.ledger, who.wallet_id, channels, actor=interaction.person)
+    try:
+        interaction.context.channels.choose(who.wallet_id, channels, actor=interaction.person)
+    except ChannelsAway as refusal:
+        said = [channel_refused(one.name, one.presence) for one in refusal.channels]
+        raise FieldsWrong({str(Act.CHANNELS): " ".join(dict.fromkeys(said))}) from None
     return {}, _then_home
 
 

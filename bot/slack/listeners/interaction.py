@@ -25,6 +25,7 @@ from bot.slack.views import money_in
 from bot.slack.views.blocks import Message, View
 from bot.surfaces.episodes import Episodes
 from bot.surfaces.snapshot import Snapshot, read_facts
+from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.people import People, Standpoint
 from bot.wallets.people_listing import PeopleListing
 from bot.wallets.rules import Rules
@@ -44,6 +45,7 @@ class Context:
     workspaces: Workspaces
     people: People
     listing: PeopleListing
+    channels: ChannelWatch
     rules: Rules
     payments: Payments
     charges: Charges

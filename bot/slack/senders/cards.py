@@ -1,5 +1,7 @@
 """Saved cards: connected, removed, about to expire."""
 
+from functools import partial
+
 from bot import notices
 from bot.delivering.deliveries import Claim
 from bot.slack.senders.payment_lookup import PaymentLookup
@@ -7,7 +9,13 @@ from bot.slack.senders.posting import Posting
 from bot.slack.views import cards as card_views
 from bot.slack.views import money_in
 from bot.states.payment import Purpose
-from bot.surfaces.notice_facts import card_and_automatic, removed_card_and_main, saved_card
+from bot.surfaces.notice_facts import (
+    arranged_cards,
+    automatic_is_on,
+    card_and_automatic,
+    connected_card,
+    removed_card_and_main,
+)
 from ledger import Ledger
 
 
@@ -20,12 +28,26 @@ class CardSender:
         self._lookup = lookup
 
     def show_connected(self, claim: Claim, notice: notices.CardConnected) -> None:
-        """Tell the person who asked that a card was saved. Raises: NotTold, LeaseLost."""
+        """Tell that a card was saved: whoever asked for it, and the others with a role. Raises: NotTold, LeaseLost."""
         payment = self._lookup.payment(claim.wallet_id, notice.payment_id)
-        card = saved_card(self._ledger, claim.wallet_id, notice.card_id)
-        if card is not None:
+        found = connected_card(self._ledger, claim.wallet_id, notice.card_id)
+        if found is None:
+            return
+        card, backup = found
+        if claim.recipient.slack_id == payment.asked_by:
             facts = self._lookup.request(payment) if payment.purpose is Purpose.CONNECT else None
             self._posting.tell(claim, lambda role: money_in.connected(card, facts, role))
+            return
+        stoppable = automatic_is_on(self._ledger, claim.wallet_id)
+        self._posting.tell(
+            claim, partial(card_views.connected, card, backup, notice.actor, stoppable=stoppable)
+        )
+
+    def show_arranged(self, claim: Claim, notice: notices.CardsArranged) -> None:
+        """Tell that other cards are charged from now on. Raises: NotTold, LeaseLost."""
+        changes = arranged_cards(self._ledger, claim.wallet_id, notice)
+        stoppable = automatic_is_on(self._ledger, claim.wallet_id)
+        self._posting.tell(claim, partial(card_views.arranged, changes, notice.actor, stoppable=stoppable))
 
     def show_gone(self, claim: Claim, notice: notices.CardGone) -> None:
         """Tell that a saved card was removed. Raises: NotTold, LeaseLost."""

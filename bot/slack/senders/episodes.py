@@ -83,9 +83,6 @@ class EpisodeSender:
 
         Raises: NotTold, LeaseLost.
         """
-        if claim.subject.kind is SubjectKind.EPISODE:
-            self.show(claim)
-            return
         facts = self._episodes.facts(claim.wallet_id, UUID(claim.subject.of))
         if facts.phase in OVER or facts.level < Level.ZERO:
             return

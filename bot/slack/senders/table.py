@@ -17,6 +17,7 @@ from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
 from bot.slack.senders.automatic import AutomaticSender
 from bot.slack.senders.cards import CardSender
+from bot.slack.senders.changes import ChangeSender
 from bot.slack.senders.episodes import EpisodeSender
 from bot.slack.senders.money_out import MoneyOutSender
 from bot.slack.senders.payment_lookup import PaymentLookup
@@ -26,7 +27,7 @@ from bot.slack.senders.requests import RequestSender
 from bot.slack.views import forms as form_views
 from bot.slack.views import status as status_views
 from bot.slack.views import unreached
-from bot.states.delivery import Recipient
+from bot.states.delivery import SubjectKind
 from bot.surfaces.episodes import Episodes
 from bot.wallets.people import People
 from ledger import (
@@ -63,15 +64,20 @@ class Senders:
         self.qr_codes = QrCodes(client_of, posted, lookup)
         self.episodes = EpisodeSender(ledger, people, self._posting, episodes)
         self._requests = RequestSender(self._posting, posted, lookup, self.qr_codes)
+        self._changes = ChangeSender(ledger, self._posting)
         self._cards = CardSender(ledger, self._posting, lookup)
         self._money_out = MoneyOutSender(ledger, self._posting, lookup)
         self._automatic = AutomaticSender(ledger, self._posting, recharge, cards, lookup, self.qr_codes)
 
     def show(self, claim: Claim) -> None:
         """Show one delivery to its recipient. Raises: NotTold, LeaseLost, NoticeUnknown."""
-        match notice := claim.notice():
+        notice = claim.notice()
+        if claim.subject.kind is SubjectKind.EPISODE:
+            self.episodes.show(claim)
+            return
+        match notice:
             case WalletLow() | WalletEmptied() | WalletPaused() | WalletRecovered() | WalletResumed():
-                self.episodes.show(claim)
+                pass  # Their subject is the episode.
             case StartedAfterStop():
                 self.episodes.show_started_after_stop(claim, notice)
             case UsageCorrected():
@@ -95,6 +101,8 @@ class Senders:
                 self._requests.show_paid_twice(claim, notice)
             case notices.CardConnected():
                 self._cards.show_connected(claim, notice)
+            case notices.CardsArranged():
+                self._cards.show_arranged(claim, notice)
             case notices.CardGone():
                 self._cards.show_gone(claim, notice)
             case notices.CardExpiring():
@@ -129,9 +137,15 @@ class Senders:
                 tell(claim, lambda role: status_views.key_accepted())
             case notices.AccessAsked(user_id=user_id):
                 tell(claim, partial(form_views.access_asked, user_id))
-            case notices.RecipientLost(recipient=recipient, said=said, asked_by=asked_by):
-                reader_asked = asked_by == claim.recipient.slack_id
-                lost = Recipient.of(recipient)
-                tell(claim, partial(unreached.recipient_lost, lost, said, reader_asked))
+            case notices.RecipientLost():
+                tell(claim, partial(unreached.recipient_lost, notice, claim.recipient.slack_id))
+            case notices.RoleChanged():
+                self._changes.show_role(claim, notice)
+            case notices.ChannelsChanged():
+                self._changes.show_channels(claim, notice)
+            case notices.ChannelAway():
+                self._changes.show_away(claim, notice)
+            case notices.ChannelBack():
+                pass  # Its subject is the alarm that goes on.
             case _:
                 assert_never(notice)

@@ -1,5 +1,7 @@
 """What became of a saved card, in words, and the button that removes one. Pure."""
 
+from collections.abc import Sequence
+
 from bot.facts import CardFacts, OwnCardsFacts
 from bot.rights import Role, Tie
 from bot.slack.ids import Act, Form
@@ -17,6 +19,7 @@ from bot.slack.views.blocks import (
     section,
 )
 from bot.slack.views.text import spoken
+from bot.states.card_slot import CardSlot
 
 
 def remove_button(card: CardFacts, text: str = "Remove card") -> Block:
@@ -71,6 +74,28 @@ def own_card_blocks(f: OwnCardsFacts, role: Role) -> list[Block]:
     if f.rule_uses:
         blocks += actions_for(role, off_button(), ties=ties)
     return blocks
+
+
+def connected(
+    card: CardFacts, backup: CardFacts | None, actor_id: str, role: Role, *, stoppable: bool
+) -> Message:
+    """Tell the others that a card was connected, by whom, and what it is used for."""
+    by = f" by <@{actor_id}>" if actor_id else ""
+    use = "It is the backup card." if card.backup else "It is the card that is charged from now on."
+    rest = f" {backup} is the backup." if backup is not None and not card.backup else ""
+    line = f"*{card} was connected*{by}. {use}{rest}"
+    buttons = [*([off_button()] if stoppable else []), remove_button(card)]
+    return Message(text=spoken(line), blocks=[section(line), *actions_for(role, *buttons)])
+
+
+def arranged(
+    changes: Sequence[tuple[CardSlot, str, str]], actor_id: str, role: Role, *, stoppable: bool
+) -> Message:
+    """Tell the others which cards are charged from now on, and which were before; empty where there was none."""
+    told = ", ".join(f"{slot} card {before or 'none'} → {after or 'none'}" for slot, before, after in changes)
+    line = f"<@{actor_id}> changed which card is charged: {told}."
+    buttons = [off_button()] if stoppable else []
+    return Message(text=line, blocks=[section(line), *actions_for(role, *buttons)])
 
 
 def gone(card: str, *, actor: str, stopped: bool, main: str, role: Role) -> Message:

@@ -20,8 +20,8 @@ from ledger.instants import EPOCH
 from ledger.storage.migrations.placing import place
 from ledger.storage.schema import NAMING, PlainText, UtcInstant, UuidText
 
-revision = "bot_0007"
-down_revision = "bot_0006"
+revision = "bot_0008"
+down_revision = "bot_0007"
 
 _EPISODES = ("wallet.low", "wallet.grace_started", "wallet.paused", "wallet.resumed", "wallet.recovered")
 _PAYMENTS = ("request.sent", "payment.changed")
