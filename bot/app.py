@@ -192,8 +192,7 @@ def build(
 
     With `asks_database` the clock is also held against the database server's, which knows nothing of a skip.
     """
-    access = _slack_access(settings)
-    plain = plain_client(access)
+    plain = plain_client(access := _slack_access(settings))
     me = identify(plain)
     gateway, served = StripeGateway(settings.stripe_api_key, settings.stripe_api_base), Served(me.team_id)
     ask = clocks_outside(ledger, partial(time_at_slack, plain), gateway, asks_database=asks_database)

@@ -32,6 +32,34 @@ BY_HAND = frozenset({CreditKind.PROMO, CreditKind.ADJUSTMENT_UP})
 """Credits that whoever runs Redbar gives; money from a card is told by its payment."""
 
 
+ALARMS = (WalletLow, WalletEmptied, WalletPaused, WalletResumed, WalletRecovered)
+"""Notices of an episode."""
+URGENT = (
+    StartedAfterStop,
+    notices.StillStopped,
+    notices.ChannelBack,
+    notices.RechargeFailed,
+    notices.ConfirmationDue,
+    notices.CapReached,
+)
+AWAITED = (
+    notices.RequestSent,
+    notices.PaymentChanged,
+    notices.CardConnected,
+    notices.RecipientLost,
+    notices.ChannelAway,
+    notices.AccessAsked,
+)
+"""Somebody waits for it, or it asks somebody to act."""
+ONE_OF_A_KIND: Mapping[type[AnyNotice], SubjectKind] = {
+    StartedAfterStop: SubjectKind.AFTER_STOP,
+    notices.ChargesSwitched: SubjectKind.CHARGES,
+    notices.KeyRefused: SubjectKind.KEY,
+    notices.KeyAccepted: SubjectKind.KEY,
+}
+"""Notices of which only the newest is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentKnown:
     """What decides who hears of a payment."""
@@ -87,51 +115,23 @@ def wanted(notice: AnyNotice, notice_id: UUID, known: Known) -> Wanted:
 
 def subject_of(notice: AnyNotice, notice_id: UUID, episode_id: UUID | None = None) -> Subject:
     """Say what the message about a notice is about. `episode_id` is that of the alarm that goes on, where one does."""
-    match notice:
-        case notices.ChannelBack():
-            return Subject(SubjectKind.EPISODE, str(episode_id or ""))
-        case WalletLow() | WalletEmptied() | WalletPaused() | WalletRecovered() | WalletResumed():
-            return Subject(SubjectKind.EPISODE, str(notice.episode_id or ""))
-        case notices.RequestSent() | notices.PaymentChanged():
-            return Subject(SubjectKind.PAYMENT, str(notice.payment_id))
-        case notices.StillStopped():
-            return Subject(SubjectKind.REPEAT, str(notice.episode_id))
-        case StartedAfterStop():
-            return Subject(SubjectKind.AFTER_STOP)
-        case notices.ChargesSwitched():
-            return Subject(SubjectKind.CHARGES)
-        case notices.KeyRefused() | notices.KeyAccepted():
-            return Subject(SubjectKind.KEY)
-        case _:
-            return Subject(SubjectKind.NOTICE, str(notice_id))
+    if isinstance(notice, ALARMS):
+        return Subject(SubjectKind.EPISODE, str(notice.episode_id or ""))
+    if isinstance(notice, notices.ChannelBack):
+        return Subject(SubjectKind.EPISODE, str(episode_id or ""))
+    if isinstance(notice, notices.StillStopped):
+        return Subject(SubjectKind.REPEAT, str(notice.episode_id))
+    if isinstance(notice, notices.RequestSent | notices.PaymentChanged):
+        return Subject(SubjectKind.PAYMENT, str(notice.payment_id))
+    kind = ONE_OF_A_KIND.get(type(notice))
+    return Subject(kind) if kind is not None else Subject(SubjectKind.NOTICE, str(notice_id))
 
 
 def urgency_of(notice: AnyNotice) -> Urgency:
     """Say which of two notices one recipient reads first."""
-    match notice:
-        case WalletLow() | WalletEmptied() | WalletPaused() | WalletResumed() | WalletRecovered():
-            return Urgency.ALARM
-        case notices.ChannelBack():
-            return Urgency.ALARM
-        case (
-            notices.StillStopped()
-            | StartedAfterStop()
-            | notices.RechargeFailed()
-            | notices.ConfirmationDue()
-            | notices.CapReached()
-        ):
-            return Urgency.ALARM
-        case (
-            notices.RequestSent()
-            | notices.PaymentChanged()
-            | notices.CardConnected()
-            | notices.RecipientLost()
-            | notices.ChannelAway()
-            | notices.AccessAsked()
-        ):
-            return Urgency.AWAITED
-        case _:
-            return Urgency.LATER
+    if isinstance(notice, (*ALARMS, *URGENT)):
+        return Urgency.ALARM
+    return Urgency.AWAITED if isinstance(notice, AWAITED) else Urgency.LATER
 
 
 def replacements(
@@ -163,17 +163,27 @@ def lost(recipient: Recipient, said: str, known: Known, subject: Subject) -> not
 
 def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
     match notice:
-        case RechargeWanted():
-            return ()  # The courier's reaction considers a charge, and that charge is told.
-        case WalletResumed(episode_id=None):
-            return ()  # A wallet that is funded for the first time ends no alarm.
         case WalletLow() | WalletEmptied() | WalletPaused():
             return (*_with_role(known), *_channels(known))
+        case WalletResumed(episode_id=None):
+            return ()  # A wallet that is funded for the first time ends no alarm.
+        case RechargeWanted():
+            return ()  # The courier's reaction considers a charge, and that charge is told.
         case WalletRecovered() | WalletResumed():
             # People who lost their role and channels that were removed still learn how the episode ended.
             return (*_with_role(known), *_channels(known), *known.posted)
         case WalletCredited():
             return _with_role(known) if notice.kind in BY_HAND else ()
+        case StartedAfterStop():
+            return _managers(known)
+        case UsageCorrected():
+            return _with_role(known)
+        case _:
+            return _of_own(notice, known)
+
+
+def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
+    match notice:
         case notices.DisputeChanged():
             is_quiet = not notice.opened and not notice.moved_micros and notice.status in QUIET
             return () if is_quiet else _with_role(known)
@@ -181,33 +191,27 @@ def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
             # By direct message only, and from the second time on to the owners too: those it went to are away.
             owners = _people([one for one in known.owners if one not in known.left])
             return (*_with_role(known), *(owners if notice.number > 1 else ()))
+        case notices.ChannelBack():
+            return [Recipient.channel(notice.channel_id)] if known.episode_id is not None else []
         case notices.RequestSent():
             return _people(_sides(known))
         case notices.PaymentChanged():
             return _people(_holders(known))
         case notices.CardConnected():
             asked_by = known.payment.asked_by if known.payment is not None else ""
-            others = [one for one in _with_role(known) if one.slack_id != notice.actor]
-            return (*_people([asked_by]), *others)
+            return (*_people([asked_by]), *_but(notice.actor, _with_role(known)))
         case notices.RuleChanged():
             return _but(notice.actor, (*_with_role(known), *_people(known.connectors)))
-        case notices.CardGone():
-            return _but(notice.actor, _with_role(known))
         case notices.RoleChanged():
             # Who lost a role hears of it too.
             return _but(notice.actor, (*_with_role(known), *_people([notice.user_id])))
-        case notices.ChannelsChanged():
+        case notices.ChannelsChanged() | notices.CardsArranged() | notices.CardGone():
             return _but(notice.actor, _with_role(known))
-        case notices.CardsArranged():
-            return _but(notice.actor, _with_role(known))
-        case notices.ChannelBack():
-            return [Recipient.channel(notice.channel_id)] if known.episode_id is not None else []
         case notices.RecipientLost():
-            lost = Recipient.of(notice.recipient)
-            return _but(lost.slack_id, (*_managers(known), *_people([notice.asked_by])))
+            lost_one = Recipient.of(notice.recipient)
+            return _but(lost_one.slack_id, (*_managers(known), *_people([notice.asked_by])))
         case (
-            StartedAfterStop()
-            | notices.RechargeMade()
+            notices.RechargeMade()
             | notices.BooksDiffer()
             | notices.MoneyParked()
             | notices.AccessAsked()
@@ -215,8 +219,7 @@ def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
         ):
             return _managers(known)  # finance has no part in it
         case (
-            UsageCorrected()
-            | notices.PaidTwice()
+            notices.PaidTwice()
             | notices.CardExpiring()
             | notices.RechargeFailed()
             | notices.ConfirmationDue()

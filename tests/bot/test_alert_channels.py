@@ -11,13 +11,11 @@ from slack_bolt import App
 from sqlalchemy import select
 
 from bot.app import BOT_VERSIONS
-from bot.delivering.courier import Courier
 from bot.notices import ChannelAway, ChannelsChanged
 from bot.ports import ChannelSeen
 from bot.sandbox.slack.faults import Fail, Fault, Limit, Refuse, Wrong
 from bot.sandbox.slack.installation import SCOPES
 from bot.sandbox.slack.seed import BOT_USER, TEAM
-from bot.served import Served
 from bot.slack import listeners
 from bot.slack.answers import MEANINGS, Meaning
 from bot.slack.ids import Act, Form
@@ -62,7 +60,7 @@ def made(company_made: Company) -> Iterator[Company]:
     for channel in (CALLS, GENERAL):
         one.place.do("slack/channel", channel=channel, bot_member=True, archived=False, private=False)
     set_channels(one.ledger, one.wallet_id, [], actor=U1)
-    _carry(one)
+    one.carry()
 
 
 @pytest.fixture
@@ -90,12 +88,6 @@ def _channel(one: Company, channel_id: str = CALLS) -> AlertChannel:
 
 def _arm(one: Company, wrong: Wrong, times: int | None = 1) -> None:
     one.place.stand_in.faults.add(Fault("conversations.info", wrong, times=times))
-
-
-def _carry(one: Company) -> None:
-    courier = Courier(one.ledger, lambda waiting: None, one.context.senders.show, Served(TEAM))
-    while courier.run_once(one.ledger.now()):
-        pass
 
 
 def _told(one: Company, name: str = ChannelAway.name) -> int:
@@ -266,10 +258,10 @@ def test_a_channel_that_is_no_alert_channel_is_none_of_ours(made: Company) -> No
 def test_those_who_can_choose_channels_are_told(made: Company) -> None:
     """Billing admins, with the way to mend it; finance cannot."""
     set_channels(made.ledger, made.wallet_id, [CALLS], actor=U1)
-    _carry(made)
+    made.carry()
     read = {one: len(made.place.messages(USERS[one])) for one in ("appointed admin", "finance")}
     _in_commit(made, "not_in_channel")
-    _carry(made)
+    made.carry()
     (said,) = made.place.messages(USERS["appointed admin"])[read["appointed admin"] :]
     assert said["text"].startswith("I'm not in <#C0CALLS01> any more, so nobody there reads alarms.")
     assert '"/invite @Redbar"' in said["text"]

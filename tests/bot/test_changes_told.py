@@ -6,10 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from bot.delivering.courier import Courier
 from bot.rights import Person, Role
-from bot.sandbox.slack.seed import TEAM
-from bot.served import Served
 from bot.slack.ids import Act
 from bot.states.card_slot import CardSlot
 from bot.tables import cards
@@ -36,7 +33,7 @@ def company_made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
 def made(company_made: Company) -> Company:
     """The company with one billing admin and one of finance, who have read everything."""
     _appoint(company_made, billing_admins=[ADMIN], finance=[FINANCE])
-    _carry(company_made)
+    company_made.carry()
     return company_made
 
 
@@ -44,17 +41,11 @@ def _appoint(one: Company, *, billing_admins: list[str], finance: list[str], act
     one.context.people.appoint(one.wallet_id, billing_admins=billing_admins, finance=finance, actor=actor)
 
 
-def _carry(one: Company) -> None:
-    courier = Courier(one.ledger, lambda waiting: None, one.context.senders.show, Served(TEAM))
-    while courier.run_once(one.ledger.now()):
-        pass
-
-
 def _fresh(one: Company, happens: Callable[[], object]) -> dict[str, list[dict[str, Any]]]:
     """Give what everybody reads of what happens."""
     before = {who: len(one.place.messages(user_id)) for who, user_id in READERS.items()}
     happens()
-    _carry(one)
+    one.carry()
     found = {who: one.place.messages(user_id)[before[who] :] for who, user_id in READERS.items()}
     return {who: messages for who, messages in found.items() if messages}
 
@@ -75,7 +66,7 @@ def _rule(one: Company, *, on: bool) -> None:
         )
     else:
         one.context.rules.turn_off(one.wallet_id, actor=U1)
-    _carry(one)
+    one.carry()
 
 
 def test_an_appointment_is_told_to_everybody_who_looks_after_billing(made: Company) -> None:
@@ -124,14 +115,14 @@ def test_a_change_that_is_refused_is_told_to_nobody(made: Company) -> None:
 def test_the_first_admin_is_told_to_nobody(made: Company) -> None:
     """They opened Home, and nobody else looks after billing yet."""
     _appoint(made, billing_admins=[], finance=[])
-    _carry(made)
+    made.carry()
     assert _fresh(made, lambda: made.context.people.first_admin(made.wallet_id, MEMBER)) == {}
 
 
 def test_other_alert_channels_are_told_with_what_was_there_before(made: Company) -> None:
     """Added and removed in one sentence."""
     set_channels(made.ledger, made.wallet_id, ["C0CALLS01"], actor=U1)
-    _carry(made)
+    made.carry()
     found = _fresh(
         made, lambda: set_channels(made.ledger, made.wallet_id, ["C0GENERAL", "C0GENERAL"], actor=U1)
     )
@@ -161,7 +152,7 @@ def test_a_connected_card_is_told_to_the_asker_and_to_the_others(made: Company) 
     """With whoever entered it, and what becomes of the card before."""
     made.card_of("connector")
     payment = made.cases.payments.connect(made.wallet_id, USD, asked_by=U1, payer=FINANCE)
-    _carry(made)
+    made.carry()
     found = _texts(_fresh(made, lambda: pay(made, payment)))
     told = f"Visa ••4242 was connected by <@{FINANCE}>. It is the card that is charged from now on"
     assert any(one.startswith(told) for one in found["admin"]), found

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from bot.__main__ import main
 from bot.app import open_ledger
@@ -15,6 +16,7 @@ from bot.served import Served
 from bot.wallets.people import People
 from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger
+from ledger.storage.schema import notices
 from tests.blank_books import lay_books
 from tests.bot.test_deliveries import Workspace
 from tests.persons import owner
@@ -49,6 +51,8 @@ class Books:
         )
         people = People(ledger, workspaces, Workspace())
         people.appoint(wallet_id, billing_admins=["A1", "A2"], finance=["F1"], actor=owner("U1"))
+        done = update(notices).where(notices.c.wallet_id == wallet_id).values(state="done")
+        ledger.run(lambda tx: tx.connection.execute(done), wallet_id=wallet_id)  # that they were appointed
         ledger.run(lambda tx: tx.outbox.add(wallet_id, CapReached("day_cap")), wallet_id=wallet_id)
 
     def _show(self, claim: Claim) -> None:

@@ -306,10 +306,11 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
         lambda one: _commit(one, told.StillStopped(_stop(one), 1)), FINANCE, "Still stopped, since"
     ),
     told.RecipientLost: Told(
-        lambda one: _commit(one, told.RecipientLost("channel:C0CALLS01", "not_in_channel")),
+        lambda one: _commit(one, told.RecipientLost(f"person:{USERS['finance']}", "left_workspace")),
         ADMIN,
-        'I\'m not in <#C0CALLS01> any more, so nobody there reads alarms. Type "/invite @Redbar"',
+        "has left this workspace, so they no longer read about the calling wallet",
     ),
+    told.ChannelBack: None,
     told.AccessAsked: Told(
         lambda one: _commit(one, told.AccessAsked("U0MEMBER1")), ADMIN, "<@U0MEMBER1> asks for access"
     ),
@@ -370,16 +371,8 @@ def test_every_class_of_notice_is_told_to_whom_it_concerns(made: Company, kind: 
     assert any(one.words in text for text in fresh), f"{one.reader} reads: {fresh}"
 
 
-def test_what_nobody_reads_is_done_all_the_same(made: Company) -> None:
-    """It waits for nobody."""
-    before = {column: made.read(column) for column in (ADMIN, FINANCE, "owner")}
-    _commit(made, RechargeWanted())
-    made.carry()
-    assert set(_states(made, RechargeWanted.name)) == {"done"}
-    assert {column: made.read(column) for column in before} == before
-
-
 SILENT: Mapping[str, Callable[[Company], object]] = {
+    "a charge that is wanted": lambda one: _commit(one, RechargeWanted()),
     "a reminder of what was paid meanwhile": _about(
         lambda one: told.ConfirmationDue(one.payment_id, 6), State.PAID
     ),
@@ -409,6 +402,9 @@ def test_what_nobody_has_to_do_anything_about_is_not_told(made: Company, name: s
     before = {column: made.read(column) for column in readers}
     made.carry()
     assert {column: made.read(column) for column in readers} == before
+    with made.ledger.reading() as connection:
+        wanted = select(notices.c.state).where(notices.c.wallet_id == made.wallet_id)
+        assert set(connection.execute(wanted).scalars()) == {"done"}
 
 
 def _carry_requests(one: Company) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bot.ports import NotNow, NotTold, RecipientGone
+from bot.ports import MessageGone, NotNow, NotTold, RecipientGone
 from bot.slack.client import MessageRef, SlackClient
 from bot.slack.connection import NotConnected, NotSlack, SlackAccess, TokenRefused, identify, plain_client
 from bot.slack.failures import ContentRefused, FileNotReady, NotForeseen, ReadingClient
@@ -133,6 +133,7 @@ def _code(code: str, status: int = 200) -> Reply:
 
 ANSWERS: Mapping[str, tuple[Reply, type[NotTold]]] = {
     "a person or channel that is gone": (_code("is_archived"), RecipientGone),
+    "a message that is gone": (_code("message_not_found"), MessageGone),
     "a limit": (_code("ratelimited", 429), NotNow),
     "a limit without JSON": (_html(429), NotNow),
     "a token that is refused": (_code("token_revoked"), NotNow),
@@ -175,14 +176,11 @@ ODD: Mapping[str, Reply] = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_that_is_no_success_is_raised_as_what_it_means(rig: Rig, way: str, answer: str) -> None:
-    """However it is sent. Only a message that can no longer be changed is left as it is."""
+    """However it is sent."""
     (send, paths), (reply, expected) = WAYS[way], ANSWERS[answer]
     rig.replies |= dict.fromkeys(paths, reply)
     problem = _problem(lambda: send(rig.client, rig.ref, rig.response_url()))
-    if way == "edit" and expected is RecipientGone:
-        assert problem is None
-    else:
-        assert type(problem) is expected
+    assert type(problem) is expected
 
 
 @pytest.mark.parametrize("way", [one for one in WAYS if one != "response_url"])

@@ -25,6 +25,8 @@ from bot.slack.listeners.buttons import WORK
 from bot.slack.views import blocks, money_in, usage
 from bot.slack.views.blocks import Message, actions, button, home_tab, modal, section
 from bot.states.alert import AlertPhase
+from bot.states.alert_channel import ChannelPresence
+from bot.states.card_slot import CardSlot
 from ledger import USD, Automatic, Currency, Level, Standing
 from tests.bot import view_facts as v
 from tests.bot.test_views_causes import DIFFERENCES, NOT_BOOKABLE
@@ -151,6 +153,8 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     Currency: some(USD),
     rights.Role: anybody,
+    CardSlot: some(*CardSlot),
+    ChannelPresence: some(*ChannelPresence),
     RecipientLost: some(
         RecipientLost("person:U1", "left_workspace", "UADMIN"), RecipientLost("person:U1", "user_not_found")
     ),
@@ -232,7 +236,13 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
 }
 """What a view is called with, by the type of its parameter."""
 BY_TYPE |= {type(cause): some(cause) for cause, _ in (*DIFFERENCES, *NOT_BOOKABLE)}
-BY_NAME = {"zone": some("UTC", "Europe/Berlin"), "kind": some("outbound_call", "sms")}
+APPOINTED = some(None, rights.Role.BILLING_ADMIN, rights.Role.FINANCE)
+BY_NAME = {
+    "role_before": APPOINTED,
+    "role_after": APPOINTED,
+    "zone": some("UTC", "Europe/Berlin"),
+    "kind": some("outbound_call", "sms"),
+}
 """Texts that are not free, by the name of the parameter."""
 
 
@@ -241,6 +251,8 @@ def of_type(wanted: Any) -> st.SearchStrategy[Any]:
     if get_origin(wanted) is Sequence:
         (item,) = get_args(wanted)
         return st.lists(of_type(item), max_size=4)
+    if get_origin(wanted) is tuple:
+        return st.tuples(*(of_type(one) for one in get_args(wanted)))
     if get_args(wanted):
         return st.one_of(*(st.none() if one is NoneType else BY_TYPE[one] for one in get_args(wanted)))
     return BY_TYPE[wanted]

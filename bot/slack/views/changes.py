@@ -15,10 +15,17 @@ INVITE = 'Type "/invite @Redbar" in it'
 
 
 def role_changed(
-    actor_id: str, user_id: str, before: Role | None, after: Role | None, role: Role, *, stoppable: bool
+    actor_id: str,
+    user_id: str,
+    role_before: Role | None,
+    role_after: Role | None,
+    role: Role,
+    *,
+    stoppable: bool,
 ) -> Message:
     """Tell that somebody's role changed. `stoppable` says whether a rule is on that the reader may turn off."""
-    line = f"<@{actor_id}> changed who looks after billing: <@{user_id}>, {_ROLES[before]} → {_ROLES[after]}."
+    change = f"{_ROLES[role_before]} → {_ROLES[role_after]}"
+    line = f"<@{actor_id}> changed who looks after billing: <@{user_id}>, {change}."
     buttons = [button("People", Act.PEOPLE), *([off_button()] if stoppable else [])]
     return Message(text=line, blocks=[section(line), *actions_for(role, *buttons)])
 
