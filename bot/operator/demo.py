@@ -291,13 +291,14 @@ def _first_start(data: Path, url: str, bot: Redbar) -> dict[str, Any]:
         return info
     people = {one.handle: one.user_id for one in PEOPLE}
     owner = Person(people["owner"], Role.OWNER)
+    # Before anybody is appointed, so that the demo begins without messages about its own preparation.
+    set_channels(bot.ledger, bot.wallet_id, ["C0CALLS01"], actor=owner)
     bot.people.appoint(
         bot.wallet_id,
         billing_admins=[people["owner"], people["admin"]],
         finance=[people["finance"]],
         actor=owner,
     )
-    set_channels(bot.ledger, bot.wallet_id, ["C0CALLS01"], actor=owner)
     key = create_key(bot.ledger, bot.wallet_id, name="demo")
     info = {
         "url": url,

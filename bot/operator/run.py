@@ -18,6 +18,7 @@ from bot.operator.ending import Ending
 from bot.ports import Denied, Ok, Rejected, Unknown
 from bot.settings import Settings, SettingsWrong
 from bot.slack.connection import NotConnected, NotSlack, TokenRefused
+from bot.slack.scopes import missing_scopes
 from bot.stripe.key_health import OtherMode, keep_mode, note_access
 from bot.wallets.workspaces import OtherWorkspace
 from ledger import JudgedClock, StoreUnusable
@@ -84,6 +85,16 @@ def _say_rights(bot: Redbar, say: Say) -> None:
             say("Stripe cannot be asked now. Redbar keeps trying; calls go on while the balance lasts.")
 
 
+def _say_scopes(bot: Redbar, say: Say) -> None:
+    """Say which scopes the Slack app was not granted. The bot runs on without what needs them."""
+    missing = missing_scopes(bot.slack.bolt.client)
+    if missing:
+        say(
+            f"The Slack app lacks {' and '.join(missing)}. Bring its manifest up to manifest.yml and install it again "
+            "(README, step 1)."
+        )
+
+
 def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
     try:
         listening = listen(settings.http_host, settings.http_port)
@@ -113,6 +124,7 @@ def _until_signal(bot: Redbar, settings: Settings, say: Say) -> int:
         say(f"Redbar runs. Its HTTP API listens on http://{settings.http_host}:{settings.http_port}.")
         if bot.ledger.doubt is not None:
             say(str(bot.ledger.doubt))
+        _say_scopes(bot, say)
         _say_rights(bot, say)
         while not ending.wait(timedelta(seconds=1)):
             if not thread.is_alive():

@@ -16,7 +16,7 @@ from bot.ports import ChannelSeen
 from bot.rights import Action, Person
 from bot.states.alert_channel import ChannelPresence
 from bot.tables import alert_channels
-from bot.wallets.entitled import require_right
+from bot.wallets.entitled import appointed, require_right
 from ledger import Ledger, Tx
 
 
@@ -62,7 +62,10 @@ def set_channels(
     actor: Person,
     known: Mapping[str, ChannelPresence] | None = None,
 ) -> None:
-    """Set the channels that are alerted, with what Slack said of them where it did. Refuses: NotEntitled."""
+    """Set the channels that are alerted, with what Slack said of them where it did. Refuses: NotEntitled.
+
+    A change is told to those who are appointed; before anybody is, to nobody.
+    """
 
     def save(tx: Tx) -> None:
         require_right(tx.connection, wallet_id, actor, Action.SET_ALERTS)
@@ -79,7 +82,8 @@ def set_channels(
         if added or removed:
             changed = {"channels": after}
             tx.book.audit(wallet_id, actor.user_id, "alert_channels", {"channels": before}, changed)
-            tx.outbox.add(wallet_id, ChannelsChanged(actor.user_id, added, removed))
+            if appointed(tx.connection, wallet_id):
+                tx.outbox.add(wallet_id, ChannelsChanged(actor.user_id, added, removed))
 
     ledger.run(save, wallet_id=wallet_id)
 

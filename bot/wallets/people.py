@@ -119,7 +119,10 @@ class People:
     def appoint(
         self, wallet_id: UUID, *, billing_admins: Sequence[str], finance: Sequence[str], actor: Person
     ) -> None:
-        """Set who is appointed. Refuses: NotEntitled, CannotAppoint, CannotAsk."""
+        """Set who is appointed. Refuses: NotEntitled, CannotAppoint, CannotAsk.
+
+        The first appointments of a workspace are told to nobody: nobody looks after billing yet.
+        """
         for user_id in (*billing_admins, *finance):
             self.require_full_member(user_id)
         wanted = dict.fromkeys(finance, Role.FINANCE) | dict.fromkeys(billing_admins, Role.BILLING_ADMIN)
@@ -127,7 +130,7 @@ class People:
         def save(tx: Tx) -> None:
             require_right(tx.connection, wallet_id, actor, Action.APPOINT)
             before = _appoint(tx, wallet_id, wanted, actor.user_id)
-            for user_id in dict.fromkeys((*before, *wanted)):
+            for user_id in dict.fromkeys((*before, *wanted)) if before else ():
                 was, now = before.get(user_id), wanted.get(user_id)
                 if was is not now:
                     tx.outbox.add(wallet_id, RoleChanged(actor.user_id, user_id, was, now))
@@ -153,10 +156,7 @@ class People:
         return self._ledger.run(save, wallet_id=wallet_id)
 
     def first_admin(self, wallet_id: UUID, user_id: str) -> None:
-        """Appoint the first billing admin where there is none: the setting's, or the first owner who comes.
-
-        That is told to nobody: nobody else looks after billing yet.
-        """
+        """Appoint the first billing admin where there is none: the setting's, or the first owner who comes."""
 
         def save(tx: Tx) -> None:
             appointed = appointed_in(tx.connection, wallet_id)

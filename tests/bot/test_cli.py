@@ -19,6 +19,7 @@ import pytest
 from bot.__main__ import main
 from bot.control import ask
 from bot.operator import demo
+from bot.sandbox.slack.installation import SCOPES
 from ledger import StoreUnusable
 from tests.journeys.process import demo_process
 from tests.redbar_process import RedbarProcess, redbar
@@ -276,6 +277,22 @@ def test_run_says_what_the_stripe_key_cannot_do(tmp_path: Path, outside: dict[st
         with _running(folder, _free_port(), **{**outside, **settings}) as running:
             assert running.stdout.readline().startswith(b"Redbar runs.")
             assert running.stdout.readline().decode().startswith(said)
+
+
+def test_run_says_which_scopes_slack_did_not_grant(tmp_path: Path, outside: dict[str, str]) -> None:
+    """An app that was installed by the manifest of a version before."""
+    base = outside["REDBAR_STRIPE_API_BASE"].removesuffix("/stripe")
+    before = {"scopes": ["commands", "chat:write", "files:write", "users:read"]}
+    grant = f"{base}/sandbox/api/slack/scopes"
+    assert httpx.post(grant, json=before, trust_env=False).status_code == 200
+    try:
+        with _running(tmp_path, _free_port(), **outside) as running:
+            assert running.stdout.readline().startswith(b"Redbar runs.")
+            said = running.stdout.readline().decode()
+    finally:
+        httpx.post(grant, json={"scopes": list(SCOPES)}, trust_env=False)
+    assert said.startswith("The Slack app lacks channels:read and groups:read.")
+    assert "install it again" in said
 
 
 def _free_port() -> str:

@@ -13,6 +13,7 @@ from referencing import Registry, Resource
 from bot.sandbox.slack.installation import EVENTS, SCOPES
 from bot.slack.ids import SHORTCUT_TOP_UP
 from bot.slack.listeners.events import CHANNEL_EVENTS
+from bot.slack.scopes import NEEDED
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMAS = ROOT.parent / "shared" / "data" / "slack-manifest-schema"
@@ -66,5 +67,5 @@ def test_every_event_and_shortcut_it_names_is_listened_to() -> None:
 def test_the_stand_in_grants_what_the_manifest_asks_for() -> None:
     """So that no test passes by a scope or an event that a real workspace would not give."""
     manifest = _manifest()
-    assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
+    assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES == NEEDED
     assert tuple(manifest["settings"]["event_subscriptions"]["bot_events"]) == EVENTS

@@ -67,6 +67,7 @@ def test_a_message_that_slack_does_not_take_goes_as_words(world: World) -> None:
     world.home("owner")
     world.top_up_by_page("owner", "100.00")
     world.balance_is("100.00")
+    world.reads("finance", "was connected")
     _arm(world, method="chat.postMessage", channel=FINANCE, times=1, **_code("invalid_blocks"))
     world.command("owner", "/wallet auto off")
     world.use("call-1", "100.00")
