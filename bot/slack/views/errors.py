@@ -19,3 +19,9 @@ def incident(ref: str) -> Message:
         "was on its way is looked after. Try again in a minute."
     )
     return Message(text=f"{line} Ref {ref}.", blocks=[section(line), context(f"Ref {ref}")])
+
+
+def not_opened() -> Message:
+    """Say that a form did not open: Slack takes a press for it three seconds long, and once."""
+    line = "The form didn't open: Slack waits three seconds for it, and it took longer. Nothing has changed. Try again."
+    return Message(text=line, blocks=[section(line)])
