@@ -4,12 +4,17 @@ Quick work reads the ledger and answers. Slow work asks Stripe. Each has a pool 
 requests keeps a quick one waiting.
 """
 
+import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
 
 QUICK_THREADS = 8
 SLOW_THREADS = 20
 """A request to Stripe that hangs holds its thread for 25 seconds (5 to connect, 20 to read)."""
+HEAD_START_SECONDS, HEAD_START_MAX_SECONDS = 0.05, 0.25
+"""How long work waits after the last acknowledgement, and after its own at the most. Of many commands at once, the last
+is acknowledged before the work of the first competes with it for the interpreter."""
 
 
 class Workers:
@@ -33,9 +38,26 @@ class Workers:
         self._slow.shutdown(wait=True)
 
 
+class _PatientPool(ThreadPoolExecutor):
+    """A pool that begins work a moment after the last was submitted."""
+
+    _submitted_at = 0.0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self._submitted_at = time.monotonic()
+        latest = self._submitted_at + HEAD_START_MAX_SECONDS
+
+        def run() -> Any:
+            while (now := time.monotonic()) < (due := min(self._submitted_at + HEAD_START_SECONDS, latest)):
+                time.sleep(due - now)
+            return fn(*args, **kwargs)
+
+        return super().submit(run)
+
+
 def threads() -> Workers:
     """Make the pools of a running bot."""
     return Workers(
-        ThreadPoolExecutor(QUICK_THREADS, thread_name_prefix="quick"),
+        _PatientPool(QUICK_THREADS, thread_name_prefix="quick"),
         ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="slow"),
     )

@@ -91,7 +91,7 @@ def test_the_asker_copies_the_link_until_it_is_paid(world: World) -> None:
     world.reads("finance", "Paid $60.00")
     press(world, "admin", answer)
     said = world.modal_reads("admin", "there is none to copy")
-    assert "$60.00 was paid with Visa ••1881" in shown(said)
+    assert "*$60.00 was paid* with Visa ••1881" in shown(said)
     assert url not in str(said)
 
 
