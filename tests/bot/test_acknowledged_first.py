@@ -30,20 +30,23 @@ from tests.bot.rights_company import FIFTY, Company, Later, company
 from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Stage
 
 THREADS = 3
+LIBRARY_THREADS = 10
+"""Threads on which slack_sdk would have envelopes answered."""
 PATIENCE_SECONDS = 30
 
 
 class Busy:
     """A pool whose threads all wait until they are let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: ThreadPoolExecutor | None = None, count: int = THREADS) -> None:
         self.go = threading.Event()
-        self.pool = ThreadPoolExecutor(THREADS)
-        self._taken = threading.Barrier(THREADS + 1)
+        self.pool = pool or ThreadPoolExecutor(count)
+        self._count = count
+        self._taken = threading.Barrier(count + 1)
 
     def take_all(self) -> "Busy":
         """Take every thread."""
-        for _ in range(THREADS):
+        for _ in range(self._count):
             self.pool.submit(self._wait)
         self._taken.wait(PATIENCE_SECONDS)
         return self
@@ -92,7 +95,7 @@ def http_edge(made: Company, slack: SlackApp, news: News | None = None) -> Lites
 
 @pytest.fixture(params=["socket", "http"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Rig, Busy]]:
-    """A bot whose every thread is taken."""
+    """A bot whose every thread is taken, also those of slack_sdk."""
     with ExitStack() as stack:
         stage = Stage()
         stack.callback(stage.stop)
@@ -102,6 +105,9 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Rig, B
         workers = Workers(quick.pool, slow.pool)
         found = Rig(made, workers, stack)
         stage.app = http_edge(made, found.slack)
+        if found.slack._socket is not None:
+            client = found.slack._socket.client
+            stack.callback(Busy(client.message_workers, LIBRARY_THREADS).take_all().go.set)
 
         stack.callback(slow.go.set)
         stack.callback(quick.go.set)
@@ -206,6 +212,8 @@ def test_what_people_do_is_acknowledged_while_every_thread_is_taken(rig: tuple[R
     assert {name: one["ok"] for name, one in answers.items()} == dict.fromkeys(DONE, True)
     if place.settings.slack_delivery == "socket":
         assert list(taken.values()) == [1] * len(DONE)
+    asked = {one["path"] for one in place.wire() if one["method"] == "POST"}
+    assert "/api/auth.test" not in asked, "nobody waits for Slack to say who the bot is"
     before = place.messages(OWNER, "#general")
     quick.go.set()
     place.wait_for(lambda: len(place.messages(OWNER, "#general")) > len(before))
@@ -372,3 +380,20 @@ def test_quick_work_asks_stripe_for_nothing(tmp_path: Path, monkeypatch: pytest.
             "/wallet ask <@U0FINANCE> 50",
             "add balance by page",
         } <= slow_ones
+
+
+def test_slow_work_asks_anew_who_acts(tmp_path: Path) -> None:
+    """It may have waited for a thread, and meanwhile somebody left."""
+    with funded_company(tmp_path) as made:
+        quick, slow = Later(), Later()
+        app: App = made.bolt()
+        listeners.register(app, replace(made.context, workers=Workers(quick, slow)))
+        wish = _wish(made)
+        made.acknowledge(app, _pressed(made, Act.CHARGE, wish))
+        quick.run()
+        made.place.stand_in.api.arm(
+            {"method": "users.info", "answer": {"ok": False, "error": "user_not_found"}}
+        )
+        slow.run()
+        assert "isn't available here" in str(made.place.messages(OWNER, "#general")[-1])
+        assert made.cases.charges.peek(made.wallet_id, wish).amount == FIFTY, "nothing was consumed"

@@ -9,7 +9,7 @@ from slack_bolt import App
 
 from bot.slack import listeners
 from bot.slack.ids import SHORTCUT_TOP_UP, Act, Form
-from bot.slack.views.errors import not_opened
+from bot.slack.views.errors import not_shown
 from ledger import MICROS, USD, Money
 from tests.bot.interactions import (
     OWNER,
@@ -247,7 +247,7 @@ def test_what_opens_no_form_is_answered_in_words(made: Company, app: App, openin
     said = _new(made, before)
     assert said
     shows_content = any(act in opening for act in (Act.ROW, Act.WHY, Act.COPY_LINK, Act.CONNECT_CARD, "card"))
-    assert (not_opened().text in said) is not shows_content
+    assert (not_shown().text in said) is not shows_content
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
@@ -399,6 +399,27 @@ def test_a_form_whose_picture_slack_refuses_still_says_its_words(made: Company, 
     _fault(made, "views.update", **_refused("invalid_blocks"))
     made.dispatch(app, _on_home(made, Act.USAGE))
     assert "November" in _new(made, before)
+
+
+@pytest.mark.parametrize("way", ["card", "page"])
+def test_a_choice_in_a_form_that_slack_does_not_show_is_said(made: Company, app: App, way: str) -> None:
+    """A form cannot be sent as a message; what happened is said."""
+    open_form(made)
+    body = _in_form(made, open_forms(made)[-1], Act.PAY_WITH)
+    body["actions"][0] |= picked(way)
+    _fault(made, "views.update", status=429, **_refused("ratelimited"))
+    made.dispatch(app, body)
+    assert not_shown().text in shown(made)
+
+
+def test_a_request_is_confirmed_although_its_form_cannot_be_changed(made: Company, app: App) -> None:
+    """The request was sent: that is said over the form."""
+    open_form(made)
+    body = _in_form(made, open_forms(made)[-1], Act.SEND_TO)
+    body["view"]["state"] = {"values": {str(Act.PERSON): {str(Act.PERSON): {"selected_user": "U0FINANCE"}}}}
+    _fault(made, "views.update", status=429, **_refused("ratelimited"))
+    made.dispatch(app, body)
+    assert "<@U0FINANCE>" in shown(made)
 
 
 def _plain() -> dict[str, Any]:

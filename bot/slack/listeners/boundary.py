@@ -14,7 +14,7 @@ from uuid import UUID
 
 from bot.payment_rows import ties_of
 from bot.rights import Action, Role, Tie, may, tie_for
-from bot.slack.listeners.interaction import Context, Interaction, NotOpened
+from bot.slack.listeners.interaction import Context, Interaction, NotShown
 from bot.slack.views import errors, status
 from bot.slack.views.blocks import Message
 from bot.wallets.entitled import NotEntitled
@@ -71,8 +71,8 @@ def _guarded(interaction: Interaction, run: Callable[[], None]) -> None:
         _tell(interaction, partial(not_entitled, interaction, refusal))
     except Refused as refusal:
         _tell(interaction, partial(errors.refused, str(refusal), getattr(refusal, "ref", "")))
-    except NotOpened:
-        _tell(interaction, errors.not_opened)
+    except NotShown:
+        _tell(interaction, errors.not_shown)
     except Exception:  # noqa: BLE001 - the boundary: users see words, the log sees everything
         _tell(interaction, partial(errors.incident, log_incident()))
 

@@ -62,8 +62,8 @@ class Context:
         return read_facts(self.ledger, wallet_id, facts)
 
 
-class NotOpened(Exception):
-    """Slack did not open the form in which the answer would be."""
+class NotShown(Exception):
+    """Slack did not show the form that would be the answer."""
 
 
 def actor_of(body: Body) -> Actor:
@@ -170,7 +170,7 @@ class Interaction:
     def fill(self, view: View, instead: Message | None = None) -> str:
         """Show the answer in the form that waits for it; `instead` says the same where no form waits.
 
-        Gives the hash of what is shown; empty where it is not shown in a form. Raises: NotOpened, where no form is open
+        Gives the hash of what is shown; empty where it is not shown in a form. Raises: NotShown, where no form is open
         and the answer is a form that has to be sent in; NotTold, when Slack takes the answer in no way.
         """
         to_send_in = "submit" in view
@@ -190,10 +190,13 @@ class Interaction:
             else:
                 self._form = shown.form
                 return shown.hash
-        if instead is None and to_send_in:
-            raise NotOpened
-        self.tell(instead or as_message(view))
+        self._fill_elsewhere(view, instead)
         return ""
+
+    def _fill_elsewhere(self, view: View, instead: Message | None) -> None:
+        if instead is None and "submit" in view:
+            raise NotShown
+        self.tell(instead or as_message(view))
 
     def refine(self, view: View, shown: str) -> None:
         """Show more in the form whose hash is `shown`. One that was closed, or shows something else, is left alone."""
@@ -209,12 +212,15 @@ class Interaction:
     def redraw(self, view: View) -> None:
         """Show something else in the form that was pressed; one that was closed meanwhile is left closed.
 
-        Raises: NotTold.
+        Raises: as `fill`.
         """
         try:
             self.context.modals.change(self._pressed_form, view)
         except RecipientGone as gone:
             log.info("a form was closed, or shows something else meanwhile: %s", gone)
+        except NotTold as problem:
+            log.warning("an answer goes another way than into its form: %s", problem)
+            self._fill_elsewhere(view, None)
 
     def tell(self, message: Message) -> None:
         """Answer privately, by the first way that Slack takes. Raises: NotTold, when it takes none."""

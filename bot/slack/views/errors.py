@@ -21,7 +21,7 @@ def incident(ref: str) -> Message:
     return Message(text=f"{line} Ref {ref}.", blocks=[section(line), context(f"Ref {ref}")])
 
 
-def not_opened() -> Message:
-    """Say that a form did not open: Slack takes a press for it three seconds long, and once."""
-    line = "The form didn't open: Slack waits three seconds for it, and it took longer. Nothing has changed. Try again."
+def not_shown() -> Message:
+    """Say that Slack did not show a form: it gives three seconds for that, and may be failing."""
+    line = "Slack didn't show the form: it waits three seconds for that. Nothing has changed. Try again."
     return Message(text=line, blocks=[section(line)])
