@@ -392,13 +392,16 @@ def test_a_button_in_a_form_changes_it_where_nothing_can_be_put_on_top(
     assert "Pay with" in shown(made)
 
 
-def test_a_form_whose_picture_slack_refuses_still_says_its_words(made: Company, app: App) -> None:
-    """What is refused is left out: the answer arrives as a message."""
-    before = _everything(made)
-    made.dispatch(app, _typed(made, "usage"))
-    _fault(made, "views.update", **_refused("invalid_blocks"))
-    made.dispatch(app, _on_home(made, Act.USAGE))
-    assert "November" in _new(made, before)
+@pytest.mark.parametrize(("times", "where"), [(1, "form"), (2, "form"), (9, "message")])
+def test_what_slack_refuses_in_a_form_still_says_its_words(
+    made: Company, app: App, times: int, where: str
+) -> None:
+    """What is refused is left out; a form that takes no words either is not the last way."""
+    before = made.place.messages(OWNER)
+    made.place.stand_in.api.arm({"method": "views.update", "times": times, **_refused("invalid_blocks")})
+    made.dispatch(app, _on_home(made, Act.ROW, ROW))
+    said = shown(made) if where == "form" else str(made.place.messages(OWNER)[len(before) :])
+    assert "Balance after it" in said
 
 
 @pytest.mark.parametrize("way", ["card", "page"])

@@ -184,9 +184,8 @@ class Interaction:
                 self._form = None
                 if instead is None and not last:
                     return ""
-            except NotTold as problem:
-                log.warning("an answer goes another way than into its form: %s", problem)
-                self._form = None
+            except NotTold as problem:  # its words may still be taken, by this form or elsewhere
+                log.warning("an answer is not taken as a form: %s", problem)
             else:
                 self._form = shown.form
                 return shown.hash
