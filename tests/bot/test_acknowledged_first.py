@@ -53,7 +53,7 @@ class Busy:
 
     def _wait(self) -> None:
         self._taken.wait(PATIENCE_SECONDS)
-        assert self.go.wait(PATIENCE_SECONDS)
+        assert self.go.wait(2 * PATIENCE_SECONDS)
 
 
 class Rig:
@@ -277,9 +277,11 @@ def test_slack_is_acknowledged_over_http_while_webhooks_take_every_thread(tmp_pa
             async with httpx.AsyncClient(
                 transport=httpx.ASGITransport(app=cast(Any, edge)), base_url="http://bot"
             ) as client:
-                answer = await client.post("/slack/events", content=body, headers=headers)
-            busy.go.set()  # the loop waits for its threads when it ends
-            return answer.status_code
+                asked = client.post("/slack/events", content=body, headers=headers)
+                try:
+                    return (await asyncio.wait_for(asked, PATIENCE_SECONDS)).status_code
+                finally:
+                    busy.go.set()  # the loop waits for its threads when it ends
 
         assert asyncio.run(ask()) == 200
 
