@@ -256,6 +256,7 @@ def test_work_that_was_acknowledged_is_done_before_the_bot_ends(tmp_path: Path) 
         assert made.place.messages(OWNER, "#general") == []
         ending = threading.Thread(target=wired.slack.stop)
         ending.start()
+        made.place.wait_for(lambda: quick.pool._shutdown)
         quick.go.set()
         ending.join(PATIENCE_SECONDS)
         assert "November" in str(made.place.messages(OWNER, "#general"))
