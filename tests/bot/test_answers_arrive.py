@@ -425,6 +425,17 @@ def test_a_request_is_confirmed_although_its_form_cannot_be_changed(made: Compan
     assert "<@U0FINANCE>" in shown(made)
 
 
+def test_a_list_that_home_opened_turns_its_page_in_its_form(made: Company, app: App) -> None:
+    """Where it stands; a form has no response_url."""
+    made.dispatch(app, _on_home(made, Act.HISTORY))
+    body = _in_form(made, open_forms(made)[-1], Act.HISTORY_OLDER)
+    body["actions"][0]["value"] = "|outbound_call|"
+    made.dispatch(app, body)
+    (form,) = open_forms(made)
+    assert "camp-118" in str(form)
+    assert "Top-up" not in str([one for one in form["blocks"] if one["type"] == "section"])
+
+
 def _plain() -> dict[str, Any]:
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "below"}}
     return {"type": "modal", "title": {"type": "plain_text", "text": "Redbar"}, "blocks": [section]}

@@ -233,8 +233,11 @@ class Interaction:
         self._tell_here(message, replace=False)
 
     def replace(self, message: Message) -> None:
-        """Put an answer in place of the private message that was pressed. Raises: NotTold."""
-        self._tell_here(message, replace=True)
+        """Put an answer in place of the private message or the form that was pressed. Raises: NotTold."""
+        if self.in_form:
+            self.redraw(as_view(message))
+        else:
+            self._tell_here(message, replace=True)
 
     @property
     def _has_no_place(self) -> bool:
