@@ -184,6 +184,18 @@ def test_an_answer_whose_blocks_nobody_takes_arrives_as_its_words(
     assert "November" in answer["text"]
 
 
+def test_an_ephemeral_answer_whose_blocks_are_refused_keeps_its_place(made: Company, app: App) -> None:
+    """Its words arrive in the channel, and not by direct message."""
+    body = _on_message(made, Act.USAGE)
+    del body["response_url"]
+    made.place.stand_in.api.arm({"method": "chat.postEphemeral", "times": 1, **_refused("invalid_blocks")})
+    before = made.place.messages(OWNER, "#general")
+    made.dispatch(app, body)
+    (answer,) = made.place.messages(OWNER, "#general")[len(before) :]
+    assert answer["blocks"] == []
+    assert "November" in answer["text"]
+
+
 def test_a_command_between_two_people_is_answered_where_it_was_typed(made: Company, app: App) -> None:
     """The bot is no part of their conversation; a response_url reaches it."""
     name = made.place.stand_in.tickets.response(OWNER, OTHER_DM)
