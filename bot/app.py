@@ -42,9 +42,11 @@ from bot.slack.connection import (
 from bot.slack.homes import Homes
 from bot.slack.listeners import register
 from bot.slack.listeners.interaction import Context
+from bot.slack.modals import Modals
 from bot.slack.people_directory import SlackDirectory
 from bot.slack.presence import ListeningClient, Presence
 from bot.slack.senders.table import Senders
+from bot.slack.workers import Workers, threads
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
 from bot.timers import SurfaceRefresh, Timers, jobs_of
@@ -211,10 +213,10 @@ def build(
     cases = use_cases_of(ledger, gateway, served, return_url=return_url, webhook=webhook)
     presence = Presence(workspaces, me.team_id, plain)
     client = listening_client(access, presence.gone)
-    context = context_of(cases, client, presence, first_admin=settings.billing_admin)
+    slack = SlackApp(access, client, me.bot_user_id, threads())
+    context = context_of(cases, client, presence, slack.workers, first_admin=settings.billing_admin)
     timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news)
     courier = Courier(ledger, timers.heard, context.senders.show, served)
-    slack = SlackApp(access, client)
     register(slack.bolt, context)
     refresh = SurfaceRefresh(ledger, served, context.senders, context.homes, me.team_id, wallet_id)
     jobs = jobs_of(
@@ -256,7 +258,9 @@ def _slack_access(settings: Settings) -> SlackAccess:
     )
 
 
-def context_of(cases: UseCases, client: ListeningClient, presence: Presence, *, first_admin: str) -> Context:
+def context_of(
+    cases: UseCases, client: ListeningClient, presence: Presence, workers: Workers, *, first_admin: str
+) -> Context:
     """Give what the listeners work with: the use cases, and the ways to people."""
     directory = SlackDirectory(client)
     people = People(cases.ledger, cases.workspaces, directory)
@@ -288,7 +292,8 @@ def context_of(cases: UseCases, client: ListeningClient, presence: Presence, *, 
             episodes,
             posted,
         ),
-        client=client,
+        modals=Modals(client, time.sleep),
+        workers=workers,
         presence=presence,
         link_opened=cases.news.pressed,
     )

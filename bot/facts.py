@@ -348,7 +348,6 @@ class AutomaticFormFacts:
     current: AutomaticFacts
     suggested: RechargeRule
     cards: tuple[CardFacts, ...]
-    policy_version: int
     threshold_min: Money
     charge_min: Money
     charge_max: Money

@@ -41,6 +41,7 @@ IMPORTERS = {
         "bot/sandbox/stripe/webhooks.py",
         "bot/slack/people_directory.py",  # how old what Slack said is
         "bot/slack/presence.py",  # how long ago Slack was asked
+        "bot/slack/workers.py",  # acknowledgements come first
         "ledger/clock.py",  # the machine's monotonic clock
         "ledger/failpoints.py",  # a delay that a test asks for
         "ledger/storage/postgres.py",  # pauses between tries

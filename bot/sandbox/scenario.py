@@ -261,6 +261,8 @@ class ScenarioPlayer:
         )
         view = await self._modal("owner", "confirm_automatic")
         await self._act("submit", "owner", view_id=view.get("id"))
+        await self._modal("owner", "nothing", has="are on")
+        await self._act("close", "owner")
         await self._run_due()
         await anyio.to_thread.run_sync(self._skip, timedelta(minutes=20))
         await self._spend_to("30.00")

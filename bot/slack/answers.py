@@ -48,7 +48,7 @@ MEANINGS: Mapping[Meaning, frozenset[str]] = {
             "cant_delete_message cant_update_message edit_window_closed message_not_found "
             # Forms that are closed or show something else, and ways to open or answer that are used up.
             "exchanged_trigger_id expired_trigger_id expired_url hash_conflict invalid_trigger_id not_found "
-            "used_url"
+            "push_limit_reached trigger_exchanged used_url"
         ).split()
     ),
     Meaning.WAIT: frozenset(

@@ -61,7 +61,7 @@ class SlackClient:
             )
             return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
 
-        return _else_words(send, message)
+        return else_words(send, message)
 
     def update_message(self, ref: MessageRef, message: Message) -> None:
         """Update a message in place. Raises: NotTold; MessageGone where only the message cannot be changed any more.
@@ -80,7 +80,7 @@ class SlackClient:
                 )
             )
 
-        _else_words(change, message)
+        else_words(change, message)
 
     def delete_message(self, ref: MessageRef) -> None:
         """Delete a message of ours; one that is gone already is fine. Raises: NotTold."""
@@ -91,26 +91,34 @@ class SlackClient:
     def post_ephemeral(self, channel: str, user: str, message: Message) -> None:
         """Show a message to one person in a channel, or in their DM where Slack does not take it in the channel.
 
-        Raises: NotTold, when the DM does not take it either.
+        If Slack refuses the blocks, the text is sent alone. Raises: NotTold, when the DM does not take it either.
         """
-        try:
-            self.retry_until_file_ready(
+
+        def send(shown: Message) -> object:
+            return self.retry_until_file_ready(
                 lambda: self._client.chat_postEphemeral(
                     channel=channel,
                     user=user,
-                    text=message.text,
-                    blocks=message.blocks,
-                    attachments=message.attachments,
+                    text=shown.text,
+                    blocks=shown.blocks,
+                    attachments=shown.attachments,
                 )
             )
+
+        try:
+            else_words(send, message)
         except NotTold:
             self.post_message(user, message)
 
     def respond(self, url: str, message: Message, *, replace: bool) -> None:
         """Answer a person privately by a response_url, in place of the message that was pressed or beside it.
 
-        Raises: NotTold. Slack takes few answers a URL, and none after half an hour.
+        If Slack refuses the blocks, the text is sent alone. Raises: NotTold. Slack takes few answers a URL, and none
+        after half an hour.
         """
+        else_words(lambda shown: self._respond(url, shown, replace=replace), message)
+
+    def _respond(self, url: str, message: Message, *, replace: bool) -> None:
         from slack_sdk.webhook import WebhookClient  # noqa: PLC0415 - loaded when first needed
 
         assert_outside_transaction()
@@ -170,8 +178,8 @@ class SlackClient:
             return send()
 
 
-def _else_words(send: Callable[[Message], T], message: Message) -> T:
-    """Send a message; if Slack refuses its blocks, send its text alone."""
+def else_words(send: Callable[[Message], T], message: Message) -> T:
+    """Send a message; if Slack refuses its blocks, send its text alone. Raises: whatever `send` raises."""
     try:
         return send(message)
     except ContentRefused as refused:

@@ -3,26 +3,23 @@
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from slack_bolt import App, BoltRequest
-from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
-from slack_bolt.lazy_listener.thread_runner import ThreadLazyListenerRunner
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.socket_mode.builtin import SocketModeClient
 
 from bot.dates import date_of
 from bot.slack.answers import Meaning
+from bot.slack.envelopes import EnvelopeHandler
 from bot.slack.failures import UNREACHED, AnswerUnreadable, ReadingClient, answer_to
 from bot.slack.presence import ListeningClient
-
-LISTENERS = 20
-"""Slow work of a few people must not keep the next command from being acknowledged."""
+from bot.slack.workers import Workers
 
 
 class NotConnected(Exception):
@@ -95,30 +92,35 @@ def time_at_slack(client: WebClient) -> datetime | None:
         return None
 
 
-class SlackApp:
-    """Bolt's app with its threads; hears Slack through a socket of ours or through requests to us."""
+def bolt_app(signing_secret: str, bot_user_id: str) -> App:
+    """Make Bolt's application. Each listener runs in the thread that dispatches, so listeners must never wait."""
+    return App(
+        signing_secret=signing_secret or "unused in Socket Mode",
+        client=WebClient(),  # without a token: listeners answer by clients of ours
+        # Bolt would ask Slack who we are while somebody's first request waits for its acknowledgement.
+        authorize=lambda enterprise_id, team_id: AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, bot_user_id=bot_user_id
+        ),
+        # Bolt's other way starts a listener on a pool and waits for its acknowledgement, looking every 10 ms.
+        process_before_response=True,
+        logger=logging.getLogger("redbar.bolt"),
+    )
 
-    def __init__(self, access: SlackAccess, client: WebClient) -> None:
+
+class SlackApp:
+    """Bolt's app, which hears Slack through a socket of ours or through requests to us, and its threads."""
+
+    def __init__(self, access: SlackAccess, client: WebClient, bot_user_id: str, workers: Workers) -> None:
         self._access = access
-        # Listeners and slow work apart, and many of them: with Bolt's five shared threads, five slow jobs make the
-        # sixth command time out (measured).
-        listeners = ThreadPoolExecutor(LISTENERS, thread_name_prefix="listener")
-        lazy = ThreadPoolExecutor(LISTENERS, thread_name_prefix="lazy")
-        self._executors: Sequence[ThreadPoolExecutor] = (listeners, lazy)
-        self.bolt = App(
-            signing_secret=access.signing_secret or "unused in Socket Mode",
-            client=client,
-            token_verification_enabled=False,
-            listener_executor=listeners,
-            logger=logging.getLogger("redbar.bolt"),
-        )
-        self.bolt.listener_runner.lazy_listener_runner = ThreadLazyListenerRunner(self.bolt.logger, lazy)
-        self._socket: SocketModeHandler | None = None
+        self.workers = workers
+        self._client = client
+        self.bolt = bolt_app(access.signing_secret, bot_user_id)
+        self._socket: EnvelopeHandler | None = None
 
     def start(self) -> None:
         """Open the socket in Socket Mode. Raises: NotConnected."""
         if self._access.app_token:
-            self._socket = SocketModeHandler(self.bolt, self._access.app_token)
+            self._socket = EnvelopeHandler(self.bolt, self._access.app_token, self._client)
             with _connecting("app"):
                 self._socket.connect()  # type: ignore[no-untyped-call]
 
@@ -128,17 +130,16 @@ class SlackApp:
             self._socket.client.auto_reconnect_enabled = False
 
     def stop(self) -> None:
-        """Close the socket and wait for the listeners that run."""
+        """Close the socket, and finish the work that was started."""
         if self._socket is not None:
             end_waiting(self._socket.client)
             self._socket.close()  # type: ignore[no-untyped-call]
-        for executor in self._executors:
-            executor.shutdown(wait=True, cancel_futures=True)
+        self.workers.stop()
 
     def answer(self, body: str, headers: Mapping[str, str]) -> tuple[int, str, str] | None:
-        """Answer a request that Slack sent to us; gives status, body and content type. Bolt checks the signature.
+        """Answer a request that Slack sent to us; gives status, body and content type. Waits for nothing.
 
-        None when the body is not a request of Slack's.
+        Bolt checks the signature. None when the body is not a request of Slack's.
         """
         values: dict[str, str | Sequence[str]] = dict(headers)
         try:

@@ -125,7 +125,6 @@ def automatic_form(snapshot: Snapshot, recharge: Recharge) -> AutomaticFormFacts
         current=automatic_facts(snapshot, recharge),
         suggested=suggested_rule(snapshot.burn, snapshot.now, snapshot.zone, snapshot.policy, snapshot.scale),
         cards=tuple(card_facts(snapshot.connection, snapshot.wallet_id).values()),
-        policy_version=snapshot.view.policy_version,
         threshold_min=snapshot.money(threshold_min_micros(snapshot.scale)),
         charge_min=snapshot.money(least),
         charge_max=snapshot.money(most),

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.benchmarks.acknowledgements import acknowledgements_contest
 from tests.benchmarks.contest import Contest
 from tests.benchmarks.growth import growth
 from tests.benchmarks.http import http_contest
@@ -19,7 +20,7 @@ from tests.benchmarks.report import machine, table
 from tests.benchmarks.writing import postgres_writing, sqlite_writing
 from tests.postgres_server import PostgresMissing, Server, postgres_server
 
-PARTS = ("sqlite", "postgresql", "http", "growth", "peers")
+PARTS = ("sqlite", "postgresql", "http", "slack", "growth", "peers")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,6 +55,8 @@ def _contests(wanted: list[str], folder: Path, server: Server | None, rows: int)
         yield postgres_writing(server)
     if "http" in wanted:
         yield http_contest(folder)
+    if "slack" in wanted:
+        yield acknowledgements_contest(folder)
     if "growth" in wanted:
         yield from growth(folder, server, rows)
     if "peers" in wanted:

@@ -21,6 +21,17 @@ def test_a_short_run_prints_its_table(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "| batches of 100, durable / doing nothing |" in said
 
 
+def test_every_command_of_a_burst_is_acknowledged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also while there are more slow jobs than threads for them: the run ends, and has its rows."""
+    words = ["--only", "slack", "--rounds", "1", "--seconds", "1", "--folder", str(tmp_path)]
+
+    assert main(words) == 0
+
+    said = capsys.readouterr().out
+    assert "| Redbar, 25 slow jobs |" in said
+    assert "| Redbar / an empty listener |" in said
+
+
 def test_a_ratio_is_made_of_one_rounds_figures() -> None:
     """The median of the ratios, not the ratio of the medians; smaller is better where it says so."""
     contest = Contest(

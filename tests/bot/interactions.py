@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from slack_bolt import App, BoltRequest
+from slack_bolt import App
 
 from bot.sandbox.slack.seed import TEAM
 from bot.slack.ids import Act, Form
@@ -21,9 +21,9 @@ U1 = owner(OWNER)
 
 
 @contextmanager
-def funded_company(folder: Path) -> Iterator[Company]:
+def funded_company(folder: Path, **how: Any) -> Iterator[Company]:
     """Set up the company, with $99, a saved card and a call."""
-    with company(folder) as one:
+    with company(folder, **how) as one:
         pay(one, one.cases.payments.connect(one.wallet_id, USD, asked_by=U1))
         pay(one, one.cases.payments.offer_page(one.wallet_id, FIFTY, asked_by=U1, saves_card=False))
         pay(one, one.cases.payments.offer_page(one.wallet_id, FIFTY, asked_by=U1, saves_card=False))
@@ -66,20 +66,12 @@ def response_url(one: Company, ts: str | None = None) -> str:
     return f"{one.place.base_url}/slack/response/{name}"
 
 
-def dispatch(app: App, body: dict[str, Any]) -> dict[str, Any]:
-    """Hand a request to the application; gives what Slack is answered."""
-    answer = app.dispatch(BoltRequest(body=body, mode="socket_mode"))
-    assert answer.status == 200
-    found: dict[str, Any] = json.loads(answer.body) if answer.body else {}
-    return found
-
-
 def press(one: Company, app: App, act: Act, value: str = "", *, chosen: bool = False) -> None:
     """Press a button of a message in a channel, or choose in its menu."""
     what = {"selected_option": {"value": value}} if chosen else {"value": value}
     pressed = {"type": "button", "action_id": str(act), "block_id": "b", **what}
     body = sent(one, type="block_actions", actions=[pressed], channel={"id": "C0GENERAL"})
-    dispatch(app, body | {"response_url": response_url(one)})
+    one.dispatch(app, body | {"response_url": response_url(one)})
 
 
 def press_on_home(one: Company, app: App, act: Act, value: str) -> None:
@@ -89,7 +81,7 @@ def press_on_home(one: Company, app: App, act: Act, value: str) -> None:
     )
     pressed = {"type": "button", "action_id": str(act), "block_id": "b", **option}
     view = {"id": "V0", "type": "home", "callback_id": "", "state": {"values": {}}}
-    dispatch(app, sent(one, type="block_actions", actions=[pressed], view=view))
+    one.dispatch(app, sent(one, type="block_actions", actions=[pressed], view=view))
 
 
 def type_(one: Company, app: App, text: str) -> None:
@@ -103,13 +95,13 @@ def type_(one: Company, app: App, text: str) -> None:
         "response_url": response_url(one),
         "trigger_id": one.place.stand_in.tickets.trigger(OWNER),
     }
-    dispatch(app, body)
+    one.dispatch(app, body)
 
 
 def send_in(
-    one: Company, app: App, form: Form, values: dict[str, Any] | None = None, *, private: str = ""
+    one: Company, app: App, form: Form, values: dict[str, Any] | None = None, *, private: str = "USD"
 ) -> dict[str, Any]:
-    """Send a form in; it is open at the stand-in, so that it can change afterwards."""
+    """Send in a form that is open at the stand-in; gives what that was acknowledged with."""
     state = {name: {name: value} for name, value in (values or {}).items()}
     view = {
         "id": open_form(one),
@@ -118,7 +110,7 @@ def send_in(
         "private_metadata": private,
         "state": {"values": state},
     }
-    return dispatch(app, sent(one, type="view_submission", view=view))
+    return one.dispatch(app, sent(one, type="view_submission", view=view))
 
 
 def open_form(one: Company) -> str:
@@ -146,7 +138,13 @@ def answered(one: Company) -> str:
 
 def shown(one: Company) -> str:
     """Give the form that is open on top."""
-    return json.dumps(one.place.get("modals", who=OWNER)["views"][-1:], ensure_ascii=False)
+    return json.dumps(open_forms(one)[-1:], ensure_ascii=False)
+
+
+def open_forms(one: Company) -> list[dict[str, Any]]:
+    """Give the forms that are open, the last on top."""
+    found: list[dict[str, Any]] = one.place.get("modals", who=OWNER)["views"]
+    return found
 
 
 def home(one: Company) -> str:
@@ -156,5 +154,4 @@ def home(one: Company) -> str:
 
 def shown_id(one: Company) -> str:
     """Give the id of the form that is open on top; empty where none is."""
-    views = one.place.get("modals", who=OWNER)["views"]
-    return str(views[-1]["id"]) if views else ""
+    return str(open_forms(one)[-1]["id"]) if open_forms(one) else ""

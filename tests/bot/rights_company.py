@@ -1,14 +1,17 @@
 """Everybody who may meet a wallet, what each was promised, and a company in which they try it."""
 
+import json
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from slack_bolt import App
+from slack_bolt import App, BoltRequest
 from slack_sdk import WebClient
 from sqlalchemy import delete, insert
 
@@ -19,9 +22,11 @@ from bot.rights import Action, Actor, Person, Role, Tie
 from bot.sandbox.slack import seed
 from bot.sandbox.slack.seed import BOT_USER, PARTNER_TEAM, TEAM
 from bot.served import Served
+from bot.slack.connection import bolt_app
 from bot.slack.ids import Act
 from bot.slack.listeners.interaction import Context
 from bot.slack.presence import ListeningClient, Presence
+from bot.slack.workers import Workers
 from bot.states.card_slot import CardSlot
 from bot.states.payment import Purpose, Way
 from bot.tables import cards, people
@@ -29,6 +34,7 @@ from bot.wallets.workspaces import Workspaces
 from ledger import MICROS, USD, CreditKind, Ledger, Money, PostMoney, PostUsage, RechargeRule, Tx, new_id
 from tests.faults.driver import driver_in
 from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage
+from tests.sandbox.stripe_place import Shop
 
 FIFTY = Money(50 * MICROS, USD)
 RULE = RechargeRule(threshold_micros=50 * MICROS, target_micros=200 * MICROS)
@@ -95,14 +101,21 @@ PROMISED: Mapping[Action, frozenset[str]] = {
 """Who may do what, as people were promised it: written down apart from the table."""
 
 
-class Inline(Executor):
-    """Runs a listener where it is submitted, so that it has ended when the press returns."""
+class Later(Executor):
+    """Keeps work until Slack has read its acknowledgement: then the test runs it, in its own thread."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], Any]] = deque()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run it now."""
-        done: Future[Any] = Future()
-        done.set_result(fn(*args, **kwargs))
-        return done
+        """Keep it."""
+        self._waiting.append(partial(fn, *args, **kwargs))
+        return Future()
+
+    def run(self) -> None:
+        """Run all of it, and what it starts."""
+        while self._waiting:
+            self._waiting.popleft()()
 
 
 @dataclass
@@ -114,17 +127,31 @@ class Company:
     cases: UseCases
     context: Context
     wallet_id: UUID
+    shop: Shop
+    """Stripe."""
+    work: Later
+    """What was started and not done yet, quick and slow."""
     ran: list[str] = field(default_factory=list)
     """Which listeners' work was reached."""
 
     def bolt(self) -> App:
-        """Make a real Bolt application whose listeners run where they are heard."""
-        return App(
-            signing_secret="unused",
-            client=self.context.client,
-            token_verification_enabled=False,
-            listener_executor=Inline(),
-        )
+        """Make the real Bolt application."""
+        return bolt_app("", BOT_USER)
+
+    def dispatch(self, app: App, body: dict[str, Any]) -> dict[str, Any]:
+        """Send the bot a request and do the work that follows; gives what the request was acknowledged with."""
+        found = self.acknowledge(app, body)
+        self.work.run()
+        return found
+
+    def acknowledge(self, app: App, body: dict[str, Any], *, shows: bool = True) -> dict[str, Any]:
+        """Send the bot a request; gives what it was acknowledged with, which Slack shows now or later."""
+        answer = app.dispatch(BoltRequest(body=body, mode="socket_mode"))
+        assert answer.status == 200
+        found: dict[str, Any] = json.loads(answer.body) if answer.body else {}
+        if found and shows:
+            self.place.acknowledged(body["user"]["id"], body["view"], found)
+        return found
 
     def person(self, column: str) -> Person:
         """Give somebody as they are looked up at a press."""
@@ -213,15 +240,15 @@ class Company:
 
 
 @contextmanager
-def company(folder: Path) -> Iterator[Company]:
-    """Set up the company."""
+def company(folder: Path, *, slack_asks: str | None = None) -> Iterator[Company]:
+    """Set up the company. Slack delivers by the bot's socket, or to the address where it asks the bot over HTTP."""
     with ExitStack() as stack:
         clock = SettableClock()
         driver = stack.enter_context(driver_in(folder, clock=clock))
         stage = Stage()
         stack.callback(stage.stop)
         (folder / "slack").mkdir()
-        place = Place(stage, clock, folder / "slack")
+        place = Place(stage, clock, folder / "slack", request_url=slack_asks)
         stack.callback(place.close)
         roster = place.stand_in.state.roster
         for column, user_id in USERS.items():
@@ -234,9 +261,10 @@ def company(folder: Path) -> Iterator[Company]:
         url = f"{place.base_url}/slack/api/"
         presence = Presence(workspaces, TEAM, WebClient(BOT_TOKEN, base_url=url))
         client = ListeningClient(gone=presence.gone, token=BOT_TOKEN, base_url=url, retry_handlers=[])
-        context = context_of(cases, client, presence, first_admin="")
+        work = Later()
+        context = context_of(cases, client, presence, Workers(work, work), first_admin="")
         context.listing.run_once(clock.now())
-        yield Company(place, driver.ledger, cases, context, wallet_id)
+        yield Company(place, driver.ledger, cases, context, wallet_id, driver.shop, work)
 
 
 def _move_in(ledger: Ledger, wallet_id: UUID) -> UUID:

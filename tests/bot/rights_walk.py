@@ -14,9 +14,11 @@ from bot.slack.access import FORM_RIGHT, RIGHT_OF, SHORTCUT_RIGHT, WAY_RIGHT
 from bot.slack.client import SlackClient
 from bot.slack.ids import SHORTCUT_TOP_UP, Act
 from bot.slack.listeners import buttons, commands, events, forms
+from bot.slack.listeners.forms import Submission
+from bot.slack.modals import Modals, OpenForm, ShownForm
 from bot.slack.views import alerts, automatic, cards, help, home, money_in, money_out, status
 from bot.slack.views import forms as form_views
-from bot.slack.views.blocks import Message
+from bot.slack.views.blocks import Message, View
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import Outcome, PayWith
 from bot.wallets.alert_channels import set_channels
@@ -248,26 +250,35 @@ class Deaf:
         """Take one."""
 
 
+class DeafForms:
+    """Takes the answers that are shown in forms."""
+
+    def open(self, trigger_id: str, view: View) -> OpenForm:
+        """Take one."""
+        return OpenForm("V1")
+
+    def change(self, form: OpenForm, view: View) -> ShownForm:
+        """Take one."""
+        return ShownForm(form, "hash")
+
+
 def recording(company: Company, patch: pytest.MonkeyPatch) -> App:
     """Make an application whose listeners only say that they were reached: what is walked is the boundary."""
 
     def work(interaction: object, *rest: object) -> None:
         company.ran.append("work")
 
-    def form_work(interaction: object, *rest: object) -> tuple[dict[str, Any], None]:
-        company.ran.append("work")
-        return {}, None
-
     for act in buttons.WORK:
         patch.setitem(buttons.WORK, act, work)
     for form in forms.WORK:
-        patch.setitem(forms.WORK, form, form_work)
+        patch.setitem(forms.WORK, form, Submission(work))
     patch.setattr(commands, "wallet", work)
     patch.setattr(commands, "shortcut", work)
     patch.setattr(events, "open_home", work)
     bolt = company.bolt()
+    heard = replace(company.context, slack=cast(SlackClient, Deaf()), modals=cast(Modals, DeafForms()))
     for room in (commands, events, buttons, forms):
-        room.register(bolt, replace(company.context, slack=cast(SlackClient, Deaf())))
+        room.register(bolt, heard)
     return bolt
 
 
@@ -281,6 +292,7 @@ def wrongly_pressed(company: Company, bolt: App, action: Action) -> Iterator[str
                 continue  # Bolt drops the app's own events
             company.ran.clear()
             bolt.dispatch(BoltRequest(body=body(company, column), mode="socket_mode"))
+            company.work.run()
             if bool(company.ran) != (column in PROMISED[action]):
                 yield f"{name} by {column}: {'let in' if company.ran else 'refused'}"
 

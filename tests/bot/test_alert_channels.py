@@ -32,7 +32,7 @@ from bot.wallets.alert_channels import (
 from bot.wallets.channel_watch import is_due
 from ledger import Tx, migrate, new_wallet_id, open_store
 from ledger.storage.schema import notices
-from tests.bot.interactions import dispatch, send_in
+from tests.bot.interactions import send_in
 from tests.bot.rights_company import USERS, Company, company
 from tests.old_books import LEDGER, upgrade_to, write_rows
 from tests.persons import owner
@@ -272,11 +272,11 @@ def test_those_who_can_choose_channels_are_told(made: Company) -> None:
 # --- Events ------------------------------------------------------------------------------------------------
 
 
-def _event(app: App, kind: str, channel: object = CALLS, **more: Any) -> None:
+def _event(made: Company, app: App, kind: str, channel: object = CALLS, **more: Any) -> None:
     event = {"type": kind, "channel": channel, **more}
     us = [{"team_id": TEAM, "user_id": BOT_USER, "is_bot": True}]
     body = {"type": "event_callback", "team_id": TEAM, "event": event, "event_id": "Ev1"}
-    dispatch(app, body | {"authorizations": us})
+    made.dispatch(app, body | {"authorizations": us})
 
 
 @pytest.mark.parametrize("kind", CHANNEL_EVENTS)
@@ -285,7 +285,7 @@ def test_an_event_is_believed_while_slack_cannot_be_asked(made: Company, app: Ap
     set_channels(made.ledger, made.wallet_id, [CALLS], actor=U1)
     _in_commit(made, "restricted_action" if CHANNEL_EVENTS[kind] is P.PRESENT else "")
     _arm(made, Fail())
-    _event(app, kind, **({"user": BOT_USER} if kind == "member_joined_channel" else {}))
+    _event(made, app, kind, **({"user": BOT_USER} if kind == "member_joined_channel" else {}))
     assert _channel(made).presence is CHANNEL_EVENTS[kind]
 
 
@@ -296,7 +296,7 @@ def test_an_event_that_comes_late_is_held_against_what_slack_says_now(
     """Redbar is in #calls, whatever was so before."""
     set_channels(made.ledger, made.wallet_id, [CALLS], actor=U1)
     before = _told(made)
-    _event(app, kind, **({"user": BOT_USER} if kind == "member_joined_channel" else {}))
+    _event(made, app, kind, **({"user": BOT_USER} if kind == "member_joined_channel" else {}))
     assert _channel(made).presence is P.PRESENT
     assert _told(made) == before
 
@@ -305,9 +305,9 @@ def test_people_who_join_and_channels_that_are_not_alerted_ask_slack_nothing(mad
     """A busy channel has many joiners."""
     set_channels(made.ledger, made.wallet_id, [CALLS], actor=U1)
     before = _last_entry(made)
-    _event(app, "member_joined_channel", user=USERS["member"])
-    _event(app, "channel_archive", channel=GENERAL)
-    _event(app, "channel_archive", channel=None)
+    _event(made, app, "member_joined_channel", user=USERS["member"])
+    _event(made, app, "channel_archive", channel=GENERAL)
+    _event(made, app, "channel_archive", channel=None)
     assert _asked(made, before) == 0
 
 

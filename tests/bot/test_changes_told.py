@@ -115,7 +115,7 @@ def test_a_change_that_is_refused_is_told_to_nobody(made: Company) -> None:
 def test_while_nobody_is_appointed_nobody_is_told(made: Company) -> None:
     """The first admin, the first appointments and the first channels of a workspace."""
     _appoint(made, billing_admins=[], finance=[])
-    _carry(made)
+    made.carry()
     assert _fresh(made, lambda: set_channels(made.ledger, made.wallet_id, ["C0FIRST"], actor=U1)) == {}
     assert _fresh(made, lambda: _appoint(made, billing_admins=[ADMIN], finance=[FINANCE])) == {}
     _appoint(made, billing_admins=[], finance=[])

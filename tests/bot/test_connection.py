@@ -3,7 +3,9 @@
 import threading
 from pathlib import Path
 
+from bot.sandbox.slack.seed import BOT_USER
 from bot.slack.connection import SlackAccess, SlackApp, plain_client
+from bot.slack.workers import threads
 from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, Place, SettableClock, Stage
 
 
@@ -14,7 +16,7 @@ def test_a_bot_hangs_up_although_slack_says_nothing(tmp_path: Path) -> None:
     access = SlackAccess(
         bot_token=BOT_TOKEN, app_token=APP_TOKEN, signing_secret="", api_url=f"{place.base_url}/slack/api/"
     )
-    app = SlackApp(access, plain_client(access))
+    app = SlackApp(access, plain_client(access), BOT_USER, threads())
     app.start()
     assert app._socket is not None
     session = app._socket.client.current_session

@@ -17,10 +17,10 @@ from ledger import new_id
 from tests.bot.interactions import (
     OWNER,
     answered,
-    dispatch,
     funded_company,
     incidents,
     open_form,
+    open_forms,
     picked,
     press,
     send_in,
@@ -69,53 +69,65 @@ def _add(
     return send_in(one, app, Form.ADD_BALANCE, values)
 
 
-@pytest.mark.parametrize(
-    ("choice", "other", "field", "words"),
-    [
-        ("other", "a lot", Act.OTHER_AMOUNT, "amount"),
-        ("other", "5", Act.OTHER_AMOUNT, "between $10.00 and $10,000.00"),
-        ("5.00", "", Act.AMOUNT, "between $10.00 and $10,000.00"),
-    ],
-)
-def test_an_amount_that_is_not_taken_is_said_under_its_field(
-    made: Company, app: App, choice: str, other: str, field: Act, words: str
-) -> None:
-    """The form stays open."""
-    answer = _add(made, app, "page", choice, other)
+def test_an_amount_that_cannot_be_read_is_said_under_its_field(made: Company, app: App) -> None:
+    """The form stays open, and nothing else is started."""
+    answer = _add(made, app, "page", "other", "a lot")
     assert answer["response_action"] == "errors"
-    assert words in answer["errors"][str(field)]
+    assert "amount" in answer["errors"][str(Act.OTHER_AMOUNT)]
+
+
+@pytest.mark.parametrize(("choice", "other"), [("other", "5"), ("5.00", "")])
+def test_an_amount_that_the_wallet_does_not_take_is_said_over_the_form(
+    made: Company, app: App, choice: str, other: str
+) -> None:
+    """The form stays open below, with what was filled in."""
+    assert _add(made, app, "page", choice, other)["response_action"] == "push"
+    form, said = open_forms(made)
+    assert "filled in" in str(form)
+    assert "between $10.00 and $10,000.00" in str(said)
+    assert not said["clear_on_close"]
+
+
+def test_a_form_from_before_is_judged_too(made: Company, app: App) -> None:
+    """It was opened by a version whose forms did not keep their currency; what is wrong is said over it."""
+    values = {**_amount("other", "a lot"), str(Act.PAY_WITH): picked("page")}
+    for private in ("", "7"):
+        assert send_in(made, app, Form.ADD_BALANCE, values, private=private)["response_action"] == "push"
+        assert "a lot" in shown(made)
 
 
 def test_paying_with_the_card_is_confirmed_first(made: Company, app: App) -> None:
     """In a second form, which charges once; above the daily limit somebody is asked instead."""
-    answer = _add(made, app, "card")
-    assert answer["response_action"] == "push"
-    assert "Charge $50.00" in str(answer["view"])
-    private = answer["view"]["private_metadata"]
+    _add(made, app, "card")
+    form, confirm = open_forms(made)
+    assert "filled in" in str(form)
+    assert "Charge $50.00" in str(confirm)
+    private = confirm["private_metadata"]
     assert send_in(made, app, Form.CONFIRM_CHARGE, private=private)["response_action"] == "update"
-    assert "$50.00 was paid" in shown(made)
+    (result,) = open_forms(made)
+    assert "$50.00 was paid" in str(result)
+    assert result["clear_on_close"]
     send_in(made, app, Form.CONFIRM_CHARGE, private=private)
     assert "Nothing more was charged" in shown(made)
 
-    above = _add(made, app, "card", "other", "1000")
-    assert above["response_action"] == "update"
-    assert "Who pays?" in str(above["view"])
+    _add(made, app, "card", "other", "1000")
+    assert "Who pays?" in shown(made)
 
 
 def test_paying_on_a_page_shows_the_page(made: Company, app: App) -> None:
-    """In the form that was sent in, once the page exists."""
-    answer = _add(made, app, "page", more={str(Act.SAVE_CARD): {"selected_options": [{"value": "save"}]}})
-    assert answer["response_action"] == "update"
+    """Over the form that was sent in, once the page exists; closing it closes both."""
+    _add(made, app, "page", more={str(Act.SAVE_CARD): {"selected_options": [{"value": "save"}]}})
     assert "checkout" in shown(made)
+    assert open_forms(made)[-1]["clear_on_close"]
 
 
 def test_asking_somebody_names_who_and_why(made: Company, app: App) -> None:
-    """A person who cannot pay is refused under their field."""
+    """A person who cannot pay is refused."""
     nobody = _add(made, app, "ask")
     assert nobody["errors"][str(Act.PERSON)] == "Pick who should pay."
-    guest = _add(made, app, "ask", more={str(Act.PERSON): {"selected_user": USERS["guest"]}})
-    assert guest["response_action"] == "errors"
-    sent = _add(
+    _add(made, app, "ask", more={str(Act.PERSON): {"selected_user": USERS["guest"]}})
+    assert "Only full members" in shown(made)
+    _add(
         made,
         app,
         "ask",
@@ -124,7 +136,6 @@ def test_asking_somebody_names_who_and_why(made: Company, app: App) -> None:
             str(Act.NOTE): {"value": "for the weekend"},
         },
     )
-    assert sent["response_action"] == "update"
     assert USERS["finance"] in shown(made)
 
 
@@ -137,7 +148,7 @@ def test_another_way_to_pay_shows_its_fields(made: Company, app: App) -> None:
         "state": {"values": {}},
     }
     pressed = {"type": "radio_buttons", "action_id": str(Act.PAY_WITH), "block_id": "b", **picked("ask")}
-    dispatch(app, sent(made, type="block_actions", actions=[pressed], view=view))
+    made.dispatch(app, sent(made, type="block_actions", actions=[pressed], view=view))
     assert "Who pays?" in shown(made)
 
 
@@ -192,10 +203,11 @@ def test_the_backup_is_another_card(made: Company, app: App) -> None:
 
 def test_a_rule_is_confirmed_and_then_on(made: Company, app: App) -> None:
     """The second form turns it on; a button turns it off."""
-    answer = send_in(made, app, Form.AUTOMATIC, _rule(made))
-    assert answer["response_action"] == "push"
-    done = send_in(made, app, Form.CONFIRM_AUTOMATIC, private=answer["view"]["private_metadata"])
-    assert done["response_action"] == "clear"
+    send_in(made, app, Form.AUTOMATIC, _rule(made))
+    confirm = open_forms(made)[-1]
+    assert confirm["callback_id"] == Form.CONFIRM_AUTOMATIC
+    send_in(made, app, Form.CONFIRM_AUTOMATIC, private=confirm["private_metadata"])
+    assert "Automatic payments are on" in shown(made)
     type_(made, app, "")
     assert "Automatic payments are on" in answered(made)
     press(made, app, Act.AUTOMATIC_OFF)
@@ -212,13 +224,16 @@ def test_people_and_channels_are_set_by_their_forms(made: Company, app: App) -> 
     assert "At least one person" in nobody["errors"][str(Act.BILLING_ADMINS)]
     appointed = users(USERS["appointed admin"])
     guest = {str(Act.BILLING_ADMINS): appointed, str(Act.FINANCE): users(USERS["guest"])}
-    assert str(Act.FINANCE) in send_in(made, app, Form.PEOPLE, guest)["errors"]
+    send_in(made, app, Form.PEOPLE, guest)
+    assert "Only full members" in shown(made)
     sound = {str(Act.BILLING_ADMINS): appointed, str(Act.FINANCE): users(USERS["finance"])}
-    assert send_in(made, app, Form.PEOPLE, sound) == {}
+    send_in(made, app, Form.PEOPLE, sound)
+    assert f"Finance: <@{USERS['finance']}>" in shown(made)
     assert made.context.people.appointed(made.wallet_id).finance == (USERS["finance"],)
 
     channels = {str(Act.CHANNELS): {"selected_conversations": ["C0GENERAL"]}}
-    assert send_in(made, app, Form.ALERTS, channels) == {}
+    send_in(made, app, Form.ALERTS, channels)
+    assert "<#C0GENERAL>" in shown(made)
     with made.ledger.reading() as connection:
         assert channels_of(connection, made.wallet_id) == ["C0GENERAL"]
 
@@ -236,7 +251,7 @@ def test_a_request_to_connect_is_sent_to_whom_was_picked(made: Company, app: App
         pressed = {"type": "button", "action_id": str(Act.SEND_TO), "block_id": "b", "value": ""}
         body = sent(made, type="block_actions", actions=[pressed], view=view)
         body["trigger_id"] = made.place.stand_in.tickets.trigger(OWNER, in_modal=True)
-        dispatch(app, body)
+        made.dispatch(app, body)
         assert words in shown(made)
 
 
@@ -244,7 +259,7 @@ def test_a_form_that_is_refused_says_why(made: Company, app: App) -> None:
     """What it was confirmed for is gone."""
     answer = send_in(made, app, Form.CONFIRM_AUTOMATIC, private=str(new_id()))
     assert answer["response_action"] == "update"
-    assert "Somebody else changed these settings" in str(answer["view"])
+    assert "Somebody else changed these settings" in shown(made)
 
 
 def test_a_form_that_breaks_says_so_with_a_number(
@@ -256,9 +271,23 @@ def test_a_form_that_breaks_says_so_with_a_number(
         raise ValueError("a bug")
 
     monkeypatch.setattr("bot.wallets.channel_watch.set_channels", broken)
-    answer = send_in(made, app, Form.ALERTS, {str(Act.CHANNELS): {"selected_conversations": []}})
+    send_in(made, app, Form.ALERTS, {str(Act.CHANNELS): {"selected_conversations": []}})
     (said,) = incidents(caplog)
-    assert answer["response_action"] == "update"
+    assert said.removeprefix("incident ") in shown(made)
+    caplog.clear()
+
+
+def test_a_form_whose_fields_cannot_be_judged_is_acknowledged_with_a_number(
+    made: Company, app: App, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug before the acknowledgement is no silence either."""
+
+    def broken(*known: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("bot.slack.listeners.forms.parse_amount", broken)
+    answer = _add(made, app, "page", "other", "50")
+    (said,) = incidents(caplog)
     assert said.removeprefix("incident ") in str(answer["view"])
     caplog.clear()
 
@@ -270,7 +299,9 @@ def test_an_app_that_was_removed_puts_the_workspace_to_sleep(tmp_path: Path, kin
         application = one.bolt()
         listeners.register(application, one.context)
         event = {"type": kind, "tokens": {"bot": ["UBOT"]}}
-        dispatch(application, {"type": "event_callback", "team_id": TEAM, "event_id": "E1", "event": event})
+        one.dispatch(
+            application, {"type": "event_callback", "team_id": TEAM, "event_id": "E1", "event": event}
+        )
         assert one.context.workspaces.of_team(TEAM, "") is None
 
 
@@ -281,5 +312,7 @@ def test_slack_tells_of_changes_and_removal(made: Company, app: App) -> None:
         ("tokens_revoked", {"tokens": {"oauth": [OWNER]}}),
     ):
         event = {"type": kind, **more}
-        dispatch(app, {"type": "event_callback", "team_id": TEAM, "event_id": str(new_id()), "event": event})
+        made.dispatch(
+            app, {"type": "event_callback", "team_id": TEAM, "event_id": str(new_id()), "event": event}
+        )
     assert made.context.workspaces.of_team(TEAM, "") is not None

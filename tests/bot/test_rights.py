@@ -1,11 +1,10 @@
 """Who may do what: every action × everybody × {shown, pressed, committed}, and that no check can be missed."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from slack_bolt import App, BoltRequest
+from slack_bolt import App
 from slack_sdk import WebClient
 
 from bot import rights
@@ -254,10 +253,6 @@ def _homes(made: Company) -> int:
     return sum(one.get("what") == "views.publish" or "views.publish" in str(one) for one in made.place.wire())
 
 
-def _send(app: App, body: dict[str, Any]) -> Any:
-    return app.dispatch(BoltRequest(body=body, mode="socket_mode"))
-
-
 def _press(made: Company, name: str, column: str) -> dict[str, Any]:
     (body,) = [body for one, _, body in presses() if one == name]
     return body(made, column)
@@ -269,18 +264,18 @@ def test_not_being_told_who_somebody_is_is_said_as_that(made: Company, real: App
     made.card_of("owner")
     for name in ("[automatic_off]", "/wallet auto off"):
         _arm(made, SILENCE[silence])
-        _send(real, _press(made, name, "owner"))
+        made.dispatch(real, _press(made, name, "owner"))
         assert UNKNOWN in _read_by(made, "owner")
 
     before, written = _homes(made), len(made.place.messages("owner"))
     _arm(made, SILENCE[silence])
-    _send(real, _press(made, "Home", "owner"))
+    made.dispatch(real, _press(made, "Home", "owner"))
     assert (_homes(made), len(made.place.messages("owner"))) == (before, written)
 
     _arm(made, SILENCE[silence])
-    answer = json.loads(_send(real, _press(made, "form people_1", "owner")).body)
+    answer = made.dispatch(real, _press(made, "form alerts_1", "owner"))
     assert answer["response_action"] == "push", "the form that was filled in stays below"
-    assert UNKNOWN in str(answer["view"])
+    assert UNKNOWN in str(made.place.get("modals", who="owner")["views"][-1])
 
 
 def test_a_slack_that_is_away_says_nothing_of_anybody() -> None:
@@ -293,7 +288,7 @@ def test_a_slack_that_is_away_says_nothing_of_anybody() -> None:
 def test_who_slack_does_not_know_is_told_that_nothing_is_here(made: Company, real: App) -> None:
     """That is an answer of Slack's, and not its silence."""
     _arm(made, Refuse("user_not_found"))
-    _send(real, _press(made, "[usage]", "owner"))
+    made.dispatch(real, _press(made, "[usage]", "owner"))
     assert "isn't available here" in _read_by(made, "owner")
 
 
@@ -304,7 +299,7 @@ def test_finance_that_presses_a_charge_charges_nothing_and_reads_whom_to_ask(
     wish, _ = made.cases.charges.prepare(made.wallet_id, FIFTY, actor=owner("U0OWNER01"))
     body = _press(made, "[charge]", "finance")
     body["actions"][0]["value"] = wish
-    _send(real, body)
+    made.dispatch(real, body)
 
     said = _read_by(made, "finance")
     assert "Billing is looked after by" in said
@@ -314,18 +309,18 @@ def test_finance_that_presses_a_charge_charges_nothing_and_reads_whom_to_ask(
 
 def test_whoever_connected_the_card_sees_it_and_stops_it(made: Company, real: App) -> None:
     """Without a role, and without a figure of the wallet; others are told whom to ask."""
-    _send(real, _press(made, "/wallet card", "connector"))
+    made.dispatch(real, _press(made, "/wallet card", "connector"))
     said = _read_by(made, "connector")
     assert "which you connected" in said
     assert "Remove this card" in said
     assert "$" not in said
 
-    _send(real, _press(made, "/wallet auto off", "connector"))
+    made.dispatch(real, _press(made, "/wallet auto off", "connector"))
     assert "No card is charged by itself any more" in _read_by(made, "connector")
-    _send(real, _press(made, "[remove_card]", "connector"))
+    made.dispatch(real, _press(made, "[remove_card]", "connector"))
     assert "The card is removed" in _read_by(made, "connector")
 
-    _send(real, _press(made, "/wallet card", "member"))
+    made.dispatch(real, _press(made, "/wallet card", "member"))
     assert "Billing is looked after by" in _read_by(made, "member")
 
 

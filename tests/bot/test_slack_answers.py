@@ -77,7 +77,8 @@ SHEET: Mapping[str, Mapping[str, Meaning]] = {
 Slack's own client shows, and the events `app_rate_limited`, `app_uninstalled` and `tokens_revoked`: no answers."""
 PAGES: Mapping[Meaning, str] = {
     RECIPIENT: "cannot_dm_bot cant_delete_message channel_type_not_supported invalid_trigger_id is_archived "
-    "not_found restricted_action restricted_action_non_threadable_channel restricted_action_read_only_channel "
+    "not_found push_limit_reached restricted_action trigger_exchanged "
+    "restricted_action_non_threadable_channel restricted_action_read_only_channel "
     "restricted_action_thread_locked restricted_action_thread_only_channel slack_connect_blocked users_not_found",
     WAIT: "external_channel_migrating fatal_error internal_error message_limit_exceeded rate_limited "
     "request_timeout service_unavailable team_added_to_org",

@@ -19,7 +19,6 @@ from ledger import new_id
 from tests.bot.interactions import (
     OWNER,
     answered,
-    dispatch,
     funded_company,
     home,
     incidents,
@@ -95,12 +94,12 @@ def _send_link(one: Company, app: App) -> None:
     view = {"id": open_form(one), "type": "modal", "callback_id": str(Form.CONNECT_CARD)}
     pressed = {"type": "button", "action_id": str(Act.SEND_TO), "block_id": "b", "value": ""}
     body = sent(one, type="block_actions", actions=[pressed], view={**view, "state": {"values": state}})
-    dispatch(app, body | {"trigger_id": one.place.stand_in.tickets.trigger(OWNER, in_modal=True)})
+    one.dispatch(app, body | {"trigger_id": one.place.stand_in.tickets.trigger(OWNER, in_modal=True)})
 
 
 def _open_home(one: Company, app: App) -> None:
     event = {"type": "app_home_opened", "user": OWNER, "tab": "home", "channel": "D1"}
-    dispatch(app, {"type": "event_callback", "team_id": TEAM, "event_id": str(new_id()), "event": event})
+    one.dispatch(app, {"type": "event_callback", "team_id": TEAM, "event_id": str(new_id()), "event": event})
 
 
 YOU, THEY = "Slack can't be asked who you are", "Slack can't be asked who that is"
@@ -175,7 +174,6 @@ def test_deliveries_ask_slack_about_nobody(made: Company) -> None:
     for method in ("users.info", "users.list", "conversations.info"):
         made.place.stand_in.faults.add(Fault(method, Fail(), times=1))
     people = made.context.people
-    assert list(people.owners(made.wallet_id)) == [OWNER, USERS["workspace admin"]]
     assert people.has_left(made.wallet_id, USERS["deactivated"])
     assert not people.has_left(made.wallet_id, MEMBER)
     assert people.facts(made.wallet_id).owners == (OWNER, USERS["workspace admin"])

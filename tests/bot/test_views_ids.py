@@ -22,7 +22,7 @@ from bot.rights import Role
 from bot.slack import views
 from bot.slack.ids import Act
 from bot.slack.listeners.buttons import WORK
-from bot.slack.views import blocks, money_in, usage
+from bot.slack.views import blocks, conversion, money_in, usage
 from bot.slack.views.blocks import Message, actions, button, home_tab, modal, section
 from bot.states.alert import AlertPhase
 from bot.states.alert_channel import ChannelPresence
@@ -41,7 +41,7 @@ VISA_2 = f.CardFacts(card_id="pm_3", brand="Visa", last4="1881", exp_month=11, e
 def _views() -> Iterator[tuple[str, Callable[..., Shown]]]:
     """Give every public function of the views that builds a message, a view or a block."""
     for module in pkgutil.walk_packages(views.__path__, f"{views.__name__}."):
-        if module.name == blocks.__name__:
+        if module.name in (blocks.__name__, conversion.__name__):
             continue
         for name, found in inspect.getmembers(import_module(module.name), inspect.isfunction):
             builds = get_type_hints(found).get("return") in (Message, blocks.View)

@@ -422,7 +422,6 @@ def automatic_form(**changes: Any) -> AutomaticFormFacts:
         current=automatic(Automatic.OFF),
         suggested=RULE,
         cards=(VISA, BACKUP),
-        policy_version=3,
         threshold_min=usd("10"),
         charge_min=usd("25"),
         charge_max=usd("2500"),

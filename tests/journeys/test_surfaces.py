@@ -111,7 +111,7 @@ def _wire(window: Window, status: Locator) -> None:
     status.get_by_test_id("wire-open").first.click()
     drawer = window.by("wire")
     expect(drawer.get_by_test_id("wire-entry").first).to_be_visible()
-    expect(drawer).to_contain_text("chat.postEphemeral")
+    expect(drawer).to_contain_text("response_url")
     window.keep("wire_drawer")
     window.by("wire-close").click()
 

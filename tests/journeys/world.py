@@ -162,6 +162,8 @@ class World:
         self.submit(who, threshold="50", target="200", per_day="3", day_cap="500", month_cap="5000")
         self.modal(who, "confirm_automatic")
         self.submit(who)
+        self.modal_reads(who, "Automatic payments are on")
+        self.act("close", who)
         self.reads("finance", "turned automatic payments on")
 
     # --- Shortcuts that several stories take ----------------------------------------------------------------

@@ -18,6 +18,7 @@ from slack_sdk import WebClient
 from bot.sandbox.document_store import DocumentStore
 from bot.sandbox.live import Live
 from bot.sandbox.settings import SandboxSettings
+from bot.sandbox.slack.delivery import Delivered
 from bot.sandbox.slack.stand_in import build_slack
 from bot.sandbox.wire import Wire
 from bot.slack.connection import end_waiting
@@ -131,6 +132,12 @@ class Place:
         """Give what somebody reads in a conversation, oldest first."""
         found: list[dict[str, Any]] = self.get("messages", who=who, channel=channel)["messages"]
         return found
+
+    def acknowledged(self, user_id: str, view: dict[str, Any], answer: dict[str, Any]) -> None:
+        """Show what a form that somebody sent in was acknowledged with; errors stand in the form that is open."""
+        if answer["response_action"] != "errors":
+            actions = self.stand_in.actions
+            actions._answered(actions.who(user_id), view, Delivered("", answer, 0))
 
     def wire(self, ref: str | None = None) -> list[dict[str, Any]]:
         """Give the wire log's entries, all or those about one thing."""

@@ -1,10 +1,13 @@
-"""What several listeners do: open a form, start a payment, read what is shown. The boundary has let in who acts."""
+"""What several listeners do: fill in a form, start a payment, read what is shown. The boundary has let in who acts."""
 
 from dataclasses import replace
+from functools import partial
+from uuid import UUID
 
-from bot.facts import BalanceFacts, ChargeFacts, HistoryFacts, MonthFacts, RequestFacts
+from bot.facts import BalanceFacts, ChargeFacts, HistoryFacts, MonthFacts
 from bot.payments.top_ups import OverDailyLimit
 from bot.rights import Action
+from bot.slack.listeners.boundary import SlowWork
 from bot.slack.listeners.interaction import Context, Interaction
 from bot.slack.views import automatic as automatic_views
 from bot.slack.views import cards as card_views
@@ -35,38 +38,53 @@ def add_balance_view(
     return money_in.add_balance_form(replace(facts, note=note), interaction.who.role)
 
 
-def open_add_balance(
+def show_add_balance(
     interaction: Interaction, *, amount: Money | None, pay_with: PayWith | None = None
 ) -> None:
-    """Open the form to add balance."""
-    interaction.show(add_balance_view(interaction, amount, pay_with))
+    """Show the form to add balance."""
+    interaction.fill(add_balance_view(interaction, amount, pay_with))
 
 
-def top_up(interaction: Interaction, amount: Money) -> None:
+def has_main_card(context: Context, wallet_id: UUID) -> bool:
+    """Say whether there is a card that people can charge."""
+    return any(not card.backup for card in usable_cards(context.ledger, wallet_id))
+
+
+def top_up(interaction: Interaction, amount: Money) -> SlowWork | None:
     """Begin a top-up of an amount: the saved card with its confirmation, or a hosted page."""
     who = interaction.who
     context = interaction.context
     context.charges.check(who.wallet_id, amount)
-    if interaction.may(Action.CHARGE) and any(
-        not card.backup for card in usable_cards(context.ledger, who.wallet_id)
-    ):
+    if interaction.may(Action.CHARGE) and has_main_card(context, who.wallet_id):
         try:
             view = money_in.confirm_charge(prepare_charge(interaction, amount))
         except OverDailyLimit as refusal:
             view = ask_instead(interaction, amount, str(refusal))
-        interaction.show(view)
-        return
-    offer_page(interaction, amount, saves_card=interaction.may(Action.CONNECT_CARD))
+        interaction.fill(view)
+        return None
+    return partial(offer_page, amount=amount, saves_card=interaction.may(Action.CONNECT_CARD))
 
 
-def offer_page(interaction: Interaction, amount: Money, *, saves_card: bool) -> None:
+def offer_page(interaction: Interaction, *, amount: Money, saves_card: bool) -> None:
     """Offer a hosted page that pays an amount. Refuses: NotEntitled, AmountNotTaken, Unreachable."""
     wallet_id, context = interaction.who.wallet_id, interaction.context
     context.charges.check(wallet_id, amount)
     payment = context.payments.offer_page(
         wallet_id, amount, asked_by=interaction.person, saves_card=saves_card
     )
-    interaction.tell(money_in.offer_message(offer_facts(context.ledger, payment)))
+    offer = offer_facts(context.ledger, payment)
+    interaction.fill(money_in.offer_view(offer), instead=money_in.offer_message(offer))
+
+
+def charge(interaction: Interaction, *, one_time_action_id: str) -> None:
+    """Charge the saved card, once. Refuses: NotEntitled, AlreadyUsed, OverDailyLimit."""
+    who, charges = interaction.who, interaction.context.charges
+    payment = charges.charge(who.wallet_id, one_time_action_id, actor=interaction.person)
+    result = charges.result(payment)
+    interaction.fill(
+        money_in.payment_result(result, who.role), instead=money_in.payment_result_message(result, who.role)
+    )
+    interaction.refresh_home()
 
 
 def ask_instead(interaction: Interaction, amount: Money, why: str) -> View:
@@ -87,7 +105,7 @@ def prepare_charge(interaction: Interaction, amount: Money) -> ChargeFacts:
     return ChargeFacts(one_time_action_id=one_time_action_id, amount=amount, card=card)
 
 
-def ask(interaction: Interaction, amount: Money, person_id: str, note: str) -> RequestFacts:
+def ask(interaction: Interaction, *, amount: Money, person_id: str, note: str) -> None:
     """Ask somebody to pay. Refuses: NotEntitled, CannotAppoint, AmountNotTaken, Unreachable."""
     who = interaction.who
     context = interaction.context
@@ -97,37 +115,33 @@ def ask(interaction: Interaction, amount: Money, person_id: str, note: str) -> R
         who.wallet_id, amount, asked_by=interaction.person, payer=person_id, note=note
     )
     facts = context.read(who.wallet_id, lambda snapshot: request_facts(snapshot, payment))
-    if not interaction.in_view:
-        interaction.tell(money_in.request_to_asker(facts, who.role))
-    return facts
+    interaction.fill(money_in.request_sent(facts), instead=money_in.request_to_asker(facts, who.role))
+    interaction.refresh_home()
 
 
-def open_connect(interaction: Interaction) -> None:
-    """Open the form to connect a card: the hosted page, its QR code, or sending both to somebody."""
+def connect(interaction: Interaction) -> None:
+    """Show the form to connect a card: the hosted page, its QR code, or sending both to somebody."""
     who = interaction.who
     context = interaction.context
-    view_id = interaction.show(money_in.working("Connect a card"))
     payment = context.payments.connect(
         who.wallet_id, currency_of(context.ledger, who.wallet_id), asked_by=interaction.person
     )
     offer = offer_facts(context.ledger, payment)
     cards = usable_cards(context.ledger, who.wallet_id)
-    shown = interaction.change(view_id, money_in.connect_form(offer, cards))
+    shown = interaction.fill(money_in.connect_form(offer, cards), instead=money_in.offer_message(offer))
     file_id = context.senders.qr_codes.upload(payment) if shown else None
     if file_id is not None:
         context.posted.set_qr(who.wallet_id, payment.payment_id, file_id)
         with_picture = money_in.connect_form(replace(offer, qr_file_id=file_id), cards)
-        context.slack.retry_until_file_ready(
-            lambda: interaction.change(view_id, with_picture, instead_of=shown)
-        )
+        interaction.refine(with_picture, shown)
 
 
-def open_automatic(interaction: Interaction) -> None:
-    """Open the form of automatic payments."""
+def show_automatic(interaction: Interaction) -> None:
+    """Show the form of automatic payments."""
     who = interaction.who
     context = interaction.context
     facts = context.read(who.wallet_id, lambda snapshot: automatic_form(snapshot, context.recharge))
-    interaction.show(automatic_views.automatic_form(facts))
+    interaction.fill(automatic_views.automatic_form(facts))
 
 
 def automatic_off(interaction: Interaction) -> None:
@@ -154,16 +168,16 @@ def show_own_cards(interaction: Interaction) -> None:
     interaction.tell(card_views.own_cards(facts, who.role))
 
 
-def open_people(interaction: Interaction) -> None:
-    """Open the form of roles."""
+def show_people(interaction: Interaction) -> None:
+    """Show the form of roles."""
     who = interaction.who
-    interaction.show(form_views.people_form(interaction.context.people.facts(who.wallet_id)))
+    interaction.fill(form_views.people_form(interaction.context.people.facts(who.wallet_id)))
 
 
-def open_alerts(interaction: Interaction) -> None:
-    """Open the form of alert channels."""
+def show_alerts(interaction: Interaction) -> None:
+    """Show the form of alert channels."""
     who = interaction.who
-    interaction.show(form_views.alerts_form(interaction.context.read(who.wallet_id, alerts_form)))
+    interaction.fill(form_views.alerts_form(interaction.context.read(who.wallet_id, alerts_form)))
 
 
 def month_and_balance(

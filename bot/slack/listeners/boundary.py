@@ -1,19 +1,20 @@
 """The one boundary of all listeners: who acts, whether they may, and what refusals say.
 
-Nothing is ever raised into Bolt: an exception just after `ack()` can erase the ack (measured: README, R-07), so
-everything is caught here. A refusal becomes its words, a bug an incident number that was logged.
+A listener acknowledges and starts work; it waits for nothing. The work runs here, on threads of ours: first quick work,
+then, where Stripe has to be asked, what that returned. Nothing is ever raised into Bolt or into a pool: a refusal
+becomes its words, a bug an incident number that was logged.
 """
 
-import functools
 import logging
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from typing import Concatenate, ParamSpec
+from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from bot.payment_rows import ties_of
 from bot.rights import Action, Role, Tie, may, tie_for
-from bot.slack.listeners.interaction import Body, Context, Interaction
+from bot.slack.listeners.interaction import Context, Interaction, NotShown
 from bot.slack.views import errors, status
 from bot.slack.views.blocks import Message
 from bot.wallets.entitled import NotEntitled
@@ -21,36 +22,59 @@ from bot.wallets.people import Standpoint
 from ledger import Refused
 
 log = logging.getLogger("redbar.slack")
-P = ParamSpec("P")
 TiesOf = Callable[[Context, Standpoint, str], Collection[Tie]]
+SlowWork = Callable[[Interaction], None]
+"""Work that asks Stripe."""
+Work = Callable[[Interaction], SlowWork | None]
+"""Work that asks Stripe for nothing; what follows and does is returned."""
 
 
-def guarded(
-    context: Context,
-    right: Action | Callable[[Interaction], Action],
-    work: Callable[Concatenate[Interaction, P], None],
-) -> Callable[[Body], Callable[P, None]]:
-    """Give a runner of one listener's work: it lets in who has the right, and catches everything."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What follows from something that a person did."""
 
-    def bind(body: Body) -> Callable[P, None]:
-        interaction = Interaction(context, body)
+    right: Action | Callable[[Interaction], Action]
+    work: Work
+    opens: Callable[[Interaction], str] | None = None
+    """Gives the title of the form that is opened before anything else; empty where the answer needs none."""
 
-        @functools.wraps(work)
-        def run(*args: P.args, **kwargs: P.kwargs) -> None:
-            try:
-                context.presence.came(interaction.actor.team_id)
-                admit(interaction, right if isinstance(right, Action) else right(interaction))
-                work(interaction, *args, **kwargs)
-            except NotEntitled as refusal:
-                _quietly(interaction, not_entitled(interaction, refusal))
-            except Refused as refusal:
-                _quietly(interaction, errors.refused(str(refusal), getattr(refusal, "ref", "")))
-            except Exception:  # noqa: BLE001 - the boundary: users see words, the log sees everything
-                _quietly(interaction, errors.incident(log_incident()))
 
-        return run
+def start(interaction: Interaction, task: Task) -> None:
+    """Start the work of something that a person did. Returns at once."""
+    interaction.context.workers.start(partial(_guarded, interaction, partial(_carry_out, interaction, task)))
 
-    return bind
+
+def _carry_out(interaction: Interaction, task: Task) -> None:
+    title = task.opens(interaction) if task.opens is not None else ""
+    if title:
+        interaction.open(title)
+    interaction.context.presence.came(interaction.actor.team_id)
+    right = task.right if isinstance(task.right, Action) else task.right(interaction)
+    admit(interaction, right)
+    slow = task.work(interaction)
+    if slow is not None:
+        interaction.context.workers.start_slow(
+            partial(_guarded, interaction, partial(_carry_out_slow, interaction, right, slow))
+        )
+
+
+def _carry_out_slow(interaction: Interaction, right: Action, slow: SlowWork) -> None:
+    admit(interaction, right)  # anew: it may have waited for a thread
+    slow(interaction)
+
+
+def _guarded(interaction: Interaction, run: Callable[[], None]) -> None:
+    """Run work, and say what keeps it from being done."""
+    try:
+        run()
+    except NotEntitled as refusal:
+        _tell(interaction, partial(not_entitled, interaction, refusal))
+    except Refused as refusal:
+        _tell(interaction, partial(errors.refused, str(refusal), getattr(refusal, "ref", "")))
+    except NotShown:
+        _tell(interaction, errors.not_shown)
+    except Exception:  # noqa: BLE001 - the boundary: users see words, the log sees everything
+        _tell(interaction, partial(errors.incident, log_incident()))
 
 
 def admit(interaction: Interaction, action: Action) -> None:
@@ -118,10 +142,10 @@ def not_entitled(interaction: Interaction, refusal: NotEntitled) -> Message:
     return status.whom_to_ask(people, refusal.role, card_gone=refusal.lacks is Tie.CONNECTOR)
 
 
-def _quietly(interaction: Interaction, message: Message) -> None:
+def _tell(interaction: Interaction, words: Callable[[], Message]) -> None:
     if interaction.is_event:
         return  # nobody waits for an answer: what they look at stays as it is
     try:
-        interaction.tell(message)
+        interaction.tell(words())
     except Exception:  # an answer that cannot be shown must not become a second failure
         log.exception("an answer could not be shown")

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from slack_bolt import Ack, App
 
 from bot.facts import RequestState
+from bot.rights import Action
 from bot.slack.access import RIGHT_OF
 from bot.slack.ids import Act
 from bot.slack.listeners import actions
-from bot.slack.listeners.boundary import guarded
+from bot.slack.listeners.boundary import SlowWork, Task, start
 from bot.slack.listeners.interaction import Body, Context, Interaction
 from bot.slack.views import cards as card_views
 from bot.slack.views import errors, money_in
@@ -21,72 +23,88 @@ from bot.surfaces.month import spike_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import currency_of
 from bot.surfaces.transactions import row_facts
-from ledger import Money, Refused, parse_machine_amount
+from ledger import USD, Currency, Money, Refused, parse_machine_amount
 
-Work = Callable[[Interaction, str], None]
+Press = Callable[[Interaction, str], SlowWork | None]
+"""What a button does; the value names what it points at."""
 
 
 def register(bolt: App, context: Context) -> None:
-    """Register every action with its right; what does nothing by itself is only answered."""
+    """Register every action with its right; what does nothing by itself is only acknowledged."""
     for act in Act:
         right = RIGHT_OF[act]
-        hear = _only_ack if right is None else _listener(guarded(context, right, WORK[act]))
+        hear = _only_ack if right is None else _listener(context, act, right, WORK[act])
         bolt.action(str(act))(hear)
 
 
-def _listener(bind: Callable[[Body], Callable[[str], None]]) -> Callable[..., None]:
+def _listener(context: Context, act: Act, right: Action, press: Press) -> Callable[..., None]:
+    task = Task(right, lambda interaction: press(interaction, interaction.value), partial(_title, act))
+
     def hear(ack: Ack, body: Body) -> None:
         ack()
-        bind(body)(Interaction.value_in(body))
+        start(Interaction(context, body), task)
 
     return hear
+
+
+def _title(act: Act, interaction: Interaction) -> str:
+    """Give the title of the form that waits for the answer; empty where the answer needs none.
+
+    Home is no conversation: what is answered in words elsewhere is answered in a form there.
+    """
+    if act is Act.PAY_BY_LINK and not _names_amount(interaction.value):
+        return FORMS[Act.ADD_BALANCE]
+    return FORMS.get(act) or ("Redbar" if act in TOLD and interaction.on_home else "")
 
 
 def _only_ack(ack: Ack) -> None:
     ack()  # a field of a form: unanswered it would show a warning
 
 
+def _names_amount(text: str) -> bool:
+    """Say whether a button names an amount, in whatever currency."""
+    return _amount_in(text, USD) is not None
+
+
 def _amount(interaction: Interaction, text: str) -> Money | None:
-    if not text:
-        return None
+    return _amount_in(text, currency_of(interaction.context.ledger, interaction.who.wallet_id))
+
+
+def _amount_in(text: str, currency: Currency) -> Money | None:
     try:
-        return parse_machine_amount(text, currency_of(interaction.context.ledger, interaction.who.wallet_id))
+        return parse_machine_amount(text, currency)
     except Refused:
-        return None  # a button from long ago; the form opens empty
+        return None  # no amount, or a button from long ago: the form opens without one
 
 
 def add_balance(interaction: Interaction, value: str) -> None:
-    """Open the form to add balance."""
-    actions.open_add_balance(interaction, amount=_amount(interaction, value))
+    """Show the form to add balance."""
+    actions.show_add_balance(interaction, amount=_amount(interaction, value))
 
 
-def pay_by_link(interaction: Interaction, value: str) -> None:
+def pay_by_link(interaction: Interaction, value: str) -> SlowWork | None:
     """Make a page that pays what an alert recommends; whoever pays it approves it by that."""
     amount = _amount(interaction, value)
     if amount is None:
-        actions.open_add_balance(interaction, amount=None, pay_with=PayWith.PAGE)
-    else:
-        actions.offer_page(interaction, amount, saves_card=False)
+        actions.show_add_balance(interaction, amount=None, pay_with=PayWith.PAGE)
+        return None
+    return partial(actions.offer_page, amount=amount, saves_card=False)
 
 
 def ask_to_pay(interaction: Interaction, value: str) -> None:
-    """Open the form in which somebody is asked to pay."""
-    actions.open_add_balance(interaction, amount=_amount(interaction, value), pay_with=PayWith.ASK)
+    """Show the form in which somebody is asked to pay."""
+    actions.show_add_balance(interaction, amount=_amount(interaction, value), pay_with=PayWith.ASK)
 
 
 def pay_with(interaction: Interaction, value: str) -> None:
     """Show the fields that belong to another way of paying, keeping what was filled in."""
     view = actions.add_balance_view(interaction, None, PayWith(value))
-    interaction.change(interaction.view_id, view)
+    interaction.redraw(view)
 
 
-def charge(interaction: Interaction, value: str) -> None:
+def charge(interaction: Interaction, value: str) -> SlowWork:
     """Charge the saved card; the button's own dialog named amount and card."""
-    who = interaction.who
-    payment = interaction.context.charges.charge(who.wallet_id, value, actor=interaction.person)
-    result = interaction.context.charges.result(payment)
-    interaction.tell(money_in.payment_result_message(result, who.role))
-    interaction.refresh_home()
+    return partial(actions.charge, one_time_action_id=value)
 
 
 def usage(interaction: Interaction, value: str) -> None:
@@ -125,8 +143,8 @@ def home_page(interaction: Interaction, value: str) -> None:
     interaction.context.homes.show(interaction.who, cursor=value)
 
 
-def row(interaction: Interaction, value: str) -> None:
-    """Show a transaction, with its receipt's link read afresh."""
+def row(interaction: Interaction, value: str) -> SlowWork | None:
+    """Show a transaction, then its receipt's link, which is read afresh."""
     who = interaction.who
     _, _, number = value.partition(":")
     found, zone = interaction.context.read(
@@ -134,10 +152,18 @@ def row(interaction: Interaction, value: str) -> None:
     )
     if found is None:
         interaction.tell(errors.refused("That transaction is not there."))
-        return
+        return None
     facts, payment = found
-    receipt = interaction.context.payments.receipt_of(payment) if payment is not None else ""
-    interaction.show(history_views.row_details(facts, receipt, zone))
+    shown = interaction.fill(history_views.row_details(facts, "", zone))
+    if payment is None or not shown:
+        return None
+
+    def add_receipt(interaction: Interaction) -> None:
+        receipt = interaction.context.payments.receipt_of(payment)
+        if receipt:
+            interaction.refine(history_views.row_details(facts, receipt, zone), shown)
+
+    return add_receipt
 
 
 def why(interaction: Interaction, value: str) -> None:
@@ -148,7 +174,7 @@ def why(interaction: Interaction, value: str) -> None:
     if found is None:
         interaction.tell(errors.refused("That day no longer stands out."))
         return
-    interaction.show(usage_views.why(found))
+    interaction.fill(usage_views.why(found))
 
 
 def acknowledge(interaction: Interaction, value: str) -> None:
@@ -161,35 +187,45 @@ def acknowledge(interaction: Interaction, value: str) -> None:
         context.senders.episodes.refresh(who.wallet_id, episode.episode_id)
 
 
-def withdraw(interaction: Interaction, value: str) -> None:
+def withdraw(interaction: Interaction, value: str) -> SlowWork:
     """Take a request back."""
-    who = interaction.who
-    if interaction.context.payments.withdraw(who.wallet_id, UUID(value), by=interaction.person) is None:
-        interaction.tell(errors.refused("That request is not open any more. Nothing changed."))
-    interaction.refresh_home()
 
-
-def new_link(interaction: Interaction, value: str) -> None:
-    """Renew a request to connect a card; asker and payer may, since it charges nothing."""
-    renewed = interaction.context.payments.renew(
-        interaction.who.wallet_id, UUID(value), by=interaction.person
-    )
-    if renewed is None:
-        interaction.tell(errors.refused("That request cannot be renewed. Ask for a new one."))
-
-
-def remove_card(interaction: Interaction, value: str) -> None:
-    """Take a card out for good; whoever connected it may, whatever their role."""
-    who = interaction.who
-    interaction.context.cards.remove(who.wallet_id, value, actor=interaction.person)
-    if interaction.in_form:
-        interaction.change(interaction.view_id, card_views.removed_view())
-    else:
-        interaction.tell(card_views.removed())
-    if interaction.in_view and not interaction.in_form:
-        interaction.context.homes.show(who)
-    else:
+    def take_back(interaction: Interaction) -> None:
+        payments, who = interaction.context.payments, interaction.who
+        if payments.withdraw(who.wallet_id, UUID(value), by=interaction.person) is None:
+            interaction.tell(errors.refused("That request is not open any more. Nothing changed."))
         interaction.refresh_home()
+
+    return take_back
+
+
+def new_link(interaction: Interaction, value: str) -> SlowWork:
+    """Renew a request to connect a card; asker and payer may, since it charges nothing."""
+
+    def renew(interaction: Interaction) -> None:
+        payments, who = interaction.context.payments, interaction.who
+        if payments.renew(who.wallet_id, UUID(value), by=interaction.person) is None:
+            interaction.tell(errors.refused("That request cannot be renewed. Ask for a new one."))
+
+    return renew
+
+
+def remove_card(interaction: Interaction, value: str) -> SlowWork:
+    """Take a card out for good; whoever connected it may, whatever their role."""
+
+    def remove(interaction: Interaction) -> None:
+        who = interaction.who
+        interaction.context.cards.remove(who.wallet_id, value, actor=interaction.person)
+        if interaction.in_form:
+            interaction.redraw(card_views.removed_view())
+        else:
+            interaction.tell(card_views.removed())
+        if interaction.on_home:
+            interaction.context.homes.show(who)
+        else:
+            interaction.refresh_home()
+
+    return remove
 
 
 def copy_link(interaction: Interaction, value: str) -> None:
@@ -205,12 +241,12 @@ def copy_link(interaction: Interaction, value: str) -> None:
     if facts.state is RequestState.OPEN and now >= facts.expires_at:
         facts = replace(facts, state=RequestState.EXPIRED)  # the sweep has not come by yet
     if facts.state is RequestState.OPEN and facts.url:
-        interaction.show(money_in.copy_link(facts))
+        interaction.fill(money_in.copy_link(facts))
     else:
         interaction.tell(money_in.no_link(facts))
 
 
-def send_to(interaction: Interaction, value: str) -> None:
+def send_to(interaction: Interaction, value: str) -> SlowWork | None:
     """Send the request to connect a card to the person picked in the form."""
     context = interaction.context
     who = interaction.who
@@ -218,15 +254,15 @@ def send_to(interaction: Interaction, value: str) -> None:
     picked = str((state.get(str(Act.PERSON), {}).get(str(Act.PERSON)) or {}).get("selected_user") or "")
     if not picked:
         interaction.tell(errors.refused("Pick a person first."))
-        return
+        return None
     context.people.require_full_member(picked)
-    context.payments.connect(
-        who.wallet_id,
-        currency_of(context.ledger, who.wallet_id),
-        asked_by=interaction.person,
-        payer=picked,
-    )
-    interaction.change(interaction.view_id, money_in.connect_sent(picked))
+
+    def send(interaction: Interaction) -> None:
+        currency = currency_of(context.ledger, who.wallet_id)
+        context.payments.connect(who.wallet_id, currency, asked_by=interaction.person, payer=picked)
+        interaction.redraw(money_in.connect_sent(picked))
+
+    return send
 
 
 def open_page(interaction: Interaction, value: str) -> None:
@@ -240,14 +276,14 @@ def ask_for_access(interaction: Interaction, value: str) -> None:
     interaction.tell(errors.refused("The people who look after billing have been told."))
 
 
-WORK: Mapping[Act, Work] = {
+WORK: Mapping[Act, Press] = {
     Act.ADD_BALANCE: add_balance,
     Act.PAY_BY_LINK: pay_by_link,
     Act.ASK_TO_PAY: ask_to_pay,
     Act.FIX: add_balance,
-    Act.CONNECT_CARD: lambda interaction, value: actions.open_connect(interaction),
+    Act.CONNECT_CARD: lambda interaction, value: actions.connect,
     Act.REMOVE_CARD: remove_card,
-    Act.AUTOMATIC: lambda interaction, value: actions.open_automatic(interaction),
+    Act.AUTOMATIC: lambda interaction, value: actions.show_automatic(interaction),
     Act.AUTOMATIC_OFF: lambda interaction, value: actions.automatic_off(interaction),
     Act.CHARGE: charge,
     Act.USAGE: usage,
@@ -262,8 +298,8 @@ WORK: Mapping[Act, Work] = {
     Act.OLDER: home_page,
     Act.ROW: row,
     Act.WHY: why,
-    Act.PEOPLE: lambda interaction, value: actions.open_people(interaction),
-    Act.ALERTS: lambda interaction, value: actions.open_alerts(interaction),
+    Act.PEOPLE: lambda interaction, value: actions.show_people(interaction),
+    Act.ALERTS: lambda interaction, value: actions.show_alerts(interaction),
     Act.ACKNOWLEDGE: acknowledge,
     Act.WITHDRAW: withdraw,
     Act.NEW_LINK: new_link,
@@ -274,3 +310,30 @@ WORK: Mapping[Act, Work] = {
     Act.PAY_WITH: pay_with,
 }
 """What each action with a right does."""
+
+FORMS: Mapping[Act, str] = {
+    Act.ADD_BALANCE: "Add balance",
+    Act.FIX: "Add balance",
+    Act.ASK_TO_PAY: "Add balance",
+    Act.CONNECT_CARD: "Connect a card",
+    Act.AUTOMATIC: "Automatic payments",
+    Act.PEOPLE: "Who looks after billing",
+    Act.ALERTS: "Alerts",
+    Act.ROW: "Transaction",
+    Act.WHY: "Why?",
+    Act.COPY_LINK: "Link to pay",
+}
+"""What is answered in a form wherever it stands, with the form's title until it is filled in."""
+
+TOLD = frozenset(
+    {
+        Act.PAY_BY_LINK,
+        Act.CHARGE,
+        Act.USAGE,
+        Act.HISTORY,
+        Act.REMOVE_CARD,
+        Act.AUTOMATIC_OFF,
+        Act.ASK_FOR_ACCESS,
+    }
+)
+"""What is always answered in words. Other buttons change what stands there, and say in words only what went wrong."""

@@ -1,5 +1,6 @@
 """`/wallet` and the global shortcut."""
 
+from functools import partial
 from typing import assert_never
 
 from slack_bolt import Ack, App
@@ -20,9 +21,10 @@ from bot.slack.commands import (
     WalletCommand,
     parse,
 )
-from bot.slack.ids import SHORTCUT_TOP_UP
+from bot.slack.ids import SHORTCUT_TOP_UP, Act
 from bot.slack.listeners import actions
-from bot.slack.listeners.boundary import guarded
+from bot.slack.listeners.boundary import SlowWork, Task, start
+from bot.slack.listeners.buttons import FORMS
 from bot.slack.listeners.interaction import Body, Context, Interaction
 from bot.slack.views import help as help_views
 from bot.slack.views import history as history_views
@@ -36,23 +38,45 @@ from bot.wallets.entitled import NotEntitled
 
 def register(bolt: App, context: Context) -> None:
     """Register the command and the shortcut."""
-    wallet_work = guarded(context, lambda interaction: right_of(typed(interaction)), wallet)
-    shortcut_work = guarded(context, SHORTCUT_RIGHT, shortcut)
+    wallet_task = Task(lambda interaction: right_of(typed(interaction)), wallet, title)
+    shortcut_task = Task(SHORTCUT_RIGHT, shortcut, lambda interaction: FORMS[Act.ADD_BALANCE])
 
     @bolt.command("/wallet")
     def hear_wallet(ack: Ack, body: Body) -> None:
         ack()
-        wallet_work(body)()
+        start(Interaction(context, body), wallet_task)
 
     @bolt.shortcut(SHORTCUT_TOP_UP)
     def hear_shortcut(ack: Ack, body: Body) -> None:
         ack()
-        shortcut_work(body)()
+        start(Interaction(context, body), shortcut_task)
 
 
 def shortcut(interaction: Interaction) -> None:
-    """Open the form to add balance."""
-    actions.open_add_balance(interaction, amount=None)
+    """Show the form to add balance."""
+    actions.show_add_balance(interaction, amount=None)
+
+
+def title(interaction: Interaction) -> str:
+    """Give the title of the form that waits for the answer; empty where it is answered in words."""
+    workspace = interaction.workspace
+    if workspace is None:
+        return ""
+    match typed(interaction):
+        case TopUp(amount=None) | Ask(amount=None):
+            return FORMS[Act.ADD_BALANCE]
+        case TopUp() if actions.has_main_card(interaction.context, workspace.wallet_id):
+            return "Charge the card?"
+        case ShowCard():
+            return FORMS[Act.CONNECT_CARD]
+        case AutomaticPayments(off=False):
+            return FORMS[Act.AUTOMATIC]
+        case ShowAlerts():
+            return FORMS[Act.ALERTS]
+        case ShowPeople():
+            return FORMS[Act.PEOPLE]
+        case _:
+            return ""
 
 
 def typed(interaction: Interaction) -> WalletCommand:
@@ -64,8 +88,8 @@ def typed(interaction: Interaction) -> WalletCommand:
     return parse(str(interaction.body.get("text") or ""), currency)
 
 
-def wallet(interaction: Interaction) -> None:
-    """Answer what was typed."""
+def wallet(interaction: Interaction) -> SlowWork | None:
+    """Answer what was typed, or return the rest of the work, which asks Stripe."""
     who, context = interaction.who, interaction.context
     currency = currency_of(context.ledger, who.wallet_id)
     match typed(interaction):
@@ -75,23 +99,21 @@ def wallet(interaction: Interaction) -> None:
             )
             interaction.tell(status_views.status(facts))
         case TopUp(amount=amount):
-            if amount is None:
-                actions.open_add_balance(interaction, amount=None)
-            else:
-                actions.top_up(interaction, amount)
+            if amount is not None:
+                return actions.top_up(interaction, amount)
+            actions.show_add_balance(interaction, amount=None)
         case Ask(person_id=person_id, amount=amount, note=note):
-            if amount is None:
-                actions.open_add_balance(interaction, amount=None, pay_with=PayWith.ASK)
-            else:
-                actions.ask(interaction, amount, person_id, note)
+            if amount is not None:
+                return partial(actions.ask, amount=amount, person_id=person_id, note=note)
+            actions.show_add_balance(interaction, amount=None, pay_with=PayWith.ASK)
         case ShowCard() if interaction.may(Action.CONNECT_CARD):
-            actions.open_connect(interaction)
+            return actions.connect
         case ShowCard():
             actions.show_own_cards(interaction)
         case AutomaticPayments(off=True):
             actions.automatic_off(interaction)
         case AutomaticPayments() if interaction.may(Action.CHANGE_RULE):
-            actions.open_automatic(interaction)
+            actions.show_automatic(interaction)
         case AutomaticPayments():
             actions.tell_automatic(interaction)
         case ShowUsage(month=month):
@@ -99,10 +121,11 @@ def wallet(interaction: Interaction) -> None:
         case ShowHistory(kind=kind, month=month):
             interaction.tell(history_views.history(actions.page(context, who, kind, month, None), currency))
         case ShowAlerts():
-            actions.open_alerts(interaction)
+            actions.show_alerts(interaction)
         case ShowPeople():
-            actions.open_people(interaction)
+            actions.show_people(interaction)
         case Help(reason=reason):
             interaction.tell(help_views.help_message(reason, role=who.role, currency=currency))
         case unknown:
             assert_never(unknown)
+    return None

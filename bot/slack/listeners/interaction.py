@@ -1,4 +1,4 @@
-"""What listeners work with, and one press or command of a person: who acts, and how they are answered."""
+"""What listeners work with, and one press, command or form of a person: who acts, and how they are answered."""
 
 import logging
 from collections.abc import Callable
@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from slack_sdk import WebClient
-
 from bot.delivering.posted_messages import PostedMessages
 from bot.payments.cards import Cards
 from bot.payments.recharge import Recharge
 from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
-from bot.ports import NotTold
+from bot.ports import NotTold, RecipientGone
 from bot.rights import Action, Actor, Person, may
-from bot.slack.answers import Meaning
-from bot.slack.client import SlackClient
-from bot.slack.failures import UNREACHED, answer_to
+from bot.slack.client import SlackClient, else_words
 from bot.slack.homes import Homes
+from bot.slack.modals import STACK_MAX, Modals, OpenForm
 from bot.slack.presence import Presence
 from bot.slack.senders.table import Senders
 from bot.slack.views import money_in
 from bot.slack.views.blocks import Message, View
+from bot.slack.views.conversion import as_message, as_view, last_of
+from bot.slack.workers import Workers
 from bot.surfaces.episodes import Episodes
 from bot.surfaces.snapshot import Snapshot, read_facts
 from bot.wallets.channel_watch import ChannelWatch
@@ -56,7 +55,8 @@ class Context:
     slack: SlackClient
     homes: Homes
     senders: Senders
-    client: WebClient
+    modals: Modals
+    workers: Workers
     presence: Presence
     link_opened: Callable[[], None]
     """Called when somebody follows a link to pay."""
@@ -64,6 +64,10 @@ class Context:
     def read(self, wallet_id: UUID, facts: Callable[[Snapshot], FactsT]) -> FactsT:
         """Give facts of a wallet that all belong to one instant."""
         return read_facts(self.ledger, wallet_id, facts)
+
+
+class NotShown(Exception):
+    """Slack did not show the form that would be the answer."""
 
 
 def actor_of(body: Body) -> Actor:
@@ -80,13 +84,15 @@ def actor_of(body: Body) -> Actor:
 
 
 class Interaction:
-    """One press or command of a person: who they are, and how to answer them where they are."""
+    """One press, command or form of a person: who they are, and how to answer them where they are."""
 
-    def __init__(self, context: Context, body: Body) -> None:
+    def __init__(self, context: Context, body: Body, working: OpenForm | None = None) -> None:
         self.context = context
         self.body = body
         self.actor = actor_of(body)
         self._who: Standpoint | None = None
+        self._form = working
+        """The form that waits for the answer: it came with the acknowledgement, or `open` opened it."""
 
     def let_in(self, who: Standpoint) -> None:
         """Keep who acts, as the boundary found them."""
@@ -109,13 +115,8 @@ class Interaction:
 
     @property
     def value(self) -> str:
-        """Give what the pressed element says."""
-        return self.value_in(self.body)
-
-    @staticmethod
-    def value_in(body: Body) -> str:
-        """Give what a pressed element says: a button's value, or a menu's choice; empty for anything else."""
-        pressed = (body.get("actions") or [{}])[0]
+        """Give what the pressed element says: a button's value, or a menu's choice; empty for anything else."""
+        pressed = (self.body.get("actions") or [{}])[0]
         chosen = pressed.get("selected_option")
         return str((chosen or {}).get("value") if chosen else pressed.get("value") or "")
 
@@ -135,68 +136,138 @@ class Interaction:
         return self.context.workspaces.of_team(self.actor.team_id, self.actor.enterprise_id)
 
     @property
-    def in_view(self) -> bool:
-        """The interaction came from Home or a form, which have no conversation to answer in."""
-        return "view" in self.body and "response_url" not in self.body
+    def on_home(self) -> bool:
+        """The interaction came from Home, which is no conversation to answer in."""
+        return bool(self.body.get("view", {}).get("type") == "home")
 
     @property
     def in_form(self) -> bool:
-        """The interaction came from a form, which can show something else."""
-        return bool(self.in_view and self.body["view"].get("type") == "modal")
+        """The interaction came from a form."""
+        return bool(self.body.get("view", {}).get("type") == "modal")
 
-    @property
-    def view_id(self) -> str:
-        """Give the id of the form that this came from."""
-        return str(self.body["view"]["id"])
+    # --- Answers: in the form that waits for one, else where the person is, else by direct message -----------
 
-    def tell(self, message: Message) -> None:
-        """Answer privately: where they are, or over Home or the open form."""
-        if self.in_view or self.body.get("type") == "shortcut":
-            self.show(_as_view(message))
-            return
-        url = self.body.get("response_url")
-        if not url or self._channel.startswith("D"):
-            self.context.slack.post_ephemeral(self._channel, self.user_id, message)
-            return
-        self._respond(str(url), message, replace=False)
+    def open(self, title: str) -> None:
+        """Open a form that waits for the answer. Where Slack refuses, the answer goes another way.
 
-    def replace(self, message: Message) -> None:
-        """Put an answer in place of the private message that was pressed."""
-        self._respond(str(self.body["response_url"]), message, replace=True)
-
-    def _respond(self, url: str, message: Message, *, replace: bool) -> None:
-        """Answer by Slack's address for it; where that fails, by a private message of its own."""
-        try:
-            self.context.slack.respond(url, message, replace=replace)
-        except NotTold as problem:
-            log.warning("an answer goes another way than by its response_url: %s", problem)
-            self.context.slack.post_ephemeral(self._channel, self.user_id, message)
-
-    @property
-    def _channel(self) -> str:
-        return str((self.body.get("channel") or {}).get("id") or self.body.get("channel_id") or "")
-
-    def show(self, view: View) -> str:
-        """Open a form, or put it over the one that is open; gives its id."""
-        trigger = str(self.body["trigger_id"])
-        over = self.body.get("view", {}).get("type") == "modal"
-        client = self.context.client
-        answer = (client.views_push if over else client.views_open)(trigger_id=trigger, view=view)
-        return str(answer["view"]["id"])
-
-    def change(self, view_id: str, view: View, *, instead_of: str | None = None) -> str:
-        """Show something else in an open form; one that was closed meanwhile is left closed.
-
-        Gives the hash of what is shown now. With the hash of what it is shown `instead_of`, a form that shows
-        something else meanwhile is left as it is: the person who pressed a button in it is reading the answer.
+        To be called before anything that takes time: a trigger lasts three seconds.
         """
         try:
-            answer = self.context.client.views_update(view_id=view_id, view=view, hash=instead_of)
-        except UNREACHED as error:
-            if answer_to(error).meaning is not Meaning.RECIPIENT:
-                raise
-            return ""
-        return str(answer["view"]["hash"])
+            self._form = self._new_form(money_in.working(title))
+        except NotTold as problem:
+            log.warning("a form could not be opened: %s", problem)
+            # A form that was pressed can be changed without a trigger.
+            self._form = self._pressed_form if self.in_form else None
+
+    def _new_form(self, view: View) -> OpenForm:
+        trigger = str(self.body.get("trigger_id") or "")
+        if not self.in_form:
+            return self.context.modals.open(trigger, view)
+        if depth_of(self.body["view"]) >= STACK_MAX:
+            return self.context.modals.change(self._pressed_form, view).form
+        return self.context.modals.push(trigger, view)
+
+    @property
+    def _pressed_form(self) -> OpenForm:
+        return OpenForm(str(self.body["view"]["id"]))
+
+    def fill(self, view: View, instead: Message | None = None) -> str:
+        """Show the answer in the form that waits for it; `instead` says the same where no form waits.
+
+        Gives the hash of what is shown; empty where it is not shown in a form. Raises: NotShown, where no form is open
+        and the answer is a form that has to be sent in; NotTold, when Slack takes the answer in no way.
+        """
+        to_send_in = "submit" in view
+        # A form that was sent in has done its part; it lies under the answer.
+        last = self.body.get("type") == "view_submission" and not to_send_in
+        if self._form is not None:
+            try:
+                shown = self.context.modals.change(self._form, last_of(view) if last else view)
+            except RecipientGone as gone:
+                log.info("a form was closed before its answer came: %s", gone)
+                self._form = None
+                if instead is None and not last:
+                    return ""
+            except NotTold as problem:  # its words may still be taken, by this form or elsewhere
+                log.warning("an answer is not taken as a form: %s", problem)
+            else:
+                self._form = shown.form
+                return shown.hash
+        self._fill_elsewhere(view, instead)
+        return ""
+
+    def _fill_elsewhere(self, view: View, instead: Message | None) -> None:
+        if instead is None and "submit" in view:
+            raise NotShown
+        self.tell(instead or as_message(view))
+
+    def refine(self, view: View, shown: str) -> None:
+        """Show more in the form whose hash is `shown`. One that was closed, or shows something else, is left alone."""
+        form = self._form
+        assert form is not None, "nothing is shown"
+        try:
+            self.context.slack.retry_until_file_ready(
+                lambda: self.context.modals.change(form, view, instead_of=shown)
+            )
+        except NotTold as problem:
+            log.info("a form shows less than it could: %s", problem)
+
+    def redraw(self, view: View) -> None:
+        """Show something else in the form that was pressed; one that was closed meanwhile is left closed.
+
+        Raises: as `fill`.
+        """
+        try:
+            self.context.modals.change(self._pressed_form, view)
+        except RecipientGone as gone:
+            log.info("a form was closed, or shows something else meanwhile: %s", gone)
+        except NotTold as problem:
+            log.warning("an answer goes another way than into its form: %s", problem)
+            self._fill_elsewhere(view, None)
+
+    def tell(self, message: Message) -> None:
+        """Answer privately, by the first way that Slack takes. Raises: NotTold, when it takes none."""
+        if self._form is not None or self.in_form or self._has_no_place:
+            try:
+                else_words(self._tell_in_form, message)
+            except NotTold as problem:
+                log.warning("an answer goes another way than in a form: %s", problem)
+            else:
+                return
+        self._tell_here(message, replace=False)
+
+    def replace(self, message: Message) -> None:
+        """Put an answer in place of the private message or the form that was pressed. Raises: NotTold."""
+        if self.in_form:
+            self.redraw(as_view(message))
+        else:
+            self._tell_here(message, replace=True)
+
+    @property
+    def _has_no_place(self) -> bool:
+        return self.on_home or self.body.get("type") == "shortcut"
+
+    def _tell_in_form(self, message: Message) -> None:
+        if self._form is not None:
+            self.context.modals.change(self._form, as_view(message))
+        else:
+            self._form = self._new_form(as_view(message))
+
+    def _tell_here(self, message: Message, *, replace: bool) -> None:
+        """Answer by Slack's address for it; else by a private message of its own; else by direct message."""
+        url, slack = self.body.get("response_url"), self.context.slack
+        if url:
+            try:
+                slack.respond(str(url), message, replace=replace)
+            except NotTold as problem:
+                log.warning("an answer goes another way than by its response_url: %s", problem)
+            else:
+                return
+        channel = str((self.body.get("channel") or {}).get("id") or self.body.get("channel_id") or "")
+        if channel:
+            slack.post_ephemeral(channel, self.user_id, message)
+        else:
+            slack.post_message(self.user_id, message)
 
     def refresh_home(self) -> None:
         """Show the actor's Home as it is now, if they have looked at it."""
@@ -205,8 +276,8 @@ class Interaction:
             self.context.homes.show(who, opened=True)
 
 
-def _as_view(message: Message) -> View:
-    view = money_in.working("Redbar")
-    blocks = [*message.blocks, *(block for one in message.attachments for block in one.get("blocks", []))]
-    view["blocks"] = blocks or [{"type": "section", "text": {"type": "mrkdwn", "text": message.text}}]
-    return view
+def depth_of(view: View) -> int:
+    """Say how many forms are open up to this one."""
+    if view.get("previous_view_id") is None:
+        return 1
+    return 2 if view["previous_view_id"] == view.get("root_view_id") else 3

@@ -62,9 +62,7 @@ def automatic_form(f: AutomaticFormFacts) -> View:
     ]
     if f.current.state is not Automatic.OFF:
         blocks.append(actions(off_button()))
-    return modal(
-        Form.AUTOMATIC, TITLE, blocks, submit="Continue", close="Not now", private=str(f.policy_version)
-    )
+    return modal(Form.AUTOMATIC, TITLE, blocks, submit="Continue", close="Not now", private=f.currency)
 
 
 def _without_card() -> list[Block]:

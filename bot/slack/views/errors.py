@@ -19,3 +19,9 @@ def incident(ref: str) -> Message:
         "was on its way is looked after. Try again in a minute."
     )
     return Message(text=f"{line} Ref {ref}.", blocks=[section(line), context(f"Ref {ref}")])
+
+
+def not_shown() -> Message:
+    """Say that Slack did not show a form: it gives three seconds for that, and may be failing."""
+    line = "Slack didn't show the form: it waits three seconds for that. Nothing has changed. Try again."
+    return Message(text=line, blocks=[section(line)])

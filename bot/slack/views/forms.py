@@ -1,5 +1,7 @@
 """Who looks after billing, and where alerts go: the two settings forms, and a person's request for access. Pure."""
 
+from collections.abc import Sequence
+
 from bot.facts import AlertsFacts, PeopleFacts
 from bot.rights import Role
 from bot.slack.ids import Act, Form
@@ -43,6 +45,24 @@ def people_form(f: PeopleFacts) -> View:
         ),
     ]
     return modal(Form.PEOPLE, "Who looks after billing", blocks, submit="Save", close="Not now")
+
+
+def people_saved(f: PeopleFacts) -> View:
+    """Say who is appointed now."""
+    finance = f"Finance: {_named(f.finance)}." if f.finance else "Nobody is appointed as finance."
+    line = f"*Saved.* Billing admins: {_named(f.billing_admins)}. {finance}"
+    return modal(Form.NOTHING, "Who looks after billing", [section(line)])
+
+
+def _named(user_ids: tuple[str, ...]) -> str:
+    return ", ".join(f"<@{one}>" for one in user_ids)
+
+
+def alerts_saved(channels: Sequence[str]) -> View:
+    """Say which channels are alerted now."""
+    where = f"in {', '.join(f'<#{one}>' for one in channels)}" if channels else "in no channel"
+    line = f"*Saved.* Alerts are posted {where}, and sent to billing admins and finance by direct message."
+    return modal(Form.NOTHING, "Alerts", [section(line)])
 
 
 def _people(action_id: str, chosen: tuple[str, ...], placeholder: str) -> Block:

@@ -77,7 +77,9 @@ def add_balance_form(f: AddBalanceFacts, role: Role) -> View:
         blocks += [_save_field()] if offers(role, Act.CONNECT_CARD) else []
     if f.brings_back is not None:
         blocks.append(context(f"{f.brings_back} or more brings everything back."))
-    return modal(Form.ADD_BALANCE, "Add balance", blocks, submit="Continue", close="Not now")
+    return modal(
+        Form.ADD_BALANCE, "Add balance", blocks, submit="Continue", close="Not now", private=f.currency
+    )
 
 
 def _preset(amount: Money, f: AddBalanceFacts) -> Block:
