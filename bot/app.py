@@ -50,6 +50,7 @@ from bot.timers import SurfaceRefresh, Timers, jobs_of
 from bot.wallets.clock_watch import Ask, ClockWatch
 from bot.wallets.people import People
 from bot.wallets.policy_changes import fit_policies
+from bot.wallets.refused_content import RefusedContent
 from bot.wallets.rules import Rules
 from bot.wallets.usage import Usage
 from bot.wallets.workspaces import Workspaces
@@ -253,7 +254,8 @@ def context_of(cases: UseCases, client: ListeningClient, presence: Presence, *, 
     """Give what the listeners work with: the use cases, and the ways to people."""
     people = People(cases.ledger, cases.workspaces, SlackDirectory(client))
     episodes = Episodes(cases.ledger, cases.recharge, cases.charges)
-    posted, slack = PostedMessages(cases.ledger), SlackClient(client, time.sleep)
+    posted = PostedMessages(cases.ledger)
+    slack = SlackClient(client, time.sleep, RefusedContent(cases.ledger, presence.team_id))
     return Context(
         ledger=cases.ledger,
         workspaces=cases.workspaces,
@@ -266,7 +268,15 @@ def context_of(cases: UseCases, client: ListeningClient, presence: Presence, *, 
         episodes=episodes,
         posted=posted,
         slack=slack,
-        homes=Homes(cases.ledger, slack, people, cases.recharge, posted, first_admin=first_admin),
+        homes=Homes(
+            cases.ledger,
+            slack,
+            people,
+            cases.recharge,
+            posted,
+            first_admin=first_admin,
+            sleep=time.sleep,
+        ),
         senders=Senders(
             cases.ledger,
             slack,

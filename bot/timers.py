@@ -136,6 +136,10 @@ class SurfaceRefresh:
             self.senders.episodes.refresh_open(self.wallet_id)
             self.homes.refresh(self.wallet_id, self.team_id)
 
+    def draw(self, now: datetime) -> None:
+        """Upload the pictures that Home wants: no surface waits for the host that takes them."""
+        self.homes.pictures.draw()
+
 
 def jobs_of(
     tick: timedelta,
@@ -159,6 +163,7 @@ def jobs_of(
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh.run_once),
+        Job("pictures", tick * 2, refresh.draw),
         Job("presence", timedelta(minutes=1), presence.look),
         Job("clock", LOOK_EVERY, clock.look),
     )
