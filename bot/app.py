@@ -55,6 +55,7 @@ from bot.wallets.clock_watch import Ask, ClockWatch
 from bot.wallets.people import People
 from bot.wallets.people_listing import PeopleListing
 from bot.wallets.policy_changes import fit_policies
+from bot.wallets.refused_content import RefusedContent
 from bot.wallets.rules import Rules
 from bot.wallets.usage import Usage
 from bot.wallets.workspaces import Workspaces
@@ -265,7 +266,8 @@ def context_of(
     directory = SlackDirectory(client)
     people = People(cases.ledger, cases.workspaces, directory)
     episodes = Episodes(cases.ledger, cases.recharge, cases.charges)
-    posted, slack = PostedMessages(cases.ledger), SlackClient(client, time.sleep)
+    posted = PostedMessages(cases.ledger)
+    slack = SlackClient(client, time.sleep, RefusedContent(cases.ledger, presence.team_id))
     return Context(
         ledger=cases.ledger,
         workspaces=cases.workspaces,
@@ -280,7 +282,15 @@ def context_of(
         episodes=episodes,
         posted=posted,
         slack=slack,
-        homes=Homes(cases.ledger, slack, people, cases.recharge, posted, first_admin=first_admin),
+        homes=Homes(
+            cases.ledger,
+            slack,
+            people,
+            cases.recharge,
+            posted,
+            first_admin=first_admin,
+            sleep=time.sleep,
+        ),
         senders=Senders(
             cases.ledger,
             lambda wallet_id: slack,

@@ -156,6 +156,10 @@ class SurfaceRefresh:
             self.senders.qr_codes.remove_useless(self.wallet_id)
             self.homes.refresh(self.wallet_id, self.team_id)
 
+    def draw(self, now: datetime) -> None:
+        """Upload the pictures that Home wants: no surface waits for the host that takes them."""
+        self.homes.pictures.draw()
+
 
 def jobs_of(
     tick: timedelta,
@@ -184,6 +188,7 @@ def jobs_of(
         Job("channels", timedelta(minutes=1), channels.run_once),
         Job("courier", tick / 4, courier.run_once),
         Job("showing", tick * 2, refresh.run_once),
+        Job("pictures", tick * 2, refresh.draw),
         Job("presence", timedelta(minutes=1), presence.look),
         Job("clock", LOOK_EVERY, clock.look),
     )

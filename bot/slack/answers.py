@@ -92,6 +92,8 @@ class Answer:
     """The code, or what else is known: what the row of a delivery keeps."""
     retry_after: timedelta | None = None
     """How long Slack asks to wait before the next try, where it does."""
+    messages: tuple[str, ...] = ()
+    """What Slack says in `response_metadata`: which part it refuses, by a JSON pointer."""
     picture_pending: bool = False
     """Whether Slack still processes a picture that the message shows: the same is worth sending in a moment."""
 
@@ -112,13 +114,15 @@ def answer_of(body: object, status: int, headers: Mapping[str, object]) -> Answe
     said: Mapping[object, object] = body if isinstance(body, Mapping) else {}
     code = code_in(said.get("error"))
     about = said.get("response_metadata")
-    messages = about.get("messages") if isinstance(about, Mapping) else None
+    listed = about.get("messages") if isinstance(about, Mapping) else None
+    messages = tuple(map(str, listed)) if isinstance(listed, list) else ()
     return Answer(
         meaning_of(code, status),
         code,
         code or "no_answer",
         retry_after(headers),
-        isinstance(messages, list) and any(PICTURE_PENDING in str(one) for one in messages),
+        messages,
+        any(PICTURE_PENDING in one for one in messages),
     )
 
 

@@ -1,19 +1,22 @@
 """Calls to Slack: messages, updates, answers, pictures, Home. Failures are raised as what they mean.
 
-The courier retries, never the library: its retry after a reset connection can post twice.
+The courier retries, never the library: its retry after a reset connection can post twice. What Slack refuses to show is
+left out and remembered, and the words are sent.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
 
 from slack_sdk import WebClient
 
-from bot.ports import MessageGone, NotTold
+from bot.ports import MessageGone, NotNow, NotTold, RecipientGone
 from bot.slack.failures import ContentRefused, FileNotReady, asking, problem_of, readable, webhook_answer
-from bot.slack.views.blocks import Message
+from bot.slack.left_out import PICTURE, Attempts, Content, Surface, picture_key
+from bot.slack.views.blocks import Message, View
 from ledger import assert_outside_transaction
 
 log = logging.getLogger("redbar.slack")
@@ -23,45 +26,96 @@ PICTURE_WAITS = (0.5, 1.0, 2.0)
 """Seconds: a picture is processed after its upload, and until then a message that shows it is refused."""
 
 
+PART_TIME, PICTURE_TIME = timedelta(days=1), timedelta(seconds=5)
+"""For how long a part is left out after its first refusal. A picture may merely not be ready yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class MessageRef:
     """The channel and timestamp by which Slack knows a message."""
 
     channel: str
     ts: str
+    without_picture: bool = field(default=False, compare=False)
+    """Whether a picture was left out, which Slack may take in a later edit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What became of an upload."""
+
+    file_id: str | None
+    """None where it failed."""
+    later: bool = False
+    """Whether the same may succeed later: the host did not answer, or asked to wait."""
+    retry_after: timedelta | None = None
+    """How long Slack asks to wait, where it does."""
+
+
+class Refusals(Protocol):
+    """What one workspace refused to show."""
+
+    def known(self) -> frozenset[str]:
+        """Give the keys of the parts that are left out for now."""
+        ...
+
+    def times(self, key: str) -> int:
+        """Say how often a part was refused."""
+        ...
+
+    def remember(self, keys: Mapping[str, timedelta]) -> None:
+        """Remember refused parts, each with the time for which it is left out after its first refusal."""
+        ...
+
+
+class NothingRemembered:
+    """Every part is tried each time."""
+
+    def known(self) -> frozenset[str]:
+        """Give no keys."""
+        return frozenset()
+
+    def times(self, key: str) -> int:
+        """Know of no refusal."""
+        return 0
+
+    def remember(self, keys: Mapping[str, timedelta]) -> None:
+        """Forget at once."""
 
 
 class SlackClient:
     """Sends to one workspace."""
 
-    def __init__(self, client: WebClient, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self, client: WebClient, sleep: Callable[[float], None], refused: Refusals | None = None
+    ) -> None:
         self._client = client
         self._sleep = sleep
+        self._refused = refused or NothingRemembered()
 
     def post_message(
         self, channel: str, message: Message, *, thread_ts: str | None = None, broadcast: bool = False
     ) -> MessageRef:
         """Post a message; a user id as channel means their DM. `broadcast` shows a reply in the conversation too.
 
-        If Slack refuses the blocks, the text is sent alone. Raises: NotTold (RecipientGone, NotNow, FileNotReady …).
+        Raises: NotTold (RecipientGone, NotNow …).
         """
 
-        def send(shown: Message) -> MessageRef:
-            answer = self.retry_until_file_ready(
-                lambda: self._client.chat_postMessage(
-                    channel=channel,
-                    text=shown.text,
-                    blocks=shown.blocks,
-                    attachments=shown.attachments,
-                    thread_ts=thread_ts,
-                    reply_broadcast=broadcast if thread_ts else None,
-                    unfurl_links=False,
-                    unfurl_media=False,
-                )
-            )
-            return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
+        content = _content_of(message)
 
-        return else_words(send, message)
+        def send(shown: Content) -> MessageRef:
+            answer = self._client.chat_postMessage(
+                channel=channel,
+                **_parts_of(shown),
+                thread_ts=thread_ts,
+                reply_broadcast=broadcast if thread_ts else None,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+            without = shown.pictures() != content.pictures()
+            return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]), without_picture=without)
+
+        return self._send(content, send, PICTURE_WAITS)
 
     def update_message(self, ref: MessageRef, message: Message) -> None:
         """Update a message in place. Raises: NotTold; MessageGone where only the message cannot be changed any more.
@@ -69,18 +123,10 @@ class SlackClient:
         Blocks and attachments are both sent: Slack keeps the old value of a key that is left out.
         """
 
-        def change(shown: Message) -> object:
-            return self.retry_until_file_ready(
-                lambda: self._client.chat_update(
-                    channel=ref.channel,
-                    ts=ref.ts,
-                    text=shown.text,
-                    blocks=shown.blocks,
-                    attachments=shown.attachments,
-                )
-            )
+        def change(shown: Content) -> object:
+            return self._client.chat_update(channel=ref.channel, ts=ref.ts, **_parts_of(shown))
 
-        else_words(change, message)
+        self._send(_content_of(message), change, PICTURE_WAITS)
 
     def delete_message(self, ref: MessageRef) -> None:
         """Delete a message of ours; one that is gone already is fine. Raises: NotTold."""
@@ -94,19 +140,11 @@ class SlackClient:
         If Slack refuses the blocks, the text is sent alone. Raises: NotTold, when the DM does not take it either.
         """
 
-        def send(shown: Message) -> object:
-            return self.retry_until_file_ready(
-                lambda: self._client.chat_postEphemeral(
-                    channel=channel,
-                    user=user,
-                    text=shown.text,
-                    blocks=shown.blocks,
-                    attachments=shown.attachments,
-                )
-            )
+        def send(shown: Content) -> object:
+            return self._client.chat_postEphemeral(channel=channel, user=user, **_parts_of(shown))
 
         try:
-            else_words(send, message)
+            self._send(_content_of(message), send, PICTURE_WAITS)
         except NotTold:
             self.post_message(user, message)
 
@@ -136,12 +174,24 @@ class SlackClient:
         if refused is not None:
             raise problem_of(refused, f"{response.status_code}: {response.body}")
 
-    def publish_view(self, user: str, view: dict[str, Any]) -> None:
-        """Publish a person's Home tab. Raises: NotTold."""
-        self.retry_until_file_ready(lambda: self._client.views_publish(user_id=user, view=view))
+    def publish_view(self, user: str, view: View) -> None:
+        """Publish a person's Home tab; a picture that is not ready is left out for now. Raises: NotTold."""
 
-    def upload_file(self, picture: bytes, *, filename: str, title: str, alt: str) -> str | None:
-        """Upload a picture without posting it; None where it could not be uploaded."""
+        def send(shown: Content) -> object:
+            return self._client.views_publish(user_id=user, view={**view, "blocks": shown.blocks})
+
+        self._send(Content(Surface.HOME, "", view["blocks"]), send, ())
+
+    def refuses_picture(self, file_id: str) -> bool:
+        """Say whether a picture is left out for now."""
+        return picture_key(file_id) in self._refused.known()
+
+    def picture_refusals(self, file_id: str) -> int:
+        """Say how often Slack refused a picture."""
+        return self._refused.times(picture_key(file_id))
+
+    def try_upload(self, picture: bytes, *, filename: str, title: str, alt: str) -> Upload:
+        """Upload a picture without posting it. Never raises: the words go without it."""
         assert_outside_transaction()
         try:
             with asking(), readable():  # the file goes to a host of its own, which no Web API call answers
@@ -150,8 +200,13 @@ class SlackClient:
                 )
         except NotTold as problem:
             log.warning("a picture could not be uploaded: %s: %s", type(problem).__name__, problem)
-            return None
-        return str(answer["file"]["id"])
+            later = not isinstance(problem, RecipientGone | ContentRefused)
+            return Upload(None, later, problem.retry_after if isinstance(problem, NotNow) else None)
+        return Upload(str(answer["file"]["id"]))
+
+    def upload_file(self, picture: bytes, *, filename: str, title: str, alt: str) -> str | None:
+        """Upload a picture without posting it; None where it could not be uploaded."""
+        return self.try_upload(picture, filename=filename, title=title, alt=alt).file_id
 
     def delete_file(self, file_id: str) -> None:
         """Delete a picture; one that is gone already is fine."""
@@ -167,8 +222,11 @@ class SlackClient:
 
         Raises: NotTold; FileNotReady, when Slack is not done after all tries.
         """
+        return self._waiting_for_files(send, PICTURE_WAITS)
+
+    def _waiting_for_files(self, send: Callable[[], T], waits: Sequence[float]) -> T:
         assert_outside_transaction()
-        for wait in PICTURE_WAITS:
+        for wait in waits:
             try:
                 with asking():
                     return send()
@@ -176,6 +234,41 @@ class SlackClient:
                 self._sleep(wait)
         with asking():
             return send()
+
+    def _send(self, content: Content, send: Callable[[Content], T], waits: Sequence[float]) -> T:
+        """Send content without what the workspace refuses; what is refused now is remembered once the rest is taken.
+
+        Raises: NotTold; FileNotReady and ContentRefused, where not even the words are taken.
+        """
+        attempts = Attempts(content, self._refused.known())
+        while True:
+            shown = attempts.shown()
+            try:
+                answer = self._waiting_for_files(lambda shown=shown: send(shown), waits)  # type: ignore[misc]
+            except FileNotReady:
+                if not attempts.not_ready():
+                    raise
+            except ContentRefused as problem:
+                log.error("Slack does not take what it should show, less of it is sent: %s", problem)
+                if not attempts.refused(problem.messages):
+                    raise
+            else:
+                learned = attempts.learned()
+                if learned:
+                    self._refused.remember({key: _time_of(key) for key in learned})
+                return answer
+
+
+def _time_of(key: str) -> timedelta:
+    return PICTURE_TIME if key.startswith(PICTURE) else PART_TIME
+
+
+def _content_of(message: Message) -> Content:
+    return Content(Surface.MESSAGE, message.text, message.blocks, message.attachments)
+
+
+def _parts_of(content: Content) -> dict[str, Any]:
+    return {"text": content.text, "blocks": list(content.blocks), "attachments": list(content.bars)}
 
 
 def else_words(send: Callable[[Message], T], message: Message) -> T:

@@ -5,7 +5,7 @@ library raises for an answer that did not come or cannot be read; its webhook cl
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any, assert_never
@@ -37,6 +37,11 @@ UNREADABLE = (HTTPException, UnicodeDecodeError, AttributeError, LookupError, Re
 
 class ContentRefused(NotTold):
     """Slack refuses blocks or a picture; the words alone may still be accepted."""
+
+    def __init__(self, detail: str, messages: Sequence[str] = ()) -> None:
+        super().__init__(detail)
+        self.messages = messages
+        """What Slack says of the refused part, with a JSON pointer to it."""
 
 
 class FileNotReady(NotNow):
@@ -114,7 +119,7 @@ def problem_of(answer: Answer, detail: str) -> NotTold:
         case Meaning.WAIT | Meaning.WORKSPACE:
             return NotNow(answer.why, answer.retry_after)
         case Meaning.CONTENT:
-            return ContentRefused(detail)
+            return ContentRefused(detail, answer.messages)
         case Meaning.UNFORESEEN:
             return NotForeseen(detail)
         case never:

@@ -1,21 +1,31 @@
-"""Publishing Home: on open, after each action, and for recent viewers when something moved."""
+"""Publishing Home: on open, after each action, and for recent viewers when something moved.
+
+Home is never dead. What could not be published is published later; what Slack refuses of it is left out. One viewer's
+trouble is that viewer's alone.
+"""
 
 import logging
+from collections.abc import Callable
+from datetime import datetime
+from threading import Lock
 from uuid import UUID
 
-from bot.delivering.posted_messages import PostedMessages, Viewer
-from bot.facts import HomeFacts, MonthFacts
+from bot.delivering.posted_messages import RECENT, PostedMessages, Viewer
+from bot.facts import HomeFacts
 from bot.payments.recharge import Recharge
+from bot.ports import NotTold
 from bot.rights import Action, Actor, Role, may
 from bot.slack.client import SlackClient
-from bot.slack.pictures import spend_by_day
+from bot.slack.home_pictures import HomePictures
+from bot.slack.publish_pace import AT_LEAST, PublishPace
 from bot.slack.views import home as home_views
+from bot.slack.views.blocks import View
 from bot.surfaces.automatic import own_cards
 from bot.surfaces.figures import fingerprint
 from bot.surfaces.home import home_facts
 from bot.surfaces.snapshot import Snapshot, read_facts
 from bot.wallets.people import CannotAsk, People, Standpoint
-from ledger import MICROS, Ledger
+from ledger import Ledger
 
 log = logging.getLogger("redbar.homes")
 
@@ -32,6 +42,7 @@ class Homes:
         posted: PostedMessages,
         *,
         first_admin: str,
+        sleep: Callable[[float], None],
     ) -> None:
         self._ledger = ledger
         self._client = client
@@ -39,13 +50,22 @@ class Homes:
         self._recharge = recharge
         self._posted = posted
         self._first_admin = first_admin
-        self._drawn: dict[tuple[UUID, str], int] = {}
+        self._sleep = sleep
+        self._pace = PublishPace()
+        self._lock = Lock()
+        self._owed: dict[str, tuple[Actor, datetime]] = {}
+        """Who opened Home while it could not be published, and when."""
+        self.pictures = HomePictures(ledger, client, posted)
 
     def open(self, actor: Actor) -> None:
-        """Publish Home for somebody who came to look. Refuses: CannotAsk, and nothing is published."""
-        who = self._people.standpoint(actor, fresh=True)
+        """Publish Home for somebody who came to look. Refuses: CannotAsk, and Home is published once Slack answers."""
+        try:
+            who = self._people.standpoint(actor, fresh=True)
+        except CannotAsk as problem:
+            self._owe(actor, problem)
+            raise
         if who is None:
-            self._client.publish_view(actor.user_id, home_views.home_elsewhere())
+            self._publish(actor, home_views.home_elsewhere, waits=True)
             return
         self._appoint_first(who)
         self.show(who, opened=True)
@@ -66,28 +86,89 @@ class Homes:
         month: str | None = None,
         cursor: str | None = None,
     ) -> None:
-        """Publish Home with what somebody chose to see there; what isn't named stays as it was."""
-        user_id = who.actor.user_id
+        """Publish Home with what somebody chose to see there; what isn't named stays as it was.
+
+        Where Slack does not take it now, it is published later.
+        """
+        if may(Action.SEE, who.role):
+            before = self._posted.viewer(who.wallet_id, who.actor.user_id)
+            was = (before.kind, before.month, before.cursor) if before is not None else ("", "", "")
+            chosen = (
+                was[0] if kind is None else kind,
+                was[1] if month is None else month,
+                was[2] if cursor is None else cursor,
+            )
+            if before is None or chosen != was:
+                self._remember(who, "", chosen, opened=opened)  # what is shown is no longer what was chosen
+        self._show(who, opened=opened, waits=True)
+
+    def _show(self, who: Standpoint, *, opened: bool, waits: bool) -> bool:
+        """Publish what somebody may see; gives whether it was published."""
         if who.role is Role.OUTSIDER:
-            self._client.publish_view(user_id, home_views.home_elsewhere())
-            return
+            return self._publish(who.actor, home_views.home_elsewhere, waits=waits)
         if not may(Action.SEE, who.role):
-            own = read_facts(self._ledger, who.wallet_id, lambda snapshot: own_cards(snapshot, user_id))
-            people = self._people.facts(who.wallet_id)
-            self._client.publish_view(user_id, home_views.home_for_member(people, own, who.role))
-            return
-        before = self._posted.viewer(who.wallet_id, user_id)
-        chosen = (
-            (before.kind if before else "") if kind is None else kind,
-            (before.month if before else "") if month is None else month,
-            (before.cursor if before else "") if cursor is None else cursor,
-        )
-        if before is None or chosen != (before.kind, before.month, before.cursor):
-            self._remember(who, before.shown if before else "", chosen, opened=opened)
-            before = self._posted.viewer(who.wallet_id, user_id)
-        facts, shown = self._facts(who, before)
-        self._client.publish_view(user_id, home_views.home(facts))
-        self._remember(who, shown, chosen, opened=opened)
+            return self._publish(who.actor, lambda: self._home_for_member(who), waits=waits)
+        shown = ""
+        file_id: str | None = None
+        viewer: Viewer | None = None
+
+        def render() -> View:
+            nonlocal shown, file_id, viewer
+            viewer = self._posted.viewer(who.wallet_id, who.actor.user_id)
+            facts, shown = self._facts(who, viewer)
+            file_id = facts.month.picture_file_id
+            return home_views.home(facts)
+
+        published = self._publish(who.actor, render, waits=waits)
+        if published:
+            chosen = (viewer.kind, viewer.month, viewer.cursor) if viewer is not None else ("", "", "")
+            self._remember(who, self._seen(shown, file_id), chosen, opened=opened)
+        return published
+
+    def _home_for_member(self, who: Standpoint) -> View:
+        user_id = who.actor.user_id
+        own = read_facts(self._ledger, who.wallet_id, lambda snapshot: own_cards(snapshot, user_id))
+        return home_views.home_for_member(self._people.facts(who.wallet_id), own, who.role)
+
+    def _seen(self, shown: str, file_id: str | None) -> str:
+        """Name what is seen of a state: without its picture it is something else, until the picture is taken."""
+        return f"{shown}|no picture" if file_id and self._client.refuses_picture(file_id) else shown
+
+    # --- Publishing ----------------------------------------------------------------------------------------
+
+    def _publish(self, actor: Actor, render: Callable[[], View], *, waits: bool) -> bool:
+        """Publish somebody's Home as it is by then; gives whether it was. What Slack does not take now is owed.
+
+        A person who pressed something `waits` for their turn, a second at most; a refresh does not wait.
+        """
+        user_id = actor.user_id
+        with self._pace.turn(user_id, waits=waits) as mine:
+            if not mine:
+                return False  # somebody else publishes now, or waits to show what both presses changed
+            wait = self._pace.wait(user_id, self._ledger.now())
+            if wait > AT_LEAST or (wait and not waits):
+                self._owe(actor)
+                return False
+            if wait:
+                self._sleep(wait.total_seconds())
+            try:
+                self._client.publish_view(user_id, render())
+            except NotTold as problem:
+                self._owe(actor, problem)
+                return False
+            self._pace.published(user_id, self._ledger.now())
+        with self._lock:
+            self._owed.pop(user_id, None)
+        return True
+
+    def _owe(self, actor: Actor, problem: Exception | None = None) -> None:
+        """Have somebody's Home published once it can be."""
+        now = self._ledger.now()
+        if problem is not None:
+            self._pace.failed(actor.user_id, problem, now)
+            log.warning("somebody's Home follows later: %s: %s", type(problem).__name__, problem)
+        with self._lock:
+            self._owed.setdefault(actor.user_id, (actor, now))
 
     def _facts(self, who: Standpoint, viewer: Viewer | None) -> tuple[HomeFacts, str]:
         """Give everything that Home shows, and the fingerprint of the state behind it."""
@@ -111,49 +192,44 @@ class Homes:
             opened=opened,
         )
 
+    # --- Refreshing ----------------------------------------------------------------------------------------
+
     def refresh(self, wallet_id: UUID, team_id: str) -> int:
-        """Publish Home again for recent viewers whose Home no longer tells the truth; gives how many."""
+        """Publish Home where it is owed, and where it no longer tells recent viewers the truth; gives how many."""
+        now = self._ledger.now()
+        viewers = {one.user_id: one for one in self._posted.viewers(wallet_id, now)}
+        with self._lock:
+            self._owed = {user: one for user, one in self._owed.items() if now - one[1] < RECENT}
+            owed = {user: actor for user, (actor, _) in self._owed.items()}
         refreshed = 0
-        for viewer in self._posted.viewers(wallet_id, self._ledger.now()):
+        for user_id in {**owed, **viewers}:
+            if self._pace.wait(user_id, now):
+                continue
+            actor = owed.get(user_id, Actor(team_id, user_id, None))
             try:
-                refreshed += self._refresh_one(wallet_id, team_id, viewer)
-            except Exception:  # one viewer's trouble is that viewer's
+                refreshed += self._refresh_one(actor, viewers.get(user_id), owed=user_id in owed)
+            except CannotAsk as problem:  # it stays as it is until Slack says who looks at it
+                self._pace.failed(user_id, problem, now)
+            except Exception as problem:  # one viewer's trouble is that viewer's
+                self._pace.failed(user_id, problem, now)
                 log.warning("somebody's Home could not be refreshed", exc_info=True)
         return refreshed
 
-    def _refresh_one(self, wallet_id: UUID, team_id: str, viewer: Viewer) -> bool:
-        try:
-            who = self._people.standpoint(Actor(team_id, viewer.user_id, None))
-        except CannotAsk:
-            return False  # it stays as it is until Slack says who looks at it
-        if who is None or not may(Action.SEE, who.role):
-            if who is not None and viewer.shown:
-                self.show(who, opened=False)  # a role was lost: nothing of money stays to be seen
+    def _refresh_one(self, actor: Actor, viewer: Viewer | None, *, owed: bool) -> bool:
+        who = self._people.standpoint(actor)
+        if who is None:
+            return owed and self._publish(actor, home_views.home_elsewhere, waits=False)
+        if owed:
+            self._appoint_first(who)
+        if not may(Action.SEE, who.role):
+            lost = viewer is not None and bool(viewer.shown)
+            published = (owed or lost) and self._show(who, opened=False, waits=False)
+            if published and lost:  # nothing of money stays to be seen
                 self._remember(who, "", ("", "", ""), opened=False)
-            return False
+            return published
         facts, shown = self._facts(who, viewer)
-        self._draw(wallet_id, facts.month)
-        if shown == viewer.shown:
+        self.pictures.want(who.wallet_id, facts.month)
+        is_true = viewer is not None and viewer.shown == self._seen(shown, facts.month.picture_file_id)
+        if is_true and not owed:
             return False
-        self.show(who, opened=False)
-        return True
-
-    def _draw(self, wallet_id: UUID, month: MonthFacts) -> None:
-        """Draw the month's picture anew when its days changed; Home shows it with the next refresh."""
-        spent = tuple(day.spent.micros // MICROS for day in month.days)
-        name = f"spend:{month.month}"
-        if not any(spent) or (month.picture_file_id and self._drawn.get((wallet_id, name)) == hash(spent)):
-            return
-        old = self._posted.picture(wallet_id, name)
-        now = self._ledger.now()
-        if old is not None and (now - old[1]).total_seconds() < 60 and month.picture_file_id:
-            return
-        file_id = self._client.upload_file(
-            spend_by_day(month), filename=f"spend-{month.month}.png", title="Spend by day", alt="Spend by day"
-        )
-        if file_id is None:
-            return
-        self._posted.remember_picture(wallet_id, name, file_id)
-        self._drawn[wallet_id, name] = hash(spent)
-        if old is not None:
-            self._client.delete_file(old[0])
+        return self._show(who, opened=owed, waits=False)

@@ -48,7 +48,7 @@ class Presence:
 
     def __init__(self, workspaces: Workspaces, team_id: str, client: WebClient) -> None:
         self._workspaces = workspaces
-        self._team_id = team_id
+        self.team_id = team_id
         self._client = client
         self._asking = Lock()
         self._asked_at: float | None = None
@@ -56,13 +56,13 @@ class Presence:
     def gone(self, said: str) -> None:
         """Mark the workspace as removed: Slack rejects our token."""
         assert_outside_transaction()
-        if self._workspaces.gone_by(self._team_id) is None:
+        if self._workspaces.gone_by(self.team_id) is None:
             log.error("Slack says %s: nothing is sent or charged until the app is installed again", said)
-            self._workspaces.forget(self._team_id, said)
+            self._workspaces.forget(self.team_id, said)
 
     def came(self, team_id: str) -> None:
         """Ask Slack again when somebody of our workspace interacts while it counts as removed."""
-        if team_id == self._team_id and self._workspaces.gone_by(team_id) is not None:
+        if team_id == self.team_id and self._workspaces.gone_by(team_id) is not None:
             self._ask()
 
     def look(self, now: datetime) -> None:
@@ -70,7 +70,7 @@ class Presence:
 
         After an uninstall event we do not ask: a person who installs the app again will interact with it.
         """
-        gone_by = self._workspaces.gone_by(self._team_id)
+        gone_by = self._workspaces.gone_by(self.team_id)
         if gone_by is not None and gone_by not in REMOVED_BY_EVENT:
             self._ask()
 
@@ -86,4 +86,4 @@ class Presence:
                 log.warning("Slack does not confirm that the app is installed: %s", answer_to(error).why)
             else:
                 log.warning("Slack accepts our token again: the workspace is served as before")
-                self._workspaces.revive(self._team_id)
+                self._workspaces.revive(self.team_id)

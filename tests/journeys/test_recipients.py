@@ -62,17 +62,22 @@ def test_a_refused_recipient_keeps_nobody_else_from_the_alarm(
     assert [_stops(world, one) for one in others] == [1] * len(others)
 
 
-def test_a_message_that_slack_does_not_take_goes_as_words(world: World) -> None:
-    """Blocks refused for whatever reason: the sentence arrives all the same, once."""
+@pytest.mark.parametrize(("refusals", "kinds"), [(1, {"section"}), (2, set())])
+def test_a_message_that_slack_does_not_take_goes_as_words(
+    world: World, refusals: int, kinds: set[str]
+) -> None:
+    """Blocks refused for whatever reason: the sentence arrives all the same, once, with less and less beside it."""
     world.home("owner")
     world.top_up_by_page("owner", "100.00")
     world.balance_is("100.00")
     world.reads("finance", "was connected")
-    _arm(world, method="chat.postMessage", channel=FINANCE, times=1, **_code("invalid_blocks"))
+    _arm(world, method="chat.postMessage", channel=FINANCE, times=refusals, **_code("invalid_blocks"))
     world.command("owner", "/wallet auto off")
     world.use("call-1", "100.00")
     found = world.reads("finance", "have stopped")
-    assert not found["blocks"]
+    beside = [one for bar in found["attachments"] for one in bar["blocks"]]
+    assert {one["type"] for one in (*found["blocks"], *beside)} == kinds
+    assert _stops(world, "finance") == 1
 
 
 def test_an_upload_host_that_is_away_costs_the_picture_alone(world: World) -> None:
