@@ -41,17 +41,17 @@ def register(bolt: App, context: Context) -> None:
 
     @bolt.event("user_change")
     def hear_change(body: Body, event: Body) -> None:
-        hear_person(context, body, event)
+        _take_in(context, partial(hear_person, context, body, event))
 
     @bolt.event("team_join")
     def hear_join(body: Body, event: Body) -> None:
-        hear_person(context, body, event)
+        _take_in(context, partial(hear_person, context, body, event))
 
     for kind in CHANNEL_EVENTS:
 
         @bolt.event(kind)
         def hear_channel_event(body: Body, event: Body) -> None:
-            hear_channel(context, body, event)
+            _take_in(context, partial(hear_channel, context, body, event))
 
     @bolt.event("app_uninstalled")
     def hear_uninstalled(body: Body) -> None:
@@ -65,7 +65,12 @@ def register(bolt: App, context: Context) -> None:
 
 def _forget(context: Context, body: Body, said: str) -> None:
     team_id = actor_of(body).team_id
-    context.workers.start(partial(_logged, partial(context.workspaces.forget, team_id, said)))
+    _take_in(context, partial(context.workspaces.forget, team_id, said))
+
+
+def _take_in(context: Context, work: Callable[[], None]) -> None:
+    """Do what an event asks for after it was acknowledged: it may ask Slack or the database."""
+    context.workers.start(partial(_logged, work))
 
 
 def _logged(work: Callable[[], None]) -> None:
