@@ -87,7 +87,7 @@ def _say_rights(bot: Redbar, say: Say) -> None:
 
 def _say_scopes(bot: Redbar, say: Say) -> None:
     """Say which scopes the Slack app was not granted. The bot runs on without what needs them."""
-    missing = missing_scopes(bot.slack.bolt.client)
+    missing = missing_scopes(bot.slack.client)
     if missing:
         say(
             f"The Slack app lacks {' and '.join(missing)}. Bring its manifest up to manifest.yml and install it again "

@@ -113,14 +113,14 @@ class SlackApp:
     def __init__(self, access: SlackAccess, client: WebClient, bot_user_id: str, workers: Workers) -> None:
         self._access = access
         self.workers = workers
-        self._client = client
+        self.client = client
         self.bolt = bolt_app(access.signing_secret, bot_user_id)
         self._socket: EnvelopeHandler | None = None
 
     def start(self) -> None:
         """Open the socket in Socket Mode. Raises: NotConnected."""
         if self._access.app_token:
-            self._socket = EnvelopeHandler(self.bolt, self._access.app_token, self._client)
+            self._socket = EnvelopeHandler(self.bolt, self._access.app_token, self.client)
             with _connecting("app"):
                 self._socket.connect()  # type: ignore[no-untyped-call]
 

@@ -387,7 +387,8 @@ def test_the_third_form_on_top_of_each_other_is_changed_in_place(made: Company, 
     _, _, top = open_forms(made)
     assert top["root_view_id"] == first
     view = {**top, "callback_id": str(Form.ALERTS), "state": {"values": NO_CHANNELS}}
-    made.dispatch(app, sent(made, type="view_submission", view=view))
+    answer = made.dispatch(app, sent(made, type="view_submission", view=view))
+    assert answer["response_action"] == "update", "Slack takes no fourth form"
     assert "Saved" in shown(made)
     made.dispatch(app, _in_form(made, open_forms(made)[-1], Act.ADD_BALANCE))
     assert "Pay with" in shown(made)
