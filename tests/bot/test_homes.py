@@ -424,15 +424,8 @@ def test_a_refused_part_is_left_out_for_longer_each_time(shown: Shown) -> None:
     elsewhere = RefusedContent(shown.company.ledger, "T0NOWHERE")
     refused.remember({"part:2": timedelta(hours=1)})
     elsewhere.remember({"part:3": timedelta(hours=1)})
-<<<<<<< .merge_file_b5E2Kx
     assert elsewhere.known() == frozenset()
     assert refused.known() == frozenset({"part:2"})
-||||||| .merge_file_dwyjmE
-    assert (elsewhere.known(), refused.known()) == (frozenset(), {"part:2"})
-=======
-    assert elsewhere.known() == frozenset()
-    assert refused.known() == {"part:2"}
->>>>>>> .merge_file_3RE3U8
     skip(days=3)
     refused.remember({"part:2": timedelta(hours=1)})
     assert (refused.times("part:1"), refused.times("part:2")) == (0, 1)
