@@ -35,7 +35,7 @@ from bot.states.delivery import (
 )
 from bot.tables import deliveries
 from bot.wallets.alert_channels import set_away
-from bot.wallets.named_values import forget_named_value, named_value, set_named_value
+from bot.wallets.named_values import LOST, forget_named_value, named_value, set_named_value
 from ledger import EPOCH, Ledger, Tx, Waiting, new_id, read_notice
 
 log = logging.getLogger("redbar.delivery")
@@ -44,8 +44,6 @@ LEASE = timedelta(minutes=2)
 PAUSE_MAX = timedelta(minutes=1)
 TRIES_MAX = 12
 """After so many failures that are not among Slack's known answers, a delivery is set aside and logged."""
-LOST = "lost:"
-"""Begins the named value of a recipient who cannot be reached; somebody was told of it."""
 
 
 class LeaseLost(Exception):

@@ -15,8 +15,10 @@ from bot.notices import ChannelAway, ChannelBack, ChannelsChanged
 from bot.ports import ChannelSeen
 from bot.rights import Action, Person
 from bot.states.alert_channel import ChannelPresence
+from bot.states.delivery import Recipient
 from bot.tables import alert_channels
 from bot.wallets.entitled import appointed, require_right
+from bot.wallets.named_values import LOST, forget_named_value, named_value, set_named_value
 from ledger import Ledger, Tx
 
 
@@ -98,10 +100,13 @@ def came_back(tx: Tx, wallet_id: UUID, channel_id: str) -> bool:
     return keep_presence(tx, wallet_id, channel_id, ChannelPresence.PRESENT)
 
 
-def keep_presence(tx: Tx, wallet_id: UUID, channel_id: str, presence: ChannelPresence) -> bool:
+def keep_presence(
+    tx: Tx, wallet_id: UUID, channel_id: str, presence: ChannelPresence, *, by_look: bool = False
+) -> bool:
     """Keep what Slack said of a channel, and tell when nothing posted there arrives any more.
 
-    Says whether the channel began or ceased to be away. A channel that is not alerted is none of ours.
+    Says whether the channel began or ceased to be away. A channel that is not alerted is none of ours. `by_look`:
+    nobody did anything, we only looked. Slack may refuse each message to a channel that looks sound: that is told once.
     """
     mine = (alert_channels.c.wallet_id == wallet_id) & (alert_channels.c.channel_id == channel_id)
     row = tx.connection.execute(select(alert_channels).where(mine)).one_or_none()
@@ -114,9 +119,14 @@ def keep_presence(tx: Tx, wallet_id: UUID, channel_id: str, presence: ChannelPre
     tx.connection.execute(update(alert_channels).where(mine).values(**values))
     if presence is ChannelPresence.UNKNOWN or presence.is_away is before.presence.is_away:
         return False
-    tx.outbox.add(
-        wallet_id, ChannelAway(channel_id, presence) if presence.is_away else ChannelBack(channel_id)
-    )
+    told = f"{LOST}{Recipient.channel(channel_id)}"
+    if not presence.is_away:
+        if not by_look:
+            forget_named_value(tx, wallet_id, told)
+        tx.outbox.add(wallet_id, ChannelBack(channel_id))
+    elif (said := named_value(tx.connection, wallet_id, told)) is None or said.value != presence:
+        set_named_value(tx, wallet_id, told, presence)
+        tx.outbox.add(wallet_id, ChannelAway(channel_id, presence))
     return True
 
 

@@ -92,7 +92,7 @@ class ChannelWatch:
                 presence = self._look(channel_id).presence
             except NotTold:
                 presence = ChannelPresence.UNKNOWN
-            self._keep(wallet_id, channel_id, presence)
+            self._keep(wallet_id, channel_id, presence, by_look=True)
 
     def _look(self, channel_id: str) -> Looked:
         """Ask Slack about one channel. Raises: NotTold."""
@@ -104,8 +104,10 @@ class ChannelWatch:
             return Looked(channel_id, "", ChannelPresence.UNKNOWN)
         return Looked(channel_id, seen.name, presence_of(seen))
 
-    def _keep(self, wallet_id: UUID, channel_id: str, presence: ChannelPresence) -> None:
-        keep = partial(_keep, wallet_id=wallet_id, channel_id=channel_id, presence=presence)
+    def _keep(
+        self, wallet_id: UUID, channel_id: str, presence: ChannelPresence, *, by_look: bool = False
+    ) -> None:
+        keep = partial(_keep, wallet_id=wallet_id, channel_id=channel_id, presence=presence, by_look=by_look)
         self._ledger.run(keep, wallet_id=wallet_id)
 
     def _due(self) -> Sequence[tuple[UUID, str]]:
@@ -126,5 +128,5 @@ def is_due(channel: AlertChannel, now: datetime) -> bool:
     return channel.looked_at is None or channel.looked_at + every <= now
 
 
-def _keep(tx: Tx, *, wallet_id: UUID, channel_id: str, presence: ChannelPresence) -> None:
-    keep_presence(tx, wallet_id, channel_id, presence)
+def _keep(tx: Tx, *, wallet_id: UUID, channel_id: str, presence: ChannelPresence, by_look: bool) -> None:
+    keep_presence(tx, wallet_id, channel_id, presence, by_look=by_look)

@@ -75,6 +75,8 @@ def _is(wallet_id: UUID, name: str) -> ColumnElement[bool]:
     return (named_values.c.wallet_id == wallet_id) & (named_values.c.name == name)
 
 
+LOST = "lost:"
+"""What the name of a value begins with that says of a recipient that others were told: nothing arrives there."""
 LEFT = "left:"
 """What the name of a value begins with that says of a key that it was left as it is; its value says why."""
 

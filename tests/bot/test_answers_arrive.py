@@ -189,7 +189,7 @@ def test_an_ephemeral_answer_whose_blocks_are_refused_keeps_its_place(made: Comp
     """Its words arrive in the channel, and not by direct message."""
     body = _on_message(made, Act.USAGE)
     del body["response_url"]
-    made.place.stand_in.faults.add(Fault("chat.postEphemeral", Refuse("invalid_blocks")))
+    made.place.stand_in.faults.add(Fault("chat.postEphemeral", Refuse("invalid_blocks"), times=2))
     before = made.place.messages(OWNER, "#general")
     made.dispatch(app, body)
     (answer,) = made.place.messages(OWNER, "#general")[len(before) :]

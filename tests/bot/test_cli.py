@@ -59,6 +59,7 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "correct",
         "clock",
         "explain",
+        "deliveries",
         "verify",
         "export",
     ]

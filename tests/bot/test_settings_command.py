@@ -34,7 +34,7 @@ def test_settings_are_listed_changed_refused_and_told(
             assert "top_up_max $10,000.00 → $200.00" in shown(message)
             world.reads("finance", "operator changed settings of this wallet")
             world.command("owner", "/wallet topup 250")
-            world.reads("owner", "between $10.00 and $200.00")
+            world.modal_reads("owner", "between $10.00 and $200.00")
             assert main(["settings", "grace=2h", *database]) == 1
             assert "grace has to be from 0s to 1h" in capsys.readouterr().out
             assert main(["settings", "--wallet", "none", *database]) == 1

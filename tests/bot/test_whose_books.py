@@ -176,7 +176,7 @@ def test_a_second_workspace_cannot_be_run_on_the_same_books(slack: Place, url: s
         if url.startswith("sqlite"):
             first.send_signal(signal.SIGTERM)
             assert first.wait(30) == 0
-        slack.stand_in.faults.add(Fault("auth.test", Say(OTHER)))
+        slack.stand_in.faults.add(Fault("auth.test", Say(OTHER), times=None))
         second = redbar("run", cwd=tmp_path, **_settings(slack, url))
     finally:
         first.send_signal(signal.SIGTERM)

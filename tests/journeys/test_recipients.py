@@ -28,8 +28,8 @@ AWAY = {"fail": 503}
 @pytest.mark.parametrize(
     ("hit", "fault", "comes_back"),
     [
-        ("#calls", _code("is_archived"), False),
-        ("#calls", _code("restricted_action"), False),
+        ("#calls", _code("is_archived"), True),
+        ("#calls", _code("restricted_action"), True),
         ("#calls", LIMITED, True),
         ("owner", _code("channel_not_found"), False),
         ("admin", AWAY, True),

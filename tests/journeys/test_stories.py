@@ -197,9 +197,10 @@ def test_a_late_picture_leaves_the_answer_in_a_form(world: World, monkeypatch: p
         return draw(self, payment)
 
     def watched(self: SlackClient, call: Callable[[], object]) -> object:
-        answer = show(self, call)
-        tried.set()
-        return answer
+        try:
+            return show(self, call)
+        finally:
+            tried.set()
 
     monkeypatch.setattr(QrCodes, "upload", late)
     monkeypatch.setattr(SlackClient, "retry_until_file_ready", watched)

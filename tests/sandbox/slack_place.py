@@ -180,7 +180,7 @@ class Connected:
     """A Bolt application on a real socket."""
 
     def __init__(self, place: Place, app: App) -> None:
-        self._client = SocketModeHandler(app, APP_TOKEN).client
+        self._client = SocketModeHandler(app, APP_TOKEN, web_client=place.web).client
         said_hello = threading.Event()
         self._client.on_message_listeners.append(
             lambda message: said_hello.set() if '"hello"' in message else None
