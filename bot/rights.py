@@ -21,6 +21,8 @@ class Role(StrEnum):
     OPERATOR = "operator"  # whoever runs Redbar, by its commands; nobody in Slack
 
 
+OPERATOR = Role.OPERATOR.value
+"""The actor in the rows of what the operator did."""
 APPOINTED = (Role.BILLING_ADMIN, Role.FINANCE)
 """The roles that somebody is given here; all others come from the workspace's own flags."""
 

@@ -19,6 +19,7 @@ from bot.notices import DisputeChanged, RechargeFailed, RefundBooked, SettingsCh
 from bot.payment_rows import Payment
 from bot.payments.recharge import Recharge
 from bot.payments.saved_cards import card_words
+from bot.rights import OPERATOR
 from bot.states.card_slot import CardSlot
 from bot.states.payment import State
 from bot.stripe.declines import CONFIRMATION_WANTED, cause_of
@@ -27,7 +28,6 @@ from bot.surfaces.balance import balance_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
 from bot.tables import disputes
-from bot.wallets.policy_changes import OPERATOR
 from bot.wallets.policy_settings import differences
 from ledger import (
     Automatic,
