@@ -1,6 +1,5 @@
 """Everything an owner can press or type is answered by what it is for, through the real listeners."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,6 @@ from bot.delivering.courier import Courier
 from bot.payments.saved_cards import card_slots
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
-from bot.slack import listeners
 from bot.slack.ids import SHORTCUT_TOP_UP, Act
 from ledger import MICROS, CreditKind, PostMoney, PostUsage, new_id
 from tests.bot.interactions import (
@@ -19,7 +17,6 @@ from tests.bot.interactions import (
     U1,
     answered,
     dispatch,
-    funded_company,
     home,
     incidents,
     press,
@@ -33,27 +30,7 @@ from tests.bot.interactions import (
 from tests.bot.rights_company import FIFTY, USERS, Company
 from tests.sandbox.slack_place import unused_port
 
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """The company, with $99, a saved card and a call."""
-    with funded_company(tmp_path_factory.mktemp("company")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def app(made: Company) -> App:
-    """Its application as it runs."""
-    found = made.bolt()
-    listeners.register(found, made.context)
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _nothing_breaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No listener ends in an incident."""
-    yield
-    assert incidents(caplog) == []
+pytestmark = pytest.mark.usefixtures("no_incident")
 
 
 FORMS_OPENED: dict[Act, tuple[str, str]] = {
@@ -137,17 +114,21 @@ def dead_url(request: pytest.FixtureRequest, made: Company) -> str:
     return f"{host}/slack/response/used-up"
 
 
-@pytest.mark.parametrize("act", [Act.USAGE, Act.HISTORY_OLDER])
+@pytest.mark.parametrize(
+    ("act", "value", "words"),
+    [(Act.USAGE, "", "November"), (Act.HISTORY_OLDER, "|outbound_call|", "camp-118")],
+)
 def test_an_answer_arrives_although_its_response_url_takes_none(
-    made: Company, app: App, dead_url: str, act: Act
+    made: Company, app: App, dead_url: str, act: Act, value: str, words: str
 ) -> None:
     """As a private message of its own; one answer is new, the other would have replaced what was pressed."""
     before = len(made.place.messages(OWNER, "#general"))
-    pressed = {"type": "button", "action_id": str(act), "block_id": "b", "value": "|outbound_call|"}
+    pressed = {"type": "button", "action_id": str(act), "block_id": "b", "value": value}
     body = sent(made, type="block_actions", actions=[pressed], channel={"id": "C0GENERAL"})
     dispatch(app, body | {"response_url": dead_url})
     (answer,) = made.place.messages(OWNER, "#general")[before:]
     assert answer["ephemeral"]
+    assert words in str(answer)
 
 
 def test_home_shows_what_is_chosen_there(made: Company, app: App) -> None:
