@@ -90,10 +90,11 @@ PACKAGES: Mapping[str, Package] = {
         (
             "tests/bot/test_currencies.py",
             "tests/bot/test_declines.py",
-            "tests/faults/test_reconcile.py",
+            "tests/bot/test_difference.py",
             "tests/bot/test_figures.py",
             "tests/bot/test_rights.py",
             "tests/bot/test_states.py",
+            "tests/faults/test_reconcile.py",
         ),
     ),
     "settlement": Package(
