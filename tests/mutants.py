@@ -64,7 +64,10 @@ PACKAGES: Mapping[str, Package] = {
             "tests/ledger/test_policy.py",
         ),
     ),
-    "money": Package(("ledger/money.py", "ledger/instants.py"), ("tests/ledger/test_money.py",)),
+    "money": Package(
+        ("ledger/money.py", "ledger/instants.py"),
+        ("tests/ledger/test_instants.py", "tests/ledger/test_money.py"),
+    ),
     "deciding": Package(
         ("ledger/deciding/*.py",),
         (
