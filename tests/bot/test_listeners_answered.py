@@ -1,5 +1,8 @@
 """Everything an owner can press or type is answered by what it is for, through the real listeners."""
 
+import re
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +13,15 @@ from bot.delivering.courier import Courier
 from bot.payments.saved_cards import card_slots
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
+from bot.slack import listeners
 from bot.slack.ids import SHORTCUT_TOP_UP, Act
-from ledger import MICROS, CreditKind, PostMoney, PostUsage, new_id
+from ledger import MICROS, CreditKind, PostMoney, PostUsage, Receipt, new_id
 from tests.bot.interactions import (
     OWNER,
     U1,
     answered,
     dispatch,
+    funded_company,
     home,
     incidents,
     press,
@@ -81,6 +86,36 @@ def test_a_button_is_answered_where_it_stands(made: Company, app: App, act: Act,
     press(made, app, act, value)
     assert answered(made) != before
     assert ANSWERS[act, value] in answered(made)
+
+
+def test_a_day_that_stands_out_is_explained_by_its_references(tmp_path: Path) -> None:
+    """By the button beside it: what it cost, what such a day costs, and which references cost most."""
+    with funded_company(tmp_path) as one:
+        application = one.bolt()
+        listeners.register(application, one.context)
+        now = one.ledger.now()
+        for weeks, reference, dollars in (
+            *((2, "camp-1", 2), (1, "camp-1", 4)),
+            *((0, "camp-2", 7), (0, "camp-2", 8), (0, "", 2), (0, "camp-3", 4)),
+        ):
+            work = PostUsage(
+                source="platform",
+                source_id=str(new_id()),
+                kind="ai_task",
+                amount_micros=dollars * MICROS,
+                occurred_at=now - timedelta(weeks=weeks),
+                reference=reference,
+            )
+            (posted,) = one.ledger.carry_out(one.wallet_id, [work])
+            assert isinstance(posted, Receipt)
+
+        type_(one, application, "usage")
+        (value,) = re.findall(rf'"action_id": "{Act.WHY}[^}}]*"value": "([^"]+)"', answered(one))
+        press(one, application, Act.WHY, value)
+
+        assert "cost 7.0 times a usual" in shown(one)
+        assert "$21.00 on that day; a usual Wednesday costs $3.00." in shown(one)
+        assert "$15.00  camp-2\\n$4.00  camp-3\\n$2.00  without a reference" in shown(one)
 
 
 def test_a_page_without_an_amount_is_asked_for_it(made: Company, app: App) -> None:
