@@ -77,6 +77,7 @@ PACKAGES: Mapping[str, Package] = {
             "tests/ledger/test_money_story.py",
             "tests/ledger/test_notices_story.py",
             "tests/ledger/test_planner.py",
+            "tests/ledger/test_refusals.py",
             "tests/ledger/test_standing_story.py",
             "tests/ledger/test_stops.py",
         ),
