@@ -108,7 +108,7 @@ TABLE: Mapping[Action, Collection[Role | Tie]] = {
 
 def may(action: Action, role: Role, ties: Collection[Tie] = ()) -> bool:
     """Say whether somebody may do something; ties count for people of this workspace alone."""
-    allowed = TABLE.get(action, ())
+    allowed = TABLE[action]
     if role in allowed:
         return True
     return role in _OF_WORKSPACE and any(tie in allowed for tie in ties)
@@ -116,7 +116,7 @@ def may(action: Action, role: Role, ties: Collection[Tie] = ()) -> bool:
 
 def tie_for(action: Action) -> Tie | None:
     """Give the tie to a card that lets somebody without a role do something; None where none does."""
-    return Tie.CONNECTOR if Tie.CONNECTOR in TABLE.get(action, ()) else None
+    return Tie.CONNECTOR if Tie.CONNECTOR in TABLE[action] else None
 
 
 @dataclass(frozen=True, slots=True)
