@@ -211,6 +211,11 @@ def test_presets_stay_inside_the_bounds_of_a_top_up() -> None:
     assert offered_amount(narrow, v.usd("-500")) == v.usd("100")
 
 
+def test_what_brings_everything_back_refills_grace() -> None:
+    """Also where a wallet asks for more than the least top-up before grace counts anew."""
+    assert brings_back(_empty(0), WalletPolicy(grace_refill_micros=40 * MICROS), DOLLARS) == 40 * MICROS
+
+
 @pytest.mark.parametrize(
     ("span", "words"),
     [
