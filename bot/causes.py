@@ -157,7 +157,7 @@ class Unmarked(_Difference, frozen=True, tag="unmarked", kw_only=True):
 
 
 class OtherWallet(_Difference, frozen=True, tag="other_wallet", kw_only=True):
-    """It was paid under our mark, for a wallet that is not here."""
+    """It was paid under our mark, for a wallet that is not here. Rows of before keep it; `elsewhere` says it now."""
 
     amount: Amount
 

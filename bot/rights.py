@@ -21,6 +21,8 @@ class Role(StrEnum):
     OPERATOR = "operator"  # whoever runs Redbar, by its commands; nobody in Slack
 
 
+OPERATOR = Role.OPERATOR.value
+"""The actor in the rows of what the operator did."""
 APPOINTED = (Role.BILLING_ADMIN, Role.FINANCE)
 """The roles that somebody is given here; all others come from the workspace's own flags."""
 BY_WORKSPACE = (Role.OWNER, Role.ADMIN, Role.MEMBER, Role.OUTSIDER)
@@ -110,7 +112,7 @@ TABLE: Mapping[Action, Collection[Role | Tie]] = {
 
 def may(action: Action, role: Role, ties: Collection[Tie] = ()) -> bool:
     """Say whether somebody may do something; ties count for people of this workspace alone."""
-    allowed = TABLE.get(action, ())
+    allowed = TABLE[action]
     if role in allowed:
         return True
     return role in _OF_WORKSPACE and any(tie in allowed for tie in ties)
@@ -118,7 +120,7 @@ def may(action: Action, role: Role, ties: Collection[Tie] = ()) -> bool:
 
 def tie_for(action: Action) -> Tie | None:
     """Give the tie to a card that lets somebody without a role do something; None where none does."""
-    return Tie.CONNECTOR if Tie.CONNECTOR in TABLE.get(action, ()) else None
+    return Tie.CONNECTOR if Tie.CONNECTOR in TABLE[action] else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,6 @@ class Refused(Exception):
 class AmountUnreadable(Refused):
     """A text is not an amount of the currency; the message says why and what would be."""
 
-    def __init__(self, text: str, reason: str) -> None:
-        self.text = text
-        self.reason = reason
-        super().__init__(reason)
-
 
 class AmountOutOfRange(Refused):
     """An amount is zero, negative or larger than the books can hold."""
@@ -81,8 +76,6 @@ class CurrencyMismatch(Refused):
     """Money of one currency meets money or a wallet of another."""
 
     def __init__(self, *, given: str, expected: str) -> None:
-        self.given = given
-        self.expected = expected
         super().__init__(f"The amount is in {given}; this wallet is in {expected}.")
 
 

@@ -143,21 +143,20 @@ def parse_amount(text: str, currency: Currency) -> Money:
     bare = _without_currency(text.strip(), currency)
     example = f"{10:.{decimals}f}"
     if not bare:
-        raise AmountUnreadable(text, f"There is no amount. Try {example}.")
+        raise AmountUnreadable(f"There is no amount. Try {example}.")
     if bare.startswith(("-", "\N{MINUS SIGN}")):
-        raise AmountUnreadable(text, f'An amount has to be more than zero: "{shown}". Try {example}.')
+        raise AmountUnreadable(f'An amount has to be more than zero: "{shown}". Try {example}.')
     if _PLAIN.fullmatch(bare) is None:
-        raise AmountUnreadable(
-            text, f'"{shown}" isn\'t an amount I can read. Write it like 1,234.50 or {example}.'
-        )
+        large = f"{Decimal('1234.5'):,.{decimals}f}"
+        raise AmountUnreadable(f'"{shown}" isn\'t an amount I can read. Write it like {large} or {example}.')
     digits = bare.replace(",", "")
-    fraction = digits.partition(".")[2]
+    whole, _, fraction = digits.partition(".")
     if len(fraction) > decimals:
         have, may = _decimals(len(fraction)), _decimals(decimals, short=True)
-        cut = Decimal(digits[: len(digits) - len(fraction) + decimals].rstrip("."))
+        cut = Decimal(f"{whole}.{fraction[:decimals]}")
         hint = f"{cut:.{decimals}f}" if cut else example
         raise AmountUnreadable(
-            text, f'That amount has {have}: "{shown}". {_plural_name(currency)} have {may}. Try {hint}.'
+            f'That amount has {have}: "{shown}". {_plural_name(currency)} have {may}. Try {hint}.'
         )
     micros = int(Decimal(digits).scaleb(MICRO_DIGITS))
     if micros == 0:
@@ -181,7 +180,7 @@ def parse_machine_amount(text: str, currency: Currency) -> Money:
     have no price. Refuses: AmountUnreadable, AmountOutOfRange.
     """
     if _MACHINE.fullmatch(text) is None:
-        raise AmountUnreadable(text, f"{_not_machine(text)} Write it like 0.42.")
+        raise AmountUnreadable(f"{_not_machine(text)} Write it like 0.42.")
     whole, _, fraction = text.partition(".")
     micros = int(whole) * MICROS + int(fraction.ljust(MICRO_DIGITS, "0"))
     if micros > MICROS_MAX:

@@ -71,6 +71,17 @@ def test_a_planted_key_is_seen(planted: str) -> None:
     assert _keys_in(planted) == [1]
 
 
+def test_the_operator_has_one_name_in_the_rows() -> None:
+    """Audit rows and transfers are found by it: `Role.OPERATOR` of `bot/rights.py` alone spells it."""
+    found = {
+        _name(path)
+        for path in _files()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value == "operator"
+    }
+    assert found == {"bot/rights.py"}
+
+
 # Where a million or ten thousand counts something else. The sandbox is outside, and has its own amounts.
 NO_MONEY = {
     "ledger/storage/postgres.py",  # versions of PostgreSQL: 140000 is 14

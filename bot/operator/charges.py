@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.control import Answer, Arguments, Step
 from bot.operator.running_bot import Context, Say, ask_or_do
 from bot.payments.operator_stop import switch_charges
+from bot.rights import OPERATOR
 
 NAME = "charges"
 
@@ -25,5 +26,5 @@ def charges(database_url: str, environ: Mapping[str, str], wanted: str, say: Say
 def switch(context: Context, arguments: Arguments, step: Step) -> Answer:
     """Stop or allow the automatic charges of every wallet."""
     for wallet_id in context.wallet_ids:
-        switch_charges(context.ledger, wallet_id, off=arguments.get("wanted") == "off", actor="operator")
+        switch_charges(context.ledger, wallet_id, off=arguments.get("wanted") == "off", actor=OPERATOR)
     return {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bot.control import Answer, Arguments, Step
 from bot.operator.running_bot import Context, Say, ask_or_do
+from bot.rights import OPERATOR
 from bot.wallets.accepted_clock import accept_now
 
 NAME = "clock_accept"
@@ -25,5 +26,5 @@ def accept_clock(database_url: str, environ: Mapping[str, str], say: Say) -> int
 
 def accept(context: Context, arguments: Arguments, step: Step) -> Answer:
     """Take the present time as true for every wallet."""
-    accepted = accept_now(context.ledger, context.wallet_ids, actor="operator")
+    accepted = accept_now(context.ledger, context.wallet_ids, actor=OPERATOR)
     return {"now": accepted.now.isoformat(), "rows": [*map(str, accepted.rows)]}

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from bot.control import Answer, Arguments, Step
 from bot.operator.running_bot import Context, Say, ask_or_do
+from bot.rights import OPERATOR
 from bot.stripe.keys import operator_credit_key
-from bot.wallets.policy_changes import OPERATOR
 from ledger import CreditKind, Money, PostMoney, format_money, parse_machine_amount
 
 NAME = "credit"

@@ -8,12 +8,12 @@ from uuid import UUID
 from bot.app import Redbar, UseCases, open_ledger, use_cases_of
 from bot.control import Answer, Arguments, Step, address_of, ask
 from bot.reconciliation.run import NotReconciled
+from bot.rights import OPERATOR
 from bot.served import Served
 from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.key_health import keep_mode
 from bot.wallets.clock_watch import judge_beside
-from bot.wallets.policy_changes import OPERATOR
 from ledger import Command as LedgerCommand
 from ledger import Currency, JudgedClock, Ledger, Receipt, Refused, StoreUnusable, Tx
 

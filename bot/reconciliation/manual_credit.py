@@ -11,7 +11,8 @@ from bot.payment_rows import Payment, plan
 from bot.payments.settlement import NotBookable, NotServed, settle
 from bot.payments.sync import Sync
 from bot.ports import IntentSeen, IntentStatus, Ok, PaymentGateway, Rejected, Unknown
-from bot.reconciliation.open_differences import OPERATOR, NotCredited, leave, list_again
+from bot.reconciliation.open_differences import NotCredited, leave, list_again
+from bot.rights import OPERATOR
 from bot.states.payment import Purpose, Way
 from bot.stripe.keys import credit_key
 from bot.tables import NIL_WALLET

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 from bot.causes import DifferenceCause, as_stored, difference_cause, inbox_error
 from bot.notices import BooksDiffer
 from bot.reconciliation.difference import Difference, Parked
+from bot.rights import OPERATOR
 from bot.stripe.keys import credit_key, refund_key
 from bot.tables import NIL_WALLET, differences, inbox
 from bot.wallets import rules
@@ -22,7 +23,6 @@ from ledger import Ledger, Pause, PauseCode, Refused, Tx
 
 PARKED_AFTER = 2
 """Tries after which news that cannot be handled is listed."""
-OPERATOR = "operator"
 
 
 class NotCredited(Refused):

@@ -23,13 +23,12 @@ from bot.causes import (
     DifferenceCause,
     Legacy,
     MovedUnknown,
-    OtherWallet,
     Refusal,
     Unmarked,
 )
 from bot.payments.disputes import Disputes
 from bot.payments.refunds import Refunds
-from bot.payments.settlement import NotBookable
+from bot.payments.settlement import NotBookable, NotServed
 from bot.payments.sync import Sync
 from bot.ports import (
     Denied,
@@ -328,7 +327,8 @@ class _Round:
             self._wallet_of[intent.intent_id] = wallet_id
             if intent.status is IntentStatus.SUCCEEDED:
                 if wallet_id is not None:
-                    self._expect(wallet_id, intent)
+                    if not self._expect(wallet_id, intent):
+                        self._wallet_of[intent.intent_id] = None
                 elif intent.customer_id and intent.customer_id in customers:
                     self._unmarked(intent)
         for refund in refunds:
@@ -376,12 +376,15 @@ class _Round:
             return self._credited(intent.intent_id)
         return named if named in self._wallet_ids else self._credited(intent.intent_id) or named
 
-    def _expect(self, wallet_id: UUID, seen: Seen) -> None:
+    def _expect(self, wallet_id: UUID, seen: Seen) -> bool:
+        """Let the books have what Stripe has; False where an operator credited it to another workspace's wallet."""
         keys = keys_of(seen)
         lacking = [key for key, _, _ in keys if not self._known(wallet_id, key)]
         if lacking:
             try:
                 self._house.hear(seen)
+            except NotServed:
+                return False
             except (Refused, NotBookable) as problem:  # the others are compared all the same
                 log.warning("what the books lack could not be booked: %s: %s", lacking, problem)
                 why = problem.cause if isinstance(problem, NotBookable) else Refusal(type(problem).__name__)
@@ -391,6 +394,7 @@ class _Round:
             self._theirs[wallet_id, key] = Side(amount, code)
             if key in lacking and (entry := self._entry(wallet_id, key)) is not None:
                 self._healed.append(entry)
+        return True
 
     def _known(self, wallet_id: UUID, key: str) -> bool:
         return self._entry(wallet_id, key) is not None
@@ -448,9 +452,6 @@ class _Round:
             for key, cause in found.differing.items():
                 self._differs(wallet_id, key, cause)
             compared.append(found)
-        for (owner, key), side in self._theirs.items():
-            if owner not in self._wallet_ids:
-                self._differs(owner, key, OtherWallet(amount=side.amount))
         return compared
 
 

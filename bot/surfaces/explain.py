@@ -16,6 +16,7 @@ from bot.causes import in_short
 from bot.payment_rows import Payment, payment_of
 from bot.payments.open_checks import LOOK
 from bot.payments.saved_cards import card_words
+from bot.rights import OPERATOR
 from bot.states.payment import Purpose, State, Way
 from bot.states.stripe_request import RequestOutcome, RequestState
 from bot.stripe.keys import credit_key, possible_keys
@@ -51,7 +52,7 @@ _OUTCOMES = {
     RequestOutcome.DENIED: "key not accepted",
     RequestOutcome.UNKNOWN: "no answer",
 }
-_SOURCES = ("platform", "hold", "operator", "stripe")
+_SOURCES = ("platform", "hold", OPERATOR, "stripe")
 """Who posts transfers; a key is unique within one of them."""
 
 

@@ -20,6 +20,7 @@ from bot.notices import CardsArranged, DisputeChanged, RechargeFailed, RefundBoo
 from bot.payment_rows import Payment
 from bot.payments.recharge import Recharge
 from bot.payments.saved_cards import card_words
+from bot.rights import OPERATOR
 from bot.states.card_slot import CardSlot
 from bot.states.payment import State
 from bot.stripe.declines import CONFIRMATION_WANTED, cause_of
@@ -28,7 +29,6 @@ from bot.surfaces.balance import balance_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
 from bot.tables import disputes
-from bot.wallets.policy_changes import OPERATOR
 from bot.wallets.policy_settings import differences
 from ledger import (
     Automatic,

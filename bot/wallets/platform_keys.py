@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
 
+from bot.rights import OPERATOR
 from bot.tables import keys
 from ledger import Ledger, Tx, new_id
 
@@ -28,7 +29,7 @@ def create_key(ledger: Ledger, wallet_id: UUID, *, name: str, scopes: Sequence[s
                 created_at=tx.now,
             )
         )
-        tx.book.audit(wallet_id, "operator", "key_created", {}, {"name": name, "scopes": list(scopes)})
+        tx.book.audit(wallet_id, OPERATOR, "key_created", {}, {"name": name, "scopes": list(scopes)})
 
     ledger.run(save, wallet_id=wallet_id)
     return key

@@ -5,10 +5,9 @@ from functools import partial
 from uuid import UUID
 
 from bot.notices import SettingsChanged
+from bot.rights import OPERATOR
 from bot.wallets.policy_settings import differences, listed, with_settings, within_bounds
 from ledger import Automatic, Ledger, Tx, policies_that_do_not_fit, policy_of, rescale_policy, scale_of
-
-OPERATOR = "operator"
 
 
 def list_settings(ledger: Ledger, wallet_id: UUID) -> list[str]:

@@ -211,6 +211,11 @@ def test_presets_stay_inside_the_bounds_of_a_top_up() -> None:
     assert offered_amount(narrow, v.usd("-500")) == v.usd("100")
 
 
+def test_what_brings_everything_back_refills_grace() -> None:
+    """Also where a wallet asks for more than the least top-up before grace counts anew."""
+    assert brings_back(_empty(0), WalletPolicy(grace_refill_micros=40 * MICROS), DOLLARS) == 40 * MICROS
+
+
 @pytest.mark.parametrize(
     ("span", "words"),
     [
@@ -234,6 +239,12 @@ def test_a_rule_says_what_it_would_charge_at_once(balance: str, charged: str | N
     assert charged_at_once(BACK_TO_200, view, v.NOW) == expected
 
 
+def test_what_a_rule_would_charge_at_once_is_its_first_charge() -> None:
+    """A rule that may charge once a day, and no more than that, charges it."""
+    once = replace(BACK_TO_200, per_day_max=1, day_cap_micros=163 * MICROS, month_cap_micros=163 * MICROS)
+    assert charged_at_once(once, VIEW, v.NOW) == 163 * MICROS
+
+
 @pytest.mark.parametrize(
     ("weekly", "words"),
     [
@@ -241,6 +252,8 @@ def test_a_rule_says_what_it_would_charge_at_once(balance: str, charged: str | N
         (0, ""),
         (168, "$100.00 lasts about 4 days at the present pace."),
         (168 * 5, "$100.00 lasts about 20 hours at the present pace."),
+        (350, "$100.00 lasts about 2 days at the present pace."),
+        (351, "$100.00 lasts about 47 hours at the present pace."),
         (168 * 99, "$100.00 lasts about 1 hour at the present pace."),
         (1, "$100.00 lasts more than 60 days at the present pace."),
     ],
@@ -275,7 +288,7 @@ def test_an_episode_has_a_phase(level: Level, closed: bool, standing: Standing, 
         (0, False, 5, Basis.IDLE),
         (70, True, 5, Basis.USUAL),
         (70, False, 0, Basis.USUAL),
-        (70, False, 5, Basis.LONG),
+        (70, False, 1, Basis.LONG),
     ],
 )
 def test_the_runway_says_how_well_it_is_known(

@@ -1,6 +1,5 @@
 """Every form that an owner sends in is answered by the next view, or by what is wrong with a field."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,27 +29,7 @@ from tests.bot.interactions import (
 )
 from tests.bot.rights_company import USERS, Company
 
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """The company, with $99, a saved card and a call."""
-    with funded_company(tmp_path_factory.mktemp("company")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def app(made: Company) -> App:
-    """Its application as it runs."""
-    found = made.bolt()
-    listeners.register(found, made.context)
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _nothing_breaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No listener ends in an incident."""
-    yield
-    assert incidents(caplog) == []
+pytestmark = pytest.mark.usefixtures("no_incident")
 
 
 def _amount(choice: str, other: str = "") -> dict[str, Any]:

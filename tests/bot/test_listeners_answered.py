@@ -1,6 +1,8 @@
 """Everything an owner can press or type is answered by what it is for, through the real listeners."""
 
-from collections.abc import Iterator
+import re
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
 from bot.slack import listeners
 from bot.slack.ids import SHORTCUT_TOP_UP, Act
-from ledger import MICROS, CreditKind, PostMoney, PostUsage, new_id
+from ledger import MICROS, CreditKind, PostMoney, PostUsage, Receipt, new_id
 from tests.bot.interactions import (
     OWNER,
     U1,
@@ -32,27 +34,7 @@ from tests.bot.interactions import (
 from tests.bot.rights_company import FIFTY, USERS, Company
 from tests.sandbox.slack_place import unused_port
 
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """The company, with $99, a saved card and a call."""
-    with funded_company(tmp_path_factory.mktemp("company")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def app(made: Company) -> App:
-    """Its application as it runs."""
-    found = made.bolt()
-    listeners.register(found, made.context)
-    return found
-
-
-@pytest.fixture(autouse=True)
-def _nothing_breaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No listener ends in an incident."""
-    yield
-    assert incidents(caplog) == []
+pytestmark = pytest.mark.usefixtures("no_incident")
 
 
 FORMS_OPENED: dict[Act, tuple[str, str]] = {
@@ -116,6 +98,36 @@ def test_a_form_that_has_nothing_to_show_says_so(made: Company, app: App, act: A
     assert GONE[act, value] in shown(made)
 
 
+def test_a_day_that_stands_out_is_explained_by_its_references(tmp_path: Path) -> None:
+    """By the button beside it: what it cost, what such a day costs, and which references cost most."""
+    with funded_company(tmp_path) as one:
+        application = one.bolt()
+        listeners.register(application, one.context)
+        now = one.ledger.now()
+        for weeks, reference, dollars in (
+            *((2, "camp-1", 2), (1, "camp-1", 4)),
+            *((0, "camp-2", 7), (0, "camp-2", 8), (0, "", 2), (0, "camp-3", 4)),
+        ):
+            work = PostUsage(
+                source="platform",
+                source_id=str(new_id()),
+                kind="ai_task",
+                amount_micros=dollars * MICROS,
+                occurred_at=now - timedelta(weeks=weeks),
+                reference=reference,
+            )
+            (posted,) = one.ledger.carry_out(one.wallet_id, [work])
+            assert isinstance(posted, Receipt)
+
+        type_(one, application, "usage")
+        (value,) = re.findall(rf'"action_id": "{Act.WHY}[^}}]*"value": "([^"]+)"', answered(one))
+        press(one, application, Act.WHY, value)
+
+        assert "cost 7.0 times a usual" in shown(one)
+        assert "$21.00 on that day; a usual Wednesday costs $3.00." in shown(one)
+        assert "$15.00  camp-2\\n$4.00  camp-3\\n$2.00  without a reference" in shown(one)
+
+
 def test_a_page_without_an_amount_is_asked_for_it(made: Company, app: App) -> None:
     """A button from long ago: its amount cannot be read, and the form opens on the hosted page."""
     for value in ("", "1,000"):
@@ -147,17 +159,21 @@ def dead_url(request: pytest.FixtureRequest, made: Company) -> str:
     return f"{host}/slack/response/used-up"
 
 
-@pytest.mark.parametrize("act", [Act.USAGE, Act.HISTORY_OLDER])
+@pytest.mark.parametrize(
+    ("act", "value", "words"),
+    [(Act.USAGE, "", "November"), (Act.HISTORY_OLDER, "|outbound_call|", "camp-118")],
+)
 def test_an_answer_arrives_although_its_response_url_takes_none(
-    made: Company, app: App, dead_url: str, act: Act
+    made: Company, app: App, dead_url: str, act: Act, value: str, words: str
 ) -> None:
     """As a private message of its own; one answer is new, the other would have replaced what was pressed."""
     before = len(made.place.messages(OWNER, "#general"))
-    pressed = {"type": "button", "action_id": str(act), "block_id": "b", "value": "|outbound_call|"}
+    pressed = {"type": "button", "action_id": str(act), "block_id": "b", "value": value}
     body = sent(made, type="block_actions", actions=[pressed], channel={"id": "C0GENERAL"})
     made.dispatch(app, body | {"response_url": dead_url})
     (answer,) = made.place.messages(OWNER, "#general")[before:]
     assert answer["ephemeral"]
+    assert words in str(answer)
 
 
 def test_home_shows_what_is_chosen_there(made: Company, app: App) -> None:

@@ -109,6 +109,13 @@ def test_what_is_somebodys_own_is_theirs_in_any_role_of_the_workspace() -> None:
         assert not may(action, Role.OUTSIDER, [tie])
 
 
+def test_a_card_ties_to_what_its_connector_was_promised() -> None:
+    """And to nothing that everybody may do, or nobody by a card."""
+    tied = {action for action in Action if rights.tie_for(action) is Tie.CONNECTOR}
+    assert tied == {Action.SEE_OWN_CARD, Action.REMOVE_CARD, Action.STOP_RULE}
+    assert {rights.tie_for(action) for action in set(Action) - tied} == {None}
+
+
 def test_commands_of_the_operator_are_the_operators_alone() -> None:
     """No press, form or word in Slack stands for one of them."""
     assert {*OPERATOR_RIGHTS.values()} == {one for one in Action if PROMISED[one] == OPERATOR}

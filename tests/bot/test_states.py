@@ -199,3 +199,10 @@ def test_a_recipient_is_read_as_it_was_written(kind: RecipientKind) -> None:
     """Also one with a colon in its id."""
     for slack_id in ("", "U1", "a:b"):
         assert Recipient.of(str(Recipient(kind, slack_id))) == Recipient(kind, slack_id)
+
+
+def test_a_recipient_is_named_by_its_id() -> None:
+    """As rows keep it; only a channel shows no amounts."""
+    person, channel = Recipient.person("U1"), Recipient.channel("C1")
+    assert (str(person), str(channel)) == ("person:U1", "channel:C1")
+    assert (person.is_channel, channel.is_channel) == (False, True)

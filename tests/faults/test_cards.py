@@ -1,18 +1,25 @@
 """What becomes of a saved card: changed by its bank, gone, soon to expire, removed by somebody."""
 
-from datetime import date
+import json
+from datetime import UTC, date, datetime
+from functools import partial
+from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Executable, insert, select, update
 
 from bot.notices import CardExpiring, CardGone
 from bot.payments.cards import due_warning, last_day
+from bot.ports import Ok
+from bot.rights import Tie
 from bot.states.card_slot import CardSlot
 from bot.surfaces.automatic import card_facts
-from bot.tables import stripe_requests
-from bot.wallets.rules import NoCard
-from ledger import Automatic
-from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
+from bot.tables import cards, stripe_requests
+from bot.wallets.rules import NoCard, OffCode
+from ledger import Automatic, Tx
+from ledger.storage.schema import audit_log, policies
+from tests.faults.cells import error
+from tests.faults.driver import DOLLARS, BotDriver, automatic, open_beside, rule_on
 from tests.persons import owner
 from tests.sandbox.stripe_place import MASTERCARD, VISA
 
@@ -29,6 +36,41 @@ def _slots(driver: BotDriver) -> dict[str, str]:
         return {slot: one.card_id for slot, one in card_facts(connection, driver.wallet_id).items()}
 
 
+def _keep(driver: BotDriver, card_id: str, *, wallet_id: UUID | None = None, **other: object) -> None:
+    """Have a card in the books that nobody saved by a page."""
+    values = {
+        "wallet_id": wallet_id or driver.wallet_id,
+        "card_id": card_id,
+        "brand": "Visa",
+        "last4": "1111",
+        "exp_month": 12,
+        "exp_year": 2040,
+        "fingerprint": card_id,
+        "slot": CardSlot.MAIN,
+        "connected_by": "U9",
+        "connected_at": driver.ledger.now(),
+        **other,
+    }
+    driver.ledger.run(partial(_execute, insert(cards).values(**values)), wallet_id=driver.wallet_id)
+
+
+def _execute(statement: Executable, tx: Tx) -> None:
+    tx.connection.execute(statement)
+
+
+def _changed(driver: BotDriver) -> tuple[str, str]:
+    """Say who changed the settings last, and why."""
+    row = policies.c
+    with driver.ledger.reading() as connection:
+        newest = connection.execute(
+            select(row.changed_by, row.reason)
+            .where(row.wallet_id == driver.wallet_id)
+            .order_by(row.version.desc())
+            .limit(1)
+        ).one()
+    return newest.changed_by, newest.reason
+
+
 def test_a_card_that_is_gone_turns_automatic_payments_off(driver: BotDriver) -> None:
     """Detached in Stripe's own pages: heard of twice, told once; the backup is there for people to charge."""
     backup = _connect(driver, MASTERCARD)
@@ -43,7 +85,8 @@ def test_a_card_that_is_gone_turns_automatic_payments_off(driver: BotDriver) -> 
 
     assert _slots(driver) == {"main": backup}
     assert automatic(driver) is Automatic.OFF
-    assert len(driver.told(CardGone)) == 1
+    assert driver.told(CardGone) == [CardGone(card_id=main, actor="", stopped=True)]
+    assert _changed(driver) == ("redbar", OffCode.CARD_GONE)
 
 
 def test_a_backup_that_is_gone_leaves_the_rule_alone(driver: BotDriver) -> None:
@@ -58,7 +101,7 @@ def test_a_backup_that_is_gone_leaves_the_rule_alone(driver: BotDriver) -> None:
 
     assert _slots(driver) == {"main": main}
     assert automatic(driver) is Automatic.ON
-    assert len(driver.told(CardGone)) == 1
+    assert driver.told(CardGone) == [CardGone(card_id=backup, actor="", stopped=False)]
 
 
 def test_somebody_removes_a_card_here_and_outside(driver: BotDriver) -> None:
@@ -77,7 +120,13 @@ def test_somebody_removes_a_card_here_and_outside(driver: BotDriver) -> None:
                 stripe_requests.c.wallet_id == driver.wallet_id, stripe_requests.c.operation == "detach"
             )
         ).all()
+        did = connection.execute(
+            select(audit_log.c.actor, audit_log.c.before).where(audit_log.c.action == "card_removed")
+        ).one()
     assert [tuple(one) for one in made] == [("done", main)]
+    assert (did.actor, json.loads(did.before)) == ("U1", {"card_id": main})
+    assert driver.told(CardGone) == [CardGone(card_id=main, actor="U1", stopped=True)]
+    assert _changed(driver) == ("U1", OffCode.CARD_GONE)
     with pytest.raises(NoCard):
         driver.cards.remove(driver.wallet_id, main, actor=owner("U1"))
 
@@ -112,6 +161,85 @@ def test_a_card_that_the_network_renewed_is_known_by_its_new_date(driver: BotDri
     assert (card.exp_year, card.last4) == (2041, "4343")
 
 
+def test_what_the_network_changed_is_kept_of_that_card_alone(driver: BotDriver) -> None:
+    """All that is shown of it, and its fingerprint; the same card of another wallet, and other cards, are not its."""
+    backup = _connect(driver, MASTERCARD)
+    main = _connect(driver)
+    beside = open_beside(driver.ledger, "T2")
+    _keep(driver, main, wallet_id=beside)
+    blank = {"brand": "", "last4": "", "exp_month": 1, "exp_year": 2001, "fingerprint": ""}
+    driver.ledger.run(
+        lambda tx: tx.connection.execute(update(cards).values(**blank)), wallet_id=driver.wallet_id
+    )
+
+    assert driver.cards.sync(main)
+
+    seen = driver.gateway.card(main)
+    assert isinstance(seen, Ok)
+    card = seen.seen.card
+    with driver.ledger.reading() as connection:
+        rows = {(row.wallet_id, row.card_id): row for row in connection.execute(select(cards))}
+    kept = {name: getattr(rows[driver.wallet_id, main], name) for name in blank}
+    assert kept == {name: getattr(card, name) for name in blank}
+    assert (card.brand, card.last4) == ("Visa", "4242")
+    for other in ((driver.wallet_id, backup), (beside, main)):
+        assert {name: getattr(rows[other], name) for name in blank} == blank
+
+
+def test_a_card_is_followed_as_far_as_stripe_answers(driver: BotDriver) -> None:
+    """No answer changes nothing and is asked for again; a card that Stripe does not know is gone."""
+    main = _connect(driver)
+    driver.shop.arm(match="GET /v1/payment_methods/*", mode="status", status=503)
+    assert not driver.cards.sync(main)
+    assert _slots(driver) == {"main": main}
+    assert driver.cards.sync(main)
+    assert _slots(driver) == {"main": main}
+
+    driver.shop.arm(match="GET /v1/payment_methods/*", **error(404, "resource_missing"))
+    assert driver.cards.sync(main)
+    assert _slots(driver) == {}
+    assert driver.told(CardGone) == [CardGone(card_id=main, actor="", stopped=False)]
+    before = driver.shop.wire.entries(limit=1_000)
+    assert driver.cards.sync(main)
+    assert driver.shop.wire.entries(limit=1_000) == before, "nobody asks about a card that is out of use"
+
+
+def test_a_card_taken_out_leaves_the_cards_of_other_wallets(driver: BotDriver) -> None:
+    """The same customer may have it twice: the other wallet's cards keep their slots."""
+    main = _connect(driver)
+    beside = open_beside(driver.ledger, "T2")
+    for card_id, slot in ((main, CardSlot.MAIN), ("pm_backup", CardSlot.BACKUP)):
+        _keep(driver, card_id, wallet_id=beside, slot=slot)
+
+    driver.cards.remove(driver.wallet_id, main, actor=owner("U1"))
+
+    assert _slots(driver) == {}
+    with driver.ledger.reading() as connection:
+        rows = connection.execute(select(cards.c.slot, cards.c.card_id).where(cards.c.wallet_id == beside))
+        assert {row.slot: row.card_id for row in rows} == {"main": main, "backup": "pm_backup"}
+
+
+def test_a_card_ties_to_whoever_connected_it_while_it_is_in_use(driver: BotDriver) -> None:
+    """One card, or any of them; once it is out of use it ties nobody."""
+    main = _connect(driver)
+    _keep(driver, "pm_other", connected_by="U2", slot=CardSlot.BACKUP)
+    _keep(driver, "pm_nobody", connected_by="", slot=CardSlot.REMOVED)
+    flow, wallet_id = driver.cards, driver.wallet_id
+    connector = frozenset({Tie.CONNECTOR})
+
+    assert flow.connectors(wallet_id) == {main: "U1", "pm_other": "U2"}
+    assert [flow.ties_to(wallet_id, "U1", card) for card in (main, "pm_other")] == [connector, frozenset()]
+    assert [flow.ties_to_any(wallet_id, user) for user in ("U1", "U2", "U3", "")] == [
+        *(connector, connector),
+        *(frozenset(), frozenset()),
+    ]
+
+    flow.remove(wallet_id, main, actor=owner("U1"))
+    assert flow.connectors(wallet_id) == {"pm_other": "U2"}
+    assert (flow.ties_to(wallet_id, "U1", main), flow.ties_to_any(wallet_id, "U1")) == (frozenset(),) * 2
+    assert flow.ties_to_any(open_beside(driver.ledger, "T2"), "U2") == frozenset()
+
+
 def test_people_are_told_before_a_card_expires_each_time_once(driver: BotDriver) -> None:
     """Thirty days before, seven, and one."""
     _connect(driver)
@@ -127,7 +255,22 @@ def test_people_are_told_before_a_card_expires_each_time_once(driver: BotDriver)
         driver.shop.clock.skip(days=1)
 
     assert [told.index(count) for count in (1, 2, 3)] == [10, 33, 39]
-    assert told[-1] == 3
+    assert driver.told(CardExpiring) == [
+        CardExpiring(card_id=card.card_id, days_left=days) for days in (30, 7, 1)
+    ]
+
+
+def test_a_card_out_of_use_does_not_expire_and_a_renewed_one_expires_anew(driver: BotDriver) -> None:
+    """After a long sleep the latest warning is given, with the days that are left."""
+    main = _connect(driver)
+    _keep(driver, "pm_old", slot=CardSlot.REMOVED, exp_year=2026, exp_month=12)
+    for year in (2034, 2041):
+        of_main = update(cards).where(cards.c.card_id == main).values(exp_year=year, exp_month=2)
+        driver.ledger.run(partial(_execute, of_main), wallet_id=driver.wallet_id)
+        driver.shop.clock.set(datetime(year, 2, 25, 23, tzinfo=UTC))
+        for _ in range(2):
+            driver.cards.look_ahead(driver.ledger.now())
+    assert driver.told(CardExpiring) == [CardExpiring(card_id=main, days_left=3)] * 2
 
 
 def test_which_warning_is_due() -> None:

@@ -13,7 +13,7 @@ from bot.states.card_slot import CardSlot
 from bot.states.payment import State
 from bot.states.refund import RefundStatus
 from bot.tables import cards
-from ledger import CreditKind, PostMoney, new_id
+from ledger import CreditKind, KeyReused, PostMoney, new_id
 from tests.faults.driver import DOLLARS, BotDriver, open_beside, rule_on
 from tests.persons import owner
 from tests.sandbox.stripe_place import VISA
@@ -99,6 +99,21 @@ def test_what_credited_a_wallet_of_another_workspace_is_left_to_its_process(driv
     with pytest.raises(NotServed, match=str(second)):
         driver.sync.hear_intent(seen)
     assert driver.view().balance_micros == 0
+
+
+def test_a_refund_that_names_another_amount_than_before_is_refused(driver: BotDriver) -> None:
+    """The first one is booked and stands; the error keeps the news until somebody has looked."""
+    driver.hear_all(driver.paid()[1])
+    made = driver.claw_back("refund", charge=driver.shop.charges()[0]["id"], amount=700)
+    answer = driver.gateway.refund(made["id"])
+    assert isinstance(answer, Ok)
+    assert driver.refunds.hear(answer.seen)
+
+    with pytest.raises(KeyReused, match="another amount"):
+        driver.refunds.hear(replace(answer.seen, amount_minor=800))
+
+    assert driver.refunds.hear(answer.seen)
+    assert driver.view().balance_micros == 13_000_000
 
 
 def test_a_card_of_another_workspace_is_left_to_its_process(driver: BotDriver) -> None:

@@ -28,7 +28,7 @@ from ledger import (
 )
 from ledger.money import _TABLE, MICROS_MAX, _symbol
 
-EUR, JPY, KWD, CAD, ISK = (Currency.of(code) for code in ("EUR", "jpy", "KWD", "CAD", "ISK"))
+EUR, GBP, JPY, KWD, CAD, ISK = (Currency.of(code) for code in ("EUR", "GBP", "jpy", "KWD", "CAD", "ISK"))
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,49 @@ def test_what_is_no_amount_is_refused_with_words(text: str, refusal: type[Refuse
     assert len(str(caught.value)) > 20
 
 
-def test_a_refusal_says_what_to_write_instead() -> None:
-    """The nearest amount, in the currency's own decimals."""
-    with pytest.raises(AmountUnreadable, match=r"three decimals.*Dollars have two\. Try 10\.00"):
-        parse_amount("10.001", USD)
-    with pytest.raises(AmountUnreadable, match=r"Amounts in JPY have no. Try 500"):
-        parse_amount("500.5", JPY)
+LONG = "1" * 40
+READ_LIKE = "isn't an amount I can read. Write it like"
+OVER_ZERO = "An amount has to be more than zero"
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "words"),
+    [
+        ("", USD, "There is no amount. Try 10.00."),
+        (" ¥ ", JPY, "There is no amount. Try 10."),
+        ("-5", USD, f'{OVER_ZERO}: "-5". Try 10.00.'),
+        (" $\N{MINUS SIGN}5 ", USD, f'{OVER_ZERO}: "$\N{MINUS SIGN}5". Try 10.00.'),
+        ("0.00", USD, f'{OVER_ZERO}: "0.00". Try 10.00.'),
+        ("five", USD, f'"five" {READ_LIKE} 1,234.50 or 10.00.'),
+        ("five", JPY, f'"five" {READ_LIKE} 1,234 or 10.'),
+        ("five", KWD, f'"five" {READ_LIKE} 1,234.500 or 10.000.'),
+        (LONG + "2", USD, f'"{LONG}" {READ_LIKE} 1,234.50 or 10.00.'),
+        ("1,234.567", USD, 'That amount has three decimals: "1,234.567". Dollars have two. Try 1234.56.'),
+        ("€0.001", EUR, 'That amount has three decimals: "€0.001". Euros have two. Try 10.00.'),
+        ("0.019", GBP, 'That amount has three decimals: "0.019". Pounds have two. Try 0.01.'),
+        ("500.5", JPY, 'That amount has one decimal: "500.5". Amounts in JPY have no. Try 500.'),
+        ("1.2345", KWD, 'That amount has four decimals: "1.2345". Amounts in KWD have three. Try 1.234.'),
+        ("9" * 18, USD, f'"{"9" * 18}" is more than a wallet can hold.'),
+    ],
+)
+def test_a_refusal_says_what_to_write_instead(text: str, currency: Currency, words: str) -> None:
+    """The nearest amount, in the currency's own decimals; forty characters of what was written, and no more."""
+    with pytest.raises(Refused) as caught:
+        parse_amount(text, currency)
+    assert str(caught.value) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        *((3, "three"), (4, "four"), (5, "five"), (6, "six"), (7, "seven"), (8, "eight"), (9, "nine")),
+        *((10, "10"), (11, "11")),
+    ],
+)
+def test_decimals_are_counted_in_words(count: int, words: str) -> None:
+    """As far as nine."""
+    with pytest.raises(AmountUnreadable, match=f"^That amount has {words} decimals: "):
+        parse_amount(f"1.{'2' * count}", USD)
 
 
 unhurried = settings(deadline=None, database=None)
@@ -168,6 +205,7 @@ def test_what_machines_do_not_write_is_refused_with_an_example(text: str) -> Non
         ("$5", 'contains "$"'),
         ("1e3", 'contains "e"'),
         ("\u0665", 'contains "\u0665"'),
+        (f"{LONG}x2", f'"{LONG}" contains "x"'),
         (".5", "needs digits before its point and after it"),
         ("5.", "needs digits before its point and after it"),
         ("1.2.3", "one point at most"),
@@ -207,7 +245,7 @@ def test_what_redbar_writes_for_machines_it_reads_again(micros: int, currency: C
 )
 def test_an_amount_reads_like_money(micros: int, currency: Currency, people: str, machines: str) -> None:
     """Four decimals for people where cents would hide it; all of them for machines."""
-    assert format_money(Money(micros, currency)) == people
+    assert format_money(Money(micros, currency)) == str(Money(micros, currency)) == people
     assert decimal_text(Money(micros, currency)) == machines
 
 
@@ -239,13 +277,13 @@ def test_card_units_are_exact_both_ways(micros: int, currency: Currency, minor: 
 )
 def test_what_a_card_cannot_pay_exactly_is_refused(micros: int, currency: Currency) -> None:
     """Never rounded; three-decimal currencies pay in tens."""
-    with pytest.raises(NotCardExact):
+    with pytest.raises(NotCardExact, match=r"^\S+ can't be paid exactly by card\.$"):
         to_minor(Money(micros, currency))
 
 
 def test_money_of_two_currencies_never_meets() -> None:
     """Not added, not compared; equality is simply false."""
-    with pytest.raises(CurrencyMismatch):
+    with pytest.raises(CurrencyMismatch, match=r"^The amount is in EUR; this wallet is in USD\.$"):
         Money(1, USD) + Money(1, EUR)
     with pytest.raises(CurrencyMismatch):
         _ = Money(1, USD) < Money(1, EUR)
@@ -257,6 +295,10 @@ def test_money_adds_and_compares_within_a_currency() -> None:
     assert Money(5, USD) - Money(7, USD) == -Money(2, USD)
     assert Money(5, USD) + Money(7, USD) == Money(12, USD)
     assert Money(5, USD) <= Money(5, USD) < Money(6, USD) >= Money(6, USD) > Money(5, USD)
+    assert not Money(5, USD) < Money(5, USD)
+    assert not Money(5, USD) > Money(5, USD)
+    assert not Money(6, USD) <= Money(5, USD)
+    assert not Money(5, USD) >= Money(6, USD)
 
 
 @pytest.mark.parametrize("code", ["", "XXX", "US", "UGX", "dollar"])

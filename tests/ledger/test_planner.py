@@ -1,7 +1,6 @@
 """A batch decided without a database: the same facts give the same rows, the ceiling is known where it is needed."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -16,7 +15,6 @@ from ledger import (
     Correct,
     CreditKind,
     Level,
-    Lines,
     OpenHold,
     Outcome,
     PostMoney,
@@ -25,54 +23,19 @@ from ledger import (
     Refused,
     WalletPolicy,
 )
-from ledger.alert_policy import Watch
 from ledger.deciding.batch import SALT_BYTES, Draft
-from ledger.deciding.chain import GENESIS
 from ledger.deciding.loaded import Loaded
 from ledger.deciding.planner import Planner
 from ledger.deciding.rows import Transfer, Wallet
 from ledger.deciding.wanted import wanted_by
 from ledger.notices import Notice
+from tests.ledger.bare_wallet import NOW, wallet
 
-NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 POLICY = WalletPolicy(
     automatic=Automatic.ON,
     rule=RechargeRule(threshold_micros=50_000_000, target_micros=200_000_000),
     default_hold_micros=1,
 )
-
-
-def wallet(balance: int = 0, *, funded: bool = False, emptied: bool = False) -> Wallet:
-    """Give a wallet that was funded for the last time a while ago."""
-    level = Level.ZERO if emptied else Level.FINE
-    return Wallet(
-        wallet_id=UUID(int=1),
-        currency="USD",
-        zone="America/New_York",
-        created_at=NOW - timedelta(days=30),
-        balance=balance,
-        held=0,
-        next_hold_expires_at=None,
-        seq=0,
-        chain_head=GENESIS,
-        funded=funded,
-        emptied_at=NOW if emptied else None,
-        grace_ends_at=NOW + timedelta(minutes=15) if emptied else None,
-        grace_spent=(),
-        ceiling=0,
-        grace_cost=0,
-        after_stop_count=0,
-        last_asked_at=None,
-        trouble="",
-        lines=Lines(warning_micros=20, critical_micros=5),
-        watch=Watch(announced=level, episode_id=UUID(int=2) if emptied else None, episode_level=level),
-        ceiling_month=0,
-        ceiling_hit_at=None,
-        stopped_until=None,
-        open_holds=0,
-        holds_used=False,
-        seldom_read=(),
-    )
 
 
 def usage(micros: int, name: str = "u") -> PostUsage:
