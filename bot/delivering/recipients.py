@@ -17,6 +17,7 @@ from bot.states.dispute import QUIET
 from bot.states.payment import State, Way
 from ledger import (
     CreditKind,
+    Level,
     RechargeWanted,
     StartedAfterStop,
     UsageCorrected,
@@ -42,8 +43,10 @@ class PaymentKnown:
     payer: str
     is_card_alone: bool
     """No money is asked for: a card is to be connected."""
+    recharge_id: str
+    """Names the automatic payment that it is a try of, or the link of; its own id otherwise."""
     messages: Mapping[str, Side]
-    """Who has a message about it, and as what."""
+    """Who has a message about it, or about that automatic payment, and as what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Known:
     """The payment that the notice names."""
     posted: Sequence[Recipient] = field(default=())
     """Who has a message about the notice's episode."""
+    charge_failed: bool = False
+    """Whether automatic payments fail at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +83,18 @@ class Wanted:
 def wanted(notice: AnyNotice, notice_id: UUID, known: Known) -> Wanted:
     """Say who is told of a notice; nobody, where it is told by another one or asks nothing of anybody."""
     recipients = _recipients(notice, known)
-    return Wanted(subject_of(notice, notice_id), urgency_of(notice), tuple(dict.fromkeys(recipients)))
+    return Wanted(subject_of(notice, notice_id, known), urgency_of(notice), tuple(dict.fromkeys(recipients)))
 
 
-def subject_of(notice: AnyNotice, notice_id: UUID) -> Subject:
+def subject_of(notice: AnyNotice, notice_id: UUID, known: Known) -> Subject:
     """Say what the message about a notice is about."""
     match notice:
         case WalletLow() | WalletEmptied() | WalletPaused() | WalletRecovered() | WalletResumed():
             return Subject(SubjectKind.EPISODE, str(notice.episode_id or ""))
         case notices.RequestSent() | notices.PaymentChanged():
             return Subject(SubjectKind.PAYMENT, str(notice.payment_id))
+        case notices.RechargeFailed() | notices.RechargeChanged() | notices.ConfirmationDue():
+            return Subject(SubjectKind.RECHARGE, _payment(known).recharge_id)
         case StartedAfterStop():
             return Subject(SubjectKind.AFTER_STOP)
         case notices.ChargesSwitched():
@@ -109,6 +116,8 @@ def urgency_of(notice: AnyNotice) -> Urgency:
             notices.RequestSent()
             | notices.PaymentChanged()
             | notices.CardConnected()
+            | notices.RechargeChanged()
+            | notices.OutcomeKnown()
             | notices.RecipientLost()
             | notices.AccessAsked()
         ):
@@ -150,6 +159,8 @@ def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
             return ()  # The courier's reaction considers a charge, and that charge is told.
         case WalletResumed(episode_id=None):
             return ()  # A wallet that is funded for the first time ends no alarm.
+        case WalletLow() if known.charge_failed and notice.level < Level.ZERO:
+            return _channels(known)  # The failed charge's own message is this alarm's for people with a role.
         case WalletLow() | WalletEmptied() | WalletPaused():
             return (*_with_role(known), *_channels(known))
         case WalletRecovered() | WalletResumed():
@@ -165,7 +176,12 @@ def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
         case notices.PaymentChanged():
             return _people(_holders(known))
         case notices.CardConnected():
-            return _people([known.payment.asked_by] if known.payment is not None else [])
+            return _people([_payment(known).asked_by])
+        case notices.RechargeFailed() | notices.RechargeChanged() | notices.ConfirmationDue():
+            # People who lost their role still learn what became of it.
+            return (*_with_role(known), *_people([*_payment(known).messages]))
+        case notices.OutcomeKnown():
+            return _people([notice.told])
         case notices.RuleChanged():
             return _but(notice.actor, (*_with_role(known), *_people(known.connectors)))
         case notices.CardGone():
@@ -185,8 +201,6 @@ def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
             UsageCorrected()
             | notices.PaidTwice()
             | notices.CardExpiring()
-            | notices.RechargeFailed()
-            | notices.ConfirmationDue()
             | notices.CapReached()
             | notices.ChargesSwitched()
             | notices.SettingsChanged()
@@ -220,14 +234,17 @@ def _channels(known: Known) -> Sequence[Recipient]:
 
 
 def _sides(known: Known) -> Sequence[str]:
-    assert known.payment is not None, "a request and its payment are committed together"
-    return [known.payment.payer, known.payment.asked_by]
+    return [_payment(known).payer, _payment(known).asked_by]
+
+
+def _payment(known: Known) -> PaymentKnown:
+    assert known.payment is not None, "a notice and its payment are committed together"
+    return known.payment
 
 
 def _holders(known: Known) -> Sequence[str]:
     """Give who learns what became of a payment: who was asked and who asked, or who paid on a page of their own."""
-    payment = known.payment
-    assert payment is not None, "a payment is changed with its notice"
+    payment = _payment(known)
     if payment.way is Way.SAVED_CARD:
         return []  # the listener has answered the person who pressed
     # A message to somebody who paid without a request already says what became of the payment.

@@ -6,7 +6,7 @@ Slack refuses a whole message or view when two elements of one block share an ac
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -24,6 +24,8 @@ from bot.slack.listeners.buttons import WORK
 from bot.slack.views import blocks, money_in, usage
 from bot.slack.views.blocks import Message, actions, button, home_tab, modal, section
 from bot.states.alert import AlertPhase
+from bot.states.delivery import Recipient
+from bot.states.recharge import RechargePhase
 from ledger import USD, Automatic, Currency, Level, Standing
 from tests.bot import view_facts as v
 from tests.bot.test_views_causes import DIFFERENCES, NOT_BOOKABLE
@@ -148,6 +150,8 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     str: some("", "Visa ••4242", "UADMIN", "pi_1", "https://pay.stripe.com/receipts/1"),
     int: some(0, 1, 14),
     bool: st.booleans(),
+    datetime: some(v.NOW),
+    Recipient: some(Recipient.channel("C1"), Recipient.person("U1")),
     Currency: some(USD),
     rights.Role: anybody,
     f.AddBalanceFacts: changed(
@@ -192,8 +196,10 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     f.FailureFacts: changed(
         v.failure,
         next_try_at=some(None, v.NOW + timedelta(hours=1)),
-        paused=st.booleans(),
-        needs_action=st.booleans(),
+        phase=some(*RechargePhase),
+        unconfirmed=st.booleans(),
+        waited_hours=some(0, 1, 6),
+        automatic=some(*Automatic),
         backup=some("", "Mastercard ••5100"),
         pay=st.none() | requests,
     ),
