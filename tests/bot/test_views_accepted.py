@@ -29,7 +29,7 @@ from bot.slack.views.blocks import Message
 from bot.states.alert import AlertPhase
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import Outcome, PayWith
-from bot.states.recharge import RechargePhase
+from bot.states.recharge import AWAITED, RechargePhase
 from ledger import USD, Automatic, Level, Money, Standing
 from tests.bot import view_facts as v
 
@@ -146,6 +146,7 @@ def _automatic() -> Iterator[tuple[str, Shown]]:
         for pay in (None, v.request(asker_id="", payer_id="")):
             failure = v.failure(phase=phase, pay=pay)
             yield f"failed {phase} {pay is None}", failed_charges.charge_failed(failure, ADMIN)
+    for phase in AWAITED:
         yield f"news {phase}", failed_charges.news_of_charge(v.failure(phase=phase))
     yield "paid though ended", failed_charges.paid_twice(v.failure())
     yield "recharged", automatic.recharged(v.payment())

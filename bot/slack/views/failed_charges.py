@@ -7,7 +7,7 @@ from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, p
 from bot.slack.views.causes import decline_words
 from bot.slack.views.text import counted, moment, spoken, time_first
 from bot.slack.views.words import short
-from bot.states.recharge import OVER, RechargePhase
+from bot.states.recharge import AWAITED, OVER, RechargePhase
 from ledger import Automatic, CreditKind, decimal_text
 
 _WAIT = "Automatic payments wait until someone confirms."
@@ -32,6 +32,7 @@ def charge_failed(f: FailureFacts, role: Role) -> Message:
 
 def news_of_charge(f: FailureFacts) -> Message:
     """Say in one line, for the thread of that message, what people wait for: an update in place notifies nobody."""
+    assert f.phase in AWAITED, "nobody is notified of anything else"
     match f.phase:
         case RechargePhase.CONFIRM if f.waited_hours:
             since = counted(f.waited_hours, "hour", "hours")
