@@ -10,6 +10,7 @@ from bot.rights import Role
 from bot.states.alert import AlertPhase
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import Outcome, PayWith
+from bot.states.recharge import RechargePhase
 from ledger import Automatic, CreditKind, Level, Money, RechargeRule, Standing
 
 
@@ -266,22 +267,32 @@ class PaymentFacts:
 
 @dataclass(frozen=True, slots=True)
 class FailureFacts:
-    """A failed automatic payment."""
+    """An automatic payment that failed, as it stands now."""
 
     ref: str
+    phase: RechargePhase
     amount: Money
     card: str
+    """The card of the newest try."""
     decline: DeclineCause
     next_try_at: datetime | None
     tries_left: int
-    paused: bool
-    """Automatic payments now wait for a person."""
-    needs_action: bool
+    automatic: Automatic
     lasts_until: datetime | None
-    pay: "RequestFacts | None"
+    pay: RequestFacts | None
+    """The link by which it can be paid instead, open or not."""
+    balance: Money | None
+    """For people with a role alone."""
     zone: str
     backup: str = ""
     """The backup card that is still to be tried; empty otherwise."""
+    unconfirmed: bool = False
+    """Nobody confirmed the newest try at the bank in time."""
+    waited_hours: int = 0
+    """After how many hours of waiting for a confirmation the last reminder was due; 0 before the first."""
+    paid: "PaidFacts | None" = None
+    """The money that ended it."""
+    paid_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

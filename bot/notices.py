@@ -53,7 +53,7 @@ class CardsArranged:
 
 @dataclass(frozen=True, slots=True)
 class RechargeMade:
-    """An automatic payment succeeded."""
+    """An automatic payment succeeded at its first try."""
 
     name: ClassVar[str] = "recharge.made"
     payment_id: UUID
@@ -61,13 +61,29 @@ class RechargeMade:
 
 @dataclass(frozen=True, slots=True)
 class RechargeFailed:
-    """An automatic payment was declined, or waits for a person."""
+    """An automatic payment was declined, or waits for a person; names the try."""
 
     name: ClassVar[str] = "recharge.failed"
     payment_id: UUID
-    tries_left: int
-    next_try_at: datetime | None
-    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RechargeChanged:
+    """An automatic payment that failed stands differently now; names one of its tries, or its link."""
+
+    name: ClassVar[str] = "recharge.changed"
+    payment_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeKnown:
+    """A charge has an outcome whose outcome somebody was told is not known yet."""
+
+    name: ClassVar[str] = "payment.outcome"
+    payment_id: UUID
+    told: str
+    """Who was told so."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +118,7 @@ class SettingsChanged:
 
 @dataclass(frozen=True, slots=True)
 class PaidTwice:
-    """One request was paid by two payments; both are credited."""
+    """One request was paid by two payments, or a recharge that had ended was paid too; all is credited."""
 
     name: ClassVar[str] = "payment.twice"
     payment_id: UUID
@@ -289,6 +305,8 @@ BotNotice = (
     | CardsArranged
     | RechargeMade
     | RechargeFailed
+    | RechargeChanged
+    | OutcomeKnown
     | CapReached
     | RuleChanged
     | SettingsChanged

@@ -51,6 +51,16 @@ class Payment:
     next_try_at: datetime | None
     next_card_id: str
 
+    @property
+    def is_rescue(self) -> bool:
+        """Whether it is the link by which an automatic payment that failed can be paid instead."""
+        return self.purpose is Purpose.ASK and self.recharge_id != str(self.payment_id)
+
+    @property
+    def is_of_recharge(self) -> bool:
+        """Whether it is a try of an automatic payment, or the link that can be paid instead."""
+        return self.purpose is Purpose.RECHARGE or self.is_rescue
+
 
 def ties_of(payment: Payment | None, user_id: str) -> frozenset[Tie]:
     """Say what somebody is to a request."""
@@ -118,6 +128,40 @@ def _next_ref(tx: Tx, wallet_id: UUID) -> str:
 def payment_by_id(connection: Connection, wallet_id: UUID, payment_id: UUID) -> Payment | None:
     """Look a payment up by our own id."""
     return _payment_where(connection, wallet_id, payments.c.payment_id == payment_id)
+
+
+def shown_ref(connection: Connection, payment: Payment) -> str:
+    """Give the reference that people read: all tries of an automatic payment and its link share the first try's."""
+    if payment.is_of_recharge and payment.recharge_id != str(payment.payment_id):
+        first = payment_by_id(connection, payment.wallet_id, UUID(payment.recharge_id))
+        assert first is not None, "a recharge is named after its first try"
+        return first.ref
+    return payment.ref
+
+
+def payments_of_recharge(connection: Connection, wallet_id: UUID, recharge_id: str) -> list[Payment]:
+    """Give the tries of an automatic payment and the links that can be paid instead, oldest first."""
+    rows = connection.execute(
+        select(payments)
+        .where(payments.c.wallet_id == wallet_id, payments.c.recharge_id == recharge_id)
+        .order_by(payments.c.created_at, payments.c.payment_id)
+    ).mappings()
+    return [payment_of(row) for row in rows]
+
+
+def last_recharge_try(connection: Connection, wallet_id: UUID) -> Payment | None:
+    """Give the newest try of the newest automatic payment."""
+    row = (
+        connection.execute(
+            select(payments)
+            .where(payments.c.wallet_id == wallet_id, payments.c.purpose == Purpose.RECHARGE)
+            .order_by(payments.c.created_at.desc(), payments.c.payment_id.desc())
+            .limit(1)
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return payment_of(row) if row is not None else None
 
 
 def payment_by_ref(connection: Connection, wallet_id: UUID, ref: str) -> Payment | None:

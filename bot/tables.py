@@ -243,6 +243,7 @@ payment_messages = _table(
     _text("audience", empty=False),
     _text("channel", empty=False),
     _text("ts", empty=False),
+    _text("said"),  # what its reader was last notified of
     _known("audience", Side),
 )
 

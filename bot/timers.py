@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from bot.delivering.courier import Courier
 from bot.delivering.repeats import Repeats
-from bot.notices import RechargeFailed, decode
+from bot.notices import RechargeFailed, RuleChanged, decode
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
 from bot.payments.outcomes import CONFIRM_LIFETIME
@@ -29,7 +29,7 @@ from bot.tables import payments
 from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
 from bot.wallets.people_listing import PeopleListing
-from ledger import Ledger, RechargeWanted, Tx, Waiting, due_wallets, next_due
+from ledger import Ledger, RechargeWanted, Tx, UsageCorrected, Waiting, due_wallets, next_due
 
 STRIDE_MAX = timedelta(hours=12)
 """A clock that skips looks around at least this often, since the pace and its lines change with the hour."""
@@ -90,14 +90,18 @@ class Timers:
         """Do what a notice asks for inside the house, before anybody is told of it.
 
         The card is charged when the ledger says it is wanted; a charge that failed gets the link by which people can
-        pay instead.
+        pay instead, and ends where a correction closed the gap.
         """
-        notice = decode(waiting)
+        wallet_id, notice = waiting.wallet_id, decode(waiting)
         if isinstance(notice, RechargeWanted):
-            self._recharge.consider(waiting.wallet_id)
+            self._recharge.consider(wallet_id)
         elif isinstance(notice, RechargeFailed):
             with suppress(NotMade):  # the failure is told all the same, without a link
-                self._recharge.rescue(waiting.wallet_id, notice.payment_id)
+                self._recharge.rescue(wallet_id, notice.payment_id)
+        elif isinstance(notice, UsageCorrected):
+            self._recharge.heard_of_credit(wallet_id, notice.source, notice.source_id)
+        elif isinstance(notice, RuleChanged):
+            self._recharge.heard_of_rule(wallet_id)
 
     def next_moment(self, after: datetime, until: datetime) -> datetime:
         """Give the next instant up to a limit at which something falls due, for a clock that skips."""

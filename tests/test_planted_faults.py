@@ -16,6 +16,33 @@ class Seen(NamedTuple):
 
 
 FAULTS = {
+    "a link outlives the gap that other money closed": Seen(
+        Fault("bot.payments.recharge_end", "if is_closed(tx.book.view(wallet_id), policy) or (", "if ("),
+        "tests/faults/test_recharge_end.py"
+        "::test_a_credit_that_closes_the_gap_withdraws_the_link[the operator's credit]",
+        "<State.OFFERED: 'offered'> is <State.WITHDRAWN",
+    ),
+    "nobody is told that a recharge and its link were both paid": Seen(
+        Fault(
+            "bot.payments.settlement",
+            ", PaidTwice(payment_id=payment.payment_id))\n\n\nclass",
+            ")\n\n\nclass",
+        ),
+        "tests/faults/test_recharge_end.py"
+        "::test_a_recharge_and_its_link_both_paid_are_credited_and_flagged_once",
+        "assert []",
+    ),
+    "who was told that nothing is known yet is left without the rest": Seen(
+        Fault("bot.payments.awaited_outcome", "if now.state in IN_FLIGHT:", "if now.state not in IN_FLIGHT:"),
+        "tests/faults/test_recharge_end.py"
+        "::test_who_was_left_without_an_outcome_is_told_it_once[-paid-reset_after]",
+        "assert [] ==",
+    ),
+    "people with a role read a second alarm beside a failed charge": Seen(
+        Fault("bot.delivering.recipients", "if known.charge_failed and", "if not known.charge_failed and"),
+        "tests/bot/test_recipients_of_failures.py::test_a_failed_charge_is_the_alarm_of_people_with_a_role",
+        "assert",
+    ),
     "a payment in another currency is credited": Seen(
         Fault("bot.payments.settlement", "currency != payment.currency or ", ""),
         "tests/faults/test_settlement.py"

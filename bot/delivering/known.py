@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 from bot import notices, payment_rows
 from bot.delivering.recipients import Known, PaymentKnown
 from bot.notices import AnyNotice
+from bot.payments.recharge_end import failed_recharge
 from bot.rights import Role
 from bot.states.card_slot import CardSlot
 from bot.states.delivery import Recipient, Side
@@ -14,7 +15,18 @@ from bot.tables import alert_messages, cards, payment_messages
 from bot.wallets.alert_channels import channels_of
 from bot.wallets.entitled import appointed
 from bot.wallets.workspace_people import left, owners
-from ledger import WalletRecovered, WalletResumed, last_episode
+from ledger import WalletLow, WalletRecovered, WalletResumed, last_episode
+from ledger.storage.schema import wallets
+
+_ABOUT_PAYMENTS = (
+    notices.RequestSent
+    | notices.PaymentChanged
+    | notices.CardConnected
+    | notices.RechargeFailed
+    | notices.RechargeChanged
+    | notices.ConfirmationDue
+)
+"""Notices whose recipients depend on the payment that they name."""
 
 
 def read_known(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> Known:
@@ -30,6 +42,7 @@ def read_known(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> Kn
         payment=_payment(connection, wallet_id, notice),
         posted=_posted(connection, wallet_id, notice),
         episode_id=_episode(connection, wallet_id),
+        charge_failed=isinstance(notice, WalletLow) and _charge_failed(connection, wallet_id),
     )
 
 
@@ -48,13 +61,16 @@ def _connectors(connection: Connection, wallet_id: UUID) -> list[str]:
 
 
 def _payment(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> PaymentKnown | None:
-    if not isinstance(notice, notices.RequestSent | notices.PaymentChanged | notices.CardConnected):
+    if not isinstance(notice, _ABOUT_PAYMENTS):
         return None
     found = payment_rows.payment_by_id(connection, wallet_id, notice.payment_id)
     assert found is not None, "a notice and its payment are committed together"
     rows = connection.execute(
         select(payment_messages.c.user_id, payment_messages.c.audience).where(
-            payment_messages.c.wallet_id == wallet_id, payment_messages.c.payment_id == notice.payment_id
+            payment_messages.c.wallet_id == wallet_id,
+            payment_messages.c.payment_id == UUID(found.recharge_id)
+            if found.is_of_recharge
+            else payment_messages.c.payment_id == found.payment_id,
         )
     )
     return PaymentKnown(
@@ -63,8 +79,16 @@ def _payment(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> Paym
         asked_by=found.asked_by,
         payer=found.payer,
         is_card_alone=found.amount is None,
+        recharge_id=found.recharge_id,
         messages={str(user): Side(side) for user, side in rows},
     )
+
+
+def _charge_failed(connection: Connection, wallet_id: UUID) -> bool:
+    trouble = connection.execute(
+        select(wallets.c.trouble).where(wallets.c.wallet_id == wallet_id)
+    ).scalar_one()
+    return trouble != "" and failed_recharge(connection, wallet_id) is not None
 
 
 def _posted(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> list[Recipient]:

@@ -25,6 +25,8 @@ class PaymentMessage:
     side: Side
     channel: str
     ts: str
+    said: str = ""
+    """What its reader was last notified of: a state of the payment, or of the automatic payment that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class PostedMessages:
             rows = connection.execute(
                 select(table).where(table.c.wallet_id == wallet_id, table.c.payment_id == payment_id)
             ).all()
-        return [PaymentMessage(row.user_id, Side(row.audience), row.channel, row.ts) for row in rows]
+        return [
+            PaymentMessage(row.user_id, Side(row.audience), row.channel, row.ts, row.said) for row in rows
+        ]
 
     def set_qr(self, wallet_id: UUID, payment_id: UUID, file_id: str) -> None:
         """Store which file shows a payment's QR code; empty when it was deleted."""
@@ -72,7 +76,7 @@ class PostedMessages:
         """Give the QR codes of links that are over and that no message shows any more, as payments and file ids."""
         with self._ledger.reading() as connection:
             rows = connection.execute(
-                select(payments.c.payment_id, payments.c.qr_file_id).where(
+                select(payments.c.payment_id, payments.c.recharge_id, payments.c.qr_file_id).where(
                     payments.c.wallet_id == wallet_id,
                     payments.c.qr_file_id != "",
                     payments.c.state.not_in([one.value for one in OPEN]),
@@ -168,9 +172,13 @@ class PostedMessages:
 
 def _is_awaited(connection: Connection, wallet_id: UUID, payment: Any) -> bool:
     """Say whether a message about a payment is still to be changed; until then it may show the picture."""
+    subjects = [
+        Subject(SubjectKind.PAYMENT, str(payment.payment_id)),
+        Subject(SubjectKind.RECHARGE, payment.recharge_id),  # its link is shown by the recharge's message
+    ]
     wanted = select(deliveries.c.delivery_id).where(
         deliveries.c.wallet_id == wallet_id,
-        deliveries.c.subject == str(Subject(SubjectKind.PAYMENT, str(payment.payment_id))),
+        deliveries.c.subject.in_(map(str, subjects)),
         deliveries.c.state == DeliveryState.WAITING,
     )
     return connection.execute(wanted).first() is not None
@@ -193,6 +201,7 @@ def remember_message(tx: Tx, wallet_id: UUID, payment_id: UUID, message: Payment
             audience=message.side,
             channel=message.channel,
             ts=message.ts,
+            said=message.said,
         )
     )
 

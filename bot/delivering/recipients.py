@@ -17,6 +17,7 @@ from bot.states.dispute import QUIET
 from bot.states.payment import State, Way
 from ledger import (
     CreditKind,
+    Level,
     RechargeWanted,
     StartedAfterStop,
     UsageCorrected,
@@ -42,9 +43,13 @@ URGENT = (
     notices.ConfirmationDue,
     notices.CapReached,
 )
+OF_RECHARGES = (notices.RechargeFailed, notices.RechargeChanged, notices.ConfirmationDue)
+"""Notices of an automatic payment that failed: one message to its end."""
 AWAITED = (
     notices.RequestSent,
     notices.PaymentChanged,
+    notices.RechargeChanged,
+    notices.OutcomeKnown,
     notices.CardConnected,
     notices.RecipientLost,
     notices.ChannelAway,
@@ -70,8 +75,10 @@ class PaymentKnown:
     payer: str
     is_card_alone: bool
     """No money is asked for: a card is to be connected."""
+    recharge_id: str
+    """Names the automatic payment that it is a try of, or the link of; its own id otherwise."""
     messages: Mapping[str, Side]
-    """Who has a message about it, and as what."""
+    """Who has a message about it, or about that automatic payment, and as what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,8 @@ class Known:
     """Who has a message about the notice's episode."""
     episode_id: UUID | None = None
     """The alarm that goes on, where one does."""
+    charge_failed: bool = False
+    """Whether automatic payments fail at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +117,21 @@ class Wanted:
 def wanted(notice: AnyNotice, notice_id: UUID, known: Known) -> Wanted:
     """Say who is told of a notice; nobody, where it is told by another one or asks nothing of anybody."""
     recipients = _recipients(notice, known)
-    return Wanted(
-        subject_of(notice, notice_id, known.episode_id), urgency_of(notice), tuple(dict.fromkeys(recipients))
-    )
+    return Wanted(subject_of(notice, notice_id, known), urgency_of(notice), tuple(dict.fromkeys(recipients)))
 
 
-def subject_of(notice: AnyNotice, notice_id: UUID, episode_id: UUID | None = None) -> Subject:
-    """Say what the message about a notice is about. `episode_id` is that of the alarm that goes on, where one does."""
+def subject_of(notice: AnyNotice, notice_id: UUID, known: Known) -> Subject:
+    """Say what the message about a notice is about."""
     if isinstance(notice, ALARMS):
         return Subject(SubjectKind.EPISODE, str(notice.episode_id or ""))
     if isinstance(notice, notices.ChannelBack):
-        return Subject(SubjectKind.EPISODE, str(episode_id or ""))
+        return Subject(SubjectKind.EPISODE, str(known.episode_id or ""))
     if isinstance(notice, notices.StillStopped):
         return Subject(SubjectKind.REPEAT, str(notice.episode_id))
     if isinstance(notice, notices.RequestSent | notices.PaymentChanged):
         return Subject(SubjectKind.PAYMENT, str(notice.payment_id))
+    if isinstance(notice, OF_RECHARGES):
+        return Subject(SubjectKind.RECHARGE, _payment(known).recharge_id)
     kind = ONE_OF_A_KIND.get(type(notice))
     return Subject(kind) if kind is not None else Subject(SubjectKind.NOTICE, str(notice_id))
 
@@ -162,6 +171,8 @@ def lost(recipient: Recipient, said: str, known: Known, subject: Subject) -> not
 
 
 def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:
+    if isinstance(notice, WalletLow) and known.charge_failed and notice.level < Level.ZERO:
+        return _channels(known)  # The failed charge's own message is this alarm's for people with a role.
     match notice:
         case WalletLow() | WalletEmptied() | WalletPaused():
             return (*_with_role(known), *_channels(known))
@@ -198,8 +209,12 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
         case notices.PaymentChanged():
             return _people(_holders(known))
         case notices.CardConnected():
-            asked_by = known.payment.asked_by if known.payment is not None else ""
-            return (*_people([asked_by]), *_but(notice.actor, _with_role(known)))
+            return (*_people([_payment(known).asked_by]), *_but(notice.actor, _with_role(known)))
+        case notices.RechargeFailed() | notices.RechargeChanged() | notices.ConfirmationDue():
+            # People who lost their role still learn what became of it.
+            return (*_with_role(known), *_people([*_payment(known).messages]))
+        case notices.OutcomeKnown():
+            return _people([notice.told])
         case notices.RuleChanged():
             return _but(notice.actor, (*_with_role(known), *_people(known.connectors)))
         case notices.RoleChanged():
@@ -221,8 +236,6 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
         case (
             notices.PaidTwice()
             | notices.CardExpiring()
-            | notices.RechargeFailed()
-            | notices.ConfirmationDue()
             | notices.CapReached()
             | notices.ChargesSwitched()
             | notices.SettingsChanged()
@@ -256,14 +269,17 @@ def _channels(known: Known) -> Sequence[Recipient]:
 
 
 def _sides(known: Known) -> Sequence[str]:
-    assert known.payment is not None, "a request and its payment are committed together"
-    return [known.payment.payer, known.payment.asked_by]
+    return [_payment(known).payer, _payment(known).asked_by]
+
+
+def _payment(known: Known) -> PaymentKnown:
+    assert known.payment is not None, "a notice and its payment are committed together"
+    return known.payment
 
 
 def _holders(known: Known) -> Sequence[str]:
     """Give who learns what became of a payment: who was asked and who asked, or who paid on a page of their own."""
-    payment = known.payment
-    assert payment is not None, "a payment is changed with its notice"
+    payment = _payment(known)
     if payment.way is Way.SAVED_CARD:
         return []  # the listener has answered the person who pressed
     # A message to somebody who paid without a request already says what became of the payment.

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from bot.app import Redbar, UseCases, open_ledger, use_cases_of
 from bot.control import Answer, Arguments, Step, address_of, ask
+from bot.payments.recharge_end import close_gap
 from bot.reconciliation.run import NotReconciled
 from bot.rights import OPERATOR
 from bot.served import Served
@@ -14,8 +15,7 @@ from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.key_health import keep_mode
 from bot.wallets.clock_watch import judge_beside
-from ledger import Command as LedgerCommand
-from ledger import Currency, JudgedClock, Ledger, Receipt, Refused, StoreUnusable, Tx
+from ledger import Correct, Currency, JudgedClock, Ledger, PostMoney, Receipt, Refused, StoreUnusable, Tx
 
 Say = Callable[[str], None]
 
@@ -43,7 +43,7 @@ class Context:
             view, _ = self.ledger.look(connection, wallet_id)
         return Currency.of(view.currency)
 
-    def post(self, wallet_id: UUID, command: LedgerCommand, action: str) -> Receipt:
+    def post(self, wallet_id: UUID, command: PostMoney | Correct, action: str) -> Receipt:
         """Post what the operator decided, and keep who it was. Refuses: what the command is refused for."""
 
         def write(tx: Tx) -> Receipt:
@@ -55,6 +55,7 @@ class Context:
                 after = {"balance_micros": outcome.balance_after_micros, "seq": outcome.seq}
                 before = {"balance_micros": outcome.balance_after_micros - outcome.amount_micros}
                 tx.book.audit(wallet_id, OPERATOR, action, before, after)
+                close_gap(tx, wallet_id, by=(command.source, command.source_id))
             return outcome
 
         return self.ledger.run(write, wallet_id=wallet_id)

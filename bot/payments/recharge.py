@@ -20,6 +20,7 @@ from bot.notices import CapReached, ConfirmationDue
 from bot.payment_rows import Payment
 from bot.payments.operator_stop import charges_are_off
 from bot.payments.outcomes import CONFIRM_LIFETIME
+from bot.payments.recharge_end import close_gap, ended_by, replace_recharge, say_changed
 from bot.payments.requests import Payments
 from bot.payments.saved_cards import card_slots
 from bot.served import Served
@@ -159,6 +160,8 @@ class Recharge:
                 return None
         currency = Currency.of(view.currency)
         # From here on nothing may refuse: the attempt is counted whatever becomes of it.
+        if past.unfinished is None:
+            replace_recharge(tx, wallet_id)
         payment = payment_rows.plan(
             tx,
             wallet_id,
@@ -183,16 +186,29 @@ class Recharge:
             tx.book.set_trouble(wallet_id, trouble)
             tx.outbox.add(wallet_id, CapReached(held=held.value))
 
-    def rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment:
-        """Give the link by which people can pay instead of a failed automatic payment; made once per recharge."""
+    def rescue(self, wallet_id: UUID, payment_id: UUID) -> Payment | None:
+        """Give the link by which people can pay instead of a failed automatic payment; made once per recharge.
+
+        None where the recharge has ended. Refuses: Unreachable, NotMade.
+        """
         failed = self._payments.look(wallet_id, payment_id)
         assert failed is not None
         assert failed.amount is not None, "an automatic payment has an amount"
         with self._ledger.reading() as connection:
+            if ended_by(connection, wallet_id, failed.recharge_id) is not None:
+                return None
             for one in payment_rows.open_payments(connection, wallet_id, purposes=(Purpose.ASK,)):
                 if one.recharge_id == failed.recharge_id:
                     return one
         return self._payments.ask_instead(wallet_id, failed.amount, recharge_id=failed.recharge_id)
+
+    def heard_of_credit(self, wallet_id: UUID, source: str, source_id: str) -> None:
+        """End the recharge that failed where a credit that was booked elsewhere closed the gap."""
+        self._ledger.run(lambda tx: close_gap(tx, wallet_id, by=(source, source_id)), wallet_id=wallet_id)
+
+    def heard_of_rule(self, wallet_id: UUID) -> None:
+        """Have the message about the recharge that failed say what a change of the rule means for it."""
+        self._ledger.run(lambda tx: say_changed(tx, wallet_id), wallet_id=wallet_id)
 
 
 def _past(connection: Connection, view: WalletView, now: datetime) -> Past:

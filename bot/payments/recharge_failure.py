@@ -29,7 +29,7 @@ def follow_failure(tx: Tx, payment: Payment) -> None:
     tried = _tried_cards(tx.connection, payment)
     slots = card_slots(tx.connection, wallet_id)
     if payment.state is State.WAITING:
-        going_on = NextTry(at=None, card_id="", tries_left=0)
+        going_on = NextTry(at=None, card_id="")
     else:
         lapsed = payment.state is State.LAPSED
         severity = Severity.HARD if lapsed else severity_of(payment.decline_code, payment.advice_code)
@@ -43,18 +43,9 @@ def follow_failure(tx: Tx, payment: Payment) -> None:
         )
     payment_rows.schedule(tx, payment, going_on.at, going_on.card_id)
     tx.book.set_trouble(wallet_id, _trouble(payment))
-    paused = going_on.at is None and payment.state is not State.WAITING
-    if paused:
+    if going_on.at is None and payment.state is not State.WAITING:
         rules.pause(tx, wallet_id, _pause(payment))
-    tx.outbox.add(
-        wallet_id,
-        RechargeFailed(
-            payment_id=payment.payment_id,
-            tries_left=going_on.tries_left,
-            next_try_at=going_on.at,
-            paused=paused,
-        ),
-    )
+    tx.outbox.add(wallet_id, RechargeFailed(payment_id=payment.payment_id))
 
 
 def _trouble(payment: Payment) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from bot.notices import RefundBooked
 from bot.payment_rows import Payment
+from bot.payments.recharge_end import close_gap
 from bot.payments.settlement import AmountsDiffer
 from bot.payments.sync import Sync
 from bot.ports import Ok, PaymentGateway, RefundSeen, Rejected
@@ -106,4 +107,6 @@ def post_once(
             raise outcome
         assert isinstance(outcome, Receipt)
         fresh.append(not outcome.duplicate)
+        if not outcome.duplicate and outcome.amount_micros > 0:
+            close_gap(tx, payment.wallet_id, by=("stripe", outcome.source_id))
     return fresh

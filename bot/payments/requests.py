@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from bot.notices import PaymentChanged
 from bot.payment_rows import Payment, change, payment_by_id, plan, ties_of
+from bot.payments.recharge_end import ended_by, notice_of_change
 from bot.payments.sending import RequestSender
 from bot.ports import Ok, PaymentGateway
 from bot.rights import Action, Person
@@ -73,44 +73,55 @@ class Payments:
 
     def ask(self, wallet_id: UUID, amount: Money, *, asked_by: Person, payer: str, note: str) -> Payment:
         """Make a link and ask somebody to pay by it; they are told by DM. Refuses: NotEntitled, as `offer_page`."""
-        return self._link(wallet_id, amount, asked_by=asked_by, payer=payer, note=note)
-
-    def ask_instead(self, wallet_id: UUID, amount: Money, *, recharge_id: str) -> Payment:
-        """Make the link by which an automatic payment that failed can be paid: Redbar itself asks, and nobody else."""
-        return self._link(wallet_id, amount, asked_by=None, recharge_id=recharge_id)
-
-    def _link(
-        self,
-        wallet_id: UUID,
-        amount: Money,
-        *,
-        asked_by: Person | None,
-        payer: str = "",
-        note: str = "",
-        recharge_id: str = "",
-    ) -> Payment:
         to_minor(amount)
 
         def intend(tx: Tx) -> StripeRequest:
-            if asked_by is not None:
-                require_right(tx.connection, wallet_id, asked_by, Action.ASK)
-            payment = plan(
-                tx,
-                wallet_id,
-                purpose=Purpose.ASK,
-                way=Way.LINK,
-                currency=amount.currency,
-                amount=amount,
-                asked_by=asked_by.user_id if asked_by is not None else "",
-                payer=payer,
-                note=note,
-                expires_at=tx.now + tx.book.policy(wallet_id)[0].link_lifetime,
-                recharge_id=recharge_id,
-            )
-            body = request_bodies.link(payment, install=self._install)
-            return stripe_requests.intend(tx, wallet_id, Operation.LINK, body, payment_id=payment.payment_id)
+            require_right(tx.connection, wallet_id, asked_by, Action.ASK)
+            return self._intend_link(tx, wallet_id, amount, asked_by=asked_by.user_id, payer=payer, note=note)
 
         return self._made(self._ledger.run(intend, wallet_id=wallet_id))
+
+    def ask_instead(self, wallet_id: UUID, amount: Money, *, recharge_id: str) -> Payment | None:
+        """Make the link by which an automatic payment that failed can be paid: Redbar itself asks, and nobody else.
+
+        None where that payment has ended meanwhile. Refuses: Unreachable, NotMade, NotCardExact.
+        """
+        to_minor(amount)
+
+        def intend(tx: Tx) -> StripeRequest | None:
+            if ended_by(tx.connection, wallet_id, recharge_id) is not None:
+                return None
+            return self._intend_link(tx, wallet_id, amount, recharge_id=recharge_id)
+
+        request = self._ledger.run(intend, wallet_id=wallet_id)
+        return self._made(request) if request is not None else None
+
+    def _intend_link(
+        self,
+        tx: Tx,
+        wallet_id: UUID,
+        amount: Money,
+        *,
+        asked_by: str = "",
+        payer: str = "",
+        note: str = "",
+        recharge_id: str = "",
+    ) -> StripeRequest:
+        payment = plan(
+            tx,
+            wallet_id,
+            purpose=Purpose.ASK,
+            way=Way.LINK,
+            currency=amount.currency,
+            amount=amount,
+            asked_by=asked_by,
+            payer=payer,
+            note=note,
+            expires_at=tx.now + tx.book.policy(wallet_id)[0].link_lifetime,
+            recharge_id=recharge_id,
+        )
+        body = request_bodies.link(payment, install=self._install)
+        return stripe_requests.intend(tx, wallet_id, Operation.LINK, body, payment_id=payment.payment_id)
 
     def connect(self, wallet_id: UUID, currency: Currency, *, asked_by: Person, payer: str = "") -> Payment:
         """Make a page that saves a card; a payer is asked by DM, without one the asker opens it.
@@ -243,5 +254,5 @@ def _take_back(
     if payment is None or payment.state not in OPEN or payment.way is Way.SAVED_CARD:
         return None
     payment = change(tx, payment, News.TAKEN_BACK, withdrawn_by=by.user_id)
-    tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
+    tx.outbox.add(wallet_id, notice_of_change(payment))
     return payment, stripe_requests.close(tx, payment)

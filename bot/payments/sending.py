@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from bot.payment_rows import change, payment_by_id
-from bot.payments import outcomes
+from bot.payments import outcomes, settlement
 from bot.payments.charge_stops import stop_of
 from bot.ports import (
     Declined,
@@ -100,7 +100,7 @@ class RequestSender:
             case Operation.CONFIRM, Ok(seen):
                 assert isinstance(seen, IntentSeen)
                 if seen.status is IntentStatus.SUCCEEDED:
-                    outcomes.succeeded(tx, payment, seen)
+                    settlement.settle(tx, payment, seen)
             case Operation.INTENT | Operation.CONFIRM, Declined():
                 outcomes.declined(tx, payment, answer.decline_code, answer.advice_code)
                 return stripe_requests.cancel(tx, payment)

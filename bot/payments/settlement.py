@@ -12,10 +12,12 @@ from sqlalchemy import insert, select, update
 from bot.causes import AmountDiffers, NotBookableCause
 from bot.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
 from bot.payment_rows import Payment, change
+from bot.payments.awaited_outcome import tell_outcome
+from bot.payments.recharge_end import close_gap, end_recharge, has_failed, notice_of_change, say_changed
 from bot.ports import CardSeen, IntentSeen, IntentStatus
 from bot.states import card_slot
 from bot.states.card_slot import CardEvent, CardSlot
-from bot.states.payment import NEXT, News, Purpose, State
+from bot.states.payment import News, Purpose, State
 from bot.stripe.keys import credit_key
 from bot.tables import cards, payments
 from bot.wallets import rules
@@ -32,13 +34,14 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
         # Never guessed at: a person has to look. The inbox row keeps the error and is tried again.
         raise AmountsDiffer(payment, seen.intent_id)
     amount = from_minor(seen.received_minor, currency)
+    key = credit_key(seen.intent_id)
     paid_with = str(seen.card) if seen.card is not None else ""
     (outcome,) = tx.book.carry_out(
         payment.wallet_id,
         [
             PostMoney(
                 source="stripe",
-                source_id=credit_key(seen.intent_id),
+                source_id=key,
                 kind=CreditKind.RECHARGE if payment.purpose is Purpose.RECHARGE else CreditKind.TOP_UP,
                 amount_micros=amount.micros,
                 occurred_at=None,
@@ -57,39 +60,36 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
         return payment
     if payment.saves_card and seen.card is not None:
         save_card(tx, payment, seen.card)
+    before = payment
     payment = change(
         tx,
-        payment,
+        before,
         News.SUCCEEDED,
         intent_id=seen.intent_id,
         settled_at=tx.now,
         paid_with=paid_with,
         receipt_url=seen.receipt_url,
     )
+    tell_outcome(tx, before, payment)
     tx.book.set_trouble(payment.wallet_id, "")
-    if payment.purpose is Purpose.RECHARGE:
+    if payment.purpose is not Purpose.RECHARGE:
+        rules.wake(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
+    if payment.is_rescue or (payment.purpose is Purpose.RECHARGE and has_failed(before)):
+        _pay_recharge(tx, payment, ("stripe", key))
+    elif payment.purpose is Purpose.RECHARGE:
         tx.outbox.add(payment.wallet_id, RechargeMade(payment_id=payment.payment_id))
     else:
-        _let_go(tx, payment.wallet_id)
-        rules.wake(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
         tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
+    by_person = payment.purpose is not Purpose.RECHARGE
+    if not close_gap(tx, payment.wallet_id, by=("stripe", key), paid_by_person=by_person):
+        say_changed(tx, payment.wallet_id)
     return payment
 
 
-def _let_go(tx: Tx, wallet_id: UUID) -> None:
-    """Stop waiting for somebody to confirm an automatic payment: people have paid otherwise.
-
-    Its intent was cancelled when the bank asked, so nothing can be charged for it any more.
-    """
-    tx.connection.execute(
-        update(payments)
-        .where(
-            payments.c.wallet_id == wallet_id,
-            payments.c.purpose == Purpose.RECHARGE,
-            payments.c.state == State.WAITING.value,
-        )
-        .values(state=NEXT.after(State.WAITING, News.TAKEN_BACK))
-    )
+def _pay_recharge(tx: Tx, payment: Payment, key: tuple[str, str]) -> None:
+    """End a recharge that failed before and is paid now. What had ended, and is paid all the same, is flagged."""
+    if not end_recharge(tx, payment.wallet_id, payment.recharge_id, by=key):
+        tx.outbox.add(payment.wallet_id, notice_of_change(payment), PaidTwice(payment_id=payment.payment_id))
 
 
 class NotBookable(Exception):
@@ -126,6 +126,7 @@ def connect(tx: Tx, payment: Payment, card: CardSeen) -> Payment:
     save_card(tx, payment, card)
     payment = change(tx, payment, News.SUCCEEDED, settled_at=tx.now, paid_with=str(card))
     rules.wake(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
+    say_changed(tx, payment.wallet_id)
     tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
     return payment
 

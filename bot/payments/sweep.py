@@ -8,9 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from bot import payment_rows
-from bot.notices import PaymentChanged
 from bot.payment_rows import change, fresh, payment_by_id
 from bot.payments.charge_stops import stop_of_request
+from bot.payments.recharge_end import notice_of_change
 from bot.payments.recharge_failure import follow_failure
 from bot.payments.sending import RequestSender
 from bot.payments.sync import Sync
@@ -109,7 +109,7 @@ class Sweep:
             if lapsed.way is Way.SAVED_CARD:
                 follow_failure(tx, lapsed)  # nobody confirmed in time
                 return None
-            tx.outbox.add(wallet_id, PaymentChanged(payment_id=payment_id))
+            tx.outbox.add(wallet_id, notice_of_change(lapsed))
             return stripe_requests.close(tx, lapsed)
 
         request = self._ledger.run(lapse, wallet_id=wallet_id)

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bot.causes import NamesNoPayment, PaymentUnknown
-from bot.notices import PaymentChanged
 from bot.payment_rows import Payment, change, fresh, payment_by_id, payment_by_intent
 from bot.payments import outcomes, settlement
+from bot.payments.recharge_end import notice_of_change
 from bot.payments.settlement import NotServed, Unattributed
 from bot.ports import (
     IntentSeen,
@@ -98,13 +98,12 @@ class Sync:
         if seen.status is PageStatus.COMPLETE and seen.mode is PageMode.SETUP and seen.setup_card is not None:
             settlement.connect(tx, payment, seen.setup_card)
         elif seen.status is PageStatus.EXPIRED and payment.state is State.OFFERED:
-            change(tx, payment, News.EXPIRED)
-            tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
+            tx.outbox.add(payment.wallet_id, notice_of_change(change(tx, payment, News.EXPIRED)))
 
     def _heard_intent(self, tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
         payment = fresh(tx, payment)
         if seen.status is IntentStatus.SUCCEEDED:
-            return outcomes.succeeded(tx, payment, seen)
+            return settlement.settle(tx, payment, seen)
         ended = seen.status in (IntentStatus.REQUIRES_PAYMENT_METHOD, IntentStatus.CANCELED)
         if ended and payment.way is Way.SAVED_CARD:
             # The intent is cancelled by whoever made the request.

@@ -15,13 +15,14 @@ from sqlalchemy import func, insert, select, update
 from bot import payment_rows
 from bot.facts import PaymentFacts
 from bot.payment_rows import Payment
+from bot.payments.awaited_outcome import await_outcome
 from bot.payments.requests import Payments
 from bot.payments.saved_cards import card_slots, card_words
 from bot.rights import Action, Person
 from bot.served import Served
 from bot.states.card_slot import CardSlot
 from bot.states.one_time_action import ActionPurpose
-from bot.states.payment import Outcome, Purpose, State, Way
+from bot.states.payment import IN_FLIGHT, Outcome, Purpose, State, Way
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import cause_of
 from bot.stripe.requests import StripeRequest
@@ -142,14 +143,19 @@ class Charges:
         return self._ledger.run(lambda tx: _pending(tx, wallet_id, one_time_action_id), wallet_id=wallet_id)
 
     def charge(self, wallet_id: UUID, one_time_action_id: str, *, actor: Person) -> Payment:
-        """Consume a one-time action and charge the card.
+        """Consume a one-time action and charge the card; who is left without an outcome is told it later.
 
         Refuses: NotEntitled, AppRemoved, ClockInDoubt, AlreadyUsed, NoCard, OverDailyLimit.
         """
         request = self._ledger.run(
             lambda tx: self._consume(tx, wallet_id, one_time_action_id, actor), wallet_id=wallet_id
         )
-        return self._payments.carry_out(request)
+        payment = self._payments.carry_out(request)
+        if payment.state not in IN_FLIGHT:
+            return payment
+        return self._ledger.run(
+            lambda tx: await_outcome(tx, payment, actor.user_id), wallet_id=payment.wallet_id
+        )
 
     def _consume(self, tx: Tx, wallet_id: UUID, one_time_action_id: str, actor: Person) -> StripeRequest:
         require_right(tx.connection, wallet_id, actor, Action.CHARGE)

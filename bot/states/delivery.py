@@ -60,13 +60,14 @@ class SubjectKind(StrEnum):
     EPISODE = "episode"  # its id is the episode's
     REPEAT = "repeat"  # of an alarm that nobody answered; its id is the episode's
     PAYMENT = "payment"  # its id is the payment's
+    RECHARGE = "recharge"  # an automatic payment that failed; its id is the first try's
     AFTER_STOP = "after_stop"  # work that began after the stop; no id: the newest count is told
     CHARGES = "card_charges"  # whether the operator lets cards be charged; no id
     KEY = "key_state"  # whether Stripe accepts our key; no id
     NOTICE = "notice"  # one fact, told once; its id is the notice's
 
 
-LIVING = frozenset({SubjectKind.EPISODE, SubjectKind.PAYMENT})
+LIVING = frozenset({SubjectKind.EPISODE, SubjectKind.PAYMENT, SubjectKind.RECHARGE})
 """Subjects whose message is updated in place."""
 
 

@@ -74,7 +74,6 @@ class NextTry:
 
     at: datetime | None
     card_id: str
-    tries_left: int
 
 
 def next_try(
@@ -92,13 +91,30 @@ def next_try(
     would not outlive the wait: then the backup card goes first. `retry_hours` are the waits on one card, in order.
     """
     card = tried_cards[-1]
-    on_card = sum(1 for one in tried_cards if one == card)
-    backup_free = bool(backup_id) and backup_id not in tried_cards
-    waits_left = len(retry_hours) - (on_card - 1) if severity is Severity.SOFT and card != backup_id else 0
-    if backup_free and (waits_left <= 0 or wont_last_until):
-        # Whatever waits were left: after the backup card comes the pause.
-        return NextTry(at=now, card_id=backup_id, tries_left=1)
-    if waits_left > 0:
-        wait = timedelta(hours=retry_hours[on_card - 1])
-        return NextTry(at=now + wait, card_id=card, tries_left=waits_left + (1 if backup_free else 0))
-    return NextTry(at=None, card_id="", tries_left=0)
+    on_card = tried_cards.count(card)
+    waits = severity is Severity.SOFT and card != backup_id and on_card <= len(retry_hours)
+    if is_backup_free(tried_cards, backup_id) and (not waits or wont_last_until):
+        return NextTry(at=now, card_id=backup_id)
+    if waits:
+        return NextTry(at=now + timedelta(hours=retry_hours[on_card - 1]), card_id=card)
+    return NextTry(at=None, card_id="")
+
+
+def is_backup_free(tried_cards: Sequence[str], backup_id: str) -> bool:
+    """Say whether there is a backup card that was not tried yet."""
+    return bool(backup_id) and backup_id not in tried_cards
+
+
+def tries_left(
+    next_card_id: str, tried_cards: Sequence[str], *, backup_id: str, retry_hours: Sequence[int]
+) -> int:
+    """Count the tries that a recharge may still make, the planned one among them; 0 where none is planned.
+
+    After the backup card comes the pause, whatever waits were left.
+    """
+    if not next_card_id:
+        return 0
+    if next_card_id == backup_id:
+        return 1
+    waits_left = len(retry_hours) - (tried_cards.count(next_card_id) - 1)
+    return waits_left + is_backup_free(tried_cards, backup_id)

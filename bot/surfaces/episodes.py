@@ -10,31 +10,28 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
 
-from bot import payment_rows
 from bot.facts import AlertFacts, ChargeFacts, PaidFacts
 from bot.payments.recharge import Recharge
+from bot.payments.recharge_end import declined_card
 from bot.payments.top_ups import Charges
 from bot.rights import Action, Person
 from bot.states.alert import AlertPhase
 from bot.states.delivery import Recipient
-from bot.states.payment import Purpose
 from bot.surfaces.automatic import automatic_facts
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.figures import offered_amount, phase_of
 from bot.surfaces.snapshot import snapshot_of
+from bot.surfaces.transactions import how_paid
 from bot.tables import alert_messages
 from bot.wallets.entitled import require_right
 from ledger import (
-    CreditKind,
     Episode,
     Ledger,
     Level,
-    Money,
     Tx,
     WalletResumed,
     episode,
     last_episode,
-    transfer_by_key,
 )
 
 
@@ -91,8 +88,9 @@ class Episodes:
                 offered=amount,
                 still_low=still_low,
             )
-        if amount is None or automatic.card is None:
-            return facts
+            declined = declined_card(snapshot.connection, wallet_id)
+        if amount is None or automatic.card is None or automatic.card.card_id == declined:
+            return facts  # nobody is offered to charge the card that was just declined
         card = automatic.card
         one_time_action_id = self._charges.offer(wallet_id, episode_id, amount, card_id=card.card_id)
         charge = ChargeFacts(one_time_action_id=one_time_action_id, amount=amount, card=card)
@@ -161,22 +159,7 @@ def _stopped_for(resumed: WalletResumed | None) -> timedelta | None:
 
 def _paid(connection: Connection, wallet_id: UUID, resumed: WalletResumed | None) -> PaidFacts | None:
     """Say how money came back."""
-    if resumed is None:
-        return None
-    row = transfer_by_key(connection, wallet_id, resumed.source, resumed.source_id)
-    if row is None or row.source != "stripe":
-        return None
-    payment = payment_rows.payment_by_ref(connection, wallet_id, row.reference)
-    if payment is None or payment.amount is None:
-        return None
-    by_link = payment.purpose is Purpose.ASK
-    return PaidFacts(
-        amount=Money(row.amount_micros, payment.currency),
-        kind=CreditKind(row.kind),
-        card=payment.paid_with,
-        payer_id=payment.payer if by_link else "",
-        asker_id="" if by_link and payment.payer else payment.asked_by,
-    )
+    return how_paid(connection, wallet_id, resumed.source, resumed.source_id) if resumed is not None else None
 
 
 def _posted(connection: Connection, wallet_id: UUID, episode_id: UUID) -> list[Posted]:

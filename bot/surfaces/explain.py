@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, or_, select
 
 from bot.causes import in_short
-from bot.payment_rows import Payment, payment_of
+from bot.payment_rows import Payment, payment_of, payments_of_recharge, shown_ref
 from bot.payments.open_checks import LOOK
 from bot.payments.saved_cards import card_words
 from bot.rights import OPERATOR
@@ -163,7 +163,10 @@ class _Teller:
             *self._told(payment),
             *self._audited(payment),
         ]
-        return self._story(f"{payment.ref}: {self._what(payment)}", moments, self._stands(payment))
+        shown = shown_ref(self._connection, payment)
+        instead = f", shown to people as {shown}" if shown != payment.ref else ""
+        about = f"{payment.ref}: {self._what(payment)}{instead}"
+        return self._story(about, moments, self._stands(payment))
 
     def _story(self, about: str, moments: Sequence[Moment], now: str) -> Story:
         ordered = sorted(moments, key=lambda one: one.at)
@@ -184,14 +187,14 @@ class _Teller:
         with_card = f", {self._card(payment.card_id)}" if payment.card_id else ""
         attempt = f", try {payment.try_number}" if payment.try_number > 1 else ""
         yield Moment(payment.created_at, f"{by}{to}{note}{with_card}{attempt}.")
-        if payment.purpose is Purpose.RECHARGE:
-            tries = self._rows(
-                (payments.c.recharge_id == payment.recharge_id)
-                & (payments.c.payment_id != payment.payment_id)
-            )
-            for other in tries:
-                words = f"{other.ref}, try {other.try_number} of the same: {self._outcome(other)}."
-                yield Moment(other.created_at, words)
+        if payment.is_of_recharge:
+            for other in payments_of_recharge(self._connection, self._wallet_id, payment.recharge_id):
+                if other.payment_id != payment.payment_id:
+                    what = (
+                        "the link that can be paid instead" if other.is_rescue else f"try {other.try_number}"
+                    )
+                    words = f"{other.ref}, {what} of the same: {self._outcome(other)}."
+                    yield Moment(other.created_at, words)
 
     def _card(self, card_id: str) -> str:
         return card_words(self._connection, self._wallet_id, card_id)

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 
 from bot.facts import Basis, HomeFacts
 from bot.states.alert import AlertPhase
+from bot.states.payment import IN_FLIGHT, State
+from bot.states.recharge import RechargePhase
 from ledger import (
     AI_TASK,
     CENT,
@@ -122,6 +124,38 @@ def phase_of(episode: Episode, standing: Standing) -> AlertPhase:
     if standing is Standing.OPEN:
         return AlertPhase.CANT_START
     return AlertPhase.PAUSED if standing is Standing.PAUSED else AlertPhase.COUNTING
+
+
+def recharge_phase(
+    last: State,
+    *,
+    retries: bool,
+    paid: bool,
+    paid_by_link: bool,
+    ended_by: str | None,
+    automatic: Automatic,
+) -> RechargePhase:
+    """Say how a recharge stands. `last` is the state of its newest try, `retries` says that another one is planned.
+
+    `ended_by` is the key of the credit that ended it, empty where a newer recharge did, None where nothing has.
+    """
+    if paid_by_link:
+        return RechargePhase.PAID_BY_LINK
+    if paid:
+        return RechargePhase.PAID
+    if ended_by is not None:
+        return RechargePhase.CLOSED if ended_by else RechargePhase.REPLACED
+    if last in IN_FLIGHT:
+        return RechargePhase.TRYING
+    if last is State.WAITING:
+        return RechargePhase.CONFIRM
+    if automatic is Automatic.OFF:
+        return RechargePhase.OFF
+    if last is State.WITHDRAWN:
+        return RechargePhase.STOPPED
+    if automatic is Automatic.PAUSED:
+        return RechargePhase.PAUSED
+    return RechargePhase.RETRYING if retries else RechargePhase.RESUMED
 
 
 def whole_cents(micros: int) -> int:

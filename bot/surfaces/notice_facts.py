@@ -11,19 +11,16 @@ from bot.facts import (
     CardFacts,
     CreditFacts,
     DisputeFacts,
-    FailureFacts,
     RefundFacts,
     RequestFacts,
     SettingsChangeFacts,
 )
-from bot.notices import CardsArranged, DisputeChanged, RechargeFailed, RefundBooked, SettingsChanged
-from bot.payment_rows import Payment
+from bot.notices import CardsArranged, DisputeChanged, RefundBooked, SettingsChanged
+from bot.payment_rows import Payment, shown_ref
 from bot.payments.recharge import Recharge
 from bot.payments.saved_cards import card_words
 from bot.rights import OPERATOR
 from bot.states.card_slot import CardSlot
-from bot.states.payment import State
-from bot.stripe.declines import CONFIRMATION_WANTED, cause_of
 from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, pause_facts
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.requests import request_facts
@@ -104,33 +101,6 @@ def card_and_automatic(ledger: Ledger, wallet_id: UUID, card_id: str) -> tuple[s
         return card_words(connection, wallet_id, card_id), policy.automatic is Automatic.ON
 
 
-def failure_facts(
-    ledger: Ledger, notice: RechargeFailed, payment: Payment, rescue: Payment | None
-) -> FailureFacts:
-    """Say why an automatic payment failed and what follows. `rescue` is the hosted page that can be paid instead."""
-    with snapshot_of(ledger, payment.wallet_id) as snapshot:
-        card = card_words(snapshot.connection, payment.wallet_id, payment.card_id)
-        lasts_until = balance_facts(snapshot).lasts_until
-        backup = card_facts(snapshot.connection, payment.wallet_id).get(CardSlot.BACKUP)
-        pay = request_facts(snapshot, rescue) if rescue is not None else None
-    assert payment.amount is not None
-    needs_action = payment.state is State.WAITING
-    return FailureFacts(
-        ref=payment.ref,
-        amount=payment.amount,
-        card=card,
-        decline=cause_of(CONFIRMATION_WANTED if needs_action else payment.decline_code),
-        next_try_at=notice.next_try_at,
-        tries_left=notice.tries_left,
-        paused=notice.paused,
-        needs_action=needs_action,
-        lasts_until=lasts_until,
-        pay=pay,
-        backup=str(backup) if backup is not None and backup.card_id != payment.card_id else "",
-        zone=snapshot.zone,
-    )
-
-
 def rule_before_and_after(
     ledger: Ledger, recharge: Recharge, wallet_id: UUID, before_version: int, after_version: int
 ) -> tuple[AutomaticFacts, AutomaticFacts]:
@@ -197,8 +167,9 @@ def refund_facts(ledger: Ledger, payment: Payment, notice: RefundBooked) -> Refu
     """Give what a refund did to the wallet."""
     with ledger.reading() as connection:
         view, _ = ledger.look(connection, payment.wallet_id)
+        ref = shown_ref(connection, payment)
     return RefundFacts(
-        ref=payment.ref,
+        ref=ref,
         refund_id=notice.refund_id,
         amount=Money(notice.amount_micros, payment.currency),
         card=payment.paid_with,
@@ -216,8 +187,9 @@ def dispute_facts(ledger: Ledger, payment: Payment, notice: DisputeChanged) -> D
                 disputes.c.wallet_id == payment.wallet_id, disputes.c.dispute_id == notice.dispute_id
             )
         ).one()
+        ref = shown_ref(connection, payment)
     return DisputeFacts(
-        ref=payment.ref,
+        ref=ref,
         dispute_id=notice.dispute_id,
         status=notice.status,
         amount=Money(row.amount_micros, payment.currency),

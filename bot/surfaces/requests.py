@@ -31,7 +31,7 @@ def request_facts(
     assert payment.expires_at is not None
     return RequestFacts(
         payment_id=str(payment.payment_id),
-        ref=payment.ref,
+        ref=payment_rows.shown_ref(snapshot.connection, payment),
         state=state,
         amount=payment.amount,
         asker_id=payment.asked_by,

@@ -69,3 +69,9 @@ def currency_of(ledger: Ledger, wallet_id: UUID) -> Currency:
     with ledger.reading() as connection:
         view, _ = ledger.look(connection, wallet_id)
     return Currency.of(view.currency)
+
+
+def zone_of(ledger: Ledger, wallet_id: UUID) -> str:
+    """Give the time zone of a wallet."""
+    with ledger.reading() as connection:
+        return ledger.look(connection, wallet_id)[0].zone

@@ -1,15 +1,17 @@
 """Transactions as people are shown them: a page of a list, or one with the payment behind it."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from bot import payment_rows
-from bot.facts import HistoryFacts, RowFacts
+from bot.facts import HistoryFacts, PaidFacts, RowFacts
 from bot.payment_rows import Payment
+from bot.states.payment import Purpose
 from bot.surfaces.snapshot import Snapshot
 from bot.tables import payments
-from ledger import HistoryRow, history
+from ledger import CreditKind, HistoryRow, Money, history, transfer_by_key
 
 PAGE_SIZE = 8
 
@@ -62,6 +64,24 @@ def row_facts(snapshot: Snapshot, seq: int) -> tuple[RowFacts, Payment | None] |
     return _row(snapshot, rows[0], payment), payment
 
 
+def how_paid(connection: Connection, wallet_id: UUID, source: str, source_id: str) -> PaidFacts | None:
+    """Say how money came in by a credit, named by its key; None where no payment stands behind it."""
+    row = transfer_by_key(connection, wallet_id, source, source_id)
+    if row is None or row.source != "stripe":
+        return None
+    payment = payment_rows.payment_by_ref(connection, wallet_id, row.reference)
+    if payment is None or payment.amount is None:
+        return None
+    by_link = payment.purpose is Purpose.ASK
+    return PaidFacts(
+        amount=Money(row.amount_micros, payment.currency),
+        kind=CreditKind(row.kind),
+        card=payment.paid_with,
+        payer_id=payment.payer if by_link else "",
+        asker_id="" if by_link and payment.payer else payment.asked_by,
+    )
+
+
 def _paid_with(snapshot: Snapshot, rows: Sequence[HistoryRow]) -> dict[str, Payment]:
     refs = [row.reference for row in rows if row.source == "stripe"]
     if not refs:
@@ -84,7 +104,7 @@ def _row(snapshot: Snapshot, row: HistoryRow, payment: Payment | None) -> RowFac
         reference="" if payment is not None else row.reference,
         description="" if payment is not None else row.description,
         card=payment.paid_with if payment is not None else "",
-        payment_ref=payment.ref if payment is not None else "",
+        payment_ref=payment_rows.shown_ref(snapshot.connection, payment) if payment is not None else "",
         has_receipt=payment is not None and bool(payment.receipt_url),
         after_stop=row.after_stop,
     )

@@ -16,11 +16,12 @@ from bot.slack.ids import SHORTCUT_TOP_UP, Act
 from bot.slack.listeners import buttons, commands, events, forms
 from bot.slack.listeners.forms import Submission
 from bot.slack.modals import Modals, OpenForm, ShownForm
-from bot.slack.views import alerts, automatic, cards, help, home, money_in, money_out, status
+from bot.slack.views import alerts, automatic, cards, failed_charges, help, home, money_in, money_out, status
 from bot.slack.views import forms as form_views
 from bot.slack.views.blocks import Message, View
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import Outcome, PayWith
+from bot.states.recharge import RechargePhase
 from bot.wallets.alert_channels import set_channels
 from bot.wallets.entitled import NotEntitled
 from bot.wallets.rules import Rules
@@ -79,8 +80,11 @@ def surfaces(role: Role, ties: frozenset[Tie], user_id: str) -> Iterator[Shown]:
     for stopped in (False, True):
         yield cards.gone("Visa ••4242", actor="", stopped=stopped, main="", role=role)
     yield cards.expiring("Visa ••4242", 7, automatic=True, role=role)
-    yield automatic.charge_failed(v.failure(), role)
-    yield automatic.charge_failed(v.failure(needs_action=True), role)
+    for phase in RechargePhase:
+        for pay in (None, v.request(asker_id="", payer_id="")):
+            yield failed_charges.charge_failed(v.failure(phase=phase, pay=pay), role)
+    for outcome in Outcome:
+        yield money_in.outcome_known(v.payment(outcome), v.NOW, "UTC", role)
     yield automatic.capped("day_cap", role)
     yield automatic.charges_switched(off=True, role=role)
     for dispute in DisputeStatus:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
@@ -22,7 +23,6 @@ from bot.slack.views.blocks import Message
 from bot.states.alert_channel import ChannelPresence
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import State
-from bot.stripe.requests import NotMade
 from bot.tables import disputes, payments
 from ledger import (
     MICROS,
@@ -136,9 +136,10 @@ def _change(one: Company, payment: Payment, **columns: Any) -> Payment:
     return found
 
 
-def _recharge(one: Company, state: State) -> Payment:
+def _recharge(one: Company, state: State, **ends: Any) -> Payment:
     """Insert an automatic payment that has come to a state."""
-    ends = {"decline_code": "insufficient_funds"} if state is State.FAILED else {}
+    if state is State.FAILED:
+        ends["decline_code"] = "insufficient_funds"
     return _change(
         one,
         _ask(one),
@@ -160,6 +161,15 @@ def _commit(one: Company, *facts: AnyNotice) -> None:
 def _about(made_of: Callable[[Payment], AnyNotice], state: State) -> Callable[[Company], None]:
     """Commit a notice about an automatic payment."""
     return lambda one: _commit(one, made_of(_recharge(one, state)))
+
+
+def _remind(one: Company) -> None:
+    """Let six hours pass after people were told that the bank wants a confirmation."""
+    asked = _recharge(one, State.WAITING, expires_at=one.ledger.now() + timedelta(hours=24))
+    _commit(one, told.RechargeFailed(asked.payment_id))
+    one.carry()
+    one.place.clock.skip(hours=6)
+    _commit(one, told.ConfirmationDue(asked.payment_id, 6))
 
 
 def _dispute(one: Company) -> None:
@@ -247,9 +257,19 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
         "Automatic payment of $50.00 with Visa ••4242",
     ),
     told.RechargeFailed: Told(
-        _about(lambda one: told.RechargeFailed(one.payment_id, 2, None, False), State.FAILED),
+        _about(lambda one: told.RechargeFailed(one.payment_id), State.FAILED),
         FINANCE,
         "The automatic payment of $50.00 failed",
+    ),
+    told.RechargeChanged: Told(
+        _about(lambda one: told.RechargeChanged(one.payment_id), State.WAITING),
+        FINANCE,
+        "The bank wants you to confirm a payment of $50.00",
+    ),
+    told.OutcomeKnown: Told(
+        _about(lambda one: told.OutcomeKnown(one.payment_id, USERS["owner"], one.created_at), State.PAID),
+        "owner",
+        "$50.00 was charged after all, once, and is in the wallet",
     ),
     told.CapReached: Told(
         lambda one: _commit(one, told.CapReached("month_cap")), FINANCE, "This month's limit"
@@ -289,7 +309,7 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
         "Visa ••4242 expires in 7 days",
     ),
     told.ConfirmationDue: Told(
-        _about(lambda one: told.ConfirmationDue(one.payment_id, 6), State.WAITING),
+        _remind,
         FINANCE,
         "The bank has waited 6 hours",
     ),
@@ -373,9 +393,6 @@ def test_every_class_of_notice_is_told_to_whom_it_concerns(made: Company, kind: 
 
 SILENT: Mapping[str, Callable[[Company], object]] = {
     "a charge that is wanted": lambda one: _commit(one, RechargeWanted()),
-    "a reminder of what was paid meanwhile": _about(
-        lambda one: told.ConfirmationDue(one.payment_id, 6), State.PAID
-    ),
     "a dispute that is looked into": lambda one: _commit(
         one,
         told.DisputeChanged(
@@ -421,24 +438,6 @@ def _carry_requests(one: Company) -> None:
 
 def _later() -> None:
     raise NotNow("later")
-
-
-def test_a_failure_is_told_also_where_no_link_can_be_made(made: Company) -> None:
-    """Stripe refuses the link: the reason is read without it."""
-    made.carry()
-    payment = _recharge(made, State.FAILED)
-    made.carry()
-    before = made.read(FINANCE)
-    with pytest.MonkeyPatch.context() as patch:
-
-        def refused(*known: object, **more: object) -> None:
-            raise NotMade("RB-1")
-
-        patch.setattr(made.cases.payments, "ask_instead", refused)
-        _commit(made, told.RechargeFailed(payment.payment_id, 2, None, False))
-        made.carry()
-    (fresh,) = [text for text in made.read(FINANCE) if text not in before]
-    assert "The automatic payment of $50.00 failed" in fresh
 
 
 def test_a_request_is_told_without_its_picture_where_that_is_not_ready(made: Company) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -211,6 +212,27 @@ def test_only_one_automatic_payment_is_in_flight_after_the_migration(store: Stor
         connection.execute(update(payments).where(unpaid).values(state=State.COLLECTING))
 
 
+def _ended(store: Store) -> set[str]:
+    return {row["name"] for row in _rows(store)["named_values"] if row["name"].startswith("recharge_ended:")}
+
+
+def test_the_message_of_a_failed_charge_is_found_by_its_recharge(store: Store) -> None:
+    """It was kept under the link; recharges that are over have ended, and those that are open have not."""
+    of = {(row["purpose"], row["state"]): row["payment_id"] for row in BEFORE["payments"]}
+    link, failed = of["ask", "offered"], of["recharge", "failed"]
+    with store.writing() as connection:
+        mine = payments.c.payment_id == UUID(link)
+        connection.execute(update(payments).where(mine).values(recharge_id=failed))
+    _migrate(store)
+
+    messages = _rows(store)["payment_messages"]
+    assert {(row["payment_id"], row["user_id"], row["said"]) for row in messages} == {
+        (failed, user_id, "") for user_id in ("U1", "U2", "U3")
+    }
+    over = [of["recharge", state] for state in ("lapsed", "withdrawn", "paid")]
+    assert _ended(store) == {f"recharge_ended:{one}" for one in over}
+
+
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_what_a_process_of_before_writes_meanwhile_is_kept(store: Store, url: str) -> None:
     """On PostgreSQL both run side by side: its commit is copied, and later writes fail instead of being lost."""
@@ -224,7 +246,7 @@ def test_what_a_process_of_before_writes_meanwhile_is_kept(store: Store, url: st
         with pytest.raises(psycopg.errors.UndefinedTable):
             before.execute(late, (BOOKS["wallet"], "too late"))
 
-    names = {row["name"] for row in _rows(store)["named_values"]}
+    names = {row["name"] for row in _rows(store)["named_values"]} - _ended(store)
     assert names == {"in time", *(row["name"] for row in BEFORE["cursors"])}
 
 

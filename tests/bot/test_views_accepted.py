@@ -16,6 +16,7 @@ from bot.slack.views import (
     cards,
     changes,
     errors,
+    failed_charges,
     forms,
     help,
     history,
@@ -31,6 +32,7 @@ from bot.states.alert_channel import ChannelPresence
 from bot.states.card_slot import CardSlot
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import Outcome, PayWith
+from bot.states.recharge import AWAITED, RechargePhase
 from ledger import USD, Automatic, Level, Money, Standing
 from tests.bot import view_facts as v
 
@@ -143,9 +145,13 @@ def _automatic() -> Iterator[tuple[str, Shown]]:
         for after in Automatic:
             changed = automatic.rule_changed("UADMIN", v.automatic(state), v.automatic(after), role=ADMIN)
             yield f"changed {state} {after}", changed
-    yield "failed", automatic.charge_failed(v.failure(), ADMIN)
-    yield "failed, paused", automatic.charge_failed(v.failure(next_try_at=None, paused=True, pay=None), ADMIN)
-    yield "needs person", automatic.charge_failed(v.failure(needs_action=True), ADMIN)
+    for phase in RechargePhase:
+        for pay in (None, v.request(asker_id="", payer_id="")):
+            failure = v.failure(phase=phase, pay=pay)
+            yield f"failed {phase} {pay is None}", failed_charges.charge_failed(failure, ADMIN)
+    for phase in AWAITED:
+        yield f"news {phase}", failed_charges.news_of_charge(v.failure(phase=phase))
+    yield "paid though ended", failed_charges.paid_twice(v.failure())
     yield "recharged", automatic.recharged(v.payment())
     for held in ("day_count", "day_cap", "month_cap", "cut"):
         yield f"capped {held}", automatic.capped(held, ADMIN)
@@ -230,7 +236,10 @@ def _cards() -> Iterator[tuple[str, Shown]]:
         facts = SettingsChangeFacts(stopped_rule is None, "JPY", ("hold ¥0.50 → ¥50",), stopped_rule)
         yield f"settings changed {stopped_rule}", status.settings_changed(facts, ADMIN)
     for hours in (1, 6):
-        yield f"confirmation due {hours}", automatic.confirmation_due(v.failure(needs_action=True), hours)
+        yield (
+            f"confirmation due {hours}",
+            failed_charges.news_of_charge(v.failure(phase=RechargePhase.CONFIRM, waited_hours=hours)),
+        )
     yield "one charge left", automatic.capped("one_left", ADMIN)
     yield "card removed in a form", cards.removed_view()
     for days in (30, 7, 1, 0):

@@ -6,8 +6,9 @@ import pytest
 
 from bot.facts import RehearsalFacts
 from bot.rights import Role
-from bot.slack.views import automatic, history, usage
+from bot.slack.views import automatic, failed_charges, history, usage
 from bot.slack.views.text import plainly
+from bot.states.recharge import RechargePhase
 from ledger import RechargeRule
 from tests.bot import view_facts as v
 
@@ -61,7 +62,7 @@ def test_the_rehearsal_says_what_it_found(facts: RehearsalFacts, words: str) -> 
 
 def test_a_failed_charge_says_why_that_nothing_was_charged_and_how_it_goes_on() -> None:
     """With the link, the picture and a reference."""
-    shown = automatic.charge_failed(v.failure(tries_left=4, backup="Mastercard ••5100"), ADMIN)
+    shown = failed_charges.charge_failed(v.failure(tries_left=4, backup="Mastercard ••5100"), ADMIN)
 
     assert plainly(shown.text).startswith(
         "The automatic payment of $159.00 failed: the bank said there isn't enough money on Visa ••4242. Nothing was "
@@ -69,12 +70,12 @@ def test_a_failed_charge_says_why_that_nothing_was_charged_and_how_it_goes_on() 
         "The wallet lasts until about 23:40 on Mon 23 Nov."
     )
     assert shown.text.endswith("Ref RB-4821")
-    assert list(v.buttons_of(shown)) == ["Pay now", "Use another card", "Ask someone to pay"]
+    assert list(v.buttons_of(shown)) == ["Pay $159", "Use another card", "Ask someone to pay"]
 
 
 def test_a_charge_that_waits_for_a_person_is_not_called_failed() -> None:
     """The bank wants somebody to confirm."""
-    shown = automatic.charge_failed(v.failure(needs_action=True), ADMIN)
+    shown = failed_charges.charge_failed(v.failure(phase=RechargePhase.CONFIRM), ADMIN)
 
     assert shown.text.startswith("The bank wants you to confirm a payment of $159.00.")
     assert "failed" not in shown.text

@@ -6,7 +6,7 @@ Slack refuses a whole message or view when two elements of one block share an ac
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -27,6 +27,7 @@ from bot.slack.views.blocks import Message, actions, button, home_tab, modal, se
 from bot.states.alert import AlertPhase
 from bot.states.alert_channel import ChannelPresence
 from bot.states.card_slot import CardSlot
+from bot.states.recharge import RechargePhase
 from ledger import USD, Automatic, Currency, Level, Standing
 from tests.bot import view_facts as v
 from tests.bot.test_views_causes import DIFFERENCES, NOT_BOOKABLE
@@ -151,6 +152,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     str: some("", "Visa ••4242", "UADMIN", "pi_1", "https://pay.stripe.com/receipts/1"),
     int: some(0, 1, 14),
     bool: st.booleans(),
+    datetime: some(v.NOW),
     Currency: some(USD),
     rights.Role: anybody,
     CardSlot: some(*CardSlot),
@@ -200,8 +202,10 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     f.FailureFacts: changed(
         v.failure,
         next_try_at=some(None, v.NOW + timedelta(hours=1)),
-        paused=st.booleans(),
-        needs_action=st.booleans(),
+        phase=some(*RechargePhase),
+        unconfirmed=st.booleans(),
+        waited_hours=some(0, 1, 6),
+        automatic=some(*Automatic),
         backup=some("", "Mastercard ••5100"),
         pay=st.none() | requests,
     ),

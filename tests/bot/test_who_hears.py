@@ -43,7 +43,7 @@ KNOWN = Known(
     channels=["CALLS"],
     connectors=["F1", "K1"],
 )
-ASKED = PaymentKnown(State.OFFERED, Way.LINK, "A1", "P1", False, {})
+ASKED = PaymentKnown(State.OFFERED, Way.LINK, "A1", "P1", is_card_alone=False, messages={}, recharge_id="r1")
 RESUMED = WalletResumed(ID, AT, AT, 0, 1, "stripe", "credit:pi_1")
 DISPUTED = told.DisputeChanged(ID, "dp_1", DisputeStatus.NEEDS_RESPONSE, True, 0)
 HEARD: dict[AnyNotice, tuple[str, ...]] = {
@@ -72,8 +72,7 @@ HEARD: dict[AnyNotice, tuple[str, ...]] = {
     told.CardGone("pm_1", "F1", False): ("A1", "A2"),
     told.CardExpiring("pm_1", 7): ALL,
     told.RechargeMade(ID): ("A1", "A2"),
-    told.RechargeFailed(ID, 1, None, False): ALL,
-    told.ConfirmationDue(ID, 1): ALL,
+    told.OutcomeKnown(ID, "M1", AT): ("M1",),
     told.ChargesSwitched(True): ALL,
     told.KeyRefused(): ALL,
     told.KeyAccepted(): ALL,
@@ -101,6 +100,9 @@ OF_PAYMENTS: list[tuple[AnyNotice, PaymentKnown, tuple[str, ...]]] = [
     (CHANGED, replace(ALONE, state=State.LAPSED), ()),
     (CHANGED, replace(ALONE, messages={"A1": Side.SELF}), ()),
     (CHANGED, replace(ALONE, is_card_alone=True), ()),
+    (told.RechargeFailed(ID), replace(ASKED, payer="", asked_by=""), ALL),
+    (told.RechargeChanged(ID), replace(ASKED, messages={"EX": Side.PAYER}), (*ALL, "EX")),
+    (told.ConfirmationDue(ID, 1), ASKED, ALL),
     (told.CardConnected("pm_1", ID, "A1"), ASKED, ("A1", "A2", "F1")),
     (told.CardConnected("pm_1", ID, "F1"), ASKED, ("A1", "A2")),
 ]
@@ -121,6 +123,13 @@ def test_each_notice_is_heard_by_whom_it_concerns(number: int) -> None:
     """In this order, each once."""
     notice, heard = list(HEARD.items())[number]
     assert _names(wanted(notice, ID, KNOWN).recipients) == heard, notice
+
+
+def test_a_failed_charge_is_the_alarm_of_those_with_a_role_until_things_stop() -> None:
+    """Three red messages in one second say less than one; a stop is told to everybody."""
+    known = replace(KNOWN, charge_failed=True)
+    assert _names(wanted(WalletLow(ID, Level.CRITICAL, 1, 1), ID, known).recipients) == ("#CALLS",)
+    assert _names(wanted(WalletLow(ID, Level.ZERO, 1, 1), ID, known).recipients) == (*ALL, "#CALLS")
 
 
 @pytest.mark.parametrize("number", range(len(OF_PAYMENTS)))
@@ -206,8 +215,13 @@ def test_an_alarm_that_goes_on_is_told_in_a_channel_that_is_back() -> None:
 
 def test_what_belongs_together_is_one_subject() -> None:
     """Each other fact is told for itself."""
-    assert subject_of(WalletLow(ID, Level.WARNING, 1, 1), new_id()) == subject_of(RESUMED, new_id())
-    assert subject_of(told.RequestSent(ID), new_id()) == subject_of(told.PaymentChanged(ID), new_id())
-    assert subject_of(told.KeyRefused(), new_id()) == subject_of(told.KeyAccepted(), new_id())
-    assert subject_of(told.CapReached("x"), new_id()) != subject_of(told.CapReached("x"), new_id())
+
+    def subject(notice: AnyNotice) -> Subject:
+        return subject_of(notice, new_id(), replace(KNOWN, payment=ASKED))
+
+    assert subject(WalletLow(ID, Level.WARNING, 1, 1)) == subject(RESUMED)
+    assert subject(told.RequestSent(ID)) == subject(told.PaymentChanged(ID))
+    assert subject(told.RechargeFailed(ID)) == subject(told.ConfirmationDue(new_id(), 6))
+    assert subject(told.KeyRefused()) == subject(told.KeyAccepted())
+    assert subject(told.CapReached("x")) != subject(told.CapReached("x"))
     assert OWNERS.slack_id == ""

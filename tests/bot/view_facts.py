@@ -41,6 +41,7 @@ from bot.slack.views.blocks import (
 from bot.states.alert import AlertPhase
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import Outcome, PayWith
+from bot.states.recharge import RechargePhase
 from ledger import (
     AI_TASK,
     OUTBOUND_CALL,
@@ -285,15 +286,16 @@ def failure(**changes: Any) -> FailureFacts:
     """Give a failed automatic payment with three tries to come."""
     facts = FailureFacts(
         ref="RB-4821",
+        phase=RechargePhase.RETRYING,
         amount=usd("159"),
         card="Visa ••4242",
         decline=DeclineCause.TOO_LITTLE_MONEY,
         next_try_at=NOW + timedelta(hours=1),
         tries_left=3,
-        paused=False,
-        needs_action=False,
+        automatic=Automatic.ON,
         lasts_until=datetime(2026, 11, 23, 23, 43, tzinfo=UTC),
         pay=request(asker_id="", payer_id=""),
+        balance=usd("41.80"),
         zone="UTC",
     )
     return replace(facts, **changes)

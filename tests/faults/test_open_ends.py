@@ -151,6 +151,8 @@ def test_a_failed_charge_is_rescued_by_one_link(driver: BotDriver) -> None:
     assert failed is not None
     first = driver.recharge.rescue(driver.wallet_id, failed.payment_id)
     again = driver.recharge.rescue(driver.wallet_id, failed.payment_id)
+    assert first is not None
+    assert again is not None
     assert again.payment_id == first.payment_id
 
 

@@ -133,6 +133,7 @@ def test_a_retry_that_succeeds_takes_the_rescue_back(driver: BotDriver, recharge
     failed = recharge.consider(driver.wallet_id)
     assert failed is not None
     rescue = recharge.rescue(driver.wallet_id, failed.payment_id)
+    assert rescue is not None
     driver.shop.arm(last4="4242", decline="")
     driver.shop.clock.skip(minutes=61)
 

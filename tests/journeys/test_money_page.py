@@ -83,7 +83,7 @@ def test_finance_connects_by_qr_and_a_refund_takes_the_wallet_below_zero(world: 
 
 
 def test_a_declined_card_is_rescued_by_the_link_in_the_message(world: World) -> None:
-    """The rule charges → declined → finance presses Pay now → paid → automatic payments go on by themselves."""
+    """The rule charges → declined → finance presses Pay → paid → automatic payments go on by themselves."""
     _with_rule(world)
     with _window(world, "finance") as window:
         window.messages()
@@ -92,9 +92,9 @@ def test_a_declined_card_is_rescued_by_the_link_in_the_message(world: World) -> 
         failed = window.message("The automatic payment of $160.00 failed")
         expect(failed).to_contain_text("Nothing was charged")
         window.keep("dm_charge_failed")
-        _pay_on(window.opened(window.button(failed, "Pay now")), FINANCE_VISA["card"])
+        _pay_on(window.opened(window.button(failed, "Pay $160")), FINANCE_VISA["card"])
         world.balance_is("200.00")
-        window.message("Paid $160.00")
+        window.message("$160.00 was paid")
         window.keep("dm_rescued")
         window.switch("owner")
         expect(window.home()).to_contain_text("Automatic payments are on")
@@ -112,7 +112,7 @@ def test_a_bank_that_asks_is_answered_on_stripes_page(world: World) -> None:
         page = window.opened(window.button(asked, "Confirm on Stripe's page"))
         _pay_on(page, "4000 0027 6000 3184", bank_asks=True)
         world.balance_is("200.00")
-        window.message("Paid $160.00")
+        window.message("$160.00 was paid")
         window.switch("owner")
         expect(window.home()).to_contain_text("Automatic payments are on")
 

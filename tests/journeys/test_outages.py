@@ -39,6 +39,7 @@ def test_a_charge_that_could_not_be_begun_is_kept_and_made_later(world: World) -
     world.skip(3)
     world.balance_is("150.00")
     assert _charged(world) == [10_000, 5_000]
+    world.reads("owner", "$50.00 was charged after all, once, and is in the wallet")
 
 
 def test_a_charge_without_an_answer_is_not_made_twice(world: World) -> None:
@@ -56,6 +57,9 @@ def test_a_charge_without_an_answer_is_not_made_twice(world: World) -> None:
     world.skip(60)
     assert _charged(world) == [10_000, 5_000]
     assert cents(world.wallet()["balance"]) == 15_000
+    world.reads("owner", "$50.00 was charged after all, once, and is in the wallet")
+    told = [one for one in world.messages("owner") if "charged after all" in str(one["text"])]
+    assert len(told) == 1
 
 
 def test_a_declined_card_is_said_in_words_and_nothing_is_charged(world: World) -> None:

@@ -7,6 +7,7 @@ from bot.payment_rows import Payment
 from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
 from bot.surfaces.notice_facts import request_now
+from bot.surfaces.snapshot import zone_of
 from ledger import Ledger
 
 
@@ -27,6 +28,10 @@ class PaymentLookup:
     def request(self, payment: Payment) -> RequestFacts:
         """Say how a payment's request stands now."""
         return request_now(self._ledger, payment)
+
+    def zone(self, wallet_id: UUID) -> str:
+        """Give the wallet's time zone."""
+        return zone_of(self._ledger, wallet_id)
 
     def result(self, payment: Payment) -> PaymentFacts:
         """Say what became of a payment."""

@@ -24,11 +24,12 @@ class QrCodes:
     def upload(self, payment: Payment) -> str | None:
         """Draw and upload the QR code of a payment's link; None where it could not be uploaded."""
         what = "paying" if payment.amount is not None else "connecting a card"
+        ref = self._lookup.request(payment).ref
         return self._client_of(payment.wallet_id).upload_file(
             qr_code(payment.url, dense=payment.way is Way.PAGE),
-            filename=f"{payment.ref.lower()}.png",
-            title=f"{payment.ref}",
-            alt=f"QR code for {what}, {payment.ref}",
+            filename=f"{ref.lower()}.png",
+            title=ref,
+            alt=f"QR code for {what}, {ref}",
         )
 
     def attach(self, payment: Payment) -> Payment:

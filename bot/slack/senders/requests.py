@@ -5,7 +5,7 @@ from dataclasses import replace
 from bot import notices
 from bot.delivering.deliveries import Claim
 from bot.delivering.posted_messages import PaymentMessage, PostedMessages, remember_message
-from bot.facts import RequestFacts
+from bot.facts import RequestFacts, RequestState
 from bot.payment_rows import Payment
 from bot.ports import MessageGone
 from bot.rights import Action, Role, may
@@ -46,11 +46,11 @@ class RequestSender:
             # A request that is over before its reader saw it asks nothing of them, unless it was paid.
             self._show(claim, self._qr_codes.attach(payment), side, message)
 
-    def show_paid_twice(self, claim: Claim, notice: notices.PaidTwice) -> None:
-        """Tell that one request was paid by two payments. Raises: NotTold, LeaseLost."""
+    def show_outcome(self, claim: Claim, notice: notices.OutcomeKnown) -> None:
+        """Tell who read that an outcome is not known yet what became of the charge. Raises: NotTold, LeaseLost."""
         payment = self._lookup.payment(claim.wallet_id, notice.payment_id)
-        message = money_in.paid_twice(self._lookup.request(payment))
-        self._posting.tell(claim, lambda role: message)
+        facts, zone = self._lookup.result(payment), self._lookup.zone(claim.wallet_id)
+        self._posting.tell(claim, lambda role: money_in.outcome_known(facts, notice.at, zone, role))
 
     def _tell_result(self, claim: Claim, payment: Payment) -> None:
         """Tell somebody who paid on a hosted page of their own, and has no message yet, that it worked."""
@@ -65,8 +65,7 @@ class RequestSender:
             facts = replace(facts, balance=None)
         if message is not None:
             try:
-                ref = MessageRef(message.channel, message.ts)
-                self._posting.update(claim, ref, _request_message(side, facts, role))
+                self._update(claim, payment, message, facts, role)
             except MessageGone:
                 pass  # it is told anew
             else:
@@ -78,9 +77,24 @@ class RequestSender:
             # The link works without its picture.
             self._post(claim, payment, side, _request_message(side, replace(facts, qr_file_id=None), role))
 
+    def _update(
+        self, claim: Claim, payment: Payment, message: PaymentMessage, facts: RequestFacts, role: Role
+    ) -> None:
+        """Update a message; that their request was paid, the asker reads in a new line: an update notifies nobody.
+
+        A connected card is told by a message of its own.
+        """
+        ref = MessageRef(message.channel, message.ts)
+        self._posting.update(claim, ref, _request_message(message.side, facts, role))
+        if facts.state is RequestState.PAID and message.side is Side.ASKER and message.said != facts.state:
+            self._posting.reply(claim, ref, money_in.paid_news(facts), broadcast=True)
+            message = replace(message, said=facts.state)
+        claim.done(lambda tx: remember_message(tx, claim.wallet_id, payment.payment_id, message))
+
     def _post(self, claim: Claim, payment: Payment, side: Side, message: Message) -> None:
         def keep(tx: Tx, ref: MessageRef) -> None:
-            posted = PaymentMessage(claim.recipient.slack_id, side, ref.channel, ref.ts)
+            said = RequestState.PAID if payment.state is State.PAID else ""
+            posted = PaymentMessage(claim.recipient.slack_id, side, ref.channel, ref.ts, said)
             remember_message(tx, claim.wallet_id, payment.payment_id, posted)
 
         self._posting.post(claim, message, keep)

@@ -19,6 +19,7 @@ from bot.slack.senders.automatic import AutomaticSender
 from bot.slack.senders.cards import CardSender
 from bot.slack.senders.changes import ChangeSender
 from bot.slack.senders.episodes import EpisodeSender
+from bot.slack.senders.failed_charges import FailedChargeSender
 from bot.slack.senders.money_out import MoneyOutSender
 from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.posting import ClientOf, Posting
@@ -67,7 +68,8 @@ class Senders:
         self._changes = ChangeSender(ledger, self._posting)
         self._cards = CardSender(ledger, self._posting, lookup)
         self._money_out = MoneyOutSender(ledger, self._posting, lookup)
-        self._automatic = AutomaticSender(ledger, self._posting, recharge, cards, lookup, self.qr_codes)
+        self._automatic = AutomaticSender(ledger, self._posting, recharge, cards, lookup)
+        self._failed_charges = FailedChargeSender(ledger, self._posting, posted, lookup, self.qr_codes)
 
     def show(self, claim: Claim) -> None:
         """Show one delivery to its recipient. Raises: NotTold, LeaseLost, NoticeUnknown."""
@@ -98,7 +100,9 @@ class Senders:
             case notices.RequestSent() | notices.PaymentChanged():
                 self._requests.show(claim, notice)
             case notices.PaidTwice():
-                self._requests.show_paid_twice(claim, notice)
+                self._failed_charges.show_paid_twice(claim, notice)
+            case notices.OutcomeKnown():
+                self._requests.show_outcome(claim, notice)
             case notices.CardConnected():
                 self._cards.show_connected(claim, notice)
             case notices.CardsArranged():
@@ -109,10 +113,8 @@ class Senders:
                 self._cards.show_expiring(claim, notice)
             case notices.RechargeMade():
                 self._automatic.show_made(claim, notice)
-            case notices.RechargeFailed():
-                self._automatic.show_failed(claim, notice)
-            case notices.ConfirmationDue():
-                self._automatic.show_confirmation_due(claim, notice)
+            case notices.RechargeFailed() | notices.RechargeChanged() | notices.ConfirmationDue():
+                self._failed_charges.show(claim, notice)
             case notices.CapReached():
                 self._automatic.show_capped(claim, notice)
             case notices.ChargesSwitched():

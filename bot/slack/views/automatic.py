@@ -5,7 +5,6 @@ from bot.facts import (
     AutomaticFacts,
     AutomaticFormFacts,
     CardFacts,
-    FailureFacts,
     PaymentFacts,
     RehearsalFacts,
 )
@@ -26,14 +25,13 @@ from bot.slack.views.blocks import (
     number,
     option,
     permitted,
-    picture,
     plain,
     section,
     select,
 )
 from bot.slack.views.cards import off_button, remove_button
-from bot.slack.views.causes import blocked, decline_words, pause_words
-from bot.slack.views.text import counted, moment, spoken, time_first
+from bot.slack.views.causes import blocked, pause_words
+from bot.slack.views.text import counted, spoken
 from bot.slack.views.words import automatic_sentence, expires, short, whole
 from ledger import MICROS, Automatic, RechargeRule, format_money
 
@@ -41,7 +39,6 @@ TITLE = "Automatic payments"
 NO_BACKUP = "none"
 BACK_TO, ADD = "target", "fixed"
 _OFF = "Automatic payments are off. No card is charged by itself any more."
-_CONFIRM = "Confirm on Stripe's page"
 PAUSE_ENDS = "A new card, a successful payment, or turning them on again ends the pause."
 
 
@@ -344,68 +341,6 @@ def recharged(f: PaymentFacts) -> Message:
     return Message(text=line, blocks=[context(f"{line}{receipt}")])
 
 
-def charge_failed(f: FailureFacts, role: Role) -> Message:
-    """Tell of a failed automatic payment: why, that nothing was charged, how it goes on, and ways to help."""
-    if f.needs_action:
-        return _needs_person(f, role)
-    lasts = (
-        f"The wallet lasts until about {time_first(f.lasts_until, f.zone)}."
-        if f.lasts_until is not None
-        else ""
-    )
-    buttons = permitted(
-        role,
-        *_hosted_page_button(f, "Pay now"),
-        button("Use another card", Act.CONNECT_CARD),
-        button("Ask someone to pay", Act.ASK_TO_PAY),
-    )
-    return barred(
-        RED,
-        f"*The automatic payment of {f.amount} failed: {decline_words(f.decline, f.card)}.* Nothing was charged.",
-        [" ".join(part for part in (_goes_on(f), lasts) if part)],
-        buttons=buttons,
-        small=[*_link_words(f), f"Ref {f.ref}"],
-        image=_qr(f),
-    )
-
-
-def _goes_on(f: FailureFacts) -> str:
-    if f.next_try_at is None:
-        return (
-            "Automatic payments are paused until there is a new card, a payment succeeds, "
-            "or an admin turns them on again."
-        )
-    after = f.tries_left - 1 - bool(f.backup)
-    more = f"; {counted(after, 'more try', 'more tries')} after that" if after > 0 else ""
-    backup = f", then the backup card {f.backup}" if f.backup else ""
-    return f"Next try {moment(f.next_try_at, f.zone)}{more}{backup}."
-
-
-def _needs_person(f: FailureFacts, role: Role) -> Message:
-    return barred(
-        RED,
-        f"*The bank wants you to confirm a payment of {f.amount}.*",
-        ["Nothing was charged yet. Automatic payments wait until someone confirms."],
-        buttons=permitted(
-            role, *_hosted_page_button(f, _CONFIRM), button("Use another card", Act.CONNECT_CARD)
-        ),
-        small=[*_link_words(f), f"Ref {f.ref}"],
-        image=_qr(f),
-    )
-
-
-def confirmation_due(f: FailureFacts, hours: int) -> Message:
-    """Remind that the bank still waits for the cardholder."""
-    since = counted(hours, "hour", "hours")
-    return barred(
-        RED,
-        f"*The bank has waited {since} for somebody to confirm {f.amount} on {f.card}.*",
-        ["Nothing was charged yet, and nothing refills the wallet by itself until someone confirms."],
-        buttons=_hosted_page_button(f, _CONFIRM),
-        small=[*_link_words(f), f"Ref {f.ref}"],
-    )
-
-
 def charges_switched(*, off: bool, role: Role) -> Message:
     """Say that the operator stopped every automatic charge, or allows them again."""
     if off:
@@ -419,24 +354,6 @@ def charges_switched(*, off: bool, role: Role) -> Message:
         )
     line = "Automatic charges are allowed again: the rule goes on as it was."
     return Message(text=line, blocks=[section(line)])
-
-
-def _hosted_page_button(f: FailureFacts, words: str) -> list[Block]:
-    if f.pay is None or not f.pay.url:
-        return []
-    return [button(words, Act.OPEN_PAGE, url=f.pay.url, style="primary")]
-
-
-def _link_words(f: FailureFacts) -> list[str]:
-    if f.pay is None or not f.pay.url:
-        return []
-    return [f"Opens {f.pay.host} · works once · until {moment(f.pay.expires_at, f.zone)}"]
-
-
-def _qr(f: FailureFacts) -> Block | None:
-    if f.pay is None or f.pay.qr_file_id is None or not f.pay.url:
-        return None
-    return picture(f.pay.qr_file_id, f"QR code that opens {f.pay.host} to pay {f.amount}")
 
 
 _CAPPED = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from bot.causes import DeclineCause
 from bot.facts import AddBalanceFacts, CardFacts, ChargeFacts, OfferFacts, PaymentFacts
@@ -268,6 +269,31 @@ def payment_result_message(f: PaymentFacts, role: Role) -> Message:
     return barred(colour, headline, rest, buttons=_result_buttons(f, role), small=small)
 
 
+def outcome_known(f: PaymentFacts, at: datetime, zone: str, role: Role) -> Message:
+    """Tell somebody who read that an outcome is not known yet what became of the charge."""
+    match f.outcome:
+        case Outcome.PAID:
+            colour, line, rest = (
+                GREEN,
+                f"*{f.ref}: {f.amount} was charged after all*, once, and is in the wallet.",
+                "",
+            )
+        case Outcome.NEEDS_ACTION:
+            colour, line, rest = RED, f"*{f.ref}: nothing was charged yet.* {_ASKS}", _ON_PAGE
+        case Outcome.DECLINED if f.decline not in _NOBODY_DECLINED:
+            why = decline_words(f.decline or DeclineCause.DECLINED, f.card)
+            colour, line, rest = RED, f"*{f.ref}: nothing was charged: {why}.*", "Nothing is on its way."
+        case _:
+            given_up = f"The payment was given up at {moment(at, zone, day=False)}; nothing is on its way."
+            colour, line, rest = RED, f"*{f.ref}: nothing was charged.*", given_up
+    return barred(colour, line, [rest], buttons=_result_buttons(f, role))
+
+
+_NOBODY_DECLINED = (DeclineCause.NO_ANSWER, DeclineCause.NOT_ACCEPTED)
+_ASKS = "The bank wants the cardholder to confirm it."
+_ON_PAGE = "Paying on Stripe's page lets the bank ask."
+
+
 def _result_lines(f: PaymentFacts) -> list[str]:
     match f.outcome:
         case Outcome.PAID:
@@ -284,7 +310,7 @@ def _result_lines(f: PaymentFacts) -> list[str]:
         case Outcome.NEEDS_ACTION:
             return [
                 f"*The bank wants the cardholder to confirm this payment of {f.amount}.*",
-                "Nothing was charged yet. Paying on Stripe's page lets the bank ask.",
+                f"Nothing was charged yet. {_ON_PAGE}",
             ]
         case Outcome.UNREACHABLE:
             return [

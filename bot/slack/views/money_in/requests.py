@@ -185,6 +185,14 @@ def no_link(f: RequestFacts) -> Message:
     return Message(text=spoken(line), blocks=[section(line)])
 
 
+def paid_news(f: RequestFacts) -> Message:
+    """Tell the asker in one line that their request was paid."""
+    who = f"<@{f.payer_id}> paid" if f.payer_id else "Somebody paid"
+    balance = f" The balance is {f.balance}." if f.balance is not None else ""
+    line = f"*{who} {f.amount}* with {f.paid_with or 'a card'}.{balance}"
+    return Message(text=spoken(line), blocks=[section(line)])
+
+
 def paid_twice(f: RequestFacts) -> Message:
     """Tell that one request was paid by two payments."""
     balance = f"The balance is {f.balance}." if f.balance is not None else ""
