@@ -4,7 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as replace_fields
 
@@ -123,6 +123,7 @@ _wallets = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(_wallets, _moves)
 def test_no_batch_empties_a_wallet_without_a_known_ceiling(before: Wallet, commands: list[Command]) -> None:
     """The planner asserts it; a wallet that empties keeps the ceiling of that moment."""
