@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, select, true
+from sqlalchemy import ColumnElement, Connection, Select, select, true
 
 from bot.tables import workspaces
 from ledger import Refused
@@ -32,7 +32,11 @@ class Served:
 
     def living(self, connection: Connection) -> Sequence[UUID]:
         """Give the wallets for which something may be sent and charged."""
-        return self._wallets(connection, workspaces.c.dead_at.is_(None))
+        return self._wallets(connection, _LIVING)
+
+    def living_query(self) -> Select[UUID]:
+        """Give the query of these wallets, as a part of others: a list of thousands costs more than most of them."""
+        return self._query(_LIVING)
 
     def own(self, connection: Connection) -> Sequence[UUID]:
         """Give the living wallets and the dead ones: what is open for a dead one is still closed and booked."""
@@ -54,12 +58,15 @@ class Served:
         )
 
     def _wallets(self, connection: Connection, which: ColumnElement[bool]) -> Sequence[UUID]:
+        return connection.execute(self._query(which).order_by(workspaces.c.team_id)).scalars().all()
+
+    def _query(self, which: ColumnElement[bool]) -> Select[UUID]:
         team = workspaces.c.team_id == self.team_id if self.team_id is not None else true()
-        rows = connection.execute(
-            select(workspaces.c.wallet_id).where(team, which).order_by(workspaces.c.team_id)
-        )
-        return rows.scalars().all()
+        return select(workspaces.c.wallet_id).where(team, which)
+
+
+_LIVING = workspaces.c.dead_at.is_(None)
 
 
 def _is_living(wallet_id: UUID) -> ColumnElement[bool]:
-    return (workspaces.c.wallet_id == wallet_id) & workspaces.c.dead_at.is_(None)
+    return (workspaces.c.wallet_id == wallet_id) & _LIVING

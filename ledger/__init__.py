@@ -38,7 +38,7 @@ batch on facts that are passed in. Below them stand the nouns of the field, whic
 `failpoints`.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -243,6 +243,10 @@ class Ledger:
             return []
         ahead = ahead_of(connection, self.now() + BACK_MAX, wallet_ids)
         return [wallet_id for wallet_id in wallet_ids if wallet_id not in ahead]
+
+    def disbelieved(self, connection: Connection) -> Collection[UUID]:
+        """Give the wallets whose own time is in doubt, for what must not list all others. Usually there are none."""
+        return ahead_of(connection, self.now() + BACK_MAX)
 
     def require_believed(self, connection: Connection, wallet_id: UUID) -> None:
         """Keep money from being charged while the time is in doubt. Refuses: ClockInDoubt."""

@@ -15,6 +15,7 @@ LOOKS = {
     "machine": "tests/ledger/test_machine.py",  # 2,000 walks on the model, SQLite and PostgreSQL
     "matrix": "tests/faults/test_matrix.py",  # every POST to Stripe, every trouble, every place of death
     "orders": "tests/faults/test_orders.py",  # 2,000 orders of one payment's news
+    "pairs": "tests/journeys/test_alarm_pairs.py",  # 10,000 moves of a balance around its lines
     "reads": "tests/faults/test_reads.py",  # every GET from Stripe, every trouble
 }
 

@@ -7,11 +7,14 @@ up for its age: it waits as long as Slack does.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 from uuid import UUID
+
+from sqlalchemy import Connection, Select
 
 from bot.causes import NameUnknown, as_stored, failed
 from bot.delivering.deliveries import Claim, claim, due_deliveries, fail, name_owners, want
@@ -31,6 +34,23 @@ PAUSE_MAX = timedelta(minutes=15)
 SIDE_BY_SIDE = 4
 """Deliveries on their way at once: one that Slack answers slowly holds up nobody else."""
 BATCH = 100
+LOOK_SECONDS = 1.0
+"""How often notices and deliveries are looked for while all that was found is on its way."""
+
+
+class Due(Protocol):
+    """Looks for what is due, as wallets and ids, of the wallets of a query that are not among `but`."""
+
+    def __call__(
+        self,
+        connection: Connection,
+        now: datetime,
+        *,
+        limit: int,
+        wallet_ids: Select[UUID],
+        but: Collection[UUID],
+    ) -> Sequence[tuple[UUID, UUID]]: ...
+
 
 React = Callable[[Waiting], None]
 Show = Callable[[Claim], None]
@@ -48,11 +68,28 @@ class Courier:
         self._unheard: set[UUID] = set()
 
     def run_once(self, now: datetime) -> int:
-        """Hand out and show what is due; gives the number of notices and deliveries that were tried.
+        """Hand out and show what is due, until nothing is; gives the number of notices and deliveries that were tried.
 
-        Nobody is told of a wallet while its time is in doubt.
+        A few deliveries are shown side by side. Whatever is committed meanwhile is handed out before the next few are
+        chosen: an alarm waits neither for a long queue nor for a slow answer. Nobody is told of a wallet while its time
+        is in doubt.
         """
-        return self.hand_out() + self.carry()
+        tried = 0
+        queue: deque[tuple[UUID, UUID]] = deque()
+        running: set[Future[None]] = set()
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="courier") as pool:
+            while True:
+                if not queue:
+                    tried += self.hand_out()
+                    queue.extend(self._due(due_deliveries))
+                while queue and len(running) < SIDE_BY_SIDE:
+                    running.add(pool.submit(self._carry_one, *queue.popleft()))
+                    tried += 1
+                if not running:
+                    return tried
+                over, running = wait(running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                for one in over:
+                    one.result()
 
     def problems(self) -> Sequence[str]:
         """Say what keeps people from being told, in words for the operator."""
@@ -64,41 +101,23 @@ class Courier:
     def hand_out(self) -> int:
         """Turn the due notices into deliveries; gives their number."""
         tried = 0
-        while True:
-            with self._ledger.reading() as connection:
-                living = self._ledger.believed(connection, self._served.living(connection))
-                due = due_notices(connection, self._ledger.now(), limit=BATCH, wallet_ids=living)
-            if not due:
-                return tried
+        while due := self._due(due_notices):
             for wallet_id, notice_id in due:
                 take = partial(_take, wallet_id=wallet_id, notice_id=notice_id)
                 waiting = self._ledger.run(take, wallet_id=wallet_id)
                 if waiting is not None:
                     self._hand_out(waiting)
                     tried += 1
+        return tried
 
-    def carry(self) -> int:
-        """Show the due deliveries, a few side by side; gives their number."""
-        tried = 0
-        queue: deque[tuple[UUID, UUID]] = deque()
-        running: set[Future[None]] = set()
-        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="courier") as pool:
-            while True:
-                if not queue:
-                    queue.extend(self._due())
-                while queue and len(running) < SIDE_BY_SIDE:
-                    running.add(pool.submit(self._carry_one, *queue.popleft()))
-                    tried += 1
-                if not running:
-                    return tried
-                over, running = wait(running, return_when=FIRST_COMPLETED)
-                for one in over:
-                    one.result()
-
-    def _due(self) -> list[tuple[UUID, UUID]]:
+    def _due(self, look: Due) -> Sequence[tuple[UUID, UUID]]:
+        """Look what is due of the living wallets whose time is not in doubt."""
+        if self._ledger.doubt is not None:
+            return ()
+        living = self._served.living_query()
         with self._ledger.reading() as connection:
-            living = self._ledger.believed(connection, self._served.living(connection))
-            return list(due_deliveries(connection, self._ledger.now(), limit=BATCH, wallet_ids=living))
+            but = self._ledger.disbelieved(connection)
+            return look(connection, self._ledger.now(), limit=BATCH, wallet_ids=living, but=but)
 
     def _hand_out(self, waiting: Waiting) -> None:
         try:

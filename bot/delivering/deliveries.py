@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, case, delete, exists, insert, literal, or_, select, update
+from sqlalchemy import Connection, Select, case, delete, exists, insert, literal, or_, select, update
 
 from bot.causes import DETAIL_MAX, Gone, Waits, as_stored, failed
 from bot.delivering.known import read_known
@@ -157,12 +157,17 @@ def revive(tx: Tx, wallet_id: UUID, subject: Subject, recipient: Recipient) -> b
 
 
 def due_deliveries(
-    connection: Connection, now: datetime, *, limit: int, wallet_ids: Collection[UUID]
+    connection: Connection,
+    now: datetime,
+    *,
+    limit: int,
+    wallet_ids: Select[UUID],
+    but: Collection[UUID] = (),
 ) -> Sequence[tuple[UUID, UUID]]:
     """Give what can be claimed now, as wallets and deliveries: alarms first, people before channels.
 
     Of each recipient at most one: the most urgent, and of those the oldest; none while one of theirs is on its way.
-    Only a hint, since it locks nothing.
+    Only those of the wallets of a query that are not among `but`. Only a hint, since it locks nothing.
     """
     mine, other = deliveries, deliveries.alias("before_it")
     before = or_(
@@ -186,6 +191,7 @@ def due_deliveries(
             mine.c.due_at <= now,
             mine.c.lease_until <= now,
             mine.c.wallet_id.in_(wallet_ids),
+            mine.c.wallet_id.not_in(but),
             ~is_behind,
         )
         .order_by(mine.c.urgency.desc(), case((is_channel, 1), else_=0), mine.c.delivery_id)

@@ -210,17 +210,19 @@ def next_due(
     return min((at for at in found if at is not None), default=None)
 
 
-def ahead_of(connection: Connection, instant: datetime, wallet_ids: Sequence[UUID]) -> dict[UUID, datetime]:
-    """Give those wallets whose last instant is after an instant, with that last instant."""
-    if not wallet_ids:
+def ahead_of(
+    connection: Connection, instant: datetime, wallet_ids: Sequence[UUID] | None = None
+) -> dict[UUID, datetime]:
+    """Give those wallets, of some or of all, whose last instant is after an instant, with that last instant."""
+    if wallet_ids is not None and not wallet_ids:
         return {}
     wanted = select(wallets.c.wallet_id, wallets.c.touched_at).where(wallets.c.touched_at > instant)
-    if len(wallet_ids) == 1:  # also inside a write transaction, which looks at its own wallet alone
+    if (
+        wallet_ids is not None and len(wallet_ids) == 1
+    ):  # also inside a write transaction, which looks at its own wallet alone
         rows = connection.execute(wanted.where(wallets.c.wallet_id == wallet_ids[0]))
     else:
-        rows = connection.execute(
-            wanted.where(wallets.c.wallet_id.in_(wallet_ids)), execution_options={"cross_shard": True}
-        )
+        rows = connection.execute(wanted.where(_among(wallet_ids)), execution_options={"cross_shard": True})
     return {row.wallet_id: row.touched_at for row in rows}
 
 

@@ -1,13 +1,13 @@
 """Where committed facts wait to be told, and in what order they are handed out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, true, update
+from sqlalchemy import Connection, Select, and_, func, insert, select, true, update
 
 from ledger.ids import new_id
 from ledger.instants import EPOCH
@@ -126,13 +126,20 @@ class Outbox:
 
 
 def due_notices(
-    connection: Connection, now: datetime, *, limit: int, wallet_ids: Sequence[UUID] | None = None
+    connection: Connection,
+    now: datetime,
+    *,
+    limit: int,
+    wallet_ids: Select[UUID] | None = None,
+    but: Collection[UUID] = (),
 ) -> Sequence[tuple[UUID, UUID]]:
     """Give what can be taken now, as wallets and notices: of each wallet its oldest, none while that one is out.
 
-    With `wallet_ids` only theirs. Only a hint, since it locks nothing: who takes one asks again.
+    With `wallet_ids`, a query, only those of its wallets that are not among `but`: a list of thousands would cost more
+    than the look. Only a hint, since it locks nothing: who takes one asks again.
     """
-    mine = notices.c.wallet_id.in_(wallet_ids) if wallet_ids is not None else true()
+    among = notices.c.wallet_id.in_(wallet_ids) if wallet_ids is not None else true()
+    mine = and_(among, notices.c.wallet_id.not_in(but))
     oldest = (
         select(notices.c.wallet_id, func.min(notices.c.seq).label("seq"))
         .where(notices.c.state == "waiting", mine)
