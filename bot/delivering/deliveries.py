@@ -297,7 +297,8 @@ def _set_aside(tx: Tx, *, claimed: Claim, problem: Exception) -> None:
     row = _end(tx, claimed, state=state, error=as_stored(Gone(said)))
     notice = claimed.notice()
     known = read_known(tx.connection, wallet_id, notice)
-    instead = replacements(recipient, known, _states(tx.connection, wallet_id, claimed.subject))
+    states = _states(tx.connection, wallet_id, claimed.subject)
+    instead = replacements(recipient, claimed.subject, known, states)
     want(tx, Wanted(claimed.subject, Urgency(row.urgency), instead), claimed.waiting)
     if recipient.is_channel:
         set_away(tx, wallet_id, recipient.slack_id, said)
