@@ -131,19 +131,29 @@ class EpisodeSender:
 
     def _update(self, claim: Claim, message: Posted, facts: AlertFacts) -> None:
         shown = self._shown_to(claim.wallet_id, message, facts)
-        if not claim.shown or _fingerprint(shown) != message.shown:
-            ref = MessageRef(message.channel, message.ts)
-            try:
-                self._posting.update(claim, ref, shown)
-            except MessageGone as gone:
-                log.info("an alarm's message is gone, and told anew: %s", gone)
-                self._post(claim, facts)
-                return
-            self._reply(claim, message, facts)
         now_shown = replace(
             message, level=max(facts.level, message.level), phase=facts.phase, shown=_fingerprint(shown)
         )
-        claim.done(lambda tx: remember(tx, claim.wallet_id, now_shown))
+
+        def save(tx: Tx) -> None:
+            remember(tx, claim.wallet_id, now_shown)
+
+        if claim.shown and now_shown.shown == message.shown:
+            claim.done(save)
+            return
+        ref = MessageRef(message.channel, message.ts)
+        try:
+            self._posting.update(claim, ref, shown)
+        except MessageGone as gone:
+            log.info("an alarm's message is gone, and told anew: %s", gone)
+            self._post(claim, facts)
+            return
+        if facts.phase == message.phase and facts.level <= message.level:
+            claim.done(save)
+            return
+        # An update notifies nobody, so that a change of level or phase is said in the thread too.
+        line = alert_views.story_line(facts, channel=message.recipient.is_channel)
+        self._posting.reply(claim, ref, line, broadcast=is_loud(message, facts), save=save)
 
     def _shown_to(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> Message:
         """Say an episode to a recipient who has a message: whoever acknowledged it silenced that level only."""
@@ -156,14 +166,6 @@ class EpisodeSender:
             return alert_views.alert_channel(facts)
         role = self._people.role_shown(wallet_id, recipient.slack_id)
         return alert_views.alert_person(facts, role)
-
-    def _reply(self, claim: Claim, message: Posted, facts: AlertFacts) -> None:
-        """Reply in the thread when level or phase changed, since an update notifies nobody."""
-        if facts.phase == message.phase and facts.level <= message.level:
-            return
-        line = alert_views.story_line(facts, channel=message.recipient.is_channel)
-        ref = MessageRef(message.channel, message.ts)
-        self._posting.reply(claim, ref, line, broadcast=is_loud(message, facts))
 
 
 def is_loud(message: Posted, facts: AlertFacts) -> bool:
