@@ -87,14 +87,15 @@ class Claim:
         """
 
         def keep(tx: Tx) -> None:
-            row = _end(tx, self, shown=self.version, tries=0, error="")
+            row = _end(tx, self, tries=0, error="")
             if save is not None:
                 save(tx)
-            is_outdated = row.wanted > self.version or again_in is not None
-            state = NEXT.after(
-                DeliveryState.WAITING, DeliveryEvent.OUTDATED if is_outdated else DeliveryEvent.SHOWN
-            )
-            _set(tx, self, state=state, due_at=tx.now + (again_in or timedelta(0)))
+            is_outdated = row.wanted > self.version
+            event = DeliveryEvent.OUTDATED if is_outdated or again_in is not None else DeliveryEvent.SHOWN
+            state = NEXT.after(DeliveryState.WAITING, event)
+            # Who lost the lease may have edited the message after this: then nobody knows what stands there.
+            shown = 0 if is_outdated else self.version
+            _set(tx, self, state=state, shown=shown, due_at=tx.now + (again_in or timedelta(0)))
             if named_value(tx.connection, self.wallet_id, f"{LOST}{self.recipient}") is not None:
                 forget_named_value(tx, self.wallet_id, f"{LOST}{self.recipient}")
             _forget_told(tx, self.wallet_id, self.subject)
