@@ -150,6 +150,13 @@ def want_again(tx: Tx, wallet_id: UUID, subject: Subject, recipient: Recipient, 
         _want_again(tx, row, **values)
 
 
+def drop(tx: Tx, wallet_id: UUID, subject: Subject, recipient: Recipient) -> None:
+    """Delete what one recipient waits for, because another message has just said it."""
+    row = _row(tx.connection, wallet_id, subject, recipient)
+    if row is not None and row.state == DeliveryState.WAITING:
+        tx.connection.execute(delete(deliveries).where(_is(row)))
+
+
 def revive(tx: Tx, wallet_id: UUID, subject: Subject, recipient: Recipient) -> bool:
     """Try a delivery again that was set aside; says whether it was."""
     row = _row(tx.connection, wallet_id, subject, recipient)

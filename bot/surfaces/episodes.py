@@ -30,6 +30,7 @@ from ledger import (
     Ledger,
     Level,
     Money,
+    Standing,
     Tx,
     WalletResumed,
     episode,
@@ -70,10 +71,11 @@ class Episodes:
             assert found is not None, "a notice and its episode are committed together"
             balance = balance_facts(snapshot)
             automatic = automatic_facts(snapshot, self._recharge)
-            still_low = (
-                found.closed_at is not None and snapshot.view.available_micros <= snapshot.view.warning_micros
-            )
-            is_low = found.closed_at is None or still_low
+            is_over = found.closed_at is not None
+            stopped_anew = is_over and snapshot.view.standing in (Standing.GRACE, Standing.PAUSED)
+            is_below = snapshot.view.available_micros <= snapshot.view.warning_micros
+            still_low = is_over and is_below and not stopped_anew
+            is_low = not is_over or still_low
             amount = offered_amount(snapshot.policy, balance.available) if is_low else None
             facts = AlertFacts(
                 level=found.level,
@@ -90,6 +92,7 @@ class Episodes:
                 episode_id=str(episode_id),
                 offered=amount,
                 still_low=still_low,
+                stopped_anew=stopped_anew,
             )
         if amount is None or automatic.card is None:
             return facts

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from bot.delivering.deliveries import Claim, show_again, want
+from bot.delivering.deliveries import Claim, drop, show_again, want
 from bot.delivering.recipients import Wanted
 from bot.facts import AlertFacts
 from bot.ports import MessageGone
@@ -91,6 +91,9 @@ class EpisodeSender:
         if message is None:
             self._post(claim, facts)
             return
+        if _is_news(message, facts):
+            self._update(claim, message, facts)
+            return
         repeated = alert_views.still_stopped(facts, self._posting.role(claim))
         self._posting.reply(claim, MessageRef(message.channel, message.ts), repeated, broadcast=True)
 
@@ -111,6 +114,7 @@ class EpisodeSender:
             # From now on the message is updated with the episode, also where a repeat has brought it.
             episode = Subject(SubjectKind.EPISODE, claim.subject.of)
             want(tx, Wanted(episode, Urgency.ALARM, [claim.recipient]), claim.waiting)
+            _drop_repeat(tx, claim)
             remember(
                 tx,
                 claim.wallet_id,
@@ -148,12 +152,17 @@ class EpisodeSender:
             log.info("an alarm's message is gone, and told anew: %s", gone)
             self._post(claim, facts)
             return
-        if facts.phase == message.phase and facts.level <= message.level:
+        if facts.stopped_anew or not _is_news(message, facts):
             claim.done(save)
             return
+
+        def save_news(tx: Tx) -> None:
+            save(tx)
+            _drop_repeat(tx, claim)
+
         # An update notifies nobody, so that a change of level or phase is said in the thread too.
         line = alert_views.story_line(facts, channel=message.recipient.is_channel)
-        self._posting.reply(claim, ref, line, broadcast=is_loud(message, facts), save=save)
+        self._posting.reply(claim, ref, line, broadcast=is_loud(message, facts), save=save_news)
 
     def _shown_to(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> Message:
         """Say an episode to a recipient who has a message: whoever acknowledged it silenced that level only."""
@@ -173,7 +182,7 @@ def is_loud(message: Posted, facts: AlertFacts) -> bool:
 
     Channels are told of the stop and its end; people also of each higher level, and of the end of what was critical.
     """
-    if facts.phase is message.phase and facts.level <= message.level:
+    if not _is_news(message, facts):
         return False
     if message.recipient.is_channel:
         return facts.phase in (AlertPhase.COUNTING, AlertPhase.PAUSED, AlertPhase.RESTORED)
@@ -188,10 +197,22 @@ def is_loud(message: Posted, facts: AlertFacts) -> bool:
             assert_never(facts.phase)
 
 
+def _is_news(message: Posted, facts: AlertFacts) -> bool:
+    """Say whether level or phase changed since a message was shown."""
+    return facts.phase is not message.phase or facts.level > message.level
+
+
+def _drop_repeat(tx: Tx, claim: Claim) -> None:
+    """Let nobody read "still stopped" right after the alarm itself: both waited for Slack."""
+    if claim.subject.kind is SubjectKind.EPISODE:
+        drop(tx, claim.wallet_id, Subject(SubjectKind.REPEAT, claim.subject.of), claim.recipient)
+
+
 def _was_noticed(facts: AlertFacts) -> bool:
     """Say whether the end of a stop is worth telling to somebody who never read that it began."""
     return (
         facts.phase is AlertPhase.RESTORED
+        and not facts.stopped_anew
         and facts.stopped_for is not None
         and facts.stopped_for >= NOTICEABLE
     )
