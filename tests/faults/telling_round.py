@@ -150,6 +150,7 @@ class Round:
                 copies = sum(one.recipient == owner for one in sent if one.seq <= self._seq)
                 self._must(copies == 1, f"{owner} reads {copies} instead of the only admin")
         finally:
+            self._faults.clear()
             ground.appoint(ADMINS, (FINANCE,))
 
     def _waits(self) -> None:

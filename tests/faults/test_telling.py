@@ -4,8 +4,9 @@ A cell is held against the same message with nothing in its way: everybody else 
 hit reads the present state when it can. Two copies are allowed only where no process could know of the first.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -22,27 +23,39 @@ NUMBER = size("telling", local=45, ci=60, full=len(CELLS))
 PLAYED = sample(CELLS, NUMBER, SEED)
 
 
-@dataclass
 class Played:
-    """A ground, and what its kinds look like where nothing goes wrong."""
+    """A ground, and what its kinds look like where nothing goes wrong. After a cell that fails there is a new one."""
 
-    ground: Ground
-    calm: dict[Kind, tuple[Calm, Calm | None]] = field(default_factory=dict)
+    def __init__(self, folders: Callable[[], Path]) -> None:
+        self._folders = folders
+        self._stack = ExitStack()
+        self._ground: Ground | None = None
+        self._calm: dict[Kind, tuple[Calm, Calm | None]] = {}
 
     def play(self, cell: Cell) -> list[str]:
         """Play a cell; gives what is wrong."""
-        kind = cell.kind
-        if kind not in self.calm:
-            moved = calm(self.ground, kind, moves=True) if kind.moves is not None else None
-            self.calm[kind] = calm(self.ground, kind), moved
-        return Round(self.ground, cell, *self.calm[kind]).play()
+        ground, self._ground = self._ground or self._stack.enter_context(ground_in(self._folders())), None
+        wrong = Round(ground, cell, *self._calm_of(ground, cell.kind)).play()
+        if not wrong:
+            self._ground = ground
+        return wrong
+
+    def _calm_of(self, ground: Ground, kind: Kind) -> tuple[Calm, Calm | None]:
+        if kind not in self._calm:
+            moved = calm(ground, kind, moves=True) if kind.moves is not None else None
+            self._calm[kind] = calm(ground, kind), moved
+        return self._calm[kind]
+
+    def close(self) -> None:
+        """Close all grounds."""
+        self._stack.close()
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """One company for all cells: each begins when everybody has read everything."""
-    with ground_in(tmp_path_factory.mktemp("ground")) as ground:
-        yield Played(ground)
+    with closing(Played(lambda: tmp_path_factory.mktemp("ground"))) as made:
+        yield made
 
 
 @pytest.mark.parametrize("cell", PLAYED, ids=str)
