@@ -498,3 +498,5 @@ class AlertFacts:
     """What is recommended to be paid; None while nothing is low."""
     still_low: bool = False
     """The episode is over, and available money is not above the warning line."""
+    stopped_anew: bool = False
+    """The episode is over, and things have stopped again: a newer episode says how they stand."""

@@ -85,14 +85,15 @@ class Claim:
         """
 
         def keep(tx: Tx) -> None:
-            row = _end(tx, self, shown=self.version, tries=0, error="")
+            row = _end(tx, self, tries=0, error="")
             if save is not None:
                 save(tx)
-            is_outdated = row.wanted > self.version or again_in is not None
-            state = NEXT.after(
-                DeliveryState.WAITING, DeliveryEvent.OUTDATED if is_outdated else DeliveryEvent.SHOWN
-            )
-            _set(tx, self, state=state, due_at=tx.now + (again_in or timedelta(0)))
+            is_outdated = row.wanted > self.version
+            event = DeliveryEvent.OUTDATED if is_outdated or again_in is not None else DeliveryEvent.SHOWN
+            state = NEXT.after(DeliveryState.WAITING, event)
+            # Who lost the lease may have edited the message after this: then nobody knows what stands there.
+            shown = 0 if is_outdated else self.version
+            _set(tx, self, state=state, shown=shown, due_at=tx.now + (again_in or timedelta(0)))
             if named_value(tx.connection, self.wallet_id, f"{LOST}{self.recipient}") is not None:
                 forget_named_value(tx, self.wallet_id, f"{LOST}{self.recipient}")
             _forget_told(tx, self.wallet_id, self.subject)
@@ -145,6 +146,13 @@ def want_again(tx: Tx, wallet_id: UUID, subject: Subject, recipient: Recipient, 
     row = _row(tx.connection, wallet_id, subject, recipient)
     if row is not None and row.state != DeliveryState.ASIDE:
         _want_again(tx, row, **values)
+
+
+def drop(tx: Tx, wallet_id: UUID, subject: Subject, recipient: Recipient) -> None:
+    """Delete what one recipient waits for, because another message has just said it."""
+    row = _row(tx.connection, wallet_id, subject, recipient)
+    if row is not None and row.state == DeliveryState.WAITING:
+        tx.connection.execute(delete(deliveries).where(_is(row)))
 
 
 def revive(tx: Tx, wallet_id: UUID, subject: Subject, recipient: Recipient) -> bool:
@@ -301,7 +309,8 @@ def _set_aside(tx: Tx, *, claimed: Claim, problem: Exception) -> None:
     row = _end(tx, claimed, state=state, error=as_stored(Gone(said)))
     notice = claimed.notice()
     known = read_known(tx.connection, wallet_id, notice)
-    instead = replacements(recipient, known, _states(tx.connection, wallet_id, claimed.subject))
+    states = _states(tx.connection, wallet_id, claimed.subject)
+    instead = replacements(recipient, claimed.subject, known, states)
     want(tx, Wanted(claimed.subject, Urgency(row.urgency), instead), claimed.waiting)
     if recipient.is_channel:
         set_away(tx, wallet_id, recipient.slack_id, said)

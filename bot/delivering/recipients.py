@@ -144,14 +144,15 @@ def urgency_of(notice: AnyNotice) -> Urgency:
 
 
 def replacements(
-    recipient: Recipient, known: Known, states: Mapping[Recipient, DeliveryState]
+    recipient: Recipient, subject: Subject, known: Known, states: Mapping[Recipient, DeliveryState]
 ) -> Sequence[Recipient]:
     """Say who is told in place of a recipient who cannot be: the owners, once no billing admin is left for them.
 
-    `states` are those of the same subject's deliveries, that of the recipient already set aside.
+    `states` are those of the same subject's deliveries, that of the recipient already set aside. A payment is told to
+    who asked and who was asked, whatever their roles: nobody replaces them.
     """
     admins = _people(known.billing_admins)
-    if recipient not in admins:
+    if recipient not in admins or subject.kind is SubjectKind.PAYMENT:
         return ()
     reached = (DeliveryState.WAITING, DeliveryState.TOLD)
     if any(states.get(one) in reached for one in admins):

@@ -28,6 +28,7 @@ from ledger import (
     Episode,
     Ledger,
     Level,
+    Standing,
     Tx,
     WalletResumed,
     episode,
@@ -67,10 +68,11 @@ class Episodes:
             assert found is not None, "a notice and its episode are committed together"
             balance = balance_facts(snapshot)
             automatic = automatic_facts(snapshot, self._recharge)
-            still_low = (
-                found.closed_at is not None and snapshot.view.available_micros <= snapshot.view.warning_micros
-            )
-            is_low = found.closed_at is None or still_low
+            is_over = found.closed_at is not None
+            stopped_anew = is_over and snapshot.view.standing in (Standing.GRACE, Standing.PAUSED)
+            is_below = snapshot.view.available_micros <= snapshot.view.warning_micros
+            still_low = is_over and is_below and not stopped_anew
+            is_low = not is_over or still_low
             amount = offered_amount(snapshot.policy, balance.available) if is_low else None
             facts = AlertFacts(
                 level=found.level,
@@ -87,6 +89,7 @@ class Episodes:
                 episode_id=str(episode_id),
                 offered=amount,
                 still_low=still_low,
+                stopped_anew=stopped_anew,
             )
             declined = declined_card(snapshot.connection, wallet_id)
         if amount is None or automatic.card is None or automatic.card.card_id == declined:

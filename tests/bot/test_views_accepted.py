@@ -164,6 +164,7 @@ def _alerts() -> Iterator[tuple[str, Shown]]:
         "counting": v.zero_alert(),
         "paused": v.zero_alert(phase=AlertPhase.PAUSED),
         "restored": v.clear_alert(),
+        "restored, stopped anew": v.clear_alert(stopped_anew=True),
         "recovered": v.clear_alert(phase=AlertPhase.RECOVERED, level=Level.WARNING, stopped_for=None),
     }
     for name, facts in stages.items():

@@ -147,6 +147,7 @@ alerts = changed(
     grace_cost=some(None, v.usd("0.84")),
     charge=st.none() | charges,
     acknowledged_by=some("", "UADMIN"),
+    stopped_anew=st.booleans(),
 )
 BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     str: some("", "Visa ••4242", "UADMIN", "pi_1", "https://pay.stripe.com/receipts/1"),

@@ -181,7 +181,13 @@ def test_the_last_admin_who_is_gone_is_replaced_by_the_owners(
     gone: Recipient, states: dict[Recipient, DeliveryState], instead: tuple[str, ...]
 ) -> None:
     """One who can be reached is enough."""
-    assert _names(replacements(gone, KNOWN, states)) == instead
+    assert _names(replacements(gone, Subject(SubjectKind.NOTICE, str(ID)), KNOWN, states)) == instead
+
+
+def test_nobody_replaces_an_asker_or_payer_who_is_gone() -> None:
+    """The message says "You asked": an owner who reads it has asked nothing."""
+    payment = Subject(SubjectKind.PAYMENT, str(ID))
+    assert replacements(A1, payment, KNOWN, {A1: ASIDE}) == ()
 
 
 def test_others_hear_of_the_lost_who_can_mend_it() -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from bot.delivering.deliveries import Claim, show_again, want
+from bot.delivering.deliveries import Claim, drop, show_again, want
 from bot.delivering.recipients import Wanted
 from bot.facts import AlertFacts
 from bot.ports import MessageGone
@@ -91,6 +91,9 @@ class EpisodeSender:
         if message is None:
             self._post(claim, facts)
             return
+        if _is_news(message, facts):
+            self._update(claim, message, facts)
+            return
         repeated = alert_views.still_stopped(facts, self._posting.role(claim))
         self._posting.reply(claim, MessageRef(message.channel, message.ts), repeated, broadcast=True)
 
@@ -111,6 +114,7 @@ class EpisodeSender:
             # From now on the message is updated with the episode, also where a repeat has brought it.
             episode = Subject(SubjectKind.EPISODE, claim.subject.of)
             want(tx, Wanted(episode, Urgency.ALARM, [claim.recipient]), claim.waiting)
+            _drop_repeat(tx, claim)
             remember(
                 tx,
                 claim.wallet_id,
@@ -131,19 +135,34 @@ class EpisodeSender:
 
     def _update(self, claim: Claim, message: Posted, facts: AlertFacts) -> None:
         shown = self._shown_to(claim.wallet_id, message, facts)
-        if not claim.shown or _fingerprint(shown) != message.shown:
-            ref = MessageRef(message.channel, message.ts)
-            try:
-                self._posting.update(claim, ref, shown)
-            except MessageGone as gone:
-                log.info("an alarm's message is gone, and told anew: %s", gone)
-                self._post(claim, facts)
-                return
-            self._reply(claim, message, facts)
         now_shown = replace(
             message, level=max(facts.level, message.level), phase=facts.phase, shown=_fingerprint(shown)
         )
-        claim.done(lambda tx: remember(tx, claim.wallet_id, now_shown))
+
+        def save(tx: Tx) -> None:
+            remember(tx, claim.wallet_id, now_shown)
+
+        if claim.shown and now_shown.shown == message.shown:
+            claim.done(save)
+            return
+        ref = MessageRef(message.channel, message.ts)
+        try:
+            self._posting.update(claim, ref, shown)
+        except MessageGone as gone:
+            log.info("an alarm's message is gone, and told anew: %s", gone)
+            self._post(claim, facts)
+            return
+        if facts.stopped_anew or not _is_news(message, facts):
+            claim.done(save)
+            return
+
+        def save_news(tx: Tx) -> None:
+            save(tx)
+            _drop_repeat(tx, claim)
+
+        # An update notifies nobody, so that a change of level or phase is said in the thread too.
+        line = alert_views.story_line(facts, channel=message.recipient.is_channel)
+        self._posting.reply(claim, ref, line, broadcast=is_loud(message, facts), save=save_news)
 
     def _shown_to(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> Message:
         """Say an episode to a recipient who has a message: whoever acknowledged it silenced that level only."""
@@ -157,21 +176,13 @@ class EpisodeSender:
         role = self._people.role_shown(wallet_id, recipient.slack_id)
         return alert_views.alert_person(facts, role)
 
-    def _reply(self, claim: Claim, message: Posted, facts: AlertFacts) -> None:
-        """Reply in the thread when level or phase changed, since an update notifies nobody."""
-        if facts.phase == message.phase and facts.level <= message.level:
-            return
-        line = alert_views.story_line(facts, channel=message.recipient.is_channel)
-        ref = MessageRef(message.channel, message.ts)
-        self._posting.reply(claim, ref, line, broadcast=is_loud(message, facts))
-
 
 def is_loud(message: Posted, facts: AlertFacts) -> bool:
     """Say whether a change is shown in the conversation too, where phones tell of it, or in the thread alone. Pure.
 
     Channels are told of the stop and its end; people also of each higher level, and of the end of what was critical.
     """
-    if facts.phase is message.phase and facts.level <= message.level:
+    if not _is_news(message, facts):
         return False
     if message.recipient.is_channel:
         return facts.phase in (AlertPhase.COUNTING, AlertPhase.PAUSED, AlertPhase.RESTORED)
@@ -186,10 +197,22 @@ def is_loud(message: Posted, facts: AlertFacts) -> bool:
             assert_never(facts.phase)
 
 
+def _is_news(message: Posted, facts: AlertFacts) -> bool:
+    """Say whether level or phase changed since a message was shown."""
+    return facts.phase is not message.phase or facts.level > message.level
+
+
+def _drop_repeat(tx: Tx, claim: Claim) -> None:
+    """Let nobody read "still stopped" right after the alarm itself: both waited for Slack."""
+    if claim.subject.kind is SubjectKind.EPISODE:
+        drop(tx, claim.wallet_id, Subject(SubjectKind.REPEAT, claim.subject.of), claim.recipient)
+
+
 def _was_noticed(facts: AlertFacts) -> bool:
     """Say whether the end of a stop is worth telling to somebody who never read that it began."""
     return (
         facts.phase is AlertPhase.RESTORED
+        and not facts.stopped_anew
         and facts.stopped_for is not None
         and facts.stopped_for >= NOTICEABLE
     )

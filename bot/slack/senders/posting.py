@@ -64,8 +64,40 @@ class Posting:
         Where another process took the delivery over meanwhile, that one's message counts, and this copy is deleted.
         """
         ref = self._send(claim, claim.recipient.slack_id, message)
+        self._end(claim, ref, (lambda tx: keep(tx, ref)) if keep is not None else None, again_in=again_in)
+
+    def reply(
+        self,
+        claim: Claim,
+        to: MessageRef,
+        message: Message,
+        *,
+        broadcast: bool,
+        save: Callable[[Tx], object] | None = None,
+    ) -> None:
+        """Add a line to the thread of a message and end its delivery. Raises: NotTold, LeaseLost.
+
+        With `broadcast` the conversation shows it too. The line is deleted where another process's counts.
+        """
+        ref = self._send(claim, to.channel, message, thread_ts=to.ts, broadcast=broadcast)
+        self._end(claim, ref, save)
+
+    def update(self, claim: Claim, ref: MessageRef, message: Message) -> None:
+        """Update a message in place. Raises: NotTold; MessageGone where it cannot be changed any more."""
+        with self._pace(claim).sending(UPDATE):
+            self._client_of(claim.wallet_id).update_message(ref, message)
+
+    def _end(
+        self,
+        claim: Claim,
+        ref: MessageRef,
+        save: Callable[[Tx], object] | None,
+        *,
+        again_in: timedelta | None = None,
+    ) -> None:
+        """End a delivery whose message was just posted; delete that copy where the lease is lost. Raises: LeaseLost."""
         try:
-            claim.done((lambda tx: keep(tx, ref)) if keep is not None else None, again_in=again_in)
+            claim.done(save, again_in=again_in)
         except LeaseLost:
             try:
                 with self._pace(claim).sending(DELETE):
@@ -73,15 +105,6 @@ class Posting:
             except NotTold as problem:
                 log.warning("a second copy of a message stays: %s", problem)
             raise
-
-    def reply(self, claim: Claim, to: MessageRef, message: Message, *, broadcast: bool) -> None:
-        """Add a line to the thread of a message, shown in the conversation too where wanted. Raises: NotTold."""
-        self._send(claim, to.channel, message, thread_ts=to.ts, broadcast=broadcast)
-
-    def update(self, claim: Claim, ref: MessageRef, message: Message) -> None:
-        """Update a message in place. Raises: NotTold; MessageGone where it cannot be changed any more."""
-        with self._pace(claim).sending(UPDATE):
-            self._client_of(claim.wallet_id).update_message(ref, message)
 
     def _send(self, claim: Claim, channel: str, message: Message, **where: Any) -> MessageRef:
         with self._pace(claim).sending(POST, channel):

@@ -51,6 +51,8 @@ def alert_channel(f: AlertFacts) -> Message:
             )
         case AlertPhase.COUNTING | AlertPhase.PAUSED:
             return barred(RED, f"*{stopped(f.balance)}*", [LIVE_CALLS], buttons=fix)
+        case AlertPhase.RESTORED | AlertPhase.RECOVERED if f.stopped_anew:
+            return _over_before(f)
         case AlertPhase.RESTORED if f.still_low:
             return barred(AMBER, STILL_LOW, [_were_stopped(f)], buttons=fix)
         case AlertPhase.RESTORED:
@@ -74,6 +76,8 @@ def alert_person(f: AlertFacts, role: Role) -> Message:
             return barred(
                 RED, f"*{stopped(f.balance)}*", lines, buttons=_ways_out(f, role), small=[_acknowledged(f)]
             )
+        case AlertPhase.RESTORED | AlertPhase.RECOVERED if f.stopped_anew:
+            return _over_before(f)
         case AlertPhase.RESTORED if f.still_low:
             return barred(
                 AMBER,
@@ -192,6 +196,14 @@ def _stops(f: AlertFacts) -> str:
 def _grace_words(grace: timedelta) -> str:
     whole = int(grace.total_seconds()) // 60
     return f"{minutes(whole)} later" if whole else "with them"
+
+
+def _over_before(f: AlertFacts) -> Message:
+    """Say an end in the past, with nothing that reads as the present."""
+    at = moment(f.resumed_at or f.balance.now, f.balance.zone, day=False)
+    return barred(
+        AMBER, f"*This alarm ended* at {at}.", ["Things have stopped since: the newer alarm says more."]
+    )
 
 
 def _runs_again(f: AlertFacts) -> str:
