@@ -1,9 +1,11 @@
 """A notice is told to each recipient alone: whoever has trouble, the others read it once."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import ClassVar, get_args
 from uuid import UUID, uuid4
 
@@ -27,7 +29,7 @@ from ledger import Currency, Ledger, read_notice
 from ledger.storage.schema import notices
 from tests.blank_books import lay_books
 from tests.persons import owner
-from tests.sandbox.slack_place import SettableClock
+from tests.sandbox.slack_place import Place, SettableClock
 
 NAMES = ["first", "middle", "last"]
 TROUBLES: dict[str, Callable[[], Exception]] = {
@@ -228,6 +230,28 @@ def test_the_same_notice_handed_out_twice_tells_nobody_twice(post: Post) -> None
     post.trouble.clear()
     post.carry(minutes=5)
     assert sorted(post.read) == sorted((one, "cap") for one in NAMES)
+
+
+def test_what_is_committed_during_a_slow_answer_is_told_before_that_comes(post: Post) -> None:
+    """Slack holds one recipient's message back; the others read the next notice meanwhile."""
+    answered = Event()
+
+    def slow(claim: Claim) -> None:
+        if claim.recipient.slack_id == "first":
+            answered.wait(60)
+
+    post.slow = slow
+    post.happens(CapReached("one"))
+    with ThreadPoolExecutor(1) as pool:
+        round_of_courier = pool.submit(post.courier.run_once, post.clock.now())
+        try:
+            Place.wait_for(lambda: len(post.read) == 3)
+            post.happens(CapReached("two"))
+            Place.wait_for(lambda: {("middle", "two"), ("last", "two")} <= set(post.read))
+        finally:
+            answered.set()
+        round_of_courier.result()
+    assert post.read[-1] == ("first", "two")
 
 
 def test_a_limited_recipient_is_tried_again_once_slack_says_so(post: Post) -> None:
