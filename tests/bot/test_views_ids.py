@@ -6,7 +6,7 @@ Slack refuses a whole message or view when two elements of one block share an ac
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bot import facts as f
 from bot import rights
-from bot.notices import RecipientLost
+from bot.notices import CameBack, RecipientLost
 from bot.rights import Role
 from bot.slack import views
 from bot.slack.ids import Act
@@ -158,6 +158,9 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     RecipientLost: some(
         RecipientLost("person:U1", "left_workspace", "UADMIN"), RecipientLost("person:U1", "user_not_found")
     ),
+    CameBack: some(CameBack(v.NOW, v.NOW)),
+    datetime: some(v.NOW),
+    f.AbsenceFacts: st.builds(f.AbsenceFacts, maybe_money, some(0, 2), some(*Automatic), some("UTC")),
     f.AddBalanceFacts: changed(
         v.add_balance,
         amount=some(None, v.usd("37.50"), v.usd("100")),
@@ -216,6 +219,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
         requests=many_requests,
         people=people,
         key_refused_at=some(None, v.NOW),
+        untold_since=some(None, v.NOW),
     ),
     f.MonthFacts: months,
     f.OfferFacts: changed(
