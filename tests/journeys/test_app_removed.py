@@ -105,7 +105,7 @@ def test_after_a_reinstall_the_first_request_is_answered(company: Company, kind:
     world.reads("owner", "$40.00", channel="#calls")
     assert company.gone_by is None
     assert "$" in company.home_of("owner")
-    back = world.reads("owner", "Redbar was away on")
+    back = world.reads("owner", "Redbar was away")
     assert "Nothing was charged. 1 open request was withdrawn" in shown(back)
     assert "Automatic payments are off." in shown(back)
     world.reads("finance", "was withdrawn, since Redbar was removed from this workspace. Nothing to pay.")
