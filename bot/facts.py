@@ -417,6 +417,16 @@ class AlertsFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AbsenceFacts:
+    """What the saved card was charged while the app was removed (None: nothing), and which requests were withdrawn."""
+
+    charged: Money | None
+    withdrawn: int
+    automatic: Automatic
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsChangeFacts:
     """Which settings of the wallet were changed."""
 
@@ -439,11 +449,12 @@ class HomeFacts:
     month: MonthFacts
     history: HistoryFacts
     requests: tuple[RequestFacts, ...]
-    """Open requests."""
     people: PeopleFacts
     """For [People]; also whom members are told to ask."""
     key_refused_at: datetime | None = None
     """Since when Stripe does not accept our key; None while it does."""
+    untold_since: datetime | None = None
+    """Since when nobody could be told of something; None while everything is told."""
     viewer_id: str = ""
     """Who looks at it: their own requests can be withdrawn by them."""
 

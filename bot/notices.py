@@ -298,6 +298,15 @@ class ChannelBack:
     channel_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """The app is installed again after it was removed; automatic payments are off until somebody turns them on."""
+
+    name: ClassVar[str] = "workspace.back"
+    gone_at: datetime
+    back_at: datetime
+
+
 BotNotice = (
     RequestSent
     | PaymentChanged
@@ -329,6 +338,7 @@ BotNotice = (
     | ChannelsChanged
     | ChannelAway
     | ChannelBack
+    | CameBack
 )
 AnyNotice = Notice | BotNotice
 

@@ -19,11 +19,13 @@ from sqlalchemy import Connection, Select
 from bot.causes import NameUnknown, as_stored, failed
 from bot.delivering.deliveries import Claim, claim, due_deliveries, fail, name_owners, want
 from bot.delivering.known import read_known
-from bot.delivering.recipients import wanted
+from bot.delivering.open_deliveries import untold_since
+from bot.delivering.recipients import is_outdated, wanted
 from bot.notices import NoticeUnknown, decode
 from bot.ports import NotNow
 from bot.served import Served
 from bot.states.delivery import OWNERS
+from bot.wallets.workspaces import came_back_at
 from ledger import Ledger, Tx, Waiting, due_notices
 
 log = logging.getLogger("redbar.courier")
@@ -65,7 +67,6 @@ class Courier:
         self._react = react
         self._show = show
         self._served = served
-        self._unheard: set[UUID] = set()
 
     def run_once(self, now: datetime) -> int:
         """Hand out and show what is due, until nothing is; gives the number of notices and deliveries that were tried.
@@ -93,9 +94,13 @@ class Courier:
 
     def problems(self) -> Sequence[str]:
         """Say what keeps people from being told, in words for the operator."""
+        with self._ledger.reading() as connection:
+            untold = [
+                one for one in self._served.living(connection) if untold_since(connection, one) is not None
+            ]
         return [
             f"Nobody can be told of wallet {wallet_id}: no billing admin can be reached, and no owner is known."
-            for wallet_id in sorted(self._unheard)
+            for wallet_id in sorted(untold)
         ]
 
     def hand_out(self) -> int:
@@ -120,6 +125,9 @@ class Courier:
             return look(connection, self._ledger.now(), limit=BATCH, wallet_ids=living, but=but)
 
     def _hand_out(self, waiting: Waiting) -> None:
+        if self._is_outdated(waiting):
+            self._ledger.run(lambda tx: tx.outbox.done(waiting), wallet_id=waiting.wallet_id)
+            return
         try:
             self._react(waiting)
         except Exception:  # the job that it hurries comes by again; telling people must not wait for it
@@ -147,21 +155,30 @@ class Courier:
             if claimed.recipient == OWNERS:
                 self._name_owners(claimed)
                 return
-            self._show(claimed)
+            if not self._is_outdated(claimed.waiting):
+                self._show(claimed)
             if not claimed.is_over:
                 claimed.done()  # there was nothing to show
         except Exception as problem:  # noqa: BLE001 - a failure for one recipient must not affect the others
             fail(claimed, problem)
 
+    def _is_outdated(self, waiting: Waiting) -> bool:
+        """Say whether a notice is left untold, since the app was removed and came back after it."""
+        try:
+            notice = decode(waiting)
+        except NoticeUnknown:
+            return False
+        with self._ledger.reading() as connection:
+            return is_outdated(notice, waiting.created_at, came_back_at(connection, waiting.wallet_id))
+
     def _name_owners(self, claimed: Claim) -> None:
         """Give what waits for the owners to each of them. Raises: NotNow, while none is known."""
-        wallet_id = claimed.wallet_id
         if name_owners(claimed):
-            self._unheard.discard(wallet_id)
             return
-        if wallet_id not in self._unheard:
-            log.error("nobody can be told of wallet %s: no admin to reach, and no owner is known", wallet_id)
-        self._unheard.add(wallet_id)
+        if not claimed.tries:
+            log.error(
+                "nobody can be told of wallet %s: no admin to reach, and no owner is known", claimed.wallet_id
+            )
         raise NotNow("no_owner_named")
 
 

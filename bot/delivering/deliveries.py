@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Select, case, delete, exists, insert, literal
 
 from bot.causes import DETAIL_MAX, Gone, Waits, as_stored, failed
 from bot.delivering.known import read_known
-from bot.delivering.recipients import Wanted, lost, replacements
+from bot.delivering.recipients import Wanted, lost, replacements, stand_ins
 from bot.notices import AnyNotice, decode
 from bot.ports import NotNow, Paced, RecipientGone
 from bot.states.delivery import (
@@ -264,11 +264,11 @@ def fail(claimed: Claim, problem: Exception) -> None:
 
 
 def name_owners(claimed: Claim) -> bool:
-    """Give what waits for the owners to each of them; says whether any is known by now."""
+    """Give what waits for the owners to each of them, or to admins appointed since; says whether there is any."""
 
     def give(tx: Tx) -> bool:
         known = read_known(tx.connection, claimed.wallet_id, claimed.notice())
-        there = [Recipient.person(one) for one in known.owners if one not in known.left]
+        there = stand_ins(known, _states(tx.connection, claimed.wallet_id, claimed.subject))
         if not there:
             return False
         row = _end(tx, claimed)

@@ -1,4 +1,4 @@
-"""What waits to be told and what was set aside, for the operator, who may have one of them tried again."""
+"""What waits to be told and what was set aside: for the operator, who may have one tried again, and for Home."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from bot.causes import in_short
 from bot.delivering.deliveries import revive
-from bot.states.delivery import DeliveryState, Recipient, Subject
+from bot.states.delivery import OWNERS, DeliveryState, Recipient, Subject
 from bot.tables import deliveries
 from ledger import Ledger, Tx, read_notice
 
@@ -57,6 +57,19 @@ def _open(connection: Connection, row: object) -> OpenDelivery:
         since=notice.created_at,
         error=in_short(row.error),  # type: ignore[attr-defined]
     )
+
+
+def untold_since(connection: Connection, wallet_id: UUID) -> datetime | None:
+    """Give since when something waits for the owners because nobody can be told; None where nothing does."""
+    found = connection.execute(
+        select(deliveries.c.notice_id).where(
+            deliveries.c.wallet_id == wallet_id,
+            deliveries.c.recipient == str(OWNERS),
+            deliveries.c.state == DeliveryState.WAITING,
+            deliveries.c.tries > 0,
+        )
+    ).scalars()
+    return min((read_notice(connection, wallet_id, one).created_at for one in found), default=None)
 
 
 def send_again(ledger: Ledger, wallet_ids: Sequence[UUID], delivery_id: UUID) -> bool:

@@ -7,6 +7,7 @@ workspace's owners are listed, since no recipient is no delivery.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
@@ -54,8 +55,18 @@ AWAITED = (
     notices.RecipientLost,
     notices.ChannelAway,
     notices.AccessAsked,
+    notices.CameBack,
 )
 """Somebody waits for it, or it asks somebody to act."""
+OF_ITS_TIME = (
+    notices.StillStopped,
+    notices.RechargeFailed,
+    notices.ConfirmationDue,
+    notices.CapReached,
+    notices.CardExpiring,
+)
+"""What is no longer true once the app was removed and came back: automatic payments are off, nothing is tried again,
+and a card's days are others. An alarm that goes on is shown as it stands, and repeated when it is due."""
 ONE_OF_A_KIND: Mapping[type[AnyNotice], SubjectKind] = {
     StartedAfterStop: SubjectKind.AFTER_STOP,
     notices.ChargesSwitched: SubjectKind.CHARGES,
@@ -120,6 +131,14 @@ def wanted(notice: AnyNotice, notice_id: UUID, known: Known) -> Wanted:
     return Wanted(subject_of(notice, notice_id, known), urgency_of(notice), tuple(dict.fromkeys(recipients)))
 
 
+def is_outdated(notice: AnyNotice, committed_at: datetime, came_back_at: datetime | None) -> bool:
+    """Say whether a notice of before the app's return is not told any more.
+
+    Told are living subjects as they stand by then, and what stays true: money that moved, and what somebody changed.
+    """
+    return came_back_at is not None and committed_at <= came_back_at and isinstance(notice, OF_ITS_TIME)
+
+
 def subject_of(notice: AnyNotice, notice_id: UUID, known: Known) -> Subject:
     """Say what the message about a notice is about."""
     if isinstance(notice, ALARMS):
@@ -158,6 +177,15 @@ def replacements(
     if any(states.get(one) in reached for one in admins):
         return ()
     return _owners(known)
+
+
+def stand_ins(known: Known, states: Mapping[Recipient, DeliveryState]) -> Sequence[Recipient]:
+    """Say who is told what waits for the owners: those who are known by now, else who was appointed meanwhile.
+
+    Nobody who was set aside for that subject; `states` are those of its deliveries.
+    """
+    there = [one for one in (known.owners or known.billing_admins) if one not in known.left]
+    return [one for one in _people(there) if states.get(one) is not DeliveryState.ASIDE]
 
 
 def lost(recipient: Recipient, said: str, known: Known, subject: Subject) -> notices.RecipientLost | None:
@@ -232,6 +260,7 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
             | notices.MoneyParked()
             | notices.AccessAsked()
             | notices.ChannelAway()
+            | notices.CameBack()
         ):
             return _managers(known)  # finance has no part in it
         case (

@@ -6,14 +6,16 @@ from sqlalchemy import Connection
 
 from bot.payment_rows import Payment, payment_by_id
 from bot.payments.operator_stop import charges_are_off
-from bot.rights import OPERATOR
 from bot.served import Served
-from bot.states.payment import Purpose
+from bot.states.payment import Purpose, Withdrawer
 from bot.states.stripe_request import CHARGING
 from bot.stripe.requests import APP_REMOVED, STOPPED_BY_OPERATOR, StripeRequest
 
-STOPPED_BY: Mapping[str, str] = {STOPPED_BY_OPERATOR: OPERATOR, APP_REMOVED: "redbar"}
-"""Who takes such a payment back, by why."""
+STOPPED_BY: Mapping[str, Withdrawer] = {
+    STOPPED_BY_OPERATOR: Withdrawer.OPERATOR,
+    APP_REMOVED: Withdrawer.APP_REMOVED,
+}
+"""What takes such a payment back, by why."""
 
 
 def stop_of(connection: Connection, served: Served, payment: Payment) -> str:

@@ -1,10 +1,11 @@
-"""The sweep: what a crash or an outage left open is finished, and requests whose time is over end.
+"""The sweep: finishes what a crash or an outage left open, and ends requests whose time is over or whose app is gone.
 
 A request without an answer is sent again with the same key and the same bytes, while Stripe remembers the key. Later,
 and where its charge is not wanted any more, it is decided by what exists at Stripe and never sent.
 """
 
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from bot import payment_rows
@@ -12,6 +13,7 @@ from bot.payment_rows import change, fresh, payment_by_id
 from bot.payments.charge_stops import stop_of_request
 from bot.payments.recharge_end import notice_of_change
 from bot.payments.recharge_failure import follow_failure
+from bot.payments.removal import close_down, is_to_close
 from bot.payments.sending import RequestSender
 from bot.payments.sync import Sync
 from bot.ports import Ok, PaymentGateway, Rejected, Unknown
@@ -43,6 +45,10 @@ class Sweep:
             own = self._ledger.believed(connection, self._served.own(connection))
             due = stripe_requests.due(connection, own, now)
             overdue = payment_rows.overdue(connection, own, now)
+            removed = [one for one in own if is_to_close(self._ledger, connection, one, now)]
+        for wallet_id in removed:
+            for request in self._ledger.run(partial(close_down, wallet_id=wallet_id), wallet_id=wallet_id):
+                self._sender.send_all(request)
         done = sum(
             self._finish(request, forgotten)
             for request, forgotten in due
@@ -50,7 +56,7 @@ class Sweep:
         )
         for wallet_id, payment_id in overdue:
             self._lapse(wallet_id, payment_id)
-        return done + len(overdue)
+        return done + len(overdue) + len(removed)
 
     def _finish(self, request: StripeRequest, forgotten: bool) -> bool:
         """Go on with a request that has no answer; False when it waits until the app is installed again."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from threading import Lock
 from uuid import UUID
 
+from bot.delivering.open_deliveries import untold_since
 from bot.delivering.posted_messages import RECENT, PostedMessages, Viewer
 from bot.facts import HomeFacts
 from bot.payments.recharge import Recharge
@@ -127,8 +128,18 @@ class Homes:
 
     def _home_for_member(self, who: Standpoint) -> View:
         user_id = who.actor.user_id
-        own = read_facts(self._ledger, who.wallet_id, lambda snapshot: own_cards(snapshot, user_id))
-        return home_views.home_for_member(self._people.facts(who.wallet_id), own, who.role)
+        people = self._people.facts(who.wallet_id)
+
+        def read(snapshot: Snapshot) -> View:
+            return home_views.home_for_member(
+                people,
+                own_cards(snapshot, user_id),
+                who.role,
+                untold_since=untold_since(snapshot.connection, who.wallet_id),
+                zone=snapshot.zone,
+            )
+
+        return read_facts(self._ledger, who.wallet_id, read)
 
     def _seen(self, shown: str, file_id: str | None) -> str:
         """Name what is seen of a state: without its picture it is something else, until the picture is taken."""

@@ -62,6 +62,13 @@ class News(StrEnum):
     TAKEN_BACK = "taken_back"
 
 
+class Withdrawer(StrEnum):
+    """What takes a payment back where nobody in Slack does; rows keep a person's user id in the same column."""
+
+    OPERATOR = "operator"  # automatic charges were stopped while this one was under way
+    APP_REMOVED = "app_removed"  # the app was removed from the workspace; a version before wrote "redbar"
+
+
 class Outcome(StrEnum):
     """What the person who paid is shown."""
 

@@ -17,7 +17,7 @@ from bot.payment_rows import Payment, payment_of, payments_of_recharge, shown_re
 from bot.payments.open_checks import LOOK
 from bot.payments.saved_cards import card_words
 from bot.rights import OPERATOR
-from bot.states.payment import Purpose, State, Way
+from bot.states.payment import Purpose, State, Way, Withdrawer
 from bot.states.stripe_request import RequestOutcome, RequestState
 from bot.stripe.keys import credit_key, possible_keys
 from bot.tables import NIL_WALLET, disputes, inbox, payment_messages, payments, stripe_requests
@@ -331,6 +331,8 @@ class _Teller:
             case State.LAPSED:
                 return "Nobody paid in time. No money moved; ask again if it is still wanted."
             case State.WITHDRAWN:
+                if payment.withdrawn_by == Withdrawer.APP_REMOVED:
+                    return "Taken back, since the app was removed from the workspace. No money moved."
                 by = f" by {payment.withdrawn_by}" if payment.withdrawn_by else ""
                 return f"Taken back{by}. No money moved."
 

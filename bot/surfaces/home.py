@@ -1,5 +1,6 @@
 """Home and the answer to `/wallet`: everything of a wallet that somebody with a role sees at once."""
 
+from bot.delivering.open_deliveries import untold_since
 from bot.delivering.posted_messages import Viewer
 from bot.facts import HomeFacts, PeopleFacts, StatusFacts
 from bot.payments.recharge import Recharge
@@ -43,4 +44,5 @@ def home_facts(
         requests=open_requests(snapshot),
         people=people,
         key_refused_at=key_refused_at(snapshot.connection, snapshot.wallet_id),
+        untold_since=untold_since(snapshot.connection, snapshot.wallet_id),
     )

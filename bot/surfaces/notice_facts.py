@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot.facts import (
+    AbsenceFacts,
     AutomaticFacts,
     CardFacts,
     CreditFacts,
@@ -15,20 +16,23 @@ from bot.facts import (
     RequestFacts,
     SettingsChangeFacts,
 )
-from bot.notices import CardsArranged, DisputeChanged, RefundBooked, SettingsChanged
+from bot.notices import CameBack, CardsArranged, DisputeChanged, RefundBooked, SettingsChanged
 from bot.payment_rows import Payment, shown_ref
 from bot.payments.recharge import Recharge
 from bot.payments.saved_cards import card_words
 from bot.rights import OPERATOR
 from bot.states.card_slot import CardSlot
+from bot.states.payment import State, Way, Withdrawer
+from bot.states.stripe_request import CLOSING
 from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, pause_facts
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
-from bot.tables import disputes
+from bot.tables import disputes, payments, stripe_requests
 from bot.wallets.policy_settings import differences
 from ledger import (
     Automatic,
+    Currency,
     Ledger,
     Money,
     UsageCorrected,
@@ -58,6 +62,42 @@ def automatic_is_on(ledger: Ledger, wallet_id: UUID) -> bool:
     """Say whether a rule is on that somebody may want to turn off."""
     with ledger.reading() as connection:
         return ledger.look(connection, wallet_id)[1].automatic is not Automatic.OFF
+
+
+def absence_facts(ledger: Ledger, wallet_id: UUID, notice: CameBack) -> AbsenceFacts:
+    """Give what happened while the app was removed."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        in_time = payments.c.settled_at.between(notice.gone_at, notice.back_at)
+        charged = snapshot.connection.execute(
+            select(func.coalesce(func.sum(payments.c.amount_micros), 0)).where(
+                payments.c.wallet_id == wallet_id,
+                payments.c.way == Way.SAVED_CARD,
+                payments.c.state == State.PAID.value,
+                in_time,
+            )
+        ).scalar_one()
+        withdrawn = snapshot.connection.execute(
+            select(func.count(payments.c.payment_id.distinct()))
+            .join(
+                stripe_requests,
+                (stripe_requests.c.wallet_id == payments.c.wallet_id)
+                & (stripe_requests.c.payment_id == payments.c.payment_id),
+            )
+            .where(
+                payments.c.wallet_id == wallet_id,
+                payments.c.way != Way.SAVED_CARD,
+                payments.c.state == State.WITHDRAWN.value,
+                payments.c.withdrawn_by == Withdrawer.APP_REMOVED.value,
+                stripe_requests.c.operation.in_(CLOSING),
+                stripe_requests.c.created_at.between(notice.gone_at, notice.back_at),
+            )
+        ).scalar_one()
+        return AbsenceFacts(
+            charged=Money(int(charged), Currency.of(snapshot.view.currency)) if charged else None,
+            withdrawn=withdrawn,
+            automatic=snapshot.policy.automatic,
+            zone=snapshot.zone,
+        )
 
 
 def connected_card(

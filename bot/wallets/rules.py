@@ -28,6 +28,7 @@ class OffCode(StrEnum):
 
     DISPUTED = "disputed"  # a cardholder's bank took a payment back
     CARD_GONE = "card_gone"  # the card that is charged was removed
+    APP_REMOVED = "app_removed"  # the app was removed from the workspace, so nobody there could stop them
 
 
 class NoCard(Refused):

@@ -1,13 +1,23 @@
-"""The Slack workspaces of these books: opened with their wallets, found by team, known as living or dead."""
+"""The Slack workspaces of these books: opened with their wallets, found by team, known as living or dead.
+
+Theory. A workspace is dead once Slack says that the app was uninstalled, or rejects our token. While it is dead,
+nothing is sent or charged for it. It counts as removed when an event said so, or when Slack has rejected our token for
+`REMOVED_AFTER`: Slack may err for a while, and we may miss the event. What counts as removed is closed down
+(`payments/removal.py`), and its return turns automatic payments off and is told. An error that passes sooner changes
+nothing, and nobody is told of it.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
+from bot.notices import CameBack
 from bot.tables import billing, workspaces
 from bot.wallets.named_values import forget_named_value, named_value, set_first_value, set_named_value
+from bot.wallets.rules import OffCode, turn_off
 from ledger import (
     Currency,
     Ledger,
@@ -20,6 +30,10 @@ from ledger import (
 REMOVED_BY_EVENT = ("app_uninstalled", "tokens_revoked")
 GONE_BY = "gone_by"
 """The named value of a dead workspace: what Slack said."""
+REMOVED_AFTER = timedelta(days=1)
+"""A token that Slack has rejected for so long counts as removed, though no event said so."""
+_CAME_BACK = "came_back"
+"""The named value of a workspace that was removed: when it came back last."""
 _TEAM = "team"
 """The named value of the books: the id and the name of the team that they belong to."""
 
@@ -69,9 +83,8 @@ class Workspaces:
             if found is not None:
                 assert isinstance(found, UUID)
                 tx.connection.execute(
-                    update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=None, name=name)
+                    update(workspaces).where(workspaces.c.team_id == team_id).values(name=name)
                 )
-                forget_named_value(tx, found, GONE_BY)
                 return found
             wallet_id = new_wallet_id()
             tx.book.create_wallet(wallet_id, currency.code, zone)
@@ -88,7 +101,9 @@ class Workspaces:
             )
             return wallet_id
 
-        return self._ledger.run(make, wallet_id=None)
+        wallet_id = self._ledger.run(make, wallet_id=None)
+        self.revive(team_id)
+        return wallet_id
 
     def of_team(self, team_id: str, enterprise_id: str = "") -> Workspace | None:
         """Find a workspace by the ids of its installation."""
@@ -126,15 +141,11 @@ class Workspaces:
         self._with_wallet(team_id, save)
 
     def revive(self, team_id: str) -> None:
-        """Take a workspace back as living: Slack accepts its token again. What waits is delivered now."""
+        """Take a workspace back as living: Slack accepts its token again. What waits is delivered now.
 
-        def save(tx: Tx, wallet_id: UUID) -> None:
-            tx.connection.execute(
-                update(workspaces).where(workspaces.c.team_id == team_id).values(dead_at=None)
-            )
-            forget_named_value(tx, wallet_id, GONE_BY)
-
-        self._with_wallet(team_id, save)
+        After a removal automatic payments are off, and that is told.
+        """
+        self._with_wallet(team_id, _come_back)
 
     def gone_by(self, team_id: str) -> str | None:
         """Say which event or error of Slack's said that the workspace is gone; None while it is living."""
@@ -155,6 +166,39 @@ class Workspaces:
             ).scalar_one_or_none()
         if found is not None:
             self._ledger.run(lambda tx: save(tx, found), wallet_id=found)
+
+
+def is_removed(connection: Connection, wallet_id: UUID, now: datetime) -> bool:
+    """Say whether a wallet's workspace is dead and counts as removed."""
+    gone_at = connection.execute(
+        select(workspaces.c.dead_at).where(workspaces.c.wallet_id == wallet_id)
+    ).scalar_one_or_none()
+    if gone_at is None:
+        return False
+    said = named_value(connection, wallet_id, GONE_BY)
+    return (said is not None and said.value in REMOVED_BY_EVENT) or now - gone_at >= REMOVED_AFTER
+
+
+def came_back_at(connection: Connection, wallet_id: UUID) -> datetime | None:
+    """Give when a wallet's workspace came back from its last removal; None where it was never removed."""
+    found = named_value(connection, wallet_id, _CAME_BACK)
+    return found.at if found is not None else None
+
+
+def _come_back(tx: Tx, wallet_id: UUID) -> None:
+    """Let a dead workspace live again; nothing changes for a living one."""
+    mine = workspaces.c.wallet_id == wallet_id
+    gone_at = tx.connection.execute(select(workspaces.c.dead_at).where(mine)).scalar_one()
+    if gone_at is None:
+        return
+    was_removed = is_removed(tx.connection, wallet_id, tx.now)
+    tx.connection.execute(update(workspaces).where(mine).values(dead_at=None))
+    forget_named_value(tx, wallet_id, GONE_BY)
+    if was_removed:
+        # Nobody closed it down yet where it came back within moments.
+        turn_off(tx, wallet_id, OffCode.APP_REMOVED)
+        set_named_value(tx, wallet_id, _CAME_BACK)
+        tx.outbox.add(wallet_id, CameBack(gone_at=gone_at, back_at=tx.now))
 
 
 def _claim(tx: Tx, team_id: str, name: str) -> None:

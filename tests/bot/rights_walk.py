@@ -95,7 +95,7 @@ def surfaces(role: Role, ties: frozenset[Tie], user_id: str) -> Iterator[Shown]:
     yield status.whom_to_ask(v.people(), role)
     yield form_views.access_asked("UMEMBER", role)
     own = OwnCardsFacts((v.VISA,), rule_uses=True) if Tie.CONNECTOR in ties else OwnCardsFacts()
-    yield home.home_for_member(v.people(), own, role)
+    yield home.home_for_member(v.people(), own, role, untold_since=v.NOW, zone="UTC")
     yield cards.own_cards(own, role)
     for state in RequestState:
         for amount in (None, v.usd("159")):

@@ -18,7 +18,7 @@ from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger
 from ledger.storage.schema import notices
 from tests.blank_books import lay_books
-from tests.bot.test_deliveries import Workspace
+from tests.bot.courier_post import Workspace
 from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock
 

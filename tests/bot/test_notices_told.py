@@ -331,6 +331,9 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
         "has left this workspace, so they no longer read about the calling wallet",
     ),
     told.ChannelBack: None,
+    told.CameBack: Told(
+        lambda one: _commit(one, told.CameBack(one.ledger.now(), one.ledger.now())), ADMIN, "was away on"
+    ),
     told.AccessAsked: Told(
         lambda one: _commit(one, told.AccessAsked("U0MEMBER1")), ADMIN, "<@U0MEMBER1> asks for access"
     ),

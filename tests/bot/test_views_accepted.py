@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bot.causes import Amount, OnlyInBooks, PaymentUnknown
-from bot.facts import AlertsFacts, OwnCardsFacts, RequestState, SettingsChangeFacts, StatusFacts
+from bot.facts import AbsenceFacts, AlertsFacts, OwnCardsFacts, RequestState, SettingsChangeFacts, StatusFacts
+from bot.notices import CameBack
 from bot.rights import Role
 from bot.slack.views import (
     alerts,
@@ -24,6 +25,7 @@ from bot.slack.views import (
     money_in,
     money_out,
     status,
+    unreached,
     usage,
 )
 from bot.slack.views.blocks import Message
@@ -60,7 +62,11 @@ def _homes() -> Iterator[tuple[str, Shown]]:
         )
     yield "home other kind", home.home(v.home(history=v.history(kind="sms", newer_cursor="newer:9")))
     yield "home, key refused", home.home(v.home(key_refused_at=v.NOW))
-    yield "home member", home.home_for_member(v.people(), OwnCardsFacts(), Role.MEMBER)
+    yield "home, nobody told", home.home(v.home(untold_since=v.NOW))
+    yield (
+        "home member",
+        home.home_for_member(v.people(), OwnCardsFacts(), Role.MEMBER, untold_since=None, zone="UTC"),
+    )
     yield "home elsewhere", home.home_elsewhere()
 
 
@@ -214,6 +220,10 @@ def _others() -> Iterator[tuple[str, Shown]]:
             )
     for presence in ChannelPresence:
         yield f"channel {presence}", changes.channel_away("C1", presence, ADMIN)
+    for state in Automatic:
+        for role in (ADMIN, Role.OWNER):
+            away, absence = CameBack(v.NOW, v.NOW), AbsenceFacts(v.usd("5"), 2, state, "UTC")
+            yield f"came back {state} {role}", unreached.came_back(away, absence, role)
     yield "access", forms.access_asked("UMEMBER", ADMIN)
     yield "help", help.help_message(role=ADMIN)
     yield "help with a reason", help.help_message('"/wallet topp" isn\'t something I know.', role=ADMIN)
@@ -253,7 +263,10 @@ def _cards() -> Iterator[tuple[str, Shown]]:
     for uses in (False, True):
         own = OwnCardsFacts((v.VISA, v.BACKUP), uses)
         yield f"own cards {uses}", cards.own_cards(own, member)
-        yield f"home with own cards {uses}", home.home_for_member(v.people(), own, member)
+        yield (
+            f"home with own cards {uses}",
+            home.home_for_member(v.people(), own, member, untold_since=v.NOW, zone="UTC"),
+        )
 
 
 def _money_out() -> Iterator[tuple[str, Shown]]:

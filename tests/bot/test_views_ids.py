@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bot import facts as f
 from bot import rights
-from bot.notices import RecipientLost
+from bot.notices import CameBack, RecipientLost
 from bot.rights import Role
 from bot.slack import views
 from bot.slack.ids import Act
@@ -161,6 +161,8 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     RecipientLost: some(
         RecipientLost("person:U1", "left_workspace", "UADMIN"), RecipientLost("person:U1", "user_not_found")
     ),
+    CameBack: some(CameBack(v.NOW, v.NOW)),
+    f.AbsenceFacts: st.builds(f.AbsenceFacts, maybe_money, some(0, 2), some(*Automatic), some("UTC")),
     f.AddBalanceFacts: changed(
         v.add_balance,
         amount=some(None, v.usd("37.50"), v.usd("100")),
@@ -221,6 +223,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
         requests=many_requests,
         people=people,
         key_refused_at=some(None, v.NOW),
+        untold_since=some(None, v.NOW),
     ),
     f.MonthFacts: months,
     f.OfferFacts: changed(

@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
 
 from bot import notices as told
 from bot.causes import Legacy
-from bot.delivering.recipients import Known, PaymentKnown, lost, replacements, subject_of, urgency_of, wanted
+from bot.delivering.recipients import (
+    Known,
+    PaymentKnown,
+    is_outdated,
+    lost,
+    replacements,
+    stand_ins,
+    subject_of,
+    urgency_of,
+    wanted,
+)
 from bot.notices import AnyNotice
 from bot.rights import Role
 from bot.states.alert_channel import ChannelPresence
@@ -84,6 +94,7 @@ HEARD: dict[AnyNotice, tuple[str, ...]] = {
     told.ChannelsChanged("F1", ("CALLS",), ()): ("A1", "A2"),
     told.ChannelAway("CALLS", ChannelPresence.IS_ARCHIVED): ("A1", "A2"),
     told.ChannelBack("CALLS"): (),
+    told.CameBack(AT, AT): ("A1", "A2"),
     told.CardsArranged("A2", "pm_1", "", "pm_2", ""): ("A1", "F1"),
     told.RecipientLost("person:A1", "left_workspace"): ("A2",),
     told.RecipientLost("person:P1", "user_disabled", "F1"): ("A1", "A2", "F1"),
@@ -231,3 +242,44 @@ def test_what_belongs_together_is_one_subject() -> None:
     assert subject(told.KeyRefused()) == subject(told.KeyAccepted())
     assert subject(told.CapReached("x")) != subject(told.CapReached("x"))
     assert OWNERS.slack_id == ""
+
+
+OF_ITS_TIME = {
+    told.StillStopped(ID, 1),
+    told.StillStopped(ID, 2),
+    told.RechargeFailed(ID),
+    told.ConfirmationDue(ID, 1),
+    told.CapReached("day_cap"),
+    told.CardExpiring("pm_1", 7),
+}
+
+
+@pytest.mark.parametrize(
+    ("back_at", "outdated"), [(None, set()), (AT, OF_ITS_TIME), (AT - timedelta(microseconds=1), set())]
+)
+def test_what_a_removal_made_untrue_is_not_told_after_the_return(
+    back_at: datetime | None, outdated: set[AnyNotice]
+) -> None:
+    """Of all notices from before the return these; money, changes and what lives are told as they stand."""
+    everything = [*HEARD, *(notice for notice, _, _ in OF_PAYMENTS)]
+    assert {one for one in everything if is_outdated(one, AT, back_at)} == outdated
+
+
+O1, O2 = Recipient.person("O1"), Recipient.person("O2")
+
+
+@pytest.mark.parametrize(
+    ("known", "states", "there"),
+    [
+        (KNOWN, {}, ("O1", "O2")),
+        (replace(KNOWN, left={"O1"}), {O2: ASIDE}, ()),
+        (replace(KNOWN, owners=[]), {}, ("A1", "A2")),
+        (replace(KNOWN, owners=[]), {A1: ASIDE, A2: WAITING}, ("A2",)),
+        (replace(KNOWN, owners=[], billing_admins=[]), {}, ()),
+    ],
+)
+def test_what_waits_for_owners_goes_to_admins_appointed_meanwhile_where_no_owner_is_known(
+    known: Known, states: dict[Recipient, DeliveryState], there: tuple[str, ...]
+) -> None:
+    """Nobody who was set aside for it."""
+    assert _names(stand_ins(known, states)) == there

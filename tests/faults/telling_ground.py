@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, select, update
 from bot.app import context_of
 from bot.delivering import courier
 from bot.delivering.courier import Courier
-from bot.delivering.deliveries import LOST, Claim
+from bot.delivering.deliveries import Claim
 from bot.delivering.open_deliveries import open_deliveries, send_again
 from bot.sandbox.slack.seed import BOT_USER, TEAM
 from bot.served import Served
@@ -27,6 +27,7 @@ from bot.slack.workers import Workers
 from bot.states.alert_channel import ChannelPresence
 from bot.states.delivery import DeliveryState, Recipient, Subject
 from bot.tables import alert_channels, deliveries, named_values
+from bot.wallets.named_values import LOST
 from bot.wallets.workspaces import Workspaces
 from ledger.spending import BURN_WEEKS
 from ledger.storage.schema import notices

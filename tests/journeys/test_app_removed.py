@@ -10,12 +10,13 @@ import pytest
 
 from bot.operator import demo
 from bot.payments.operator_stop import switch_charges
+from bot.sandbox.scenario import url_in
 from bot.sandbox.slack.seed import TEAM
 from bot.slack.presence import ASK_SECONDS
 from bot.wallets.workspaces import Workspaces
 from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
-from tests.journeys.world import World, shown, until
+from tests.journeys.world import World, button_of, shown, until
 
 NOT_HERE = "isn't available here"
 
@@ -85,10 +86,14 @@ def company(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Company]
 @pytest.mark.parametrize("company", ["http"], indirect=True)
 @pytest.mark.parametrize("kind", ["app_uninstalled", "tokens_revoked"])
 def test_after_a_reinstall_the_first_request_is_answered(company: Company, kind: str) -> None:
-    """Removed: nothing is charged or told, hours long. Installed again: command, Home, notices and charge work."""
+    """Removed: nothing is charged or told, and the open request ends. Installed again: everything works, rule off."""
     world = company.world
+    world.command("owner", "/wallet ask @finance 40")
+    link = url_in(world.reads("finance", "Please pay $40.00"))
     company.removed(heard=kind)
     until(lambda: company.gone_by, lambda: "the event was not heard")
+    world.skip(1)
+    world.pay(link, ok=False)
     before = len(world.messages("owner"))
     world.use("call-1", "60.00")
     world.skip(6 * 60)
@@ -100,12 +105,24 @@ def test_after_a_reinstall_the_first_request_is_answered(company: Company, kind:
     world.reads("owner", "$40.00", channel="#calls")
     assert company.gone_by is None
     assert "$" in company.home_of("owner")
-    world.balance_is("200.00")
+    back = world.reads("owner", "Redbar was away")
+    assert "Nothing was charged. 1 open request was withdrawn" in shown(back)
+    assert "Automatic payments are off." in shown(back)
+    world.reads("finance", "was withdrawn, since Redbar was removed from this workspace. Nothing to pay.")
+    world.reads("owner", "The wallet is low")
     world.skip(60)
-    assert company.charged() == [100, 160]
     told = [shown(one) for one in world.messages("owner")[before:]]
-    assert len(told) == 1
-    assert told[0].startswith("Automatic payment of $160.00")
+    assert len(told) == 2, told
+    assert company.charged() == [100]
+
+    button = button_of(back, "Turn on")
+    world.act("press", "owner", channel="dm", ts=back["ts"], action_id=button["action_id"], text="Turn on")
+    world.modal("owner", "automatic")
+    world.submit("owner", threshold="50", target="200", per_day="3", day_cap="500", month_cap="5000")
+    world.modal("owner", "confirm_automatic")
+    world.submit("owner")
+    world.balance_is("200.00")
+    assert company.charged() == [100, 160]
 
 
 def test_a_removal_is_noticed_when_its_event_was_missed(company: Company) -> None:

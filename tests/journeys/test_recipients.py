@@ -87,3 +87,26 @@ def test_an_upload_host_that_is_away_costs_the_picture_alone(world: World) -> No
     _arm(world, method="files.completeUploadExternal", times=10, fail=500)
     world.command("owner", "/wallet ask @finance 40")
     world.reads("finance", "Please pay $40.00")
+
+
+def test_a_channel_that_comes_back_reads_the_alarm_as_it_stands(world: World) -> None:
+    """Redbar is removed from #calls: admins read so once. Invited again, #calls reads the alarm and its end."""
+    world.home("owner")
+    world.top_up_by_page("owner", "100.00")
+    world.balance_is("100.00")
+    world.command("owner", "/remove @Redbar", channel="#calls")
+    away = "I'm not in"
+    world.reads("owner", away)
+    world.skip(3 * 60)
+    world.use("call-1", "100.00")
+    world.reads("owner", "have stopped")
+    world.skip(5)
+    assert _stops(world, "#calls") == 0
+    assert sum(away in shown(one) for one in world.messages("owner")) == 1
+
+    world.command("owner", "/invite @Redbar", channel="#calls")
+    world.reads("owner", "have stopped", channel="#calls")
+    world.top_up_by_page("owner", "100.00", save=False)
+    found = world.reads("owner", "Everything runs again", channel="#calls")
+    assert "have stopped" not in shown(found)
+    assert sum(away in shown(one) for one in world.messages("owner")) == 1

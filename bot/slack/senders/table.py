@@ -141,12 +141,10 @@ class Senders:
                 tell(claim, partial(form_views.access_asked, user_id))
             case notices.RecipientLost():
                 tell(claim, partial(unreached.recipient_lost, notice, claim.recipient.slack_id))
-            case notices.RoleChanged():
-                self._changes.show_role(claim, notice)
-            case notices.ChannelsChanged():
-                self._changes.show_channels(claim, notice)
-            case notices.ChannelAway():
-                self._changes.show_away(claim, notice)
+            case (
+                notices.RoleChanged() | notices.ChannelsChanged() | notices.ChannelAway() | notices.CameBack()
+            ):
+                self._changes.show(claim, notice)
             case notices.ChannelBack():
                 pass  # Its subject is the alarm that goes on.
             case _:

@@ -1,5 +1,7 @@
 """Home: the whole wallet on one page, for those who look after it; one sentence for everybody else. Pure."""
 
+from datetime import datetime
+
 from bot.facts import AutomaticFacts, BalanceFacts, HomeFacts, MonthFacts, OwnCardsFacts, PeopleFacts
 from bot.rights import Role
 from bot.slack.ids import Act
@@ -34,6 +36,7 @@ from bot.slack.views.status import (
     key_refused_words,
 )
 from bot.slack.views.text import counted
+from bot.slack.views.unreached import untold_words
 from bot.slack.views.words import (
     KIND_LABELS,
     ago,
@@ -53,7 +56,7 @@ _FILTERS = ("outbound_call", "inbound_call", "ai_task", "top_up", "recharge", "r
 
 def home(f: HomeFacts) -> View:
     """Give Home for somebody with a role: what is due, money and time, the rule, the month, the transactions."""
-    blocks = [*_key(f), *_bar(f), *_money(f)]
+    blocks = [*_untold(f.untold_since, f.balance.zone), *_key(f), *_bar(f), *_money(f)]
     blocks += [divider(), *_automatic(f)]
     if f.requests:
         blocks += [
@@ -69,9 +72,15 @@ def home(f: HomeFacts) -> View:
     return home_tab(blocks)
 
 
-def home_for_member(people: PeopleFacts, own: OwnCardsFacts, role: Role) -> View:
+def home_for_member(
+    people: PeopleFacts, own: OwnCardsFacts, role: Role, *, untold_since: datetime | None, zone: str
+) -> View:
     """Give Home for somebody without a role: whom to ask, the same whatever the wallet's state, and their own cards."""
-    blocks = [section(asked_sentence(people)), *actions_for(role, access_button())]
+    blocks = [
+        *_untold(untold_since, zone),
+        section(asked_sentence(people)),
+        *actions_for(role, access_button()),
+    ]
     if own.cards:
         blocks += [divider(), *own_card_blocks(own, role)]
     return home_tab(blocks)
@@ -83,6 +92,10 @@ def home_elsewhere() -> View:
 
 
 # --- What is due -------------------------------------------------------------------------------------------
+
+
+def _untold(since: datetime | None, zone: str) -> list[Block]:
+    return [section(f"🟥 {untold_words(since, zone)}")] if since is not None else []
 
 
 def _key(f: HomeFacts) -> list[Block]:

@@ -3,6 +3,7 @@
 from bot.facts import RequestFacts, RequestState
 from bot.slack.commands import NOTE_MAX
 from bot.slack.views.text import escape, moment, time_first
+from bot.states.payment import Withdrawer
 from ledger import Money
 
 
@@ -78,7 +79,9 @@ def what(f: RequestFacts) -> str:
 
 
 def by(f: RequestFacts) -> str:
-    """Say who withdrew it, where that is known."""
+    """Say who or what withdrew it, where that is known."""
+    if f.withdrawn_by == Withdrawer.APP_REMOVED:
+        return ", since Redbar was removed from this workspace"
     return f" by <@{f.withdrawn_by}>" if f.withdrawn_by else ""
 
 
