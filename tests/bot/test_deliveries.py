@@ -76,7 +76,7 @@ class Post:
     read: list[tuple[str, str]] = field(default_factory=list)
     """Who read which notice, by what it says."""
     trouble: dict[str, Callable[[], Exception]] = field(default_factory=dict)
-    slow: Callable[[Claim], None] = field(default=lambda claim: None)
+    slow: Callable[[Claim], object] = field(default=lambda claim: None)
     """What happens between a message and its row."""
 
     def show(self, claim: Claim) -> None:
@@ -235,21 +235,14 @@ def test_the_same_notice_handed_out_twice_tells_nobody_twice(post: Post) -> None
 def test_what_is_committed_during_a_slow_answer_is_told_before_that_comes(post: Post) -> None:
     """Slack holds one recipient's message back; the others read the next notice meanwhile."""
     answered = Event()
-
-    def slow(claim: Claim) -> None:
-        if claim.recipient.slack_id == "first":
-            answered.wait(60)
-
-    post.slow = slow
+    post.slow = lambda claim: claim.recipient.slack_id == "first" and answered.wait(20)
     post.happens(CapReached("one"))
     with ThreadPoolExecutor(1) as pool:
         round_of_courier = pool.submit(post.courier.run_once, post.clock.now())
-        try:
-            Place.wait_for(lambda: len(post.read) == 3)
-            post.happens(CapReached("two"))
-            Place.wait_for(lambda: {("middle", "two"), ("last", "two")} <= set(post.read))
-        finally:
-            answered.set()
+        Place.wait_for(lambda: len(post.read) == 3)
+        post.happens(CapReached("two"))
+        Place.wait_for(lambda: {("middle", "two"), ("last", "two")} <= set(post.read))
+        answered.set()
         round_of_courier.result()
     assert post.read[-1] == ("first", "two")
 
@@ -489,9 +482,7 @@ def test_notice_of_unknown_class_is_set_aside_with_an_error_and_delays_no_later_
     post.carry()
     assert sorted(post.read) == sorted((one, "off") for one in NAMES)
     with post.ledger.reading() as connection:
-        committed = notices.c.name.in_([FromLater.name, ChargesSwitched.name])
-        rows = connection.execute(select(notices.c.name, notices.c.state).where(committed))
-        states = dict(rows.all())
+        states = dict(connection.execute(select(notices.c.name, notices.c.state)).all())
     assert states == {FromLater.name: "dead", ChargesSwitched.name: "done"}
     assert "from.later" in caplog.text
 
