@@ -209,7 +209,7 @@ class Company:
 
     def carry(self) -> None:
         """Let the courier come by until nothing is due."""
-        self.place.clock.skip(seconds=5)  # Slack takes one message a second for each reader
+        self.place.clock.skip(seconds=30)  # Slack takes one message a second for each reader
         courier = Courier(self.ledger, lambda waiting: None, self.context.senders.show, Served(TEAM))
         while courier.run_once(self.ledger.now()):
             pass

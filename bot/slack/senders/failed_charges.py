@@ -93,10 +93,17 @@ class FailedChargeSender:
         except FileNotReady:
             self._posting.update(claim, ref, self._message(claim, _without_picture(facts)))
         said = _said(facts)
-        if facts.phase in AWAITED and said != message.said:
-            self._posting.reply(claim, ref, failed_charges.news_of_charge(facts), broadcast=True)
-            message = replace(message, said=said)
-        claim.done(lambda tx: _remember(tx, claim, payment, message))
+        if facts.phase not in AWAITED or said == message.said:
+            claim.done(lambda tx: _remember(tx, claim, payment, message))
+            return
+        now = replace(message, said=said)
+        self._posting.reply(
+            claim,
+            ref,
+            failed_charges.news_of_charge(facts),
+            broadcast=True,
+            save=lambda tx: _remember(tx, claim, payment, now),
+        )
 
     def _post(self, claim: Claim, payment: Payment, facts: FailureFacts) -> None:
         def keep(tx: Tx, ref: MessageRef) -> None:

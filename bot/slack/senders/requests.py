@@ -86,10 +86,16 @@ class RequestSender:
         """
         ref = MessageRef(message.channel, message.ts)
         self._posting.update(claim, ref, _request_message(message.side, facts, role))
-        if facts.state is RequestState.PAID and message.side is Side.ASKER and message.said != facts.state:
-            self._posting.reply(claim, ref, money_in.paid_news(facts), broadcast=True)
-            message = replace(message, said=facts.state)
-        claim.done(lambda tx: remember_message(tx, claim.wallet_id, payment.payment_id, message))
+        is_news = facts.state is RequestState.PAID and message.side is Side.ASKER
+        now = replace(message, said=facts.state) if is_news else message
+
+        def save(tx: Tx) -> None:
+            remember_message(tx, claim.wallet_id, payment.payment_id, now)
+
+        if now.said == message.said:
+            claim.done(save)
+        else:
+            self._posting.reply(claim, ref, money_in.paid_news(facts), broadcast=True, save=save)
 
     def _post(self, claim: Claim, payment: Payment, side: Side, message: Message) -> None:
         def keep(tx: Tx, ref: MessageRef) -> None:
