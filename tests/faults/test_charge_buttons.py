@@ -15,6 +15,7 @@ from bot.payments.saved_cards import card_slots, card_words
 from bot.payments.top_ups import ACTION_LIFETIME, AlreadyUsed, AmountNotTaken, OverDailyLimit, PendingCharge
 from bot.states.card_slot import CardSlot
 from bot.states.payment import Outcome, Purpose, State, Way
+from bot.tables import one_time_actions
 from bot.wallets.rules import NoCard, Rules
 from ledger import MICROS, Money, NotCardExact, RechargeRule, new_id
 from ledger.storage.schema import audit_log
@@ -47,6 +48,8 @@ def test_a_button_stands_for_its_charge_and_charges_once(driver: BotDriver) -> N
     button, card_id = driver.charges.prepare(driver.wallet_id, DOLLARS, actor=U1)
     assert card_id == _card(driver)
     assert driver.charges.peek(driver.wallet_id, button) == PendingCharge(DOLLARS, card_id)
+    with driver.ledger.reading() as connection:
+        assert connection.execute(select(one_time_actions.c.actor)).scalar_one() == "U1"
 
     made = driver.charges.charge(driver.wallet_id, button, actor=owner("U2"))
 

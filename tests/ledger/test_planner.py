@@ -4,8 +4,9 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_fields
 
 from ledger import (
     OUTBOUND_CALL,
@@ -94,6 +95,16 @@ def test_the_ceiling_is_loaded_where_the_wallet_could_empty(
     assert wanted_by(commands).may_empty(before) is may
 
 
+def test_without_a_look_for_duplicates_the_keys_beside_holds_are_looked_up_all_the_same() -> None:
+    """A hold may have been charged as usage, under its own id or by usage that names it."""
+    named = replace_fields(usage(1, "u2"), hold_id="h")
+    commands = [usage(1, "u1"), named, money(1), Correct("op", "c", "u0", 1, None), usage(1, "u\0")]
+    looked, trusted = wanted_by(commands), wanted_by(commands, looks=False)
+    assert looked.keys == {"platform": {"u0", "u1", "u2", "h"}, "stripe": {"m"}, "op": {"c"}}
+    assert trusted.keys == {"platform": {"u0", "u2", "h"}}
+    assert looked.own == trusted.own == {"u1", "u2"}
+
+
 _amounts = st.integers(min_value=1, max_value=30)
 _moves = st.lists(
     st.one_of(
@@ -112,6 +123,7 @@ _wallets = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(_wallets, _moves)
 def test_no_batch_empties_a_wallet_without_a_known_ceiling(before: Wallet, commands: list[Command]) -> None:
     """The planner asserts it; a wallet that empties keeps the ceiling of that moment."""

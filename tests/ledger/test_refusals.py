@@ -116,6 +116,18 @@ def test_what_cannot_be_is_refused_by_its_field(command: Command, fields: dict[s
     assert not isinstance(done, Refused)
 
 
+def test_the_least_amounts_are_taken() -> None:
+    """One micro-unit of money; work, a question and a total may be of nothing."""
+    least = (
+        other(PAID, amount_micros=1),
+        other(USED, amount_micros=0),
+        other(ASKED, estimate_micros=0),
+        other(LOWERED, total_micros=0),
+    )
+    outcomes, _ = decide(*least)
+    assert not any(isinstance(one, Refused) for one in outcomes)
+
+
 @pytest.mark.parametrize(
     ("command", "field", "value"),
     [
