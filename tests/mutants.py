@@ -102,7 +102,7 @@ PACKAGES: Mapping[str, Package] = {
             "tests/bot/test_rights.py::test_what_is_somebodys_own_is_theirs_in_any_role_of_the_workspace",
             "tests/bot/test_rights.py::test_a_card_ties_to_what_its_connector_was_promised",
             "tests/bot/test_states.py",
-            "tests/bot/test_stripe_keys.py",
+            "tests/bot/test_keys_of_movements.py",
         ),
     ),
     "settlement": Package(

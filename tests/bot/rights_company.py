@@ -131,6 +131,8 @@ class Company:
     """Stripe."""
     work: Later
     """What was started and not done yet, quick and slow."""
+    client: ListeningClient
+    """Slack's, as the product uses it."""
     ran: list[str] = field(default_factory=list)
     """Which listeners' work was reached."""
 
@@ -264,7 +266,7 @@ def company(folder: Path, *, slack_asks: str | None = None) -> Iterator[Company]
         work = Later()
         context = context_of(cases, client, presence, Workers(work, work), first_admin="")
         context.listing.run_once(clock.now())
-        yield Company(place, driver.ledger, cases, context, wallet_id, driver.shop, work)
+        yield Company(place, driver.ledger, cases, context, wallet_id, driver.shop, work, client)
 
 
 def _move_in(ledger: Ledger, wallet_id: UUID) -> UUID:

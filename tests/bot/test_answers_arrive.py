@@ -226,8 +226,16 @@ ROW = "details:1"
 Doing = Callable[[Company], dict[str, Any]]
 
 
+VALUES = {
+    Act.ROW: ROW,
+    Act.WHY: "2026-11-25:outbound_call",
+    Act.COPY_LINK: "00000000-0000-0000-0000-000000000001",
+}
+"""What a button carries, where its value is read."""
+
+
 def _pressing(where: Callable[[Company, Act, str], dict[str, Any]], act: Act) -> Doing:
-    return lambda made: where(made, act, ROW if act is Act.ROW else "")
+    return lambda made: where(made, act, VALUES.get(act, ""))
 
 
 def _typing(text: str) -> Doing:

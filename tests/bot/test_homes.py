@@ -86,7 +86,7 @@ def _homes(made: Company, slept: list[float]) -> Homes:
         slept.append(seconds)
         made.place.clock.skip(seconds=seconds)
 
-    slack = SlackClient(made.place.web, sleep, RefusedContent(made.ledger, TEAM))
+    slack = SlackClient(made.client, sleep, RefusedContent(made.ledger, TEAM))
     posted = PostedMessages(made.ledger)
     return Homes(made.ledger, slack, context.people, context.recharge, posted, first_admin="", sleep=sleep)
 

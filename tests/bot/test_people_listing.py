@@ -406,6 +406,7 @@ def test_events_of_slack_reach_the_list(made: Company, event: str) -> None:
     user = seed.user_object(member, made.ledger.now())
     for described in (None, {}, "U1", user):
         _hear(bolt, {"type": event, "user": described})
+        made.work.run()
     with made.ledger.reading() as connection:
         assert owners(connection, made.wallet_id) == [
             USERS["member"],

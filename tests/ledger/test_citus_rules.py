@@ -60,8 +60,8 @@ def test_the_wallet_leads_every_key(table: Table) -> None:
             assert key.parent.name == key.column.name == "wallet_id", "a foreign key carries the wallet"
 
 
-INDEXES_OVER_ALL_WALLETS = {"ix_keys_digest"}
-"""A platform's key is looked up before its wallet is known."""
+INDEXES_OVER_ALL_WALLETS = {"ix_keys_digest", "ix_deliveries_due"}
+"""A platform's key is looked up before its wallet is known; what is due to be told is looked for in all wallets."""
 
 
 @of_wallets

@@ -240,6 +240,7 @@ def test_a_channel_can_be_archived_and_the_bot_removed(place: Place) -> None:
 
 def test_a_granted_scope_opens_a_method(place: Place) -> None:
     """What an administrator grants counts from then on, and every answer names it."""
+    place.do("slack/scopes", scopes=["chat:write"])
     with pytest.raises(SlackApiError, match="missing_scope"):
         place.web.conversations_info(channel="C0CALLS01")
     place.do("slack/scopes", scopes=["chat:write", "channels:read"])
