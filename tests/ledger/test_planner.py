@@ -98,7 +98,10 @@ def test_the_ceiling_is_loaded_where_the_wallet_could_empty(
 def test_without_a_look_for_duplicates_the_keys_beside_holds_are_looked_up_all_the_same() -> None:
     """A hold may have been charged as usage, under its own id or by usage that names it."""
     named = replace_fields(usage(1, "u2"), hold_id="h")
-    commands = [usage(1, "u1"), named, money(1), Correct("op", "c", "u0", 1, None), usage(1, "u\0")]
+    commands: list[Command] = [
+        *(usage(1, "u1"), named, money(1)),
+        *(Correct("op", "c", "u0", 1, None), usage(1, "u\0")),
+    ]
     looked, trusted = wanted_by(commands), wanted_by(commands, looks=False)
     assert looked.keys == {"platform": {"u0", "u1", "u2", "h"}, "stripe": {"m"}, "op": {"c"}}
     assert trusted.keys == {"platform": {"u0", "u2", "h"}}
