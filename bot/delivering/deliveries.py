@@ -84,6 +84,8 @@ class Claim:
         With `again_in` it is shown once more after that time: a part of it could not be shown yet. Raises: LeaseLost.
         """
 
+        assert not self.is_over, "a delivery ends once: a second time it would look like a lost lease"
+
         def keep(tx: Tx) -> None:
             row = _end(tx, self, tries=0, error="")
             if save is not None:
