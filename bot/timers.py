@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, select
 
 from bot.delivering.courier import Courier
 from bot.delivering.repeats import Repeats
-from bot.notices import RechargeFailed, decode
+from bot.notices import ConfirmationDue, RechargeFailed, decode
+from bot.payment_rows import payment_by_id
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
 from bot.payments.outcomes import CONFIRM_LIFETIME
@@ -89,15 +90,24 @@ class Timers:
     def heard(self, waiting: Waiting) -> None:
         """Do what a notice asks for inside the house, before anybody is told of it.
 
-        The card is charged when the ledger says it is wanted; a charge that failed gets the link by which people can
-        pay instead.
+        The card is charged when the ledger says it is wanted. A charge that failed, or that waits for the bank, gets
+        the link by which people can pay instead: of readers who are told side by side only one could make it.
         """
         notice = decode(waiting)
-        if isinstance(notice, RechargeWanted):
-            self._recharge.consider(waiting.wallet_id)
-        elif isinstance(notice, RechargeFailed):
-            with suppress(NotMade):  # the failure is told all the same, without a link
-                self._recharge.rescue(waiting.wallet_id, notice.payment_id)
+        match notice:
+            case RechargeWanted():
+                self._recharge.consider(waiting.wallet_id)
+            case RechargeFailed() | ConfirmationDue() if self._needs_link(waiting.wallet_id, notice):
+                with suppress(NotMade):  # it is told all the same, without a link
+                    self._recharge.rescue(waiting.wallet_id, notice.payment_id)
+
+    def _needs_link(self, wallet_id: UUID, notice: RechargeFailed | ConfirmationDue) -> bool:
+        """Say whether people are to pay instead: who confirmed before the reminder was told needs no link."""
+        if isinstance(notice, RechargeFailed):
+            return True
+        with self._ledger.reading() as connection:
+            payment = payment_by_id(connection, wallet_id, notice.payment_id)
+        return payment is not None and payment.state is State.WAITING
 
     def next_moment(self, after: datetime, until: datetime) -> datetime:
         """Give the next instant up to a limit at which something falls due, for a clock that skips."""
