@@ -215,7 +215,8 @@ def sample(cells: Sequence[Cell], number: int, seed: int) -> list[Cell]:
     """Give so many cells in their order: every kind and every trouble at least once, the rest by chance."""
     chance = Random(seed)  # noqa: S311 - a fixed seed, so that a failure comes again
     known: set[str] = set()
-    chosen, others = [], []
+    chosen: list[Cell] = []
+    others: list[Cell] = []
     for cell in chance.sample(cells, len(cells)):
         names = {str(cell.kind), cell.trouble.name}
         (others if names <= known else chosen).append(cell)
