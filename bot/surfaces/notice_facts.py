@@ -6,16 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from bot.facts import (
-    AbsenceFacts,
-    AutomaticFacts,
-    CardFacts,
-    CreditFacts,
-    DisputeFacts,
-    RefundFacts,
-    RequestFacts,
-    SettingsChangeFacts,
-)
+from bot.change_facts import AbsenceFacts, CreditFacts, SettingsChangeFacts
+from bot.facts import AutomaticFacts, CardFacts, DisputeFacts, RefundFacts, RequestFacts
 from bot.notices import CameBack, CardsArranged, DisputeChanged, RefundBooked, SettingsChanged
 from bot.payment_rows import Payment, shown_ref
 from bot.payments.recharge import Recharge

@@ -8,7 +8,8 @@ import pytest
 from slack_bolt import App, BoltRequest
 
 from bot.causes import MovedUnknown
-from bot.facts import OwnCardsFacts, RequestState, SettingsChangeFacts, StatusFacts
+from bot.change_facts import SettingsChangeFacts
+from bot.facts import OwnCardsFacts, RequestState, StatusFacts
 from bot.rights import Action, Person, Role, Tie, may
 from bot.slack.access import FORM_RIGHT, RIGHT_OF, SHORTCUT_RIGHT, WAY_RIGHT
 from bot.slack.client import SlackClient

@@ -80,6 +80,7 @@ FOREIGN: Mapping[str, set[str]] = {
     "bot/causes.py": {"failed", "refused"},
     # Words of Stripe's own requests and objects.
     "bot/stripe/objects.py": {"card"},
+    "bot/stripe/requests.py": {"app_removed"},  # why a request was not made; a code of its own
     "bot/stripe/request_bodies.py": {"card", "customer", "payment", "setup"},
     # Words of Slack's requests and blocks, and values of our own buttons.
     "bot/slack/channel_directory.py": {"channel", "is_archived"},

@@ -60,6 +60,7 @@ def stopped(tmp_path: Path) -> Iterator[Company]:
 def _passes(one: Company, **span: int) -> None:
     """Let time pass, and let what is due be told."""
     one.place.clock.skip(**span)
+    one.ledger.run(lambda tx: tx.book.observe(one.wallet_id), wallet_id=one.wallet_id)
     Repeats(one.ledger, Served(TEAM)).run_once(one.ledger.now())
     one.carry()
 
@@ -84,8 +85,19 @@ def test_nobody_answers_and_the_circle_widens(stopped: Company) -> None:
     assert _told(stopped) == {"owner": 1, "appointed admin": 3, "finance": 3}
 
 
+def test_repeat_that_waited_with_news_of_its_alarm_is_not_said_after_it(stopped: Company) -> None:
+    """Inbound calls stopped too while nobody could be told: that is read, and says that things are still stopped."""
+    before = len(stopped.read("finance"))
+    _passes(stopped, days=3)
+    assert _told(stopped)["finance"] == 0
+    fresh = stopped.read("finance")[before:]
+    assert len(fresh) == 1
+    assert "inbound calls stopped too" in fresh[0]
+
+
 def test_what_was_missed_is_said_once(stopped: Company) -> None:
     """Slack or the process was away for three days: one line, not six."""
+    _passes(stopped, minutes=16)
     _passes(stopped, days=3)
     assert _told(stopped)["finance"] == 1
 

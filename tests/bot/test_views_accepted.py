@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bot.causes import Amount, OnlyInBooks, PaymentUnknown
-from bot.facts import AbsenceFacts, AlertsFacts, OwnCardsFacts, RequestState, SettingsChangeFacts, StatusFacts
+from bot.change_facts import AbsenceFacts, SettingsChangeFacts
+from bot.facts import AlertsFacts, OwnCardsFacts, RequestState, StatusFacts
 from bot.notices import CameBack
 from bot.rights import Role
 from bot.slack.views import (

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from bot import facts as f
 from bot import rights
+from bot.change_facts import AbsenceFacts, CreditFacts, SettingsChangeFacts
 from bot.notices import CameBack, RecipientLost
 from bot.rights import Role
 from bot.slack import views
@@ -162,7 +163,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
         RecipientLost("person:U1", "left_workspace", "UADMIN"), RecipientLost("person:U1", "user_not_found")
     ),
     CameBack: some(CameBack(v.NOW, v.NOW)),
-    f.AbsenceFacts: st.builds(f.AbsenceFacts, maybe_money, some(0, 2), some(*Automatic), some("UTC")),
+    AbsenceFacts: st.builds(AbsenceFacts, maybe_money, some(0, 2), some(*Automatic), some("UTC")),
     f.AddBalanceFacts: changed(
         v.add_balance,
         amount=some(None, v.usd("37.50"), v.usd("100")),
@@ -180,8 +181,8 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     f.BalanceFacts: balances,
     f.CardFacts: cards,
     f.ChargeFacts: charges,
-    f.CreditFacts: st.builds(
-        f.CreditFacts,
+    CreditFacts: st.builds(
+        CreditFacts,
         some(v.usd("1.50")),
         some(v.usd("97.50")),
         some("", "wrong rate"),
@@ -189,8 +190,8 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
         some("call-7"),
         some(v.usd("2.50")),
     ),
-    f.SettingsChangeFacts: st.builds(
-        f.SettingsChangeFacts,
+    SettingsChangeFacts: st.builds(
+        SettingsChangeFacts,
         st.booleans(),
         some("USD"),
         some((), ("grace 15min → 30min",)),

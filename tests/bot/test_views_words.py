@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.facts import AbsenceFacts, AlertFacts, Basis, OwnCardsFacts, RequestState, StatusFacts
+from bot.change_facts import AbsenceFacts
+from bot.facts import AlertFacts, Basis, OwnCardsFacts, RequestState, StatusFacts
 from bot.notices import CameBack
 from bot.rights import Role
 from bot.slack.ids import Act

@@ -27,6 +27,7 @@ from bot.slack.workers import Workers
 from bot.states.alert_channel import ChannelPresence
 from bot.states.delivery import DeliveryState, Recipient, Subject
 from bot.tables import alert_channels, deliveries, named_values
+from bot.timers import Timers
 from bot.wallets.named_values import LOST
 from bot.wallets.workspaces import Workspaces
 from ledger.spending import BURN_WEEKS
@@ -115,6 +116,8 @@ class Ground:
     def __init__(self, one: Company) -> None:
         self.one = one
         self.line = Line(one.ledger.now)
+        cases = one.cases
+        self.timers = Timers(one.ledger, Served(TEAM), cases.sweep, cases.recharge, cases.news)
         one.place.stand_in.state.file_seconds = 0
         self.appoint(ADMINS, (FINANCE,))
         one.context.channels.choose(one.wallet_id, [CHANNEL], actor=one.person("owner"))
@@ -144,7 +147,7 @@ class Ground:
             finally:
                 self.line.claim.now = around
 
-        return Courier(self.one.ledger, lambda waiting: None, show, Served(TEAM))
+        return Courier(self.one.ledger, self.timers.heard, show, Served(TEAM))
 
     def carry(self, **later: float) -> None:
         """Let the courier come by until nothing is due, after a while."""
@@ -273,5 +276,5 @@ def dies(ground: Ground) -> None:
 
 def _plain(text: str) -> str:
     """Leave out what differs from run to run: references, ids, amounts, times, and the plural of a number."""
-    without_ids = re.sub(r"\bRB-\w+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b", "id", text)
-    return re.sub(r"# (\w+?)s\b", r"# \1", re.sub(r"\d[\d,.:]*", "#", without_ids))
+    without_ids = re.sub(r"<!date[^>]*>|\bRB-\w+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b", "id", text)
+    return re.sub(r"# (\w+?)s?( or \w+?)?s?\b", r"# \1\2", re.sub(r"\d[\d,.:]*", "#", without_ids))

@@ -267,7 +267,7 @@ class Round:
         self._faults.clear()
         self._ground.line.sent.clear()
         self._ground.wait(PAUSES_OVER, step=timedelta(seconds=5))
-        for place in self._right.texts:
+        for place in map(conversation, self._right.recipients):
             mine = [one.notice for one in self._ground.line.sent if conversation(one.recipient) == place]
             names = [one for one in mine if one in ("wallet.credited", self._kind.notice.name)]
             self._must(
@@ -362,6 +362,8 @@ class Round:
             top = [one for one in now[place].values() if not one.startswith("↳")]
             self._must(bool(top) and top[-1] in right, f"{place} reads last {top[-1:]} instead of {right}")
             self._must(max(Counter(shown).values()) == 1, f"{place} reads twice {shown}")
+            if place == self._place and self._trouble.course is not Course.OUTGROWN:
+                self._must(sorted(top) == sorted(right), f"{place} still reads what was outrun: {top}")
 
     def _those_who_can_mend_it_read(self) -> None:
         caused = [one for one in self._ground.line.sent if one.seq > self._seq and one.ts]

@@ -12,11 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from bot.sandbox.slack.faults import EVERY_METHOD, Cut, Fail, Fault
-from bot.sandbox.slack.seed import TEAM
-from bot.served import Served
 from bot.states.alert import OVER, AlertPhase
 from bot.states.delivery import Recipient
-from bot.timers import Timers
 from ledger import Standing, last_episode
 from ledger.storage.schema import episodes
 from tests.faults.telling_ground import ADMINS, CHANNEL, FINANCE, Ground, conversation, ground_in
@@ -118,8 +115,6 @@ class Telling:
         self._ground = ground
         self._story = story
         self._began = ground.one.ledger.now()
-        one = ground.one
-        self._timers = Timers(one.ledger, Served(TEAM), one.cases.sweep, one.cases.recharge, one.cases.news)
 
     def tell(self) -> list[str]:
         """Tell it; gives what is wrong."""
@@ -161,8 +156,8 @@ class Telling:
         while (left := over - ground.one.ledger.now()) > timedelta(0):
             ground.one.place.clock.skip(seconds=min(max(span / 4, STEP_MIN), left).total_seconds())
             now = ground.one.ledger.now()
-            self._timers.observe(now)
-            self._timers.repeat_alarms(now)
+            ground.timers.observe(now)
+            ground.timers.repeat_alarms(now)
             ground.carry()
             ground.one.context.senders.episodes.refresh_open(ground.one.wallet_id)
             ground.carry()

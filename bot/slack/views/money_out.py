@@ -4,7 +4,8 @@ The operator handles refunds and disputes in Stripe; people in Slack read what t
 """
 
 from bot.causes import DifferenceCause, Legacy, NotBookableCause
-from bot.facts import CreditFacts, DisputeFacts, RefundFacts, RequestFacts
+from bot.change_facts import CreditFacts
+from bot.facts import DisputeFacts, RefundFacts, RequestFacts
 from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views.blocks import GREEN, RED, Block, Message, barred, button, context, permitted, section

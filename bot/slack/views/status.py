@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.facts import BalanceFacts, PeopleFacts, SettingsChangeFacts, StatusFacts
+from bot.change_facts import SettingsChangeFacts
+from bot.facts import BalanceFacts, PeopleFacts, StatusFacts
 from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views.blocks import (

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from bot.facts import AbsenceFacts
+from bot.change_facts import AbsenceFacts
 from bot.notices import CameBack, RecipientLost
 from bot.rights import Role
 from bot.slack.ids import Act
