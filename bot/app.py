@@ -233,7 +233,7 @@ def build(
         clock=watch,
     )
     scheduler = Scheduler(clock, jobs)
-    http = _http(settings, cases, slack, scheduler, lambda: [*watch.problems(), *courier.problems()])
+    http = _http(settings, cases, slack, scheduler, lambda: [*watch.problems(), *courier.problems_seen])
     return Redbar(
         settings=settings,
         ledger=ledger,

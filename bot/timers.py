@@ -191,6 +191,7 @@ def jobs_of(
         Job("repeats", tick * 30, timers.repeat_alarms),
         Job("channels", timedelta(minutes=1), channels.run_once),
         Job("courier", tick / 4, courier.run_once),
+        Job("untold", tick * 10, courier.look),
         Job("showing", tick * 2, refresh.run_once),
         Job("pictures", tick * 2, refresh.draw),
         Job("presence", timedelta(minutes=1), presence.look),

@@ -67,6 +67,8 @@ class Courier:
         self._react = react
         self._show = show
         self._served = served
+        self.problems_seen: Sequence[str] = ()
+        """What `problems` said at the last look; health gives it, and must not wait for a database."""
 
     def run_once(self, now: datetime) -> int:
         """Hand out and show what is due, until nothing is; gives the number of notices and deliveries that were tried.
@@ -91,6 +93,10 @@ class Courier:
                 over, running = wait(running, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for one in over:
                     one.result()
+
+    def look(self, now: datetime) -> None:
+        """Look anew at what keeps people from being told."""
+        self.problems_seen = self.problems()
 
     def problems(self) -> Sequence[str]:
         """Say what keeps people from being told, in words for the operator."""
