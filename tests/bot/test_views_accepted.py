@@ -156,7 +156,7 @@ def _automatic() -> Iterator[tuple[str, Shown]]:
         for pay in (None, v.request(asker_id="", payer_id="")):
             failure = v.failure(phase=phase, pay=pay)
             yield f"failed {phase} {pay is None}", failed_charges.charge_failed(failure, ADMIN)
-    for phase in AWAITED:
+    for phase in sorted(AWAITED):
         yield f"news {phase}", failed_charges.news_of_charge(v.failure(phase=phase))
     yield "paid though ended", failed_charges.paid_twice(v.failure())
     yield "recharged", automatic.recharged(v.payment())
