@@ -78,21 +78,15 @@ class Claim:
         """Give the newest notice as it was committed. Raises: NoticeUnknown."""
         return decode(self.waiting)
 
-    def done(self, save: Callable[[Tx], object] | None = None, *, again_in: timedelta | None = None) -> None:
-        """Store that the present state is shown, together with what is to be remembered of it.
-
-        With `again_in` it is shown once more after that time: a part of it could not be shown yet. Raises: LeaseLost.
-        """
+    def done(self, save: Callable[[Tx], object] | None = None) -> None:
+        """Store that the present state is shown, together with what is to be remembered of it. Raises: LeaseLost."""
 
         def keep(tx: Tx) -> None:
             row = _end(tx, self, shown=self.version, tries=0, error="")
             if save is not None:
                 save(tx)
-            is_outdated = row.wanted > self.version or again_in is not None
-            state = NEXT.after(
-                DeliveryState.WAITING, DeliveryEvent.OUTDATED if is_outdated else DeliveryEvent.SHOWN
-            )
-            _set(tx, self, state=state, due_at=tx.now + (again_in or timedelta(0)))
+            event = DeliveryEvent.OUTDATED if row.wanted > self.version else DeliveryEvent.SHOWN
+            _set(tx, self, state=NEXT.after(DeliveryState.WAITING, event), due_at=tx.now)
             if named_value(tx.connection, self.wallet_id, f"{LOST}{self.recipient}") is not None:
                 forget_named_value(tx, self.wallet_id, f"{LOST}{self.recipient}")
             _forget_told(tx, self.wallet_id, self.subject)

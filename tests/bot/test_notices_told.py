@@ -15,9 +15,9 @@ from bot.notices import AnyNotice
 from bot.payment_rows import Payment
 from bot.ports import NotNow
 from bot.rights import Role
+from bot.sandbox.slack.faults import Fault, Refuse
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
-from bot.slack.failures import FileNotReady
 from bot.slack.views.blocks import Message
 from bot.states.alert_channel import ChannelPresence
 from bot.states.dispute import DisputeStatus
@@ -442,22 +442,16 @@ def test_a_failure_is_told_also_where_no_link_can_be_made(made: Company) -> None
 
 
 def test_a_request_is_told_without_its_picture_where_that_is_not_ready(made: Company) -> None:
-    """The link works; the picture is left out."""
+    """The link works; the picture is left out for now."""
     made.carry()
-    real, tries = made.context.slack.post_message, []
-
-    def post(channel: str, message: Message, **more: Any) -> Any:
-        tries.append("image" in str(message.blocks) + str(message.attachments))
-        if tries[-1]:
-            raise FileNotReady("not yet")
-        return real(channel, message, **more)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(made.context.slack, "post_message", post)
-        payment = _ask(made)
-        made.carry()
-    assert tries == [True, False] * 2
-    assert any(payment.ref in str(message) for message in made.place.messages(USERS[PAYER]))
+    not_ready = Refuse("invalid_blocks", ("[ERROR] invalid slack file [json-pointer:/blocks/1]",))
+    made.place.stand_in.faults.add(Fault("chat.postMessage", not_ready, channel=USERS[PAYER], times=4))
+    payment = _ask(made)
+    made.carry()
+    (message,) = [one for one in made.place.messages(USERS[PAYER]) if payment.ref in str(one)]
+    assert made.place.stand_in.faults.left() == 0
+    assert "'image'" not in str(message)
+    assert payment.url in str(message)
 
 
 def test_a_message_that_cannot_be_refreshed_stops_no_other(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -51,21 +51,14 @@ class Posting:
         self.require_there(claim)
         self.post(claim, message(self.role(claim)))
 
-    def post(
-        self,
-        claim: Claim,
-        message: Message,
-        keep: Keep | None = None,
-        *,
-        again_in: timedelta | None = None,
-    ) -> None:
+    def post(self, claim: Claim, message: Message, keep: Keep | None = None) -> None:
         """Post a message and end its delivery. Raises: NotTold, LeaseLost.
 
         Where another process took the delivery over meanwhile, that one's message counts, and this copy is deleted.
         """
         ref = self._send(claim, claim.recipient.slack_id, message)
         try:
-            claim.done((lambda tx: keep(tx, ref)) if keep is not None else None, again_in=again_in)
+            claim.done((lambda tx: keep(tx, ref)) if keep is not None else None)
         except LeaseLost:
             try:
                 with self._pace(claim).sending(DELETE):
