@@ -15,7 +15,6 @@ from bot.notices import AnyNotice
 from bot.payment_rows import Payment
 from bot.ports import NotNow
 from bot.rights import Role
-from bot.sandbox.slack.faults import Fault, Refuse
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
 from bot.slack.views.blocks import Message
@@ -439,19 +438,6 @@ def test_a_failure_is_told_also_where_no_link_can_be_made(made: Company) -> None
         made.carry()
     (fresh,) = [text for text in made.read(FINANCE) if text not in before]
     assert "The automatic payment of $50.00 failed" in fresh
-
-
-def test_a_request_is_told_without_its_picture_where_that_is_not_ready(made: Company) -> None:
-    """The link works; the picture is left out for now."""
-    made.carry()
-    not_ready = Refuse("invalid_blocks", ("[ERROR] invalid slack file [json-pointer:/blocks/1]",))
-    made.place.stand_in.faults.add(Fault("chat.postMessage", not_ready, channel=USERS[PAYER], times=4))
-    payment = _ask(made)
-    made.carry()
-    (message,) = [one for one in made.place.messages(USERS[PAYER]) if payment.ref in str(one)]
-    assert made.place.stand_in.faults.left() == 0
-    assert "'image'" not in str(message)
-    assert payment.url in str(message)
 
 
 def test_a_message_that_cannot_be_refreshed_stops_no_other(
