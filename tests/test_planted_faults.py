@@ -39,7 +39,7 @@ FAULTS = {
         "assert [] ==",
     ),
     "people with a role read a second alarm beside a failed charge": Seen(
-        Fault("bot.delivering.recipients", "if known.charge_failed and", "if not known.charge_failed and"),
+        Fault("bot.delivering.recipients", "and known.charge_failed and", "and not known.charge_failed and"),
         "tests/bot/test_recipients_of_failures.py::test_a_failed_charge_is_the_alarm_of_people_with_a_role",
         "assert",
     ),

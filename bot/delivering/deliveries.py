@@ -78,11 +78,8 @@ class Claim:
         """Give the newest notice as it was committed. Raises: NoticeUnknown."""
         return decode(self.waiting)
 
-    def done(self, save: Callable[[Tx], object] | None = None, *, again_in: timedelta | None = None) -> None:
-        """Store that the present state is shown, together with what is to be remembered of it.
-
-        With `again_in` it is shown once more after that time: a part of it could not be shown yet. Raises: LeaseLost.
-        """
+    def done(self, save: Callable[[Tx], object] | None = None) -> None:
+        """Store that the present state is shown, together with what is to be remembered of it. Raises: LeaseLost."""
 
         assert not self.is_over, "a delivery ends once: a second time it would look like a lost lease"
 
@@ -91,11 +88,10 @@ class Claim:
             if save is not None:
                 save(tx)
             is_outdated = row.wanted > self.version
-            event = DeliveryEvent.OUTDATED if is_outdated or again_in is not None else DeliveryEvent.SHOWN
-            state = NEXT.after(DeliveryState.WAITING, event)
+            event = DeliveryEvent.OUTDATED if is_outdated else DeliveryEvent.SHOWN
             # Who lost the lease may have edited the message after this: then nobody knows what stands there.
             shown = 0 if is_outdated else self.version
-            _set(tx, self, state=state, shown=shown, due_at=tx.now + (again_in or timedelta(0)))
+            _set(tx, self, state=NEXT.after(DeliveryState.WAITING, event), shown=shown, due_at=tx.now)
             if named_value(tx.connection, self.wallet_id, f"{LOST}{self.recipient}") is not None:
                 forget_named_value(tx, self.wallet_id, f"{LOST}{self.recipient}")
             _forget_told(tx, self.wallet_id, self.subject)

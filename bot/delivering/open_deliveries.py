@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, select
@@ -48,14 +49,14 @@ def open_deliveries(connection: Connection, wallet_id: UUID | None = None) -> Se
     return [_open(connection, row) for row in rows.all()]
 
 
-def _open(connection: Connection, row: object) -> OpenDelivery:
-    notice = read_notice(connection, row.wallet_id, row.notice_id)  # type: ignore[attr-defined] # a row
+def _open(connection: Connection, row: Any) -> OpenDelivery:
+    notice = read_notice(connection, row.wallet_id, row.notice_id)
     same = ("delivery_id", "wallet_id", "recipient", "state", "due_at", "tries")
     return OpenDelivery(
         **{name: getattr(row, name) for name in same},
         notice=notice.name,
         since=notice.created_at,
-        error=in_short(row.error),  # type: ignore[attr-defined]
+        error=in_short(row.error),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from bot.states.delivery import DeliveryState, Side, Subject, SubjectKind
 from bot.states.payment import OPEN
 from bot.tables import NIL_WALLET, deliveries, payment_messages, payments, pictures, slack_events, viewers
-from ledger import Ledger, Tx
+from ledger import Ledger, Tx, any_waiting
 
 RECENT = timedelta(hours=2)
 """Home is refreshed for people who opened it within this time."""
@@ -73,8 +73,13 @@ class PostedMessages:
         )
 
     def useless_pictures(self, wallet_id: UUID) -> list[tuple[UUID, str]]:
-        """Give the QR codes of links that are over and that no message shows any more, as payments and file ids."""
+        """Give the QR codes of links that are over and that no message shows any more, as payments and file ids.
+
+        A link is over before anybody is told of it: what still waits to be handed out may change a message.
+        """
         with self._ledger.reading() as connection:
+            if any_waiting(connection, wallet_id):
+                return []
             rows = connection.execute(
                 select(payments.c.payment_id, payments.c.recharge_id, payments.c.qr_file_id).where(
                     payments.c.wallet_id == wallet_id,

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, select
 from bot.notices import StillStopped
 from bot.served import Served
 from bot.tables import alert_messages
-from bot.wallets.named_values import named_value, set_named_value
-from ledger import Episode, Ledger, Level, Tx, last_episode
+from bot.wallets.named_values import NamedValue, named_value, set_named_value
+from ledger import Episode, Ledger, Level, Tx, last_episode, look
 
 STOPPED = "stopped:"
 """Begins the named value of an episode at zero: since when, and how often it was said again."""
@@ -57,8 +57,8 @@ class Repeats:
             stopped = _stopped(connection, wallet_id)
             if stopped is None:
                 continue
-            said = named_value(connection, wallet_id, f"{STOPPED}{stopped.episode_id}")
-            if said is not None and not _answered(connection, wallet_id, stopped):
+            if not _answered(connection, wallet_id, stopped):
+                said = _said(connection, wallet_id, stopped, self._ledger.now())
                 _, policy = self._ledger.look(connection, wallet_id)
                 after = next_repeat(int(said.value), policy.repeat_minutes)
                 found += [said.at + after] if after is not None else []
@@ -69,17 +69,24 @@ def _repeat(tx: Tx, *, wallet_id: UUID) -> None:
     stopped = _stopped(tx.connection, wallet_id)
     if stopped is None:
         return
-    name = f"{STOPPED}{stopped.episode_id}"
-    said = named_value(tx.connection, wallet_id, name)
-    if said is None:
-        set_named_value(tx, wallet_id, name, "0")
-        return
-    if _answered(tx.connection, wallet_id, stopped):
-        return
-    number = repeats_due(tx.now - said.at, tx.book.policy(wallet_id)[0].repeat_minutes)
+    said = _said(tx.connection, wallet_id, stopped, tx.now)
+    number = int(said.value)
+    if not _answered(tx.connection, wallet_id, stopped):
+        number = repeats_due(tx.now - said.at, tx.book.policy(wallet_id)[0].repeat_minutes)
+    if number > int(said.value) or named_value(tx.connection, wallet_id, _name(stopped)) is None:
+        set_named_value(tx, wallet_id, _name(stopped), str(number), at=said.at)
     if number > int(said.value):
-        set_named_value(tx, wallet_id, name, str(number), at=said.at)
         tx.outbox.add(wallet_id, StillStopped(episode_id=stopped.episode_id, number=number))
+
+
+def _name(stopped: Episode) -> str:
+    return f"{STOPPED}{stopped.episode_id}"
+
+
+def _said(connection: Connection, wallet_id: UUID, stopped: Episode, now: datetime) -> NamedValue:
+    """Give how often a stop was said again, and since when it lasts: a process that begins later counts from there."""
+    found = named_value(connection, wallet_id, _name(stopped))
+    return found or NamedValue("0", look(connection, wallet_id, now)[0].emptied_at or now)
 
 
 def _stopped(connection: Connection, wallet_id: UUID) -> Episode | None:

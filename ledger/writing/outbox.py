@@ -157,6 +157,14 @@ def due_notices(
     return [(wallet_id, notice_id) for wallet_id, notice_id in rows]
 
 
+def any_waiting(connection: Connection, wallet_id: UUID) -> bool:
+    """Say whether something was committed for a wallet that is not handed out to the end."""
+    waiting = select(notices.c.notice_id).where(
+        notices.c.wallet_id == wallet_id, notices.c.state == "waiting"
+    )
+    return connection.execute(waiting.limit(1)).first() is not None
+
+
 def read_notice(connection: Connection, wallet_id: UUID, notice_id: UUID) -> Waiting:
     """Give a notice as it was committed, whatever became of it. No claim: `lease_until` is the row's own."""
     row = connection.execute(

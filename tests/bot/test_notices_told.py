@@ -18,7 +18,6 @@ from bot.ports import NotNow
 from bot.rights import Role
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
-from bot.slack.failures import FileNotReady
 from bot.slack.views.blocks import Message
 from bot.states.alert_channel import ChannelPresence
 from bot.states.dispute import DisputeStatus
@@ -441,25 +440,6 @@ def _carry_requests(one: Company) -> None:
 
 def _later() -> None:
     raise NotNow("later")
-
-
-def test_a_request_is_told_without_its_picture_where_that_is_not_ready(made: Company) -> None:
-    """The link works; the picture is left out."""
-    made.carry()
-    real, tries = made.context.slack.post_message, []
-
-    def post(channel: str, message: Message, **more: Any) -> Any:
-        tries.append("image" in str(message.blocks) + str(message.attachments))
-        if tries[-1]:
-            raise FileNotReady("not yet")
-        return real(channel, message, **more)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(made.context.slack, "post_message", post)
-        payment = _ask(made)
-        made.carry()
-    assert tries == [True, False] * 2
-    assert any(payment.ref in str(message) for message in made.place.messages(USERS[PAYER]))
 
 
 def test_a_message_that_cannot_be_refreshed_stops_no_other(

@@ -102,6 +102,20 @@ def test_what_was_missed_is_said_once(stopped: Company) -> None:
     assert _told(stopped)["finance"] == 1
 
 
+def test_a_process_that_begins_later_counts_from_the_stop(tmp_path: Path) -> None:
+    """It was away when things stopped: its first look finds the repeat due."""
+    with company(tmp_path) as one:
+        one.bring_to(10)
+        one.bring_to(-1)
+        one.carry()
+        with one.ledger.reading() as connection:
+            due = Repeats(one.ledger, Served(TEAM)).next_due(connection, [one.wallet_id])
+        assert due is not None
+        assert timedelta(minutes=29) < due - one.ledger.now() < timedelta(minutes=30)
+        _passes(one, minutes=31)
+        assert _told(one)["finance"] == 1
+
+
 def test_an_acknowledged_stop_is_not_repeated(stopped: Company) -> None:
     """Somebody deals with it."""
     episode = stopped.context.episodes.open_episode(stopped.wallet_id)

@@ -12,7 +12,7 @@ from bot.notices import CameBack
 from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views import alerts, errors, home, money_in, status, unreached
-from bot.slack.views.blocks import GREEN, RED
+from bot.slack.views.blocks import AMBER, GREEN, RED
 from bot.slack.views.text import about, plainly
 from bot.slack.views.words import lasts
 from bot.states.alert import AlertPhase
@@ -169,6 +169,23 @@ def test_an_admin_hears_who_paid_at_the_all_clear() -> None:
         "the balance is $199.98. Stopped for 6 minutes; grace cost $0.84."
     )
     assert "Turn on automatic payments" in v.buttons_of(shown)
+
+
+def test_calls_that_run_again_below_the_warning_line_are_no_all_clear() -> None:
+    """Amber, with the ways to add money; nothing says that all is well, in the thread neither."""
+    low = v.alert(
+        phase=AlertPhase.RESTORED, level=Level.ZERO, still_low=True, stopped_for=timedelta(minutes=6)
+    )
+    said = "Calls run again; the wallet is still low"
+    for shown in (alerts.alert_person(low, ADMIN), alerts.alert_channel(low)):
+        assert shown.text.startswith(said)
+        assert [one["color"] for one in shown.attachments] == [AMBER]
+        assert "Acknowledge" not in v.buttons_of(shown)
+    assert "Ask someone to pay" in v.buttons_of(alerts.alert_person(low, ADMIN))
+    for channel in (True, False):
+        line = alerts.story_line(low, channel=channel).text
+        assert said[1:] in line
+        assert "everything" not in line
 
 
 def test_an_acknowledged_alert_names_who_did_it() -> None:

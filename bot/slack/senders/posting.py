@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -51,20 +51,13 @@ class Posting:
         self.require_there(claim)
         self.post(claim, message(self.role(claim)))
 
-    def post(
-        self,
-        claim: Claim,
-        message: Message,
-        keep: Keep | None = None,
-        *,
-        again_in: timedelta | None = None,
-    ) -> None:
+    def post(self, claim: Claim, message: Message, keep: Keep | None = None) -> None:
         """Post a message and end its delivery. Raises: NotTold, LeaseLost.
 
         Where another process took the delivery over meanwhile, that one's message counts, and this copy is deleted.
         """
         ref = self._send(claim, claim.recipient.slack_id, message)
-        self._end(claim, ref, (lambda tx: keep(tx, ref)) if keep is not None else None, again_in=again_in)
+        self._end(claim, ref, (lambda tx: keep(tx, ref)) if keep is not None else None)
 
     def reply(
         self,
@@ -87,17 +80,10 @@ class Posting:
         with self._pace(claim).sending(UPDATE):
             self._client_of(claim.wallet_id).update_message(ref, message)
 
-    def _end(
-        self,
-        claim: Claim,
-        ref: MessageRef,
-        save: Callable[[Tx], object] | None,
-        *,
-        again_in: timedelta | None = None,
-    ) -> None:
+    def _end(self, claim: Claim, ref: MessageRef, save: Callable[[Tx], object] | None) -> None:
         """End a delivery whose message was just posted; delete that copy where the lease is lost. Raises: LeaseLost."""
         try:
-            claim.done(save, again_in=again_in)
+            claim.done(save)
         except LeaseLost:
             try:
                 with self._pace(claim).sending(DELETE):

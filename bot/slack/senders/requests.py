@@ -10,7 +10,6 @@ from bot.payment_rows import Payment
 from bot.ports import MessageGone
 from bot.rights import Action, Role, may
 from bot.slack.client import MessageRef
-from bot.slack.failures import FileNotReady
 from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.posting import Posting
 from bot.slack.senders.qr_codes import QrCodes
@@ -71,11 +70,7 @@ class RequestSender:
             else:
                 return
         self._posting.require_there(claim)
-        try:
-            self._post(claim, payment, side, _request_message(side, facts, role))
-        except FileNotReady:
-            # The link works without its picture.
-            self._post(claim, payment, side, _request_message(side, replace(facts, qr_file_id=None), role))
+        self._post(claim, payment, side, _request_message(side, facts, role))
 
     def _update(
         self, claim: Claim, payment: Payment, message: PaymentMessage, facts: RequestFacts, role: Role

@@ -140,7 +140,7 @@ def story_line(f: AlertFacts, *, channel: bool) -> Message:
             line = "inbound calls stopped too; live ones may finish"
         case AlertPhase.RESTORED:
             at = f.resumed_at or now
-            line = "everything runs again"
+            line = "calls run again; the wallet is still low" if f.still_low else "everything runs again"
         case AlertPhase.RECOVERED:
             at = f.resumed_at or now
             line = "the wallet is fine again"
