@@ -172,6 +172,9 @@ def due_deliveries(
 ) -> Sequence[tuple[UUID, UUID]]:
     """Give what can be claimed now, as wallets and deliveries: alarms first, people before channels.
 
+    Who could not be told at the last try comes after those of the same urgency whose turn did not come: an answer that
+    lets all of a workspace wait is met by one recipient again and again, and keeps nobody else waiting.
+
     Of each recipient at most one: the most urgent, and of those the oldest; none while one of theirs is on its way.
     Only those of the wallets of a query that are not among `but`. Only a hint, since it locks nothing.
     """
@@ -200,7 +203,7 @@ def due_deliveries(
             mine.c.wallet_id.not_in(but),
             ~is_behind,
         )
-        .order_by(mine.c.urgency.desc(), case((is_channel, 1), else_=0), mine.c.delivery_id)
+        .order_by(mine.c.urgency.desc(), mine.c.tries, case((is_channel, 1), else_=0), mine.c.delivery_id)
         .limit(limit)
         .execution_options(cross_shard=True)
     )

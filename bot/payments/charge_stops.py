@@ -6,14 +6,15 @@ from sqlalchemy import Connection
 
 from bot.payment_rows import Payment, payment_by_id
 from bot.payments.operator_stop import charges_are_off
+from bot.rights import Role
 from bot.served import Served
 from bot.states.payment import Purpose, Withdrawer
 from bot.states.stripe_request import CHARGING
 from bot.stripe.requests import APP_REMOVED, STOPPED_BY_OPERATOR, StripeRequest
 
-STOPPED_BY: Mapping[str, Withdrawer] = {
-    STOPPED_BY_OPERATOR: Withdrawer.OPERATOR,
-    APP_REMOVED: Withdrawer.APP_REMOVED,
+STOPPED_BY: Mapping[str, str] = {
+    STOPPED_BY_OPERATOR: Role.OPERATOR.value,  # while automatic charges were stopped
+    APP_REMOVED: Withdrawer.APP_REMOVED.value,
 }
 """What takes such a payment back, by why."""
 

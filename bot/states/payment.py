@@ -63,9 +63,8 @@ class News(StrEnum):
 
 
 class Withdrawer(StrEnum):
-    """What takes a payment back where nobody in Slack does; rows keep a person's user id in the same column."""
+    """What takes a payment back where nobody does; of people, rows keep the user id, of the operator their role."""
 
-    OPERATOR = "operator"  # automatic charges were stopped while this one was under way
     APP_REMOVED = "app_removed"  # the app was removed from the workspace; a version before wrote "redbar"
 
 

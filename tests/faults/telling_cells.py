@@ -48,12 +48,19 @@ class Kind:
     """Whether it is shown by editing a message."""
     pair: bool = False
     """Whether two people read it, payer and asker; all others have three readers or more."""
+    told_as: type[AnyNotice] | None = None
+    """What it has become by the time anybody is told: what the house does for it first is news of the same subject."""
 
     @property
     def places(self) -> tuple[str, ...]:
         """Who can be hit."""
         people = (PEOPLE[0], PEOPLE[-1]) if self.pair else PEOPLE
         return (*people, IN_CHANNEL) if self.notice in ALARMS else people
+
+    @property
+    def name(self) -> str:
+        """The name under which its deliveries are kept."""
+        return (self.told_as or self.notice).name
 
     def __str__(self) -> str:
         return self.notice.__name__
@@ -97,6 +104,7 @@ OWN: Mapping[type[AnyNotice], Mapping[str, Any]] = {
     StartedAfterStop: {"moves": _use},
     told.RequestSent: {"happens": _ask, "moves": _withdraw, "pair": True},
     told.PaymentChanged: {"before": _ask, "happens": _withdraw, "edits": True, "pair": True},
+    told.RechargeFailed: {"told_as": told.RechargeChanged},  # a link that can be paid instead
     told.StillStopped: {"before": _to(-1), "happens": _repeat},
     told.RoleChanged: {
         "happens": lambda one: _commit(

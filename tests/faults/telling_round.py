@@ -70,7 +70,7 @@ def calm(ground: Ground, kind: Kind, *, moves: bool = False) -> Calm:
         kind.moves(ground.one)
     with one_by_one():
         ground.carry()
-    mine = {one.recipient: None for one in ground.line.sent if moves or one.notice == kind.notice.name}
+    mine = {one.recipient: None for one in ground.line.sent if moves or one.notice == kind.name}
     return Calm(tuple(mine), fresh(before, ground.read()))
 
 
@@ -145,7 +145,7 @@ class Round:
             self._before = begin(ground, self._kind)
             self._faults.add(Fault(EVERY_METHOD, self._wrong, channel=only.slack_id, times=None))
             self._happens()
-            sent = [one for one in ground.line.sent if one.notice == self._kind.notice.name and one.ts]
+            sent = [one for one in ground.line.sent if one.notice == self._kind.name and one.ts]
             for owner in owners:
                 copies = sum(one.recipient == owner for one in sent if one.seq <= self._seq)
                 self._must(copies == 1, f"{owner} reads {copies} instead of the only admin")
@@ -269,9 +269,9 @@ class Round:
         self._ground.wait(PAUSES_OVER, step=timedelta(seconds=5))
         for place in map(conversation, self._right.recipients):
             mine = [one.notice for one in self._ground.line.sent if conversation(one.recipient) == place]
-            names = [one for one in mine if one in ("wallet.credited", self._kind.notice.name)]
+            names = [one for one in mine if one in ("wallet.credited", self._kind.name)]
             self._must(
-                "wallet.credited" not in names[: names.index(self._kind.notice.name)],
+                "wallet.credited" not in names[: names.index(self._kind.name)],
                 f"{place} reads first what is less urgent: {mine}",
             )
 
@@ -376,6 +376,7 @@ class Round:
 
     def _happens(self) -> None:
         self._kind.happens(self._ground.one)
+        self._ground.courier().hand_out()  # what the house does at once, and tells of, is no trouble's
         self._seq = self._ground.last_seq()
         self._ground.carry()
 

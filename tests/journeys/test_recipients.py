@@ -1,5 +1,7 @@
 """One person or channel that Slack refuses: everybody else reads the alarm, through the real libraries."""
 
+from itertools import count
+
 import pytest
 
 from tests.journeys.world import World, shown, until
@@ -23,6 +25,7 @@ def _code(code: str) -> dict[str, object]:
 
 LIMITED = {"limit": 30}
 AWAY = {"fail": 503}
+LOOKS_A_MINUTE = 20
 
 
 @pytest.mark.parametrize(
@@ -48,12 +51,15 @@ def test_a_refused_recipient_keeps_nobody_else_from_the_alarm(
     _arm(world, method="chat.postMessage", channel=PLACES[hit], times=10_000, **fault)
     world.use("call-1", "100.00")
     others = [one for one in PLACES if one != hit]
-    if fault == LIMITED:
-        world.skip(1)  # until the limit is over, nobody of the workspace is sent another message
-    until(
-        lambda: all(_stops(world, one) == 1 for one in others) or None,
-        lambda: f"who read the alarm: { {one: _stops(world, one) for one in PLACES} }",
-    )
+    looks = count(1)
+
+    def all_read() -> bool | None:
+        # Until a limit is over, nobody of the workspace is sent another message.
+        if fault == LIMITED and next(looks) % LOOKS_A_MINUTE == 0:
+            world.skip(1)
+        return all(_stops(world, one) == 1 for one in others) or None
+
+    until(all_read, lambda: f"who read the alarm: { {one: _stops(world, one) for one in PLACES} }")
     world.skip(5)
     assert [_stops(world, one) for one in others] == [1] * len(others)
     assert _stops(world, hit) == 0
