@@ -17,7 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
 import uvicorn
 
 from bot.app import Redbar, build, open_ledger
@@ -27,6 +26,7 @@ from bot.operator.commands import commands_of
 from bot.operator.ending import Ending
 from bot.rights import Person, Role
 from bot.sandbox.clock import SandboxClock, offset_kept
+from bot.sandbox.loopback import async_loopback
 from bot.sandbox.scenario import ScenarioPlayer
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.seed import PEOPLE
@@ -344,7 +344,7 @@ def run(data: Path, port: int, *, browser: bool, story: bool, say: Callable[[str
 
 
 async def _tell(demo: Demo, say: Callable[[str], None]) -> None:
-    async with httpx.AsyncClient(base_url=demo.url, timeout=60, trust_env=False) as client:
+    async with async_loopback(demo.url, timeout=60) as client:
         steps = (await client.get("/sandbox/api/story")).json()["steps"]
         for step in steps:
             say(f"\n{step['n']}. {step['title']}")

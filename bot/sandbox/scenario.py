@@ -17,6 +17,7 @@ import httpx
 
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.document_store import Doc
+from bot.sandbox.loopback import async_loopback
 from bot.sandbox.pace import WEEKS, six_weeks
 from bot.sandbox.slack.seed import PEOPLE
 
@@ -83,7 +84,7 @@ class ScenarioPlayer:
         """Play one scenario at a time, through one client: making a client costs more than a hundred requests."""
         async with (
             self._lock,
-            httpx.AsyncClient(base_url=self._url, timeout=60, trust_env=False) as self._http,
+            async_loopback(self._url, timeout=60) as self._http,
         ):
             yield
 

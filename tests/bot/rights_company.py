@@ -33,7 +33,7 @@ from bot.tables import cards, people
 from bot.wallets.workspaces import Workspaces
 from ledger import MICROS, USD, CreditKind, Ledger, Money, PostMoney, PostUsage, RechargeRule, Tx, new_id
 from tests.faults.driver import driver_in
-from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage
+from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, lent_stage
 from tests.sandbox.stripe_place import Shop
 
 FIFTY = Money(50 * MICROS, USD)
@@ -247,10 +247,8 @@ def company(folder: Path, *, slack_asks: str | None = None) -> Iterator[Company]
     with ExitStack() as stack:
         clock = SettableClock()
         driver = stack.enter_context(driver_in(folder, clock=clock))
-        stage = Stage()
-        stack.callback(stage.stop)
         (folder / "slack").mkdir()
-        place = Place(stage, clock, folder / "slack", request_url=slack_asks)
+        place = Place(stack.enter_context(lent_stage()), clock, folder / "slack", request_url=slack_asks)
         stack.callback(place.close)
         roster = place.stand_in.state.roster
         for column, user_id in USERS.items():

@@ -28,7 +28,7 @@ from bot.slack.workers import Workers, threads
 from bot.wallets.usage import Usage
 from tests.bot.interactions import OWNER, U1, funded_company, open_form, picked, sent, shown
 from tests.bot.rights_company import FIFTY, Company, Later, company
-from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, Stage
+from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, lent_stage
 
 THREADS = 3
 LIBRARY_THREADS = 10
@@ -98,8 +98,7 @@ def http_edge(made: Company, slack: SlackApp, news: News | None = None) -> Lites
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Rig, Busy]]:
     """A bot whose every thread is taken, also those of slack_sdk."""
     with ExitStack() as stack:
-        stage = Stage()
-        stack.callback(stage.stop)
+        stage = stack.enter_context(lent_stage())
         asked = f"http://127.0.0.1:{stage.port}/slack/events" if request.param == "http" else None
         made = stack.enter_context(company(tmp_path, slack_asks=asked))
         quick, slow = Busy().take_all(), Busy().take_all()

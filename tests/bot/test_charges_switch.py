@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.__main__ import main
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown, until
@@ -24,7 +24,7 @@ def world(data: Path) -> Iterator[World]:
     """A company with a saved card and a rule."""
     running = demo.start(lay_books(data), 0, tick=TICK)
     try:
-        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        with loopback(running.url, timeout=30) as client:
             made = World(client, running.info["api_key"])
             made.top_up_by_page("owner", "100.00")
             made.balance_is("100.00")
@@ -75,7 +75,7 @@ def test_without_a_bot_and_without_a_wallet(
 
     running = demo.start(lay_books(data), 0, tick=TICK)
     try:
-        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        with loopback(running.url, timeout=30) as client:
             made = World(client, running.info["api_key"])
             made.top_up_by_page("owner", "100.00")
             made.balance_is("100.00")

@@ -22,7 +22,7 @@ from bot.wallets.clock_watch import ClockWatch, judge_beside, remember_clock
 from bot.wallets.usage import Usage
 from ledger import JudgedClock, Ledger
 from tests.faults.test_clock_in_doubt import EPOCH, Machine
-from tests.sandbox.slack_place import Place, SettableClock, Stage
+from tests.sandbox.slack_place import Place, SettableClock, lent_stage
 from tests.sandbox.stripe_place import KEY, Shop
 
 DAY = timedelta(days=1)
@@ -47,17 +47,15 @@ def machine() -> Machine:
 @pytest.fixture
 def outside(machine: Machine, tmp_path: Path) -> Iterator[tuple[Place, StripeGateway]]:
     """Slack and Stripe, served, with the Date of the true time; and the libraries that speak to them."""
-    stages = Stage(), Stage()
-    place, shop = Place(stages[0], machine.true, tmp_path), Shop(stages[1], machine.true, tmp_path)
-    for stage in stages:
-        stage.app = Dated(stage.app, SandboxClock(_Skipping(machine.true)))
-    gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
-    yield place, gateway
-    gateway.close()
-    place.close()
-    shop.close()
-    for stage in stages:
-        stage.stop()
+    with lent_stage() as of_slack, lent_stage() as of_stripe:
+        place, shop = Place(of_slack, machine.true, tmp_path), Shop(of_stripe, machine.true, tmp_path)
+        for stage in (of_slack, of_stripe):
+            stage.app = Dated(stage.app, SandboxClock(_Skipping(machine.true)))
+        gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
+        yield place, gateway
+        gateway.close()
+        place.close()
+        shop.close()
 
 
 def _opened(folder: Path, machine: Machine) -> Ledger:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.__main__ import main
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown
@@ -25,7 +25,7 @@ def test_credits_and_corrections_are_booked_once_refused_and_told(
 
     running = demo.start(lay_books(tmp_path / "demo"), 0, tick=TICK)
     try:
-        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        with loopback(running.url, timeout=30) as client:
             world = World(client, running.info["api_key"])
             world.top_up_by_page("owner", "100.00")
             world.balance_is("100.00")
@@ -68,7 +68,7 @@ def test_at_eight_cents_every_surface_says_what_can_start_and_what_cannot(tmp_pa
     """The platform, /wallet, Home, the alarm and the channel agree; the first inbound call begins grace."""
     running = demo.start(lay_books(tmp_path / "demo"), 0, tick=TICK)
     try:
-        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        with loopback(running.url, timeout=30) as client:
             world = World(client, running.info["api_key"])
             world.top_up_by_page("owner", "10.00")
             world.balance_is("10.00")

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 import stripe
 
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from bot.wallets.platform_keys import create_key
 from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
@@ -29,7 +29,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.Demo]:
 @pytest.fixture(scope="module")
 def world(running: demo.Demo) -> Iterator[World]:
     """A funded wallet."""
-    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+    with loopback(running.url, timeout=30) as client:
         found = World(client, running.info["api_key"])
         found.top_up_by_page("owner", "100.00")
         found.balance_is("100.00")

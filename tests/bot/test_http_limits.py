@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-import httpx
 import jsonschema
 import pytest
 
 from bot.http.bodies import BATCH_MAX, read_usage
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from ledger import QUANTITY_MAX
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World
@@ -61,7 +61,7 @@ _numbers = count(1)
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A funded wallet behind the real server."""
     running = demo.start(tmp_path_factory.mktemp("limits") / "demo", 0, delivery="http", tick=TICK)
-    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+    with loopback(running.url, timeout=30) as client:
         found = World(client, running.info["api_key"])
         found.top_up_by_page("owner", "100.00")
         found.balance_is("100.00")

@@ -6,13 +6,13 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 
 from bot.http import api
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World
@@ -26,7 +26,7 @@ _numbers = count(1)
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A funded wallet with a call that runs."""
     running = demo.start(lay_books(tmp_path_factory.mktemp("amounts")), 0, delivery="http", tick=TICK)
-    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+    with loopback(running.url, timeout=30) as client:
         found = World(client, running.info["api_key"])
         found.top_up_by_page("owner", "100.00")
         found.balance_is("100.00")

@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.__main__ import main
 from bot.control import Address, Control, address_of, ask
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown, until
 from tests.postgres_server import Server
@@ -67,7 +67,7 @@ def test_every_command_that_writes_works_both_ways(
     running: demo.Demo, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A key opens the API, charges stop, both sides are compared, and a payment that is not ours is refused."""
-    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+    with loopback(running.url, timeout=30) as client:
         world = World(client, running.info["api_key"])
         world.top_up_by_page("owner", "100.00")
         world.balance_is("100.00")

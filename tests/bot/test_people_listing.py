@@ -31,7 +31,7 @@ from bot.wallets.workspace_people import left, listed_at, owners, workspace_role
 from bot.wallets.workspaces import Workspaces
 from ledger import USD, Currency, Ledger, Tx
 from tests.bot.rights_company import USERS, Company, company
-from tests.sandbox.slack_place import Place, SettableClock, Stage
+from tests.sandbox.slack_place import Place, SettableClock, lent_stage
 
 LATER = [
     seed.Person("U2MEMBER0", "one", "A B", "member", "#000000"),
@@ -140,8 +140,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
         clock = SettableClock()
         ledger = open_ledger(url, clock)
         undo.callback(ledger.close)
-        stage = Stage()
-        undo.callback(stage.stop)
+        stage = undo.enter_context(lent_stage())
         place = Place(stage, clock, tmp_path)
         undo.callback(place.close)
         wallet_id = Workspaces(ledger).open(

@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError
 from bot.sandbox.slack.faults import Fault, Refuse
 from bot.slack.answers import MEANINGS, Meaning
 from bot.slack.presence import ListeningClient
-from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage
+from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, lent_stage
 
 CALLS: dict[str, Callable[[Any], object]] = {
     "chat.postMessage": lambda client: client.chat_postMessage(channel="C0CALLS01", text="hello"),
@@ -27,11 +27,10 @@ CALLS: dict[str, Callable[[Any], object]] = {
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """Slack, served."""
-    stage = Stage()
-    made = Place(stage, SettableClock(), tmp_path)
-    yield made
-    made.close()
-    stage.stop()
+    with lent_stage() as stage:
+        made = Place(stage, SettableClock(), tmp_path)
+        yield made
+        made.close()
 
 
 def _said(place: Place, method: str, error: str) -> list[str]:

@@ -13,10 +13,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from ledger.deciding.chain import GENESIS, link
 from ledger.deciding.rows import CHAINED, Transfer
 from tests.blank_books import lay_books
@@ -44,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     data = tmp_path_factory.mktemp("place") / "demo"
     running = demo.start(lay_books(data), 0)
     try:
-        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        with loopback(running.url, timeout=30) as client:
             world = World(client, running.info["api_key"])
             world.top_up_by_page("owner", "50.00")
             world.reads("owner", "$50.00 was paid")

@@ -13,6 +13,7 @@ import stripe
 
 from bot.__main__ import main
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from ledger import CreditKind, PostMoney
 from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
@@ -36,7 +37,7 @@ def running(data: Path) -> Iterator[demo.Demo]:
     """A demo with one payment."""
     started = demo.start(lay_books(data), 0, tick=TICK)
     try:
-        with httpx.Client(base_url=started.url, timeout=30, trust_env=False) as client:
+        with loopback(started.url, timeout=30) as client:
             world = World(client, started.info["api_key"])
             world.top_up_by_page("owner", "100.00")
             world.balance_is("100.00")
@@ -71,7 +72,7 @@ def test_a_break_is_told_to_the_admin_and_ends_with_one(
 ) -> None:
     """In words by DM, in lines and in JSON for the operator; the balance stays as it is."""
     _invent(running)
-    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+    with loopback(running.url, timeout=30) as client:
         world = World(client, running.info["api_key"])
         world.skip(10)
 
@@ -134,7 +135,7 @@ def test_what_is_listed_is_settled_beside_the_bot(
 ) -> None:
     """Left with a reason; what is not listed, and a payment that isn't one, are refused in words."""
     _invent(running)
-    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+    with loopback(running.url, timeout=30) as client:
         World(client, running.info["api_key"]).skip(10)
     assert main(["reconcile", *_database(data)]) == 1
     capsys.readouterr()
@@ -163,7 +164,7 @@ def test_a_payment_from_stripes_own_pages_is_credited_beside_the_bot(
         base_addresses={"api": f"{running.url}/stripe"},
         max_network_retries=0,
     ).v1.payment_links.create({"line_items": [{"price_data": PRICE, "quantity": 1}]})
-    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+    with loopback(running.url, timeout=30) as client:
         world = World(client, running.info["api_key"])
         world.pay(made.url)
         intent = world.client.get("/sandbox/api/stripe/charges").json()[-1]["payment_intent"]

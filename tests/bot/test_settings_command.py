@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.__main__ import main
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, shown
@@ -21,7 +21,7 @@ def test_settings_are_listed_changed_refused_and_told(
     assert "There is no database at" in capsys.readouterr().out
     running = demo.start(lay_books(tmp_path / "demo"), 0, tick=TICK)
     try:
-        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        with loopback(running.url, timeout=30) as client:
             world = World(client, running.info["api_key"])
             world.top_up_by_page("owner", "100.00")
             world.balance_is("100.00")

@@ -19,7 +19,7 @@ from bot.slack.client import MessageRef, SlackClient
 from bot.slack.connection import NotConnected, NotSlack, SlackAccess, TokenRefused, identify, plain_client
 from bot.slack.failures import ContentRefused, FileNotReady, NotForeseen, ReadingClient
 from bot.slack.views.blocks import Message
-from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage, unused_port
+from tests.sandbox.slack_place import BOT_TOKEN, Place, SettableClock, Stage, lent_stage, unused_port
 
 CHANNEL, OWNER = "C0CALLS01", "U0OWNER01"
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}
@@ -83,11 +83,10 @@ class Rig:
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """Slack, served, with nothing broken yet."""
-    stage = Stage()
-    place = Place(stage, SettableClock(), tmp_path_factory.mktemp("slack"))
-    yield Rig(stage, place)
-    place.close()
-    stage.stop()
+    with lent_stage() as stage:
+        place = Place(stage, SettableClock(), tmp_path_factory.mktemp("slack"))
+        yield Rig(stage, place)
+        place.close()
 
 
 @pytest.fixture(autouse=True)

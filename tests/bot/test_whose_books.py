@@ -22,7 +22,7 @@ from tests.blank_books import lay_books
 from tests.faults.driver import open_beside
 from tests.postgres_server import Server
 from tests.redbar_process import RedbarProcess, redbar
-from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, Place, SettableClock, Stage, unused_port
+from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, Place, SettableClock, lent_stage, unused_port
 
 OTHER = {"ok": True, "team": "Beta Inc", "team_id": "T0BETA", "user_id": "U0BETA", "user": "redbar"}
 SAID = (
@@ -148,11 +148,10 @@ def _race(urls: list[str], teams: Sequence[str], start: Any, said: Any) -> None:
 @pytest.fixture
 def slack(tmp_path: Path) -> Iterator[Place]:
     """Slack, served."""
-    stage = Stage()
-    place = Place(stage, SettableClock(), tmp_path)
-    yield place
-    place.close()
-    stage.stop()
+    with lent_stage() as stage:
+        place = Place(stage, SettableClock(), tmp_path)
+        yield place
+        place.close()
 
 
 def _settings(place: Place, url: str) -> dict[str, str]:

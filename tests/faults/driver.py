@@ -1,7 +1,7 @@
 """A bot without Slack in front of a Stripe that is served: what tests of news and money need, and no more."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,7 +45,7 @@ from ledger import (
 from ledger.storage.schema import notices
 from tests.blank_books import lay_books
 from tests.persons import owner
-from tests.sandbox.slack_place import SettableClock, Stage
+from tests.sandbox.slack_place import SettableClock, lent_stage
 from tests.sandbox.stripe_place import KEY, VISA, Shop
 
 DOLLARS = Money(20_000_000, Currency.of("USD"))
@@ -208,22 +208,25 @@ def driver_in(
 
     `clock` is the time of the outside, and of the bot where no `port` is its clock.
     """
-    stage, clock = Stage(), clock or SettableClock()
-    shop = Shop(stage, clock, folder)
-    ledger = open_ledger(url or f"sqlite:///{lay_books(folder) / 'redbar.db'}", port or clock)
-    gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
-    workspaces = Workspaces(ledger)
-    served = Served("T1")
-    wallet_id = workspaces.open(
-        team_id="T1",
-        enterprise_id="",
-        name="Orders",
-        bot_user_id="U1",
-        currency=DOLLARS.currency,
-        zone=zone,
-    )
-    made = use_cases_of(ledger, gateway, served, return_url="https://slack.example/", webhook=True)
-    try:
+    with ExitStack() as stack:
+        clock = clock or SettableClock()
+        shop = Shop(stack.enter_context(lent_stage()), clock, folder)
+        stack.callback(shop.close)
+        ledger = open_ledger(url or f"sqlite:///{lay_books(folder) / 'redbar.db'}", port or clock)
+        gateway = StripeGateway(KEY, f"{shop.base_url}/stripe")
+        stack.callback(gateway.close)
+        stack.callback(ledger.close)
+        workspaces = Workspaces(ledger)
+        served = Served("T1")
+        wallet_id = workspaces.open(
+            team_id="T1",
+            enterprise_id="",
+            name="Orders",
+            bot_user_id="U1",
+            currency=DOLLARS.currency,
+            zone=zone,
+        )
+        made = use_cases_of(ledger, gateway, served, return_url="https://slack.example/", webhook=True)
         yield BotDriver(
             shop=shop,
             ledger=ledger,
@@ -242,8 +245,3 @@ def driver_in(
             served=served,
             wallet_id=wallet_id,
         )
-    finally:
-        ledger.close()
-        gateway.close()
-        shop.close()
-        stage.stop()

@@ -6,11 +6,11 @@ What stormed others: a declined card that every new usage, every restart or ever
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.operator import demo
 from bot.operator.demo import Demo
+from bot.sandbox.loopback import loopback
 from tests.blank_books import lay_books
 from tests.journeys.world import World, shown
 from tests.sizes import size
@@ -55,7 +55,7 @@ def test_a_dead_card_is_tried_by_the_schedule_and_no_more(tmp_path: Path, hours_
     for number in range(RESTARTS if hours_between else RESTARTS_AT_ONCE):
         running: Demo = demo.start(lay_books(data), 0, tick=TICK)
         try:
-            with httpx.Client(base_url=running.url, timeout=60, trust_env=False) as client:
+            with loopback(running.url, timeout=60) as client:
                 world = World(client, running.info["api_key"])
                 if number == 0:
                     world.top_up_by_page("owner", "120.00")

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.sandbox.loopback import loopback
 from tests.journeys.process import Process, demo_process, is_whole
 from tests.journeys.world import Doc, World, button_of, cents, shown, until
 
@@ -64,7 +65,7 @@ def test_calls_that_were_answered_survive_a_kill(tmp_path: Path, with_a_card: Pa
 
 def _calls(process: Process, acknowledged: list[str], enough: threading.Event) -> None:
     headers = {"Authorization": f"Bearer {process.info['api_key']}"}
-    with httpx.Client(base_url=process.info["url"], timeout=5, trust_env=False, headers=headers) as client:
+    with loopback(process.info["url"], timeout=5, headers=headers) as client:
         for batch in range(400):
             items = [
                 {"id": f"c-{batch}-{number}", "kind": "outbound_call", "amount": "0.01"}

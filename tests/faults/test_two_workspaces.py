@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from sqlalchemy import Table, insert, select, update
 
@@ -28,6 +27,7 @@ from bot.payments.sync import Sync
 from bot.ports import Denied
 from bot.reconciliation.manual_credit import ManualCredit
 from bot.reconciliation.open_differences import NotCredited
+from bot.sandbox.loopback import loopback
 from bot.served import Served
 from bot.states.payment import News as Event
 from bot.states.payment import Purpose, Way
@@ -111,7 +111,7 @@ def _second(folder: Path) -> Iterator[Second]:
     """A running bot of one workspace, whose clock only the test moves, over books that hold two."""
     running = demo.start(lay_books(folder), 0, tick=TICK)
     try:
-        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        with loopback(running.url, timeout=30) as client:
             world = World(client, running.info["api_key"])
             running.bot.scheduler.stop()
             next_month = running.clock.now().replace(day=1) + timedelta(days=32)

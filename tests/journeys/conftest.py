@@ -7,10 +7,10 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-import httpx
 import pytest
 
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from tests.blank_books import lay_books
 from tests.journeys.world import World
 from tests.sizes import size
@@ -44,7 +44,7 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
         lay_books(tmp_path / "demo"), 0, delivery=delivery, tick=TICK, database_url=database_url
     )
     try:
-        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        with loopback(running.url, timeout=30) as client:
             yield World(client, running.info["api_key"])
     finally:
         running.stop()

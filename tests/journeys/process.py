@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
+from bot.sandbox.loopback import loopback
 from tests.blank_books import lay_books
 from tests.journeys.world import World
 from tests.redbar_process import RedbarProcess, redbar
@@ -27,7 +26,7 @@ class Process:
         self.said = self._process.stdout.readline().decode()
         assert "is ready" in self.said, self.said + self._process.stderr.read().decode()
         self.info = json.loads((data / "demo.json").read_text(encoding="utf-8"))
-        self.client = httpx.Client(base_url=self.info["url"], timeout=30, trust_env=False)
+        self.client = loopback(self.info["url"], timeout=30)
         self.world = World(self.client, self.info["api_key"])
 
     @property

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.operator import demo
 from bot.payments.operator_stop import switch_charges
+from bot.sandbox.loopback import loopback
 from bot.sandbox.scenario import url_in
 from bot.sandbox.slack.seed import TEAM
 from bot.slack.presence import ASK_SECONDS
@@ -73,7 +73,7 @@ def company(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Company]
         lay_books(tmp_path / "demo"), 0, delivery=getattr(request, "param", "socket"), tick=TICK
     )
     try:
-        with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+        with loopback(running.url, timeout=30) as client:
             world = World(client, running.info["api_key"])
             world.top_up_by_page("owner", "100.00")
             world.balance_is("100.00")

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from slack_bolt import BoltRequest
 
 from bot.operator import demo
 from bot.operator.demo import Demo
+from bot.sandbox.loopback import loopback
 from bot.sandbox.slack.seed import TEAM
 from bot.slack.ids import Act
 from tests.blank_books import lay_books
@@ -30,7 +30,7 @@ def running(tmp_path: Path) -> Iterator[Demo]:
 @pytest.fixture
 def world(running: Demo) -> Iterator[World]:
     """The same, seen by people."""
-    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+    with loopback(running.url, timeout=30) as client:
         yield World(client, running.info["api_key"])
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from slack_sdk import WebClient
 
 from bot.operator import demo
+from bot.sandbox.loopback import loopback
 from bot.slack.views.blocks import actions, button
 from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
@@ -24,7 +24,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.Demo]:
 @pytest.fixture(scope="module")
 def world(running: demo.Demo) -> Iterator[World]:
     """Calls in September, October and November."""
-    with httpx.Client(base_url=running.url, timeout=30, trust_env=False) as client:
+    with loopback(running.url, timeout=30) as client:
         found = World(client, running.info["api_key"])
         found.top_up_by_page("owner", "100.00")
         found.balance_is("100.00")

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 from slack_bolt import App
 
-from tests.sandbox.slack_place import Connected, Place, SettableClock, Stage, bolt_app, unused_port
+from tests.sandbox.slack_place import (
+    Connected,
+    Place,
+    SettableClock,
+    Stage,
+    bolt_app,
+    lent_stage,
+    unused_port,
+)
 
 
 @pytest.fixture
@@ -24,9 +32,8 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def stage() -> Iterator[Stage]:
     """A server that every test puts its own application on."""
-    made = Stage()
-    yield made
-    made.stop()
+    with lent_stage() as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import httpx
 import stripe
 from litestar import Litestar
 
 from bot.sandbox.document_store import DocumentStore
 from bot.sandbox.live import Live
+from bot.sandbox.loopback import loopback
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.stripe.stand_in import build_stripe
 from bot.sandbox.wire import Wire
@@ -50,7 +50,7 @@ class Shop:
         self.wire = Wire(folder / "log.jsonl")
         self.stand_in = build_stripe(self._store, self.wire, Live(), clock, settings)
         stage.app = Litestar([self.stand_in.router], openapi_config=None, logging_config=None)
-        self.http = httpx.Client(base_url=self.base_url, timeout=10, trust_env=False)
+        self.http = loopback(self.base_url, timeout=10)
         self._transport = stripe.RequestsClient(timeout=(5, 20))
         self.stripe = stripe.StripeClient(
             KEY,

@@ -19,6 +19,7 @@ from litestar.connection import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
 from bot.sandbox.document_store import Doc
+from bot.sandbox.loopback import loopback
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.slack.seed import APP
 from bot.sandbox.wire import Wire
@@ -248,7 +249,7 @@ class Delivery:
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> Doc:
         if self._client is None:
-            self._client = httpx.Client(timeout=ACK_SECONDS, trust_env=False)
+            self._client = loopback(timeout=ACK_SECONDS)
         try:
             answer = self._client.post(self._settings.slack_request_url, content=body, headers=dict(headers))
         except httpx.TimeoutException:

@@ -10,6 +10,7 @@ import time
 import httpx
 
 from bot.sandbox.document_store import Doc
+from bot.sandbox.loopback import loopback
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.stripe.state import StripeState, without_notes
 from bot.sandbox.wire import Wire
@@ -61,7 +62,7 @@ class Webhooks:
 
     def _work(self) -> None:
         pause = PAUSE_SECONDS
-        with httpx.Client(timeout=WAIT_SECONDS, trust_env=False) as client:
+        with loopback(timeout=WAIT_SECONDS) as client:
             while not self._closing.is_set():
                 waiting = self._deliver and self._state.store.all("undelivered")
                 self._wake.wait(pause if waiting else PAUSE_SECONDS_MAX)
