@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,15 @@ from tests import statements
 from tests.postgres_server import PostgresMissing, Server, postgres_server
 from tests.sizes import REQUIRE_ALL
 
+JOURNEYS = Path(__file__).parent / "journeys"
+
 # A fifth of the tests' time went into looking for garbage among what every test keeps.
 gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest: at the end there is something left for each worker."""
+    items.sort(key=lambda item: not item.path.is_relative_to(JOURNEYS))
 
 
 def pytest_collection_finish() -> None:

@@ -30,6 +30,7 @@ from bot.wallets.people_listing import LEASE, PAUSE_MAX, PeopleListing
 from bot.wallets.workspace_people import left, listed_at, owners, workspace_role
 from bot.wallets.workspaces import Workspaces
 from ledger import USD, Currency, Ledger, Tx
+from tests.blank_books import lay_books
 from tests.bot.rights_company import USERS, Company, company
 from tests.sandbox.slack_place import Place, SettableClock, lent_stage
 
@@ -134,9 +135,11 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     with ExitStack() as undo:
         patch = undo.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("bot.slack.people_directory.PAGE_SIZE", 5)
-        url = f"sqlite:///{tmp_path}/books.db"
+        url = f"sqlite:///{lay_books(tmp_path) / 'redbar.db'}"
         if request.param == "postgresql":
-            url = request.getfixturevalue("postgres").create(f"people_{next(_numbers)}")
+            url = request.getfixturevalue("postgres").create(
+                f"people_{next(_numbers)}", template=request.getfixturevalue("blank_books")
+            )
         clock = SettableClock()
         ledger = open_ledger(url, clock)
         undo.callback(ledger.close)
