@@ -244,6 +244,7 @@ payment_messages = _table(
     _text("channel", empty=False),
     _text("ts", empty=False),
     _text("said"),  # what its reader was last notified of
+    _text("picture"),  # the file of the picture that it shows
     _known("audience", Side),
 )
 

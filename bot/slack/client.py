@@ -29,6 +29,9 @@ PICTURE_WAITS = (0.5, 1.0, 2.0)
 PART_TIME, PICTURE_TIME = timedelta(days=1), timedelta(seconds=5)
 """For how long a part is left out after its first refusal. A picture may merely not be ready yet."""
 
+REFUSALS_MAX = 4
+"""After so many refusals a picture is not slow but gone: Slack has had it for minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class MessageRef:
@@ -38,6 +41,10 @@ class MessageRef:
     ts: str
     without_picture: bool = field(default=False, compare=False)
     """Whether a picture was left out, which Slack may take in a later edit."""
+
+    def picture(self, file_id: str) -> str:
+        """Give the file that the message shows of what it was to show; empty where that was left out."""
+        return "" if self.without_picture else file_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +119,22 @@ class SlackClient:
                 unfurl_links=False,
                 unfurl_media=False,
             )
-            without = shown.pictures() != content.pictures()
-            return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]), without_picture=without)
+            return MessageRef(str(answer["channel"]), str(answer["ts"]), _lacks_picture(shown, content))
 
         return self._send(content, send, PICTURE_WAITS)
 
-    def update_message(self, ref: MessageRef, message: Message) -> None:
+    def update_message(self, ref: MessageRef, message: Message) -> MessageRef:
         """Update a message in place. Raises: NotTold; MessageGone where only the message cannot be changed any more.
 
         Blocks and attachments are both sent: Slack keeps the old value of a key that is left out.
         """
+        content = _content_of(message)
 
-        def change(shown: Content) -> object:
-            return self._client.chat_update(channel=ref.channel, ts=ref.ts, **_parts_of(shown))
+        def change(shown: Content) -> MessageRef:
+            self._client.chat_update(channel=ref.channel, ts=ref.ts, **_parts_of(shown))
+            return MessageRef(ref.channel, ref.ts, _lacks_picture(shown, content))
 
-        self._send(_content_of(message), change, PICTURE_WAITS)
+        return self._send(content, change, PICTURE_WAITS)
 
     def delete_message(self, ref: MessageRef) -> None:
         """Delete a message of ours; one that is gone already is fine. Raises: NotTold."""
@@ -186,9 +194,9 @@ class SlackClient:
         """Say whether a picture is left out for now."""
         return picture_key(file_id) in self._refused.known()
 
-    def picture_refusals(self, file_id: str) -> int:
-        """Say how often Slack refused a picture."""
-        return self._refused.times(picture_key(file_id))
+    def lost_picture(self, file_id: str) -> bool:
+        """Say whether a picture was refused so often that it is not slow but gone, and is worth a new upload."""
+        return self._refused.times(picture_key(file_id)) >= REFUSALS_MAX
 
     def try_upload(self, picture: bytes, *, filename: str, title: str, alt: str) -> Upload:
         """Upload a picture without posting it. Never raises: the words go without it."""
@@ -203,10 +211,6 @@ class SlackClient:
             later = not isinstance(problem, RecipientGone | ContentRefused)
             return Upload(None, later, problem.retry_after if isinstance(problem, NotNow) else None)
         return Upload(str(answer["file"]["id"]))
-
-    def upload_file(self, picture: bytes, *, filename: str, title: str, alt: str) -> str | None:
-        """Upload a picture without posting it; None where it could not be uploaded."""
-        return self.try_upload(picture, filename=filename, title=title, alt=alt).file_id
 
     def delete_file(self, file_id: str) -> None:
         """Delete a picture; one that is gone already is fine."""
@@ -261,6 +265,10 @@ class SlackClient:
 
 def _time_of(key: str) -> timedelta:
     return PICTURE_TIME if key.startswith(PICTURE) else PART_TIME
+
+
+def _lacks_picture(shown: Content, whole: Content) -> bool:
+    return shown.pictures() != whole.pictures()
 
 
 def _content_of(message: Message) -> Content:

@@ -207,3 +207,20 @@ def test_a_message_that_was_deleted_is_told_anew(world: World) -> None:
     world.reads("finance", "through the link")
     assert len(_about_charge(world, "finance")) == 1
     assert not _lines(world, "finance", "through the link")
+
+
+def test_the_picture_of_a_failed_charge_follows(world: World) -> None:
+    """The host of pictures is away when the charge fails: all read the link at once, and later its picture."""
+    _slack(world, method="files.getUploadURLExternal", upload_host_away=True, times=100_000)
+    _fails(world, "lost_card")
+    for who in PEOPLE:
+        assert "'image'" not in str(world.reads(who, FAILED))
+    _slack(world, clear=True)
+    world.skip(10)
+    for who in PEOPLE:
+        until(
+            lambda who=who: "'image'" in str(_about_charge(world, who)) or None,  # type: ignore[misc]
+            lambda who=who: f"{who} sees no picture",  # type: ignore[misc]
+        )
+        assert len(_about_charge(world, who)) == 1
+        assert not _lines(world, who, "")

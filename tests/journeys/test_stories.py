@@ -190,9 +190,9 @@ def test_a_late_picture_leaves_the_answer_in_a_form(world: World, monkeypatch: p
     world.top_up_by_page("owner", "100.00")
     world.reads("owner", "Visa ••4242 is connected")
     pressed, tried = threading.Event(), threading.Event()
-    draw, show = QrCodes.upload, SlackClient.retry_until_file_ready
+    draw, show = QrCodes.attach, SlackClient.retry_until_file_ready
 
-    def late(self: QrCodes, payment: Payment) -> str | None:
+    def late(self: QrCodes, payment: Payment) -> Payment:
         assert pressed.wait(20)
         return draw(self, payment)
 
@@ -202,7 +202,7 @@ def test_a_late_picture_leaves_the_answer_in_a_form(world: World, monkeypatch: p
         finally:
             tried.set()
 
-    monkeypatch.setattr(QrCodes, "upload", late)
+    monkeypatch.setattr(QrCodes, "attach", late)
     monkeypatch.setattr(SlackClient, "retry_until_file_ready", watched)
     world.command("owner", "/wallet card")
     form = world.modal_reads("owner", "Enter it yourself")

@@ -75,10 +75,10 @@ class Posting:
         ref = self._send(claim, to.channel, message, thread_ts=to.ts, broadcast=broadcast)
         self._end(claim, ref, save)
 
-    def update(self, claim: Claim, ref: MessageRef, message: Message) -> None:
+    def update(self, claim: Claim, ref: MessageRef, message: Message) -> MessageRef:
         """Update a message in place. Raises: NotTold; MessageGone where it cannot be changed any more."""
         with self._pace(claim).sending(UPDATE):
-            self._client_of(claim.wallet_id).update_message(ref, message)
+            return self._client_of(claim.wallet_id).update_message(ref, message)
 
     def _end(self, claim: Claim, ref: MessageRef, save: Callable[[Tx], object] | None) -> None:
         """End a delivery whose message was just posted; delete that copy where the lease is lost. Raises: LeaseLost."""

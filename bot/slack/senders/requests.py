@@ -79,10 +79,12 @@ class RequestSender:
 
         A connected card is told by a message of its own.
         """
-        ref = MessageRef(message.channel, message.ts)
-        self._posting.update(claim, ref, _request_message(message.side, facts, role))
+        ref = self._posting.update(
+            claim, MessageRef(message.channel, message.ts), _request_message(message.side, facts, role)
+        )
         is_news = facts.state is RequestState.PAID and message.side is Side.ASKER
-        now = replace(message, said=facts.state) if is_news else message
+        said = facts.state if is_news else message.said
+        now = replace(message, said=said, picture=ref.picture(payment.qr_file_id))
 
         def save(tx: Tx) -> None:
             remember_message(tx, claim.wallet_id, payment.payment_id, now)
@@ -95,7 +97,8 @@ class RequestSender:
     def _post(self, claim: Claim, payment: Payment, side: Side, message: Message) -> None:
         def keep(tx: Tx, ref: MessageRef) -> None:
             said = RequestState.PAID if payment.state is State.PAID else ""
-            posted = PaymentMessage(claim.recipient.slack_id, side, ref.channel, ref.ts, said)
+            picture = ref.picture(payment.qr_file_id)
+            posted = PaymentMessage(claim.recipient.slack_id, side, ref.channel, ref.ts, said, picture)
             remember_message(tx, claim.wallet_id, payment.payment_id, posted)
 
         self._posting.post(claim, message, keep)
