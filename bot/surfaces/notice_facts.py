@@ -95,11 +95,11 @@ def absence_facts(ledger: Ledger, wallet_id: UUID, notice: CameBack) -> AbsenceF
 def connected_card(
     ledger: Ledger, wallet_id: UUID, card_id: str
 ) -> tuple[CardFacts, CardFacts | None] | None:
-    """Give a card that was saved, with the backup card of now; None when it was removed since."""
+    """Give a card that was saved, with the card that is charged now; None when it was removed since."""
     with ledger.reading() as connection:
         card = card_with_id(connection, wallet_id, card_id)
-        backup = card_facts(connection, wallet_id).get(CardSlot.BACKUP)
-    return (card, backup) if card is not None else None
+        main = card_facts(connection, wallet_id).get(CardSlot.MAIN)
+    return (card, main) if card is not None else None
 
 
 def arranged_cards(ledger: Ledger, wallet_id: UUID, notice: CardsArranged) -> Sequence[CardChange]:

@@ -224,3 +224,22 @@ def test_the_picture_of_a_failed_charge_follows(world: World) -> None:
         )
         assert len(_about_charge(world, who)) == 1
         assert not _lines(world, who, "")
+
+
+def test_another_card_is_asked_about_by_name(world: World) -> None:
+    """By its button an admin connects a card, reads its name, and chooses it; only their press turns the rule on."""
+    _fails(world, "lost_card")
+    failed = world.reads("admin", FAILED)
+    world.act("press", "admin", channel="dm", ts=failed["ts"], text="Use another card")
+    world.modal_reads("admin", "A new card is charged only where an admin chooses it")
+    world.pay(world.modal_link("admin"), OTHER_VISA)
+    world.act("close", "admin")
+    asked = world.reads("admin", "Charge it from now on instead of Visa ••4242?")
+    assert "Visa ••1881 is connected" in shown(asked)
+    assert "Automatic payments are paused" in shown(_about_charge(world, "admin")[-1])
+    world.act("press", "admin", channel="dm", ts=asked["ts"], text="Charge it from now on", confirm=True)
+    chosen = world.reads("admin", "Visa ••1881 is charged from now on.")
+    assert "Automatic payments stay paused until an admin turns them on." in shown(chosen)
+    button_of(chosen, "Turn on again")
+    world.reads("finance", "changed which card is charged: main card Visa ••4242 → Visa ••1881")
+    assert "Charge it from now on" not in str(world.messages("finance"))

@@ -158,11 +158,11 @@ def test_a_dispute_is_told_and_won(world: World) -> None:
 
 
 def _with_rule(world: World, *, backup: bool = False) -> None:
+    world.top_up_by_page("owner", "50.00" if backup else "100.00")
+    world.reads("owner", "Visa ••4242 is connected")
     if backup:
         world.top_up_by_page("owner", "50.00", MASTERCARD)
         world.reads("owner", "Mastercard ••4444 is connected")
-    world.top_up_by_page("owner", "50.00" if backup else "100.00")
     world.balance_is("100.00")
-    world.reads("owner", "Visa ••4242 is connected")
     world.turn_rule_on()
     until(lambda: "Automatic payments are on" in str(world.home("owner")) or None, lambda: "no rule")

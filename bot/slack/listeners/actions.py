@@ -47,7 +47,7 @@ def show_add_balance(
 
 def has_main_card(context: Context, wallet_id: UUID) -> bool:
     """Say whether there is a card that people can charge."""
-    return any(not card.backup for card in usable_cards(context.ledger, wallet_id))
+    return any(card.is_main for card in usable_cards(context.ledger, wallet_id))
 
 
 def top_up(interaction: Interaction, amount: Money) -> SlowWork | None:

@@ -33,14 +33,14 @@ class CardSender:
         found = connected_card(self._ledger, claim.wallet_id, notice.card_id)
         if found is None:
             return
-        card, backup = found
+        card, main = found
         if claim.recipient.slack_id == payment.asked_by:
             facts = self._lookup.request(payment) if payment.purpose is Purpose.CONNECT else None
-            self._posting.tell(claim, lambda role: money_in.connected(card, facts, role))
+            self._posting.tell(claim, lambda role: money_in.connected(card, main, facts, role))
             return
         stoppable = automatic_is_on(self._ledger, claim.wallet_id)
         self._posting.tell(
-            claim, partial(card_views.connected, card, backup, notice.actor, stoppable=stoppable)
+            claim, partial(card_views.connected, card, main, notice.actor, stoppable=stoppable)
         )
 
     def show_arranged(self, claim: Claim, notice: notices.CardsArranged) -> None:

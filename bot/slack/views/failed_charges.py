@@ -151,10 +151,7 @@ def _goes_on(f: FailureFacts) -> str:
         case RechargePhase.RESUMED:
             return "When the wallet is low, the rule charges again."
         case _:
-            return (
-                "Automatic payments are paused until there is a new card, a payment succeeds, "
-                "or an admin turns them on again."
-            )
+            return "Automatic payments are paused until a payment succeeds, or an admin turns them on again."
 
 
 def _lasts(f: FailureFacts) -> str:

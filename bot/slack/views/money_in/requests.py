@@ -22,6 +22,7 @@ from bot.slack.views.blocks import (
     picture,
     section,
 )
+from bot.slack.views.cards import choose_buttons, remove_button, use_of
 from bot.slack.views.money_in.sentences import (
     asker,
     asker_line,
@@ -142,22 +143,21 @@ def request_rows(requests: Sequence[RequestFacts], role: Role, viewer_id: str) -
     ]
 
 
-def connected(card: CardFacts, f: RequestFacts | None, role: Role) -> Message:
-    """Tell the asker that a card is connected, and offer what it is good for."""
+def connected(card: CardFacts, main: CardFacts | None, f: RequestFacts | None, role: Role) -> Message:
+    """Tell the asker that a card is connected, and offer what it is good for: a later card, to be charged at all."""
     through = f" through {link_of(f)}" if f is not None and f.payer_id else ""
     line = f"*{card} is connected*{through}."
-    rest = "It can be charged for top-ups. With automatic payments on, the wallet refills before it runs dry."
-    return Message(
-        text=spoken(line, rest),
-        blocks=[
-            section(f"{line}\n{rest}"),
-            *actions_for(
-                role,
-                button("Turn on automatic payments", Act.AUTOMATIC, style="primary"),
-                button("Add balance", Act.ADD_BALANCE),
-            ),
-        ],
-    )
+    if card.is_main:
+        rest = "It can be charged for top-ups. With automatic payments on, the wallet refills before it runs dry."
+        buttons = [
+            button("Turn on automatic payments", Act.AUTOMATIC, style="primary"),
+            button("Add balance", Act.ADD_BALANCE),
+        ]
+    else:
+        instead = f" instead of {main}" if main is not None else ""
+        rest = f"{use_of(card)} Charge it from now on{instead}?"
+        buttons = [*choose_buttons(card, main), remove_button(card)]
+    return Message(text=spoken(line, rest), blocks=[section(f"{line}\n{rest}"), *actions_for(role, *buttons)])
 
 
 def copy_link(f: RequestFacts) -> View:
