@@ -330,6 +330,7 @@ alert_messages = _table(
     _text("phase", empty=False),
     _text("shown"),
     _text("acknowledged_by"),
+    _text("line_ts"),  # of the line in its thread that still shows buttons
     Column("acknowledged_level", Integer, nullable=False, server_default=text("0")),
     _recipient("audience"),
     _known("phase", AlertPhase),

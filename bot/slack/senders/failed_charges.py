@@ -97,7 +97,7 @@ class FailedChargeSender:
             ref,
             failed_charges.news_of_charge(facts),
             broadcast=True,
-            save=lambda tx: _remember(tx, claim, payment, now),
+            keep=lambda tx, line: _remember(tx, claim, payment, now),
         )
 
     def _post(self, claim: Claim, payment: Payment, facts: FailureFacts) -> None:

@@ -57,7 +57,7 @@ class Posting:
         Where another process took the delivery over meanwhile, that one's message counts, and this copy is deleted.
         """
         ref = self._send(claim, claim.recipient.slack_id, message)
-        self._end(claim, ref, (lambda tx: keep(tx, ref)) if keep is not None else None)
+        self._end(claim, ref, keep)
 
     def reply(
         self,
@@ -66,24 +66,24 @@ class Posting:
         message: Message,
         *,
         broadcast: bool,
-        save: Callable[[Tx], object] | None = None,
+        keep: Keep | None = None,
     ) -> None:
         """Add a line to the thread of a message and end its delivery. Raises: NotTold, LeaseLost.
 
         With `broadcast` the conversation shows it too. The line is deleted where another process's counts.
         """
         ref = self._send(claim, to.channel, message, thread_ts=to.ts, broadcast=broadcast)
-        self._end(claim, ref, save)
+        self._end(claim, ref, keep)
 
     def update(self, claim: Claim, ref: MessageRef, message: Message) -> MessageRef:
         """Update a message in place. Raises: NotTold; MessageGone where it cannot be changed any more."""
         with self._pace(claim).sending(UPDATE):
             return self._client_of(claim.wallet_id).update_message(ref, message)
 
-    def _end(self, claim: Claim, ref: MessageRef, save: Callable[[Tx], object] | None) -> None:
+    def _end(self, claim: Claim, ref: MessageRef, keep: Keep | None) -> None:
         """End a delivery whose message was just posted; delete that copy where the lease is lost. Raises: LeaseLost."""
         try:
-            claim.done(save)
+            claim.done((lambda tx: keep(tx, ref)) if keep is not None else None)
         except LeaseLost:
             try:
                 with self._pace(claim).sending(DELETE):

@@ -92,7 +92,9 @@ class RequestSender:
         if now.said == message.said:
             claim.done(save)
         else:
-            self._posting.reply(claim, ref, money_in.paid_news(facts), broadcast=True, save=save)
+            self._posting.reply(
+                claim, ref, money_in.paid_news(facts), broadcast=True, keep=lambda tx, line: save(tx)
+            )
 
     def _post(self, claim: Claim, payment: Payment, side: Side, message: Message) -> None:
         def keep(tx: Tx, ref: MessageRef) -> None:
