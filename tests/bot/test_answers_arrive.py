@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 from slack_bolt import App
@@ -11,7 +13,8 @@ from bot.sandbox.slack.faults import Fault, Refuse, fault_in
 from bot.slack import listeners
 from bot.slack.ids import SHORTCUT_TOP_UP, Act, Form
 from bot.slack.views.errors import not_shown
-from ledger import MICROS, USD, Money
+from bot.wallets.named_values import forget_named_value, names_beginning
+from ledger import MICROS, USD, Money, Tx
 from tests.bot.interactions import (
     OWNER,
     U1,
@@ -54,7 +57,14 @@ def _whole(made: Company, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     made.place.stand_in.faults.clear()
     made.shop.stand_in.faults.clear()
     made.place.do("close", who=OWNER, everything=True)
+    made.ledger.run(partial(_forget_refused, wallet_id=made.wallet_id), wallet_id=made.wallet_id)
     assert incidents(caplog) == []
+
+
+def _forget_refused(tx: Tx, wallet_id: UUID) -> None:
+    """Have Slack tried with everything again: the next test begins with that."""
+    for name in names_beginning(tx.connection, wallet_id, "refused:"):
+        forget_named_value(tx, wallet_id, name)
 
 
 def _fault(made: Company, method: str, **fault: Any) -> None:
@@ -424,6 +434,48 @@ def test_what_slack_refuses_in_a_form_still_says_its_words(
     made.dispatch(app, _on_home(made, Act.ROW, ROW))
     said = shown(made) if where == "form" else str(made.place.messages(OWNER)[len(before) :])
     assert "Balance after it" in said
+
+
+POINTED = ("[ERROR] unsupported element [json-pointer:/view/blocks/0]",)
+
+
+def test_what_slack_points_at_in_a_form_goes_alone(made: Company, app: App) -> None:
+    """The rest of the form stands; the part is not sent again."""
+    refused = Refuse("invalid_arguments", POINTED)
+    made.place.stand_in.faults.add(Fault("views.update", refused))
+    made.dispatch(app, _on_home(made, Act.CONNECT_CARD))
+    assert "Or let somebody else do it" in shown(made)
+    assert str(Act.SEND_TO) in shown(made)
+    sent_before = len(_updates(made))
+    made.place.do("close", who=OWNER, everything=True)
+    made.dispatch(app, _on_home(made, Act.CONNECT_CARD))
+    first, *_ = _updates(made)[sent_before:]
+    assert "remove_card" not in str(first["view"]["blocks"][0])
+
+
+def _updates(made: Company) -> list[dict[str, Any]]:
+    return [one["body"] for one in made.place.wire() if one["path"].endswith("views.update")]
+
+
+@pytest.mark.parametrize("act", [Act.ADD_BALANCE, Act.AUTOMATIC, Act.PEOPLE])
+def test_a_form_of_which_slack_refuses_a_field_is_not_shown_without_it(
+    made: Company, app: App, act: Act
+) -> None:
+    """What was sent in would not be what was meant: that it cannot be shown is said."""
+    before = _everything(made)
+    pointed = ("[ERROR] unsupported element [json-pointer:/view/blocks/1/element]",)
+    made.place.stand_in.faults.add(Fault("views.update", Refuse("invalid_arguments", pointed)))
+    made.dispatch(app, _on_home(made, act))
+    assert not_shown().text in _new(made, before)
+    assert '"type": "input"' not in shown(made)
+
+
+def test_words_of_a_form_are_shown_in_it_where_slack_takes_nothing_else(made: Company, app: App) -> None:
+    """The form stays open, and says what it has to say."""
+    made.place.stand_in.faults.add(Fault("views.update", Refuse("invalid_arguments"), times=2))
+    made.dispatch(app, _on_home(made, Act.ROW, ROW))
+    (form,) = open_forms(made)
+    assert "Balance after it" in str(form["blocks"])
 
 
 @pytest.mark.parametrize("way", ["card", "page"])
