@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from bot.delivering.deliveries import Claim, LeaseLost
-from bot.ports import NotTold, RecipientGone
+from bot.ports import MessageGone, NotTold, RecipientGone
 from bot.rights import Role
 from bot.slack.client import MessageRef, SlackClient
 from bot.slack.pace import DELETE, POST, UPDATE, Pace
@@ -70,9 +70,14 @@ class Posting:
     ) -> None:
         """Add a line to the thread of a message and end its delivery. Raises: NotTold, LeaseLost.
 
-        With `broadcast` the conversation shows it too. The line is deleted where another process's counts.
+        With `broadcast` the conversation shows it too. Where the message was deleted meanwhile, or takes no reply, the
+        line is a message of its own. The line is deleted where another process's counts.
         """
-        ref = self._send(claim, to.channel, message, thread_ts=to.ts, broadcast=broadcast)
+        try:
+            ref = self._send(claim, to.channel, message, thread_ts=to.ts, broadcast=broadcast)
+        except MessageGone as gone:
+            log.info("a line is told as a message of its own, since there is no thread: %s", gone)
+            ref = self._send(claim, to.channel, message)
         self._end(claim, ref, keep)
 
     def update(self, claim: Claim, ref: MessageRef, message: Message) -> MessageRef:

@@ -69,6 +69,8 @@ class RequestSender:
                 pass  # it is told anew
             else:
                 return
+        if side is Side.ASKER and facts.state is RequestState.CONNECTED:
+            return  # the connected card has a message of its own
         self._posting.require_there(claim)
         self._post(claim, payment, side, _request_message(side, facts, role))
 
