@@ -251,7 +251,9 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
         case notices.RoleChanged():
             # Who lost a role hears of it too.
             return _but(notice.actor, (*_with_role(known), *_people([notice.user_id])))
-        case notices.ChannelsChanged() | notices.CardsArranged() | notices.CardGone():
+        case notices.CardsArranged():
+            return _but(notice.actor, (*_with_role(known), *_people(known.connectors)))
+        case notices.ChannelsChanged() | notices.CardGone():
             return _but(notice.actor, _with_role(known))
         case notices.RecipientLost():
             lost_one = Recipient.of(notice.recipient)

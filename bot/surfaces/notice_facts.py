@@ -16,7 +16,7 @@ from bot.rights import OPERATOR
 from bot.states.card_slot import CardSlot
 from bot.states.payment import State, Way, Withdrawer
 from bot.states.stripe_request import CLOSING
-from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, pause_facts
+from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, own_cards, pause_facts
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
@@ -100,6 +100,12 @@ def connected_card(
         card = card_with_id(connection, wallet_id, card_id)
         main = card_facts(connection, wallet_id).get(CardSlot.MAIN)
     return (card, main) if card is not None else None
+
+
+def own_card(ledger: Ledger, wallet_id: UUID, card_id: str, user_id: str) -> CardFacts | None:
+    """Give a card in use if somebody connected it."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        return next((one for one in own_cards(snapshot, user_id).cards if one.card_id == card_id), None)
 
 
 def arranged_cards(ledger: Ledger, wallet_id: UUID, notice: CardsArranged) -> Sequence[CardChange]:

@@ -177,6 +177,31 @@ def test_a_card_that_is_saved_again_is_told_to_whoever_asked_for_it(made: Compan
     assert "Visa ••4242 is connected through the link sent to" in str(found["owner"])
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_whoever_connected_a_card_reads_that_it_was_chosen(made: Company, *, on: bool) -> None:
+    """Where a rule uses it, with the ways to stop that; nothing of the other cards, and nothing without a rule."""
+    _rule(made, on=on)
+    made.card_of("owner")
+
+    def save(tx: Tx) -> None:
+        row = {"card_id": "pm_own", "slot": CardSlot.BACKUP, "brand": "Mastercard", "last4": "5100"}
+        date = {"exp_month": 12, "exp_year": 2034, "connected_by": MEMBER, "connected_at": tx.now}
+        tx.connection.execute(insert(cards).values(wallet_id=made.wallet_id, fingerprint="", **row, **date))
+
+    made.ledger.run(save, wallet_id=made.wallet_id)
+    made.carry()
+    before = len(made.place.messages(MEMBER))
+    made.cases.cards.charge_from_now_on(made.wallet_id, "pm_own", actor=U1)
+    made.carry()
+    told = made.place.messages(MEMBER)[before:]
+    assert len(told) == int(on)
+    for message in told:
+        assert "Mastercard ••5100, which you connected, is the card" in message["text"]
+        assert {Act.AUTOMATIC_OFF, Act.REMOVE_CARD} <= _buttons(message)
+        assert "4242" not in str(message)
+    _rule(made, on=False)
+
+
 def test_another_card_for_the_rule_is_told(made: Company) -> None:
     """Before → after; the same cards again are no news."""
     main = made.card_of("connector")

@@ -118,6 +118,15 @@ def own_card_blocks(f: OwnCardsFacts, role: Role) -> list[Block]:
     return blocks
 
 
+def own_card_chosen(card: CardFacts, role: Role) -> Message:
+    """Tell somebody whose card an admin chose that the rule charges it from now on, with the ways to stop that."""
+    line = f"*{card}*, which you connected, is the card that automatic payments charge from now on."
+    buttons = [off_button(), remove_button(card, "Remove this card")]
+    return Message(
+        text=spoken(line), blocks=[section(line), *actions_for(role, *buttons, ties=[Tie.CONNECTOR])]
+    )
+
+
 def connected(
     card: CardFacts, main: CardFacts | None, actor_id: str, role: Role, *, stoppable: bool
 ) -> Message:
