@@ -436,48 +436,6 @@ def test_what_slack_refuses_in_a_form_still_says_its_words(
     assert "Balance after it" in said
 
 
-POINTED = ("[ERROR] unsupported element [json-pointer:/view/blocks/0]",)
-
-
-def test_what_slack_points_at_in_a_form_goes_alone(made: Company, app: App) -> None:
-    """The rest of the form stands; the part is not sent again."""
-    refused = Refuse("invalid_arguments", POINTED)
-    made.place.stand_in.faults.add(Fault("views.update", refused))
-    made.dispatch(app, _on_home(made, Act.CONNECT_CARD))
-    assert "Or let somebody else do it" in shown(made)
-    assert str(Act.SEND_TO) in shown(made)
-    sent_before = len(_updates(made))
-    made.place.do("close", who=OWNER, everything=True)
-    made.dispatch(app, _on_home(made, Act.CONNECT_CARD))
-    first, *_ = _updates(made)[sent_before:]
-    assert "remove_card" not in str(first["view"]["blocks"][0])
-
-
-def _updates(made: Company) -> list[dict[str, Any]]:
-    return [one["body"] for one in made.place.wire() if one["path"].endswith("views.update")]
-
-
-@pytest.mark.parametrize("act", [Act.ADD_BALANCE, Act.AUTOMATIC, Act.PEOPLE])
-def test_a_form_of_which_slack_refuses_a_field_is_not_shown_without_it(
-    made: Company, app: App, act: Act
-) -> None:
-    """What was sent in would not be what was meant: that it cannot be shown is said."""
-    before = _everything(made)
-    pointed = ("[ERROR] unsupported element [json-pointer:/view/blocks/1/element]",)
-    made.place.stand_in.faults.add(Fault("views.update", Refuse("invalid_arguments", pointed)))
-    made.dispatch(app, _on_home(made, act))
-    assert not_shown().text in _new(made, before)
-    assert '"type": "input"' not in shown(made)
-
-
-def test_words_of_a_form_are_shown_in_it_where_slack_takes_nothing_else(made: Company, app: App) -> None:
-    """The form stays open, and says what it has to say."""
-    made.place.stand_in.faults.add(Fault("views.update", Refuse("invalid_arguments"), times=2))
-    made.dispatch(app, _on_home(made, Act.ROW, ROW))
-    (form,) = open_forms(made)
-    assert "Balance after it" in str(form["blocks"])
-
-
 @pytest.mark.parametrize("way", ["card", "page"])
 def test_a_choice_in_a_form_that_slack_does_not_show_is_said(made: Company, app: App, way: str) -> None:
     """A form cannot be sent as a message; what happened is said."""

@@ -125,7 +125,9 @@ def test_the_backup_card_is_charged_when_the_main_one_is_dead(world: World) -> N
         _arm(world, last4="4242", decline="lost_card")
         window.post_usage("60")
         world.balance_is("200.00")
-        window.message("Automatic payment of $160.00 with Mastercard ••4444")
+        expect(window.message("The automatic payment of $160.00 went through")).to_contain_text(
+            "Mastercard ••4444"
+        )
         window.keep("dm_backup_charged")
         window.type("/wallet card")
         cards = window.modal("Enter it yourself")
