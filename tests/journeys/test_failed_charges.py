@@ -243,3 +243,25 @@ def test_another_card_is_asked_about_by_name(world: World) -> None:
     button_of(chosen, "Turn on again")
     world.reads("finance", "changed which card is charged: main card Visa ••4242 → Visa ••1881")
     assert "Charge it from now on" not in str(world.messages("finance"))
+
+
+def test_a_card_that_was_chosen_is_charged_by_the_rule(world: World) -> None:
+    """The rule was on all the time: the retry on the card before is given up, and the gap is closed by the new one."""
+    _fails(world)
+    failed = world.reads("admin", FAILED)
+    world.act("press", "admin", channel="dm", ts=failed["ts"], text="Use another card")
+    world.modal_reads("admin", "A new card is charged only where an admin chooses it")
+    world.pay(world.modal_link("admin"), OTHER_VISA)
+    world.act("close", "admin")
+    asked = world.reads("admin", "Charge it from now on instead of Visa ••4242?")
+    world.act("press", "admin", channel="dm", ts=asked["ts"], text="Charge it from now on", confirm=True)
+    world.reads("admin", "Automatic payments are on and use it.")
+    for who in PEOPLE:
+        world.reads(
+            who, "Automatic payments are on. The payment of $160.00 that failed is not tried any more."
+        )
+    world.skip(20)
+    world.balance_is("200.00")
+    world.reads("owner", "with Visa ••1881")
+    for who in PEOPLE:
+        world.reads(who, "A newer automatic payment took the place of this one")
