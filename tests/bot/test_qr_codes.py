@@ -112,13 +112,15 @@ def test_the_picture_follows_once_slack_takes_it(made: Company, wrong: Wrong, me
     made.carry()
     assert _pictures(made, payment) == [[False], [False]]
     assert all(payment.url in str(_about(made, payment, who)) for who in BOTH)
-    read = [made.read("owner"), made.read(PAYER)]
+    assert "They have the link. You are told when it is done." in str(_about(made, payment, BOTH[0]))
+    read = [len(made.read("owner")), len(made.read(PAYER))]
     _later(made, minutes=2)
     assert _pictures(made, payment) == [[False], [False]]
     made.place.stand_in.faults.clear()
     _later(made, minutes=10)
     assert _pictures(made, payment) == [[True], [True]]
-    assert [made.read("owner"), made.read(PAYER)] == read
+    assert "They have the link and its QR code." in str(_about(made, payment, BOTH[0]))
+    assert [len(made.read("owner")), len(made.read(PAYER))] == read
 
 
 def test_a_picture_left_out_of_one_message_follows_there_alone(made: Company) -> None:

@@ -54,7 +54,7 @@ def test_finance_connects_by_qr_and_a_refund_takes_the_wallet_below_zero(world: 
         form.locator("[data-action-id=person]").click()
         window.by("option").filter(has_text="Fiona Braun").click()
         window.button(form, "Send").click()
-        window.modal("has the link and the QR code")
+        window.modal("gets the link by direct message")
         window.close_forms()
         window.switch("finance")
         window.messages()

@@ -100,7 +100,8 @@ def request_to_asker(f: RequestFacts, role: Role) -> Message:
 def _open_to_asker(f: RequestFacts, role: Role) -> Message:
     headline = f"*{asker_line(f)}*"
     wrote = f'You wrote: "{escape(f.note, NOTE_MAX)}". ' if f.note else ""
-    sent = "They have the link and its QR code. You are told when it is done." if f.payer_id else ""
+    code = " and its QR code" if f.qr_file_id is not None else ""
+    sent = f"They have the link{code}. You are told when it is done." if f.payer_id else ""
     line = f"{wrote}{sent}".strip() or "You are told when it is done."
     blocks = [
         section(f"{headline}\n{line}"),
@@ -228,15 +229,11 @@ def connect_sent(user_id: str) -> View:
     return modal(
         Form.NOTHING,
         "Connect a card",
-        [
-            section(
-                f"<@{user_id}> has the link and the QR code by direct message. You are told when it is done."
-            )
-        ],
+        [section(f"<@{user_id}> gets the link by direct message. You are told when it is done.")],
     )
 
 
 def request_sent(f: RequestFacts) -> View:
     """Say that somebody was asked to pay."""
-    line = f"*{asker_line(f)}*\nThey have the link and its QR code by direct message. You are told when it is done."
+    line = f"*{asker_line(f)}*\nThey get the link by direct message. You are told when it is done."
     return modal(Form.NOTHING, "Ask someone to pay", [section(line), context(f"Ref {f.ref}")])
