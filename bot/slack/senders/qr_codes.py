@@ -4,6 +4,7 @@ The words never wait for the picture. Where Slack does not take it, the messages
 is there. Rows say which message lacks its picture, so that a process that starts anew goes on where another ended.
 """
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
 from uuid import UUID
@@ -22,6 +23,15 @@ LONGEST_WAIT = timedelta(minutes=10)
 """Somebody may be about to pay: a picture follows within this time once Slack takes it."""
 
 
+@dataclass(slots=True)
+class _Code:
+    """What this process knows of the picture of one link."""
+
+    wait: PictureWait = field(default_factory=lambda: PictureWait(LONGEST_WAIT))
+    uploading: Lock = field(default_factory=Lock)
+    """Payer and asker are told side by side; the picture that both messages show is uploaded once."""
+
+
 class QrCodes:
     """Uploads and deletes the QR codes of payment links."""
 
@@ -32,16 +42,14 @@ class QrCodes:
         self._client_of = client_of
         self._posted = posted
         self._lookup = lookup
-        self._uploading = Lock()
-        """Payer and asker are told side by side; the picture that both messages show is uploaded once."""
-        self._waits: dict[tuple[UUID, UUID], PictureWait] = {}
+        self._codes: dict[tuple[UUID, UUID], _Code] = {}
         """By wallet and payment; a process that starts anew tries at once."""
 
     def attach(self, payment: Payment) -> Payment:
         """Upload the QR code of an open request, once, and give the payment with it; messages work without it."""
         if payment.qr_file_id or payment.state is not State.OFFERED:
             return payment
-        with self._uploading:
+        with self._code_of(payment.wallet_id, payment.payment_id).uploading:
             payment = self._lookup.payment(payment.wallet_id, payment.payment_id)
             if payment.qr_file_id or payment.state is not State.OFFERED:
                 return payment
@@ -52,15 +60,15 @@ class QrCodes:
         """Bring pictures to messages that went without them, while their link is open."""
         links = self._posted.open_links(wallet_id)
         for link in links:
-            wait, now = self._wait_of(wallet_id, link.payment_id), self._ledger.now()
+            wait, now = self._code_of(wallet_id, link.payment_id).wait, self._ledger.now()
             if link.lacking and wait.is_over(now) and self._is_there(wallet_id, link):
                 # Where the picture is left out of that edit too, the next one is due later.
                 wait.failed(now)
                 show_again(self._ledger, wallet_id, link.subject, link.lacking)
         still_open = {(wallet_id, one.payment_id) for one in links}
-        for key in list(self._waits):
+        for key in list(self._codes):
             if key[0] == wallet_id and key not in still_open:
-                self._waits.pop(key, None)
+                self._codes.pop(key, None)
 
     def remove_useless(self, wallet_id: UUID) -> None:
         """Delete the QR codes of links that are over, once every message shows that they are."""
@@ -73,12 +81,15 @@ class QrCodes:
         client = self._client_of(wallet_id)
         if link.file_id and not client.lost_picture(link.file_id):
             return not client.refuses_picture(link.file_id)
-        with self._uploading:
-            return self._upload(self._lookup.payment(wallet_id, link.payment_id))
+        with self._code_of(wallet_id, link.payment_id).uploading:
+            payment = self._lookup.payment(wallet_id, link.payment_id)
+            if payment.state is not State.OFFERED or payment.qr_file_id != link.file_id:
+                return False  # it is over, or was uploaded meanwhile: the next look sees how it is
+            return self._upload(payment)
 
     def _upload(self, payment: Payment) -> bool:
         """Draw and upload the QR code of a payment's link, where a try is due; says whether it is there."""
-        wait, now = self._wait_of(payment.wallet_id, payment.payment_id), self._ledger.now()
+        wait, now = self._code_of(payment.wallet_id, payment.payment_id).wait, self._ledger.now()
         if not wait.is_over(now):
             return False
         what = "paying" if payment.amount is not None else "connecting a card"
@@ -95,5 +106,5 @@ class QrCodes:
         self._posted.set_qr(payment.wallet_id, payment.payment_id, upload.file_id)
         return True
 
-    def _wait_of(self, wallet_id: UUID, payment_id: UUID) -> PictureWait:
-        return self._waits.setdefault((wallet_id, payment_id), PictureWait(LONGEST_WAIT))
+    def _code_of(self, wallet_id: UUID, payment_id: UUID) -> _Code:
+        return self._codes.setdefault((wallet_id, payment_id), _Code())
