@@ -265,3 +265,22 @@ def test_a_card_that_was_chosen_is_charged_by_the_rule(world: World) -> None:
     world.reads("owner", "with Visa ••1881")
     for who in PEOPLE:
         world.reads(who, "A newer automatic payment took the place of this one")
+
+
+def test_a_saved_card_is_picked_in_the_form(world: World) -> None:
+    """Its row offers it by name, and the form says what became of it."""
+    world.home("owner")
+    world.top_up_by_page("owner", "50.00")
+    world.reads("owner", "Visa ••4242 is connected")
+    world.top_up_by_page("owner", "50.00", OTHER_VISA)
+    world.reads("owner", "Visa ••1881 is connected")
+    world.balance_is("100.00")
+    world.turn_rule_on()
+    _stripe(world, last4="4242", decline="insufficient_funds")
+    world.use("call-1", "60.00")
+    failed = world.reads("admin", FAILED)
+    world.act("press", "admin", channel="dm", ts=failed["ts"], text="Use another card")
+    form = world.modal_reads("admin", "expires 11/33 · backup")
+    world.act("press", "admin", view_id=form["id"], text="Charge it from now on", confirm=True)
+    world.modal_reads("admin", "Visa ••1881 is charged from now on.")
+    world.reads("finance", "main card Visa ••4242 → Visa ••1881, backup card Visa ••1881 → Visa ••4242")
