@@ -267,7 +267,8 @@ def context_of(
     people = People(cases.ledger, cases.workspaces, directory)
     episodes = Episodes(cases.ledger, cases.recharge, cases.charges)
     posted = PostedMessages(cases.ledger)
-    slack = SlackClient(client, time.sleep, RefusedContent(cases.ledger, presence.team_id))
+    refused = RefusedContent(cases.ledger, presence.team_id)
+    slack = SlackClient(client, time.sleep, refused)
     return Context(
         ledger=cases.ledger,
         workspaces=cases.workspaces,
@@ -302,7 +303,7 @@ def context_of(
             episodes,
             posted,
         ),
-        modals=Modals(client, time.sleep),
+        modals=Modals(client, time.sleep, refused),
         workers=workers,
         presence=presence,
         link_opened=cases.news.pressed,

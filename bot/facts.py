@@ -25,6 +25,13 @@ class CardFacts:
     exp_month: int
     exp_year: int
     backup: bool = False
+    spare: bool = False
+    """Nothing charges it until an admin chooses it."""
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it is the card that is charged."""
+        return not (self.backup or self.spare)
 
     def __str__(self) -> str:
         return card_name(self.brand, self.last4)

@@ -30,13 +30,15 @@ class PaymentChanged:
 
 @dataclass(frozen=True, slots=True)
 class CardConnected:
-    """A card was saved and is charged from now on."""
+    """A card was saved."""
 
     name: ClassVar[str] = "card.connected"
     card_id: str
     payment_id: UUID
     actor: str = ""
     """Who entered it; notices of a version before do not say."""
+    again: bool = False
+    """It was in use already: nothing changed but that who asked for it has what they asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,3 +251,17 @@ def schedule(tx: Tx, payment: Payment, at: datetime | None, card_id: str) -> Non
         .where(payments.c.wallet_id == payment.wallet_id, payments.c.payment_id == payment.payment_id)
         .values(next_try_at=at, next_card_id=card_id)
     )
+
+
+def forget_retries(tx: Tx, wallet_id: UUID) -> None:
+    """Wait for no planned try of an automatic payment: another card is charged, as soon as it may be."""
+    tx.connection.execute(
+        update(payments)
+        .where(
+            payments.c.wallet_id == wallet_id,
+            payments.c.purpose == Purpose.RECHARGE,
+            payments.c.state == State.FAILED.value,
+            payments.c.next_try_at.is_not(None),
+        )
+        .values(next_try_at=None)
+    )

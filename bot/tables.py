@@ -244,6 +244,7 @@ payment_messages = _table(
     _text("channel", empty=False),
     _text("ts", empty=False),
     _text("said"),  # what its reader was last notified of
+    _text("picture"),  # the file of the picture that it shows
     _known("audience", Side),
 )
 
@@ -329,6 +330,7 @@ alert_messages = _table(
     _text("phase", empty=False),
     _text("shown"),
     _text("acknowledged_by"),
+    _text("line_ts"),  # of the line in its thread that still shows buttons
     Column("acknowledged_level", Integer, nullable=False, server_default=text("0")),
     _recipient("audience"),
     _known("phase", AlertPhase),

@@ -152,17 +152,22 @@ class SurfaceRefresh:
 
     def run_once(self, now: datetime) -> None:
         """Update what changed since it was shown."""
-        with self.ledger.reading() as connection:
-            lives = self.served.lives(connection, self.wallet_id)
-            believed = self.ledger.believed(connection, [self.wallet_id])
-        if lives and believed:
+        if self._is_served():
             self.senders.episodes.refresh_open(self.wallet_id)
             self.senders.qr_codes.remove_useless(self.wallet_id)
             self.homes.refresh(self.wallet_id, self.team_id)
 
     def draw(self, now: datetime) -> None:
-        """Upload the pictures that Home wants: no surface waits for the host that takes them."""
+        """Upload the pictures that Home wants, and those that messages went without: no surface waits for the host."""
         self.homes.pictures.draw()
+        if self._is_served():
+            self.senders.qr_codes.follow(self.wallet_id)
+
+    def _is_served(self) -> bool:
+        """Say whether the workspace has the app installed, and its time is not in doubt."""
+        with self.ledger.reading() as connection:
+            lives = self.served.lives(connection, self.wallet_id)
+            return lives and bool(self.ledger.believed(connection, [self.wallet_id]))
 
 
 def jobs_of(

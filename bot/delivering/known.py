@@ -54,7 +54,11 @@ def _episode(connection: Connection, wallet_id: UUID) -> UUID | None:
 def _connectors(connection: Connection, wallet_id: UUID) -> list[str]:
     rows = connection.execute(
         select(cards.c.connected_by)
-        .where(cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED, cards.c.connected_by != "")
+        .where(
+            cards.c.wallet_id == wallet_id,
+            cards.c.slot.in_((CardSlot.MAIN, CardSlot.BACKUP)),
+            cards.c.connected_by != "",
+        )
         .order_by(cards.c.connected_at)
     )
     return list(map(str, rows.scalars()))

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from bot.states.delivery import DeliveryState, Side, Subject, SubjectKind
-from bot.states.payment import OPEN
+from bot.payment_rows import Payment, open_payments
+from bot.states.delivery import DeliveryState, Recipient, Side, Subject, SubjectKind
+from bot.states.payment import OPEN, Purpose, State
 from bot.tables import NIL_WALLET, deliveries, payment_messages, payments, pictures, slack_events, viewers
 from ledger import Ledger, Tx, any_waiting
 
@@ -27,6 +28,20 @@ class PaymentMessage:
     ts: str
     said: str = ""
     """What its reader was last notified of: a state of the payment, or of the automatic payment that failed."""
+    picture: str = ""
+    """The file of the picture that it shows; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLink:
+    """An open link that somebody was asked to pay or to enter a card by."""
+
+    payment_id: UUID
+    file_id: str
+    """Its picture, which the messages are to show; empty where none was uploaded."""
+    subject: Subject
+    lacking: tuple[Recipient, ...]
+    """Who was told by a message that does not show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,8 @@ class PostedMessages:
                 select(table).where(table.c.wallet_id == wallet_id, table.c.payment_id == payment_id)
             ).all()
         return [
-            PaymentMessage(row.user_id, Side(row.audience), row.channel, row.ts, row.said) for row in rows
+            PaymentMessage(row.user_id, Side(row.audience), row.channel, row.ts, row.said, row.picture)
+            for row in rows
         ]
 
     def set_qr(self, wallet_id: UUID, payment_id: UUID, file_id: str) -> None:
@@ -71,6 +87,17 @@ class PostedMessages:
             ),
             wallet_id=wallet_id,
         )
+
+    def open_links(self, wallet_id: UUID) -> list[OpenLink]:
+        """Give the open links, and which messages about them lack their picture.
+
+        Who is still to be told of a link is told with its picture anyway.
+        """
+        with self._ledger.reading() as connection:
+            asked = open_payments(connection, wallet_id, purposes=[Purpose.ASK, Purpose.CONNECT])
+            # Of the links of one automatic payment, its message shows the newest.
+            newest = {_subject_of(one): one for one in asked if one.state is State.OFFERED}
+            return [_open_link(connection, one, subject) for subject, one in newest.items()]
 
     def useless_pictures(self, wallet_id: UUID) -> list[tuple[UUID, str]]:
         """Give the QR codes of links that are over and that no message shows any more, as payments and file ids.
@@ -175,6 +202,33 @@ class PostedMessages:
         return self._ledger.run(save, wallet_id=None)
 
 
+def _subject_of(payment: Payment) -> Subject:
+    """Say what the messages that show the picture of a payment's link are about."""
+    if payment.is_of_recharge:
+        return Subject(SubjectKind.RECHARGE, payment.recharge_id)
+    return Subject(SubjectKind.PAYMENT, str(payment.payment_id))
+
+
+def _open_link(connection: Connection, payment: Payment, subject: Subject) -> OpenLink:
+    table = payment_messages
+    told = select(deliveries.c.recipient).where(
+        deliveries.c.wallet_id == payment.wallet_id,
+        deliveries.c.subject == str(subject),
+        deliveries.c.state == DeliveryState.TOLD,
+    )
+    told_to = set(connection.execute(told).scalars())
+    messages = connection.execute(
+        select(table.c.user_id).where(
+            table.c.wallet_id == payment.wallet_id,
+            table.c.payment_id == UUID(subject.of),
+            (table.c.picture == "") | (table.c.picture != payment.qr_file_id),
+        )
+    )
+    readers = [Recipient.person(str(one)) for one in messages.scalars()]
+    lacking = tuple(one for one in readers if str(one) in told_to)
+    return OpenLink(payment.payment_id, payment.qr_file_id, subject, lacking)
+
+
 def _is_awaited(connection: Connection, wallet_id: UUID, payment: Any) -> bool:
     """Say whether a message about a payment is still to be changed; until then it may show the picture."""
     subjects = [
@@ -207,6 +261,7 @@ def remember_message(tx: Tx, wallet_id: UUID, payment_id: UUID, message: Payment
             channel=message.channel,
             ts=message.ts,
             said=message.said,
+            picture=message.picture,
         )
     )
 

@@ -105,7 +105,7 @@ class Known:
     """People who left the workspace: posting into their DM succeeds, and nobody reads it."""
     channels: Sequence[str] = ()
     connectors: Sequence[str] = ()
-    """Who connected a card that is in use."""
+    """Who connected a card that the rule may charge."""
     payment: PaymentKnown | None = None
     """The payment that the notice names."""
     posted: Sequence[Recipient] = ()
@@ -237,6 +237,8 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
             return _people(_sides(known))
         case notices.PaymentChanged():
             return _people(_holders(known))
+        case notices.CardConnected(again=True):
+            return _people([_payment(known).asked_by])
         case notices.CardConnected():
             return (*_people([_payment(known).asked_by]), *_but(notice.actor, _with_role(known)))
         case notices.RechargeFailed() | notices.RechargeChanged() | notices.ConfirmationDue():
@@ -249,7 +251,9 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
         case notices.RoleChanged():
             # Who lost a role hears of it too.
             return _but(notice.actor, (*_with_role(known), *_people([notice.user_id])))
-        case notices.ChannelsChanged() | notices.CardsArranged() | notices.CardGone():
+        case notices.CardsArranged():
+            return _but(notice.actor, (*_with_role(known), *_people(known.connectors)))
+        case notices.ChannelsChanged() | notices.CardGone():
             return _but(notice.actor, _with_role(known))
         case notices.RecipientLost():
             lost_one = Recipient.of(notice.recipient)

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from bot.notices import CardExpiring, CardGone
+from bot.payments.recharge_end import say_changed
 from bot.payments.sending import RequestSender
 from bot.payments.settlement import NotServed
 from bot.ports import CardSeen, Ok, PaymentGateway, Rejected
@@ -85,6 +86,17 @@ class Cards:
 
         self._sender.send_all(self._ledger.run(save, wallet_id=wallet_id))
 
+    def charge_from_now_on(self, wallet_id: UUID, card_id: str, *, actor: Person) -> None:
+        """Let an admin choose the card that is charged; it wakes no rule. Refuses: NotEntitled, NoCard."""
+
+        def save(tx: Tx) -> None:
+            require_right(tx.connection, wallet_id, actor, Action.CHANGE_RULE)
+            rules.arrange_cards(tx, wallet_id, card_id=card_id, backup_id="", actor=actor.user_id)
+            say_changed(tx, wallet_id)  # its message says when, and on which card, the next try is
+            tx.book.audit(wallet_id, actor.user_id, "card_chosen", {"card_id": card_id}, {})
+
+        self._ledger.run(save, wallet_id=wallet_id)
+
     def ties_to(self, wallet_id: UUID, user_id: str, card_id: str) -> frozenset[Tie]:
         """Say what somebody is to a card in use."""
         with self._ledger.reading() as connection:
@@ -144,9 +156,9 @@ def due_warning(days_left: int) -> int | None:
 def _take_out(tx: Tx, *, wallet_id: UUID, card_id: str, actor: str) -> bool:
     """Take a card out of use; says whether it was in use."""
     rows = tx.connection.execute(
-        select(cards.c.card_id, cards.c.slot).where(
-            cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
-        )
+        select(cards.c.card_id, cards.c.slot)
+        .where(cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED)
+        .order_by(cards.c.connected_at)
     ).all()
     slots = {str(row.card_id): CardSlot(row.slot) for row in rows}
     if card_id not in slots:
@@ -157,9 +169,13 @@ def _take_out(tx: Tx, *, wallet_id: UUID, card_id: str, actor: str) -> bool:
     tx.connection.execute(of_wallet.where(cards.c.card_id == card_id).values(slot=taken_out))
     stopped = False
     if before is CardSlot.MAIN:
-        # The backup is what people can charge by hand now; no rule charges it unless an admin says so.
-        left_alone = NEXT.after(CardSlot.BACKUP, CardEvent.LEFT_ALONE)
-        tx.connection.execute(of_wallet.where(cards.c.slot == CardSlot.BACKUP).values(slot=left_alone))
+        # The next card is what people can charge by hand now; no rule charges it unless an admin says so.
+        left = [
+            one for slot in (CardSlot.BACKUP, CardSlot.SPARE) for one, its in slots.items() if its is slot
+        ]
+        for heir in left[:1]:
+            left_alone = NEXT.after(slots[heir], CardEvent.LEFT_ALONE)
+            tx.connection.execute(of_wallet.where(cards.c.card_id == heir).values(slot=left_alone))
         stopped = rules.turn_off(tx, wallet_id, OffCode.CARD_GONE, actor=actor or "redbar")
     tx.outbox.add(wallet_id, CardGone(card_id=card_id, actor=actor, stopped=stopped))
     return True

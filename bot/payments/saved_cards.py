@@ -10,10 +10,10 @@ from bot.tables import cards
 
 
 def card_slots(connection: Connection, wallet_id: UUID) -> dict[CardSlot, str]:
-    """Give the ids of the usable cards by slot."""
+    """Give the ids of the main card and of its backup by slot: no other card is charged."""
     rows = connection.execute(
         select(cards.c.slot, cards.c.card_id).where(
-            cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
+            cards.c.wallet_id == wallet_id, cards.c.slot.in_((CardSlot.MAIN, CardSlot.BACKUP))
         )
     )
     return {CardSlot(slot): str(card) for slot, card in rows}

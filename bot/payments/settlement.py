@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from bot.causes import AmountDiffers, NotBookableCause
 from bot.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
-from bot.payment_rows import Payment, change
+from bot.payment_rows import Payment, change, forget_retries
 from bot.payments.awaited_outcome import tell_outcome
 from bot.payments.recharge_end import close_gap, end_recharge, has_failed, notice_of_change, say_changed
 from bot.ports import CardSeen, IntentSeen, IntentStatus
@@ -19,7 +19,7 @@ from bot.states import card_slot
 from bot.states.card_slot import CardEvent, CardSlot
 from bot.states.payment import News, Purpose, State
 from bot.stripe.keys import credit_key
-from bot.tables import cards, payments
+from bot.tables import cards
 from bot.wallets import rules
 from ledger import CreditKind, Currency, PostMoney, Receipt, Refused, Tx, from_minor
 
@@ -125,55 +125,44 @@ def connect(tx: Tx, payment: Payment, card: CardSeen) -> Payment:
         return payment
     save_card(tx, payment, card)
     payment = change(tx, payment, News.SUCCEEDED, settled_at=tx.now, paid_with=str(card))
-    rules.wake(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
-    say_changed(tx, payment.wallet_id)
     tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
     return payment
 
 
 def save_card(tx: Tx, payment: Payment, card: CardSeen) -> None:
-    """Make a card the main one; the card that was main before becomes the backup."""
-    wallet_id = payment.wallet_id
-    rows = tx.connection.execute(select(cards).where(cards.c.wallet_id == wallet_id)).mappings().all()
-    main = next((row for row in rows if row["slot"] == CardSlot.MAIN), None)
-    if main is not None and main["card_id"] == card.card_id:
-        return
+    """Keep a card that somebody entered: as the main one where there is none, else as the backup, else as a spare.
+
+    It changes and wakes no rule: which card is charged is a choice that an admin makes by name. A card that is in use,
+    known by its fingerprint, stays what it is, whatever its id is now: only who asked for it is told.
+    """
+    wallet_id, actor = payment.wallet_id, payment.payer or payment.asked_by
+    rows = tx.connection.execute(select(cards).where(cards.c.wallet_id == wallet_id)).all()
+    in_use = {row.card_id: row for row in rows if row.slot != CardSlot.REMOVED}
+    same = in_use.get(card.card_id) or next(
+        (row for row in in_use.values() if card.fingerprint and row.fingerprint == card.fingerprint), None
+    )
+    slots = {card_id: CardSlot(row.slot) for card_id, row in in_use.items()}
+    slot = slots[same.card_id] if same is not None else card_slot.slot_for(slots)
     of_wallet = update(cards).where(cards.c.wallet_id == wallet_id)
-    same = main is not None and card.fingerprint and main["fingerprint"] == card.fingerprint
-    if main is not None:
-        for slot, event in (
-            (CardSlot.BACKUP, CardEvent.DISPLACED),
-            (CardSlot.MAIN, CardEvent.TAKEN_OUT if same else CardEvent.DISPLACED),
-        ):
-            left = card_slot.NEXT.after(slot, event)
-            tx.connection.execute(of_wallet.where(cards.c.slot == slot).values(slot=left))
+    if same is not None and same.card_id != card.card_id:
+        taken_out = card_slot.NEXT.after(slot, CardEvent.TAKEN_OUT)
+        tx.connection.execute(of_wallet.where(cards.c.card_id == same.card_id).values(slot=taken_out))
+        # A retry that was planned on its id of before is not waited for: the new one is charged as soon as it may be.
+        forget_retries(tx, wallet_id)
     values: dict[str, object] = {
         "brand": card.brand,
         "last4": card.last4,
         "exp_month": card.exp_month,
         "exp_year": card.exp_year,
         "fingerprint": card.fingerprint,
-        "connected_by": payment.payer or payment.asked_by,
+        "connected_by": (same.connected_by if same is not None else "") or actor,
         "connected_at": tx.now,
+        "slot": slot,
     }
-    known = next((row for row in rows if row["card_id"] == card.card_id), None)
-    if known is not None:
-        slot = card_slot.NEXT.after(CardSlot(known["slot"]), CardEvent.MADE_MAIN)
-        tx.connection.execute(of_wallet.where(cards.c.card_id == card.card_id).values(slot=slot, **values))
+    if any(row.card_id == card.card_id for row in rows):
+        tx.connection.execute(of_wallet.where(cards.c.card_id == card.card_id).values(**values))
     else:
-        tx.connection.execute(
-            insert(cards).values(wallet_id=wallet_id, card_id=card.card_id, slot=CardSlot.MAIN, **values)
-        )
-    # A retry that was planned on the card before is not waited for: the new one is charged as soon as it may be.
-    tx.connection.execute(
-        update(payments)
-        .where(
-            payments.c.wallet_id == wallet_id,
-            payments.c.purpose == Purpose.RECHARGE,
-            payments.c.state == State.FAILED.value,
-            payments.c.next_try_at.is_not(None),
-        )
-        .values(next_try_at=None)
-    )
-    actor = payment.payer or payment.asked_by
-    tx.outbox.add(wallet_id, CardConnected(card.card_id, payment.payment_id, actor))
+        tx.connection.execute(insert(cards).values(wallet_id=wallet_id, card_id=card.card_id, **values))
+    if same is None or payment.purpose is Purpose.CONNECT:
+        again = same is not None
+        tx.outbox.add(wallet_id, CardConnected(card.card_id, payment.payment_id, actor, again=again))

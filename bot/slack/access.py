@@ -28,6 +28,7 @@ RIGHT_OF: Mapping[Act, Action | None] = {
     Act.CHARGE: Action.CHARGE,
     Act.CONNECT_CARD: Action.CONNECT_CARD,
     Act.SEND_TO: Action.CONNECT_CARD,
+    Act.CHARGE_FROM_NOW: Action.CHANGE_RULE,
     Act.REMOVE_CARD: Action.REMOVE_CARD,
     Act.AUTOMATIC: Action.CHANGE_RULE,
     Act.AUTOMATIC_OFF: Action.STOP_RULE,

@@ -32,9 +32,12 @@ class Meaning(Enum):
 
 
 MESSAGE_GONE = frozenset(
-    "cant_update_message cant_delete_message edit_window_closed message_not_found".split()
+    (
+        "cannot_reply_to_message cant_update_message cant_delete_message edit_window_closed message_not_found "
+        "restricted_action_non_threadable_channel restricted_action_thread_locked thread_not_found"
+    ).split()
 )
-"""Definite for one message alone: its recipient can still be told by another."""
+"""Definite for one message and its thread alone: its recipient can still be told by another."""
 MEANINGS: Mapping[Meaning, frozenset[str]] = {
     Meaning.RECIPIENT: frozenset(
         (
@@ -44,8 +47,9 @@ MEANINGS: Mapping[Meaning, frozenset[str]] = {
             "restricted_action_read_only_channel restricted_action_thread_locked "
             "restricted_action_thread_only_channel slack_connect_blocked user_disabled user_not_found "
             "user_not_in_channel user_not_visible users_not_found "
-            # Messages that may no longer be changed.
-            "cant_delete_message cant_update_message edit_window_closed message_not_found "
+            # Messages that may no longer be changed, or replied to.
+            "cannot_reply_to_message cant_delete_message cant_update_message edit_window_closed message_not_found "
+            "thread_not_found "
             # Forms that are closed or show something else, and ways to open or answer that are used up.
             "exchanged_trigger_id expired_trigger_id expired_url hash_conflict invalid_trigger_id not_found "
             "push_limit_reached trigger_exchanged used_url"

@@ -1,22 +1,19 @@
 """The picture of a month's spend on Home: drawn and uploaded after the words are shown, and again when days change."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 from threading import Lock
 from uuid import UUID
 
 from bot.delivering.posted_messages import PostedMessages
 from bot.facts import MonthFacts
 from bot.slack.client import SlackClient
+from bot.slack.picture_waits import HOPELESS_WAIT, PictureWait
 from bot.slack.pictures import spend_by_day
 from ledger import MICROS, Ledger
 
 REDRAW = timedelta(minutes=1)
 """A month is drawn no more often than this while its days change."""
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=6)
-"""After an upload that failed, and after one whose picture Slack refuses to show; doubled with each that follows."""
-REFUSALS_MAX = 4
-"""After so many refusals a picture is not slow but gone, and it is uploaded anew: Slack has had it for minutes."""
 
 
 @dataclass(slots=True)
@@ -24,8 +21,7 @@ class _Drawing:
     """What this process knows of one month's picture."""
 
     spent: tuple[int, ...] = ()
-    troubles: int = 0
-    not_before: datetime | None = None
+    wait: PictureWait = field(default_factory=lambda: PictureWait(HOPELESS_WAIT))
 
 
 class HomePictures:
@@ -54,27 +50,23 @@ class HomePictures:
     def _draw(self, wallet_id: UUID, name: str, month: MonthFacts) -> bool:
         drawing = self._drawings.setdefault((wallet_id, name), _Drawing())
         now = self._ledger.now()
-        if drawing.not_before is not None and now < drawing.not_before:
+        if not drawing.wait.is_over(now):
             return False
         spent = tuple(day.spent.micros // MICROS for day in month.days)
         old = self._posted.picture(wallet_id, name)
-        gone = old is not None and self._client.picture_refusals(old[0]) >= REFUSALS_MAX
+        gone = old is not None and self._client.lost_picture(old[0])
         if old is not None and not gone and (drawing.spent == spent or now - old[1] < REDRAW):
             return False
         upload = self._client.try_upload(
             spend_by_day(month), filename=f"spend-{month.month}.png", title="Spend by day", alt="Spend by day"
         )
-        if gone or upload.file_id is None:
-            hopeless = upload.file_id is None and not upload.later
-            wait = (
-                LONGEST_WAIT if hopeless else min(FIRST_WAIT * 2 ** min(drawing.troubles, 20), LONGEST_WAIT)
-            )
-            drawing.troubles += 1
-            drawing.not_before = now + max(wait, upload.retry_after or wait)
-        else:
-            drawing.troubles, drawing.not_before = 0, None
         if upload.file_id is None:
+            drawing.wait.failed(now, later=upload.later, retry_after=upload.retry_after)
             return False
+        if gone:
+            drawing.wait.failed(now)
+        else:
+            drawing.wait.succeeded()
         self._posted.remember_picture(wallet_id, name, upload.file_id)
         drawing.spent = spent
         if old is not None:

@@ -13,6 +13,7 @@ class Act(StrEnum):
     PAY_BY_LINK = "pay_by_link"  # makes a page that pays an amount; value: the amount in major units
     ASK_TO_PAY = "ask_to_pay"  # opens the form in which somebody is asked
     CONNECT_CARD = "connect_card"  # opens the connect form
+    CHARGE_FROM_NOW = "charge_from_now"  # makes a card the main one; value: card id (has a confirm dialog)
     REMOVE_CARD = "remove_card"  # takes a card out for good; value: card id (has a confirm dialog)
     AUTOMATIC = "automatic"  # opens the automatic payments form ("Not Active", [Change])
     AUTOMATIC_OFF = "automatic_off"  # turns them off (has a confirm dialog)

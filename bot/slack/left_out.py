@@ -1,4 +1,4 @@
-"""What of a message or a Home tab Slack refuses, and the same without it. Pure.
+"""What of a message, a Home tab or a form Slack refuses, and the same without it. Pure.
 
 A refusal names the part by a JSON pointer in `response_metadata`, or it does not. Each part has a key by which a
 workspace remembers that it was refused; the words of a part that is left out stay.
@@ -33,6 +33,7 @@ class Surface(StrEnum):
 
     MESSAGE = "message"
     HOME = "home"
+    MODAL = "modal"
 
 
 class Kept(IntEnum):
@@ -42,16 +43,16 @@ class Kept(IntEnum):
     SECTIONS = 1
     """The words of each block, as a section of its own."""
     WORDS = 2
-    """One sentence after the other: a message's text alone, a Home of one section."""
+    """One sentence after the other: a message's text alone, a Home or a form of one section."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is shown: the blocks of a message and of its coloured bars, or those of a Home tab."""
+    """What is shown: the blocks of a message and of its coloured bars, or those of a Home tab or a form."""
 
     surface: Surface
     text: str
-    """What stands alone for screen readers; empty for Home."""
+    """What stands alone for screen readers; empty for Home and forms."""
     blocks: Sequence[Block]
     bars: Sequence[Block] = ()
     """A message's attachments, each with blocks."""
@@ -69,7 +70,11 @@ class Content:
                 return self._with(_in_words)
             case Kept.WORDS:
                 said = " ".join(plainly(one["text"]) for block in self.blocks for one in _texts(block))
-                alone = [_section(plain(said[:WORDS_MAX]))] if self.surface is Surface.HOME and said else []
+                alone = (
+                    [_section(plain(said[:WORDS_MAX]))]
+                    if self.surface is not Surface.MESSAGE and said
+                    else []
+                )
                 return replace(self, blocks=alone, bars=())
 
     def pictures(self) -> frozenset[str]:

@@ -73,21 +73,31 @@ def pause_facts(connection: Connection, wallet_id: UUID, pause: Pause | None) ->
 
 
 def card_facts(connection: Connection, wallet_id: UUID) -> dict[CardSlot, CardFacts]:
-    """Give the usable cards by slot, the main one first."""
+    """Give the cards that may be charged by slot."""
+    found = cards_in_use(connection, wallet_id)
+    return {CardSlot.BACKUP if one.backup else CardSlot.MAIN: one for one in found if not one.spare}
+
+
+def cards_in_use(connection: Connection, wallet_id: UUID) -> list[CardFacts]:
+    """Give the usable cards: the main one first, then the backup, then the spare ones as they were saved."""
     rows = connection.execute(
-        select(cards).where(cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED)
+        select(cards)
+        .where(cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED)
+        .order_by(cards.c.connected_at)
     ).all()
-    return {
-        CardSlot(row.slot): CardFacts(
+    order = (CardSlot.MAIN, CardSlot.BACKUP, CardSlot.SPARE)
+    return [
+        CardFacts(
             card_id=row.card_id,
             brand=row.brand,
             last4=row.last4,
             exp_month=row.exp_month,
             exp_year=row.exp_year,
             backup=row.slot == CardSlot.BACKUP,
+            spare=row.slot == CardSlot.SPARE,
         )
-        for row in sorted(rows, key=lambda one: one.slot != CardSlot.MAIN)
-    }
+        for row in sorted(rows, key=lambda one: order.index(CardSlot(one.slot)))
+    ]
 
 
 def own_cards(snapshot: Snapshot, user_id: str) -> OwnCardsFacts:
@@ -100,21 +110,30 @@ def own_cards(snapshot: Snapshot, user_id: str) -> OwnCardsFacts:
         )
     ).scalars()
     own = {str(one) for one in found} if user_id else set()
-    usable = card_facts(snapshot.connection, snapshot.wallet_id).values()
+    usable = cards_in_use(snapshot.connection, snapshot.wallet_id)
     mine = tuple(one for one in usable if one.card_id in own)
-    return OwnCardsFacts(mine, bool(mine) and snapshot.policy.automatic is not Automatic.OFF)
+    charged = any(not one.spare for one in mine)
+    return OwnCardsFacts(mine, charged and snapshot.policy.automatic is not Automatic.OFF)
 
 
 def usable_cards(ledger: Ledger, wallet_id: UUID) -> list[CardFacts]:
     """Give the usable cards, the one that is charged first."""
     with ledger.reading() as connection:
-        return list(card_facts(connection, wallet_id).values())
+        return cards_in_use(connection, wallet_id)
 
 
 def card_with_id(connection: Connection, wallet_id: UUID, card_id: str) -> CardFacts | None:
     """Give one usable card; None where it is there no longer."""
-    usable = card_facts(connection, wallet_id).values()
+    usable = cards_in_use(connection, wallet_id)
     return next((one for one in usable if one.card_id == card_id), None)
+
+
+def chosen_card(snapshot: Snapshot, card_id: str) -> tuple[CardFacts, Automatic]:
+    """Give a card that was chosen to be charged, and whether a rule uses it. Refuses: NoCard."""
+    card = card_with_id(snapshot.connection, snapshot.wallet_id, card_id)
+    if card is None:
+        raise NoCard  # removed a moment ago
+    return card, snapshot.policy.automatic
 
 
 def automatic_form(snapshot: Snapshot, recharge: Recharge) -> AutomaticFormFacts:
@@ -124,7 +143,7 @@ def automatic_form(snapshot: Snapshot, recharge: Recharge) -> AutomaticFormFacts
         currency=snapshot.view.currency,
         current=automatic_facts(snapshot, recharge),
         suggested=suggested_rule(snapshot.burn, snapshot.now, snapshot.zone, snapshot.policy, snapshot.scale),
-        cards=tuple(card_facts(snapshot.connection, snapshot.wallet_id).values()),
+        cards=tuple(cards_in_use(snapshot.connection, snapshot.wallet_id)),
         threshold_min=snapshot.money(threshold_min_micros(snapshot.scale)),
         charge_min=snapshot.money(least),
         charge_max=snapshot.money(most),

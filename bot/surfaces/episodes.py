@@ -51,6 +51,8 @@ class Posted:
     acknowledged_by: str
     acknowledged_level: Level
     """The level that somebody acknowledged; FINE while nobody did. A higher one is not silenced by it."""
+    line_ts: str = ""
+    """The line in its thread that still shows buttons; empty for none."""
 
 
 class Episodes:
@@ -135,6 +137,7 @@ def remember(tx: Tx, wallet_id: UUID, message: Posted) -> None:
         "level": int(message.level),
         "phase": message.phase,
         "shown": message.shown,
+        "line_ts": message.line_ts,
     }
     mine = (
         (table.c.wallet_id == wallet_id)
@@ -182,6 +185,7 @@ def _posted(connection: Connection, wallet_id: UUID, episode_id: UUID) -> list[P
             shown=row.shown,
             acknowledged_by=row.acknowledged_by,
             acknowledged_level=Level(row.acknowledged_level),
+            line_ts=row.line_ts,
         )
         for row in rows
     ]

@@ -16,7 +16,7 @@ from bot.rights import OPERATOR
 from bot.states.card_slot import CardSlot
 from bot.states.payment import State, Way, Withdrawer
 from bot.states.stripe_request import CLOSING
-from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, pause_facts
+from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, own_cards, pause_facts
 from bot.surfaces.balance import balance_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
@@ -95,11 +95,17 @@ def absence_facts(ledger: Ledger, wallet_id: UUID, notice: CameBack) -> AbsenceF
 def connected_card(
     ledger: Ledger, wallet_id: UUID, card_id: str
 ) -> tuple[CardFacts, CardFacts | None] | None:
-    """Give a card that was saved, with the backup card of now; None when it was removed since."""
+    """Give a card that was saved, with the card that is charged now; None when it was removed since."""
     with ledger.reading() as connection:
         card = card_with_id(connection, wallet_id, card_id)
-        backup = card_facts(connection, wallet_id).get(CardSlot.BACKUP)
-    return (card, backup) if card is not None else None
+        main = card_facts(connection, wallet_id).get(CardSlot.MAIN)
+    return (card, main) if card is not None else None
+
+
+def own_card(ledger: Ledger, wallet_id: UUID, card_id: str, user_id: str) -> CardFacts | None:
+    """Give a card in use if somebody connected it."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        return next((one for one in own_cards(snapshot, user_id).cards if one.card_id == card_id), None)
 
 
 def arranged_cards(ledger: Ledger, wallet_id: UUID, notice: CardsArranged) -> Sequence[CardChange]:

@@ -4,6 +4,7 @@
 transaction of whatever was the reason. Why a card is charged at all stands in `payments/recharge.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -13,8 +14,9 @@ import msgspec
 from sqlalchemy import insert, select, update
 
 from bot.notices import CardsArranged, RuleChanged
+from bot.payment_rows import forget_retries
 from bot.rights import Action, Person, Tie
-from bot.states.card_slot import NEXT, CardEvent, CardSlot
+from bot.states.card_slot import CardSlot, arranged
 from bot.states.one_time_action import ActionPurpose
 from bot.tables import cards, one_time_actions
 from bot.wallets.entitled import require_right, ties_to_rule
@@ -72,7 +74,7 @@ class Rules:
         def save(tx: Tx) -> int:
             require_right(tx.connection, wallet_id, actor, Action.CHANGE_RULE)
             rule.check(scale_of(tx.book.view(wallet_id).currency))
-            _arrange_cards(tx, wallet_id, card_id=card_id, backup_id=backup_id, actor=actor.user_id)
+            arrange_cards(tx, wallet_id, card_id=card_id, backup_id=backup_id, actor=actor.user_id)
             policy, version = tx.book.policy(wallet_id)
             turned_on = replace(policy, automatic=Automatic.ON, rule=rule, pause=None)
             after = tx.book.set_policy(
@@ -162,7 +164,7 @@ class Rules:
 
 
 def pause(tx: Tx, wallet_id: UUID, why: Pause) -> bool:
-    """Charge nothing until a card or a payment of somebody's wakes them; says whether they were on."""
+    """Charge nothing until a payment of somebody's, or an admin, wakes them; says whether they were on."""
     policy, version = tx.book.policy(wallet_id)
     if policy.automatic is not Automatic.ON:
         return False
@@ -185,45 +187,43 @@ def turn_off(tx: Tx, wallet_id: UUID, why: OffCode | None, *, actor: str = "redb
 
 
 def wake(tx: Tx, wallet_id: UUID, *, actor: str) -> None:
-    """Let them go on where they were paused: somebody has paid, or saved a card."""
+    """Let them go on where they were paused: somebody has paid."""
     policy, version = tx.book.policy(wallet_id)
     if policy.automatic is Automatic.PAUSED:
         woken = replace(policy, automatic=Automatic.ON, pause=None)
         tx.book.set_policy(wallet_id, woken, actor=actor, expected_version=version, reason="paid")
 
 
-def _arrange_cards(tx: Tx, wallet_id: UUID, *, card_id: str, backup_id: str, actor: str) -> None:
+def arrange_cards(tx: Tx, wallet_id: UUID, *, card_id: str, backup_id: str, actor: str) -> None:
     """Let one card be charged first, and another where one is named be its backup; tell a change. Refuses: NoCard."""
     before = _slots(tx, wallet_id)
-    slots = {card: slot for slot, card in before.items()}
-    if card_id not in slots:
+    if card_id not in before:
         raise NoCard
-    of_wallet = update(cards).where(cards.c.wallet_id == wallet_id)
-    if slots[card_id] is not CardSlot.MAIN:
-        displaced = NEXT.after(CardSlot.MAIN, CardEvent.DISPLACED)
-        chosen = NEXT.after(slots[card_id], CardEvent.MADE_MAIN)
-        tx.connection.execute(of_wallet.where(cards.c.slot == CardSlot.MAIN).values(slot=displaced))
-        tx.connection.execute(of_wallet.where(cards.c.card_id == card_id).values(slot=chosen))
-    if backup_id and backup_id != card_id and backup_id in slots:
-        kept = NEXT.after(slots[backup_id], CardEvent.MADE_BACKUP)
-        tx.connection.execute(of_wallet.where(cards.c.card_id == backup_id).values(slot=kept))
-    after = _slots(tx, wallet_id)
-    if after != before:
-        main, backup = CardSlot.MAIN, CardSlot.BACKUP
-        arranged = CardsArranged(
-            actor,
-            main_before=before.get(main, ""),
-            main_after=after[main],
-            backup_before=before.get(backup, ""),
-            backup_after=after.get(backup, ""),
-        )
-        tx.outbox.add(wallet_id, arranged)
+    after = arranged(before, main_id=card_id, backup_id=backup_id)
+    if after == before:
+        return
+    # The main card is unique at every moment: the one that was it goes first.
+    for changed in sorted(after, key=lambda one: after[one] is CardSlot.MAIN):
+        if after[changed] is not before[changed]:
+            its = (cards.c.wallet_id == wallet_id) & (cards.c.card_id == changed)
+            tx.connection.execute(update(cards).where(its).values(slot=after[changed]))
+    main_before, main_after = _in(CardSlot.MAIN, before), _in(CardSlot.MAIN, after)
+    if main_before != main_after:
+        forget_retries(tx, wallet_id)
+    backup = CardSlot.BACKUP
+    told = CardsArranged(actor, main_before, main_after, _in(backup, before), _in(backup, after))
+    tx.outbox.add(wallet_id, told)
 
 
-def _slots(tx: Tx, wallet_id: UUID) -> dict[CardSlot, str]:
+def _in(slot: CardSlot, slots: Mapping[str, CardSlot]) -> str:
+    """Give the card in a slot; empty where there is none."""
+    return next((card_id for card_id, its in slots.items() if its is slot), "")
+
+
+def _slots(tx: Tx, wallet_id: UUID) -> dict[str, CardSlot]:
     rows = tx.connection.execute(
-        select(cards.c.slot, cards.c.card_id).where(
-            cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
-        )
+        select(cards.c.card_id, cards.c.slot)
+        .where(cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED)
+        .order_by(cards.c.card_id)
     )
-    return {CardSlot(slot): str(card) for slot, card in rows}
+    return {str(card): CardSlot(slot) for card, slot in rows}

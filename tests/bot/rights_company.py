@@ -235,7 +235,7 @@ class Company:
                 return str(self.request_of(column, pays=True))
             case Act.NEW_LINK:
                 return str(self.request_of(column))
-            case Act.REMOVE_CARD | Act.AUTOMATIC_OFF:
+            case Act.REMOVE_CARD | Act.AUTOMATIC_OFF | Act.CHARGE_FROM_NOW:
                 return self.card_of(column)
             case _:
                 return ""

@@ -74,7 +74,8 @@ def surfaces(role: Role, ties: frozenset[Tie], user_id: str) -> Iterator[Shown]:
     yield help.help_message(role=role)
     for way in PayWith if may(Action.PAY, role) else ():
         yield money_in.add_balance_form(v.add_balance(pay_with=way), role)
-    yield money_in.connected(v.VISA, None, role)
+    for card in (v.VISA, v.BACKUP, v.SPARE):
+        yield money_in.connected(card, v.VISA, None, role)
     yield money_in.payment_result(v.payment(Outcome.DECLINED), role)
     yield money_in.payment_result_message(v.payment(Outcome.NEEDS_ACTION), role)
     yield money_in.request_list([asked], role, user_id)
@@ -332,6 +333,12 @@ COMMITS: Mapping[str, tuple[Action, Commit]] = {
         Action.CONNECT_CARD,
         lambda made, who, column: made.cases.payments.offer_page(
             made.wallet_id, FIFTY, asked_by=who, saves_card=True
+        ),
+    ),
+    "charge a card from now on": (
+        Action.CHANGE_RULE,
+        lambda made, who, column: made.cases.cards.charge_from_now_on(
+            made.wallet_id, made.card_of(column), actor=who
         ),
     ),
     "ask": (

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 from slack_bolt import App
@@ -11,7 +13,8 @@ from bot.sandbox.slack.faults import Fault, Refuse, fault_in
 from bot.slack import listeners
 from bot.slack.ids import SHORTCUT_TOP_UP, Act, Form
 from bot.slack.views.errors import not_shown
-from ledger import MICROS, USD, Money
+from bot.wallets.named_values import forget_named_value, names_beginning
+from ledger import MICROS, USD, Money, Tx
 from tests.bot.interactions import (
     OWNER,
     U1,
@@ -54,7 +57,14 @@ def _whole(made: Company, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     made.place.stand_in.faults.clear()
     made.shop.stand_in.faults.clear()
     made.place.do("close", who=OWNER, everything=True)
+    made.ledger.run(partial(_forget_refused, wallet_id=made.wallet_id), wallet_id=made.wallet_id)
     assert incidents(caplog) == []
+
+
+def _forget_refused(tx: Tx, wallet_id: UUID) -> None:
+    """Have Slack tried with everything again: the next test begins with that."""
+    for name in names_beginning(tx.connection, wallet_id, "refused:"):
+        forget_named_value(tx, wallet_id, name)
 
 
 def _fault(made: Company, method: str, **fault: Any) -> None:

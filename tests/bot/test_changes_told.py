@@ -139,6 +139,7 @@ def test_other_alert_channels_are_told_with_what_was_there_before(made: Company)
 @pytest.mark.parametrize("on", [True, False])
 def test_automatic_payments_can_be_turned_off_from_each_message(made: Company, *, on: bool) -> None:
     """By finance too, where a rule is on; where none is, there is nothing to turn off."""
+    made.card_of("connector")  # the one that is connected becomes its backup
     changes: list[Callable[[], object]] = [
         lambda: _appoint(made, billing_admins=[ADMIN], finance=[FINANCE, MEMBER]),
         lambda: set_channels(made.ledger, made.wallet_id, [f"C{on}"], actor=U1),
@@ -153,16 +154,52 @@ def test_automatic_payments_can_be_turned_off_from_each_message(made: Company, *
 
 
 def test_a_connected_card_is_told_to_the_asker_and_to_the_others(made: Company) -> None:
-    """With whoever entered it, and what becomes of the card before."""
+    """With whoever entered it, and what it is used for: an admin chooses whether it is charged."""
     made.card_of("connector")
     payment = made.cases.payments.connect(made.wallet_id, USD, asked_by=U1, payer=FINANCE)
     made.carry()
     found = _texts(_fresh(made, lambda: pay(made, payment)))
-    told = f"Visa ••4242 was connected by <@{FINANCE}>. It is the card that is charged from now on"
+    told = f"Visa ••4242 was connected by <@{FINANCE}>. It is the backup card."
     assert any(one.startswith(told) for one in found["admin"]), found
-    assert "Visa ••4242 is the backup." in str(found["admin"])
     assert any("Visa ••4242 is connected" in one for one in found["owner"])
     assert not any(told in one for one in found.get("finance", ())), "they entered it"
+
+
+def test_a_card_that_is_saved_again_is_told_to_whoever_asked_for_it(made: Company) -> None:
+    """One card, told once to the others; the asker waits for an answer to each request."""
+    made.card_of("connector")
+    pay(made, made.cases.payments.connect(made.wallet_id, USD, asked_by=U1, payer=FINANCE))
+    made.carry()
+    again = made.cases.payments.connect(made.wallet_id, USD, asked_by=U1, payer=FINANCE)
+    made.carry()
+    found = _texts(_fresh(made, lambda: pay(made, again)))
+    assert list(found) == ["owner"]
+    assert "Visa ••4242 is connected through the link sent to" in str(found["owner"])
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_whoever_connected_a_card_reads_that_it_was_chosen(made: Company, *, on: bool) -> None:
+    """Where a rule uses it, with the ways to stop that; nothing of the other cards, and nothing without a rule."""
+    _rule(made, on=on)
+    made.card_of("owner")
+
+    def save(tx: Tx) -> None:
+        row = {"card_id": "pm_own", "slot": CardSlot.BACKUP, "brand": "Mastercard", "last4": "5100"}
+        date = {"exp_month": 12, "exp_year": 2034, "connected_by": MEMBER, "connected_at": tx.now}
+        tx.connection.execute(insert(cards).values(wallet_id=made.wallet_id, fingerprint="", **row, **date))
+
+    made.ledger.run(save, wallet_id=made.wallet_id)
+    made.carry()
+    before = len(made.place.messages(MEMBER))
+    made.cases.cards.charge_from_now_on(made.wallet_id, "pm_own", actor=U1)
+    made.carry()
+    told = made.place.messages(MEMBER)[before:]
+    assert len(told) == int(on)
+    for message in told:
+        assert "Mastercard ••5100, which you connected, is the card" in message["text"]
+        assert {Act.AUTOMATIC_OFF, Act.REMOVE_CARD} <= _buttons(message)
+        assert "4242" not in str(message)
+    _rule(made, on=False)
 
 
 def test_another_card_for_the_rule_is_told(made: Company) -> None:

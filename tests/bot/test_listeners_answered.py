@@ -1,6 +1,7 @@
 """Everything an owner can press or type is answered by what it is for, through the real listeners."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
 from bot.slack import listeners
 from bot.slack.ids import SHORTCUT_TOP_UP, Act
-from ledger import MICROS, CreditKind, PostMoney, PostUsage, Receipt, new_id
+from bot.states.card_slot import CardSlot
+from ledger import MICROS, USD, CreditKind, PostMoney, PostUsage, Receipt, new_id
 from tests.bot.interactions import (
     OWNER,
     U1,
@@ -23,6 +25,7 @@ from tests.bot.interactions import (
     funded_company,
     home,
     incidents,
+    pay,
     press,
     press_on_home,
     response_url,
@@ -393,6 +396,21 @@ def test_a_removed_card_is_taken_off_home(made: Company, app: App) -> None:
     assert "The card is removed" in shown(made)
     with made.ledger.reading() as connection:
         assert card_id not in card_slots(connection, made.wallet_id).values()
+
+
+@pytest.mark.parametrize("pressed", [press, press_on_home])
+def test_a_card_is_charged_from_now_on(made: Company, app: App, pressed: Callable[..., None]) -> None:
+    """The answer names it, and says what that means for automatic payments."""
+    before = made.card_of("owner")
+    pay(made, made.cases.payments.connect(made.wallet_id, USD, asked_by=U1))
+    with made.ledger.reading() as connection:
+        backup = card_slots(connection, made.wallet_id)[CardSlot.BACKUP]
+    pressed(made, app, Act.CHARGE_FROM_NOW, backup)
+    said = answered(made) if pressed is press else shown(made)
+    assert "Visa ••4242 is charged from now on." in said
+    assert "Automatic payments are" in said
+    with made.ledger.reading() as connection:
+        assert card_slots(connection, made.wallet_id) == {CardSlot.MAIN: backup, CardSlot.BACKUP: before}
 
 
 def test_the_shortcut_opens_the_form_to_add_balance(made: Company, app: App) -> None:

@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.delivering.repeats import Repeats, next_repeat, repeats_due
+from bot.sandbox.slack.faults import Cut, Fail, Fault, Limit, Refuse, Wrong
 from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
+from bot.slack.views import alerts, failed_charges, money_in
+from bot.states.recharge import RechargePhase
+from tests.bot import view_facts as v
 from tests.bot.rights_company import USERS, Company, company
 from tests.persons import owner
 
@@ -59,22 +64,27 @@ def stopped(tmp_path: Path) -> Iterator[Company]:
 
 def _passes(one: Company, **span: int) -> None:
     """Let time pass, and let what is due be told."""
-    one.place.clock.skip(**span)
-    one.ledger.run(lambda tx: tx.book.observe(one.wallet_id), wallet_id=one.wallet_id)
+    _goes_by(one, **span)
     Repeats(one.ledger, Served(TEAM)).run_once(one.ledger.now())
     one.carry()
 
 
+def _goes_by(one: Company, **span: int) -> None:
+    """Let time pass while nothing looks for repeats."""
+    one.place.clock.skip(**span)
+    one.ledger.run(lambda tx: tx.book.observe(one.wallet_id), wallet_id=one.wallet_id)
+
+
 def _told(one: Company) -> dict[str, int]:
-    return {column: sum(STILL in text for text in one.read(column)) for column in READERS}
+    return {column: sum("till stopped" in text for text in one.read(column)) for column in READERS}
 
 
 def test_nobody_answers_and_the_circle_widens(stopped: Company) -> None:
     """The appointed hear at half an hour; at two hours the owners read the alarm itself, which they had not."""
-    _passes(stopped, minutes=16)  # inbound calls stopped too, which is read at once
-    _passes(stopped, minutes=12)
+    _passes(stopped, minutes=16)  # inbound calls have stopped too, and that is read
+    _passes(stopped, minutes=11)
     assert _told(stopped) == {"owner": 0, "appointed admin": 0, "finance": 0}
-    _passes(stopped, minutes=2)
+    _passes(stopped, minutes=3)
     assert _told(stopped) == {"owner": 0, "appointed admin": 1, "finance": 1}
 
     assert not any("have stopped" in text for text in stopped.read("owner"))
@@ -113,9 +123,8 @@ def test_a_process_that_begins_later_counts_from_the_stop(tmp_path: Path) -> Non
             due = Repeats(one.ledger, Served(TEAM)).next_due(connection, [one.wallet_id])
         assert due is not None
         assert timedelta(minutes=29) < due - one.ledger.now() < timedelta(minutes=30)
-        one.place.clock.skip(minutes=16)
-        one.ledger.run(lambda tx: tx.book.observe(one.wallet_id), wallet_id=one.wallet_id)
-        one.carry()
+        _goes_by(one, minutes=16)
+        one.carry()  # inbound calls have stopped too, and that is read
         _passes(one, minutes=15)
         assert _told(one)["finance"] == 1
 
@@ -136,3 +145,70 @@ def test_a_stop_that_is_over_is_not_repeated(stopped: Company) -> None:
     _passes(stopped, minutes=5)
     _passes(stopped, days=2)
     assert _told(stopped)["finance"] == 0
+
+
+# --- The buttons of a line in the thread -------------------------------------------------------------------
+
+
+def _lines(one: Company, column: str = "finance") -> list[dict[str, Any]]:
+    return [message for message in one.place.messages(USERS[column]) if message.get("thread_ts")]
+
+
+def _live(one: Company, column: str = "finance") -> int:
+    """Count the lines in a thread that show buttons."""
+    return sum("'actions'" in str(line) for line in _lines(one, column))
+
+
+def test_a_line_shows_no_button_once_things_run_again(stopped: Company) -> None:
+    """A press would pay what nobody needs any more; the line still says what was so."""
+    _passes(stopped, minutes=16)
+    _passes(stopped, minutes=16)
+    assert _live(stopped) == 1
+    stopped.bring_to(500)
+    _passes(stopped, minutes=1)
+    assert _live(stopped) == 0
+    assert "Things were still stopped, and nobody had paid yet." in str(_lines(stopped))
+
+
+def test_the_newest_line_alone_shows_buttons(stopped: Company) -> None:
+    """Each says the same again."""
+    _passes(stopped, minutes=16)
+    _passes(stopped, minutes=16)
+    _passes(stopped, hours=2)
+    assert sum(STILL in str(line["text"]) for line in _lines(stopped)) == 1
+    assert _live(stopped) == 1
+
+
+@pytest.mark.parametrize("gone", ["message_not_found", "cant_update_message"])
+def test_a_line_that_cannot_be_changed_keeps_no_end_from_being_told(stopped: Company, gone: str) -> None:
+    """Somebody deleted it, or Slack lets nobody edit it any more."""
+    _passes(stopped, minutes=16)
+    _passes(stopped, minutes=16)
+    stopped.place.stand_in.faults.add(Fault("chat.update", Refuse(gone), channel=USERS["finance"]))
+    stopped.bring_to(500)
+    _passes(stopped, minutes=1)
+    assert any("verything runs again" in text for text in stopped.read("finance"))
+
+
+@pytest.mark.parametrize("wrong", [Fail(), Limit(20), Cut()], ids=["away", "limited", "cut"])
+def test_a_line_loses_its_buttons_after_slack_came_back(stopped: Company, wrong: Wrong) -> None:
+    """The end is told once, with the line."""
+    _passes(stopped, minutes=16)
+    _passes(stopped, minutes=16)
+    stopped.place.stand_in.faults.add(Fault("chat.update", wrong, channel=USERS["finance"], times=3))
+    stopped.bring_to(500)
+    for _ in range(4):
+        _passes(stopped, minutes=1)
+    assert _live(stopped) == 0
+    assert sum("everything runs again" in str(line["text"]) for line in _lines(stopped)) == 1
+
+
+def test_no_other_line_of_a_thread_has_buttons() -> None:
+    """What is said in a thread is not edited: the message above shows the buttons that are right."""
+    lines = [
+        *(alerts.story_line(one, channel=False) for one in (v.alert(), v.zero_alert(), v.clear_alert())),
+        *(failed_charges.news_of_charge(v.failure(phase=phase)) for phase in RechargePhase),
+        money_in.paid_news(v.paid_request()),
+        alerts.was_still_stopped(),
+    ]
+    assert not [one for one in lines if "'actions'" in str(one) or "'button'" in str(one)]

@@ -216,6 +216,21 @@ def _ended(store: Store) -> set[str]:
     return {row["name"] for row in _rows(store)["named_values"] if row["name"].startswith("recharge_ended:")}
 
 
+def test_a_third_card_fits_into_the_books_of_before(store: Store) -> None:
+    """As a spare one; a slot that nobody knows does not, and one card alone is charged."""
+    _migrate(store)
+    card = next(one for one in BEFORE["cards"] if one["slot"] == "main")
+
+    def keep(slot: str) -> None:
+        with store.writing() as connection:
+            write_rows(connection, {"cards": [{**card, "card_id": f"pm_{slot}_too", "slot": slot}]})
+
+    keep("spare")
+    for slot in ("mislaid", "main"):
+        with pytest.raises(IntegrityError):
+            keep(slot)
+
+
 def test_the_message_of_a_failed_charge_is_found_by_its_recharge(store: Store) -> None:
     """It was kept under the link; recharges that are over have ended, and those that are open have not."""
     of = {(row["purpose"], row["state"]): row["payment_id"] for row in BEFORE["payments"]}

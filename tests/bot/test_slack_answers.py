@@ -76,10 +76,11 @@ SHEET: Mapping[str, Mapping[str, Meaning]] = {
 """The codes of answers that the fact sheet on Slack names, by its sections. It also names `operation_timeout`, which
 Slack's own client shows, and the events `app_rate_limited`, `app_uninstalled` and `tokens_revoked`: no answers."""
 PAGES: Mapping[Meaning, str] = {
-    RECIPIENT: "cannot_dm_bot cant_delete_message channel_type_not_supported invalid_trigger_id is_archived "
-    "not_found push_limit_reached restricted_action trigger_exchanged "
+    RECIPIENT: "cannot_dm_bot cannot_reply_to_message cant_delete_message channel_type_not_supported "
+    "invalid_trigger_id is_archived not_found push_limit_reached restricted_action trigger_exchanged "
     "restricted_action_non_threadable_channel restricted_action_read_only_channel "
-    "restricted_action_thread_locked restricted_action_thread_only_channel slack_connect_blocked users_not_found",
+    "restricted_action_thread_locked restricted_action_thread_only_channel slack_connect_blocked "
+    "thread_not_found users_not_found",
     WAIT: "external_channel_migrating fatal_error internal_error message_limit_exceeded rate_limited "
     "request_timeout service_unavailable team_added_to_org",
     WORKSPACE: "team_access_not_granted team_disabled team_not_found token_expired",

@@ -11,7 +11,7 @@ import pytest
 import bot.states
 from bot.states import card_slot, dispute, payment, refund
 from bot.states.card_slot import NEXT as CARD
-from bot.states.card_slot import CardEvent, CardSlot
+from bot.states.card_slot import CardEvent, CardSlot, arranged, slot_for
 from bot.states.delivery import NEXT as DELIVERY
 from bot.states.delivery import DeliveryEvent, DeliveryState, Recipient, RecipientKind, Subject, SubjectKind
 from bot.states.dispute import DisputeStatus, Phase
@@ -156,16 +156,43 @@ def test_every_status_of_a_dispute_has_a_phase() -> None:
 # --- Cards and deliveries ----------------------------------------------------------------------------------
 
 
-def test_a_new_main_card_pushes_the_others_down() -> None:
-    """The main one becomes the backup, the backup goes, and one that is out stays out."""
-    assert [CARD.after(one, CardEvent.DISPLACED) for one in CardSlot] == [
-        CardSlot.BACKUP,
-        CardSlot.REMOVED,
-        CardSlot.REMOVED,
+M, B, S = CardSlot.MAIN, CardSlot.BACKUP, CardSlot.SPARE
+
+
+@pytest.mark.parametrize(
+    ("before", "backup_id", "after"),
+    [
+        ({"a": M}, "", {"a": M}),
+        ({"a": M, "b": B}, "", {"a": B, "b": M}),
+        ({"a": M, "b": S}, "", {"a": B, "b": M}),
+        ({"a": M, "b": S, "c": B}, "", {"a": S, "b": M, "c": B}),
+        ({"a": M, "b": S, "c": B}, "c", {"a": S, "b": M, "c": B}),
+        ({"a": M, "b": S, "c": B}, "a", {"a": B, "b": M, "c": S}),
+        ({"a": B, "b": M, "c": S}, "c", {"a": S, "b": M, "c": B}),
+        ({"a": M, "b": B, "c": S}, "c", {"a": S, "b": M, "c": B}),
+        ({"b": B}, "", {"b": M}),
+    ],
+)
+def test_a_card_that_was_chosen_is_charged(
+    before: dict[str, CardSlot], backup_id: str, after: dict[str, CardSlot]
+) -> None:
+    """The one before becomes the backup where no other one is it; no card is lost, and one is charged."""
+    chosen = "b" if "b" in before else "a"
+    assert arranged(before, main_id=chosen, backup_id=backup_id) == after
+
+
+def test_a_card_that_is_saved_takes_the_place_that_is_free() -> None:
+    """It displaces none."""
+    assert [slot_for(one) for one in ({}, {"a": M}, {"a": B}, {"a": M, "b": B}, {"a": M, "b": S})] == [
+        M,
+        B,
+        M,
+        S,
+        B,
     ]
 
 
-@pytest.mark.parametrize("event", [one for one in CardEvent if one is not CardEvent.MADE_MAIN])
+@pytest.mark.parametrize("event", [one for one in CardEvent if one is not CardEvent.SAVED])
 def test_a_removed_card_comes_back_by_being_saved_alone(event: CardEvent) -> None:
     """Nobody agreed to another charge of it."""
     assert CARD.after(CardSlot.REMOVED, event) is CardSlot.REMOVED

@@ -129,8 +129,10 @@ def _money_in() -> Iterator[tuple[str, Shown]]:
     yield "nobody named", money_in.request_to_asker(v.request(payer_id="", asker_id="", note=""), ADMIN)
     yield "requests", money_in.request_list([v.request(), v.request(amount=None)], Role.FINANCE, "UFINANCE")
     yield "no requests", money_in.request_list([], Role.OWNER, "")
-    yield "connected", money_in.connected(v.VISA, v.request(amount=None), ADMIN)
-    yield "connected by oneself", money_in.connected(v.VISA, None, ADMIN)
+    yield "connected", money_in.connected(v.VISA, v.VISA, v.request(amount=None), ADMIN)
+    yield "connected by oneself", money_in.connected(v.VISA, v.VISA, None, ADMIN)
+    yield "connected a backup", money_in.connected(v.BACKUP, v.VISA, v.request(amount=None), ADMIN)
+    yield "connected a spare", money_in.connected(v.SPARE, None, None, ADMIN)
     yield "copy", money_in.copy_link(v.request())
     yield "copy card", money_in.copy_link(v.request(amount=None))
     for state in RequestState:

@@ -174,6 +174,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     f.AlertFacts: alerts,
     f.AlertsFacts: st.builds(f.AlertsFacts, some((), ("C1", "C2")), some(v.usd("50")), some(v.usd("12.50"))),
     f.AutomaticConfirmFacts: changed(v.automatic_confirm, card=cards, charges_now=maybe_money),
+    Automatic: some(*Automatic),
     f.AutomaticFacts: automatics,
     f.AutomaticFormFacts: changed(
         v.automatic_form, current=automatics, cards=st.lists(cards, unique=True, max_size=3).map(tuple)

@@ -391,7 +391,7 @@ def test_an_open_request_shows_its_picture_when_there_is_one() -> None:
 
 def test_the_asker_hears_of_the_card_and_is_offered_automatic_payments() -> None:
     """Buying never switches them on; a person does."""
-    shown = money_in.connected(replace(v.VISA, last4="1881"), v.request(amount=None), ADMIN)
+    shown = money_in.connected(replace(v.VISA, last4="1881"), None, v.request(amount=None), ADMIN)
 
     assert shown.text.startswith("Visa ••1881 is connected through the link sent to <@UFINANCE>.")
     assert "Turn on automatic payments" in v.buttons_of(shown)

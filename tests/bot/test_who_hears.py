@@ -95,7 +95,7 @@ HEARD: dict[AnyNotice, tuple[str, ...]] = {
     told.ChannelAway("CALLS", ChannelPresence.IS_ARCHIVED): ("A1", "A2"),
     told.ChannelBack("CALLS"): (),
     told.CameBack(AT, AT): ("A1", "A2"),
-    told.CardsArranged("A2", "pm_1", "", "pm_2", ""): ("A1", "F1"),
+    told.CardsArranged("A2", "pm_1", "", "pm_2", ""): ("A1", "F1", "K1"),
     told.RecipientLost("person:A1", "left_workspace"): ("A2",),
     told.RecipientLost("person:P1", "user_disabled", "F1"): ("A1", "A2", "F1"),
 }
@@ -116,6 +116,7 @@ OF_PAYMENTS: list[tuple[AnyNotice, PaymentKnown, tuple[str, ...]]] = [
     (told.ConfirmationDue(ID, 1), ASKED, ALL),
     (told.CardConnected("pm_1", ID, "A1"), ASKED, ("A1", "A2", "F1")),
     (told.CardConnected("pm_1", ID, "F1"), ASKED, ("A1", "A2")),
+    (told.CardConnected("pm_1", ID, "F1", again=True), ASKED, ("A1",)),
 ]
 
 

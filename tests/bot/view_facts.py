@@ -60,6 +60,7 @@ from ledger import (
 NOW = datetime(2026, 11, 23, 14, 31, tzinfo=UTC)
 VISA = CardFacts(card_id="pm_1", brand="Visa", last4="4242", exp_month=12, exp_year=2030)
 BACKUP = CardFacts(card_id="pm_2", brand="Mastercard", last4="5100", exp_month=1, exp_year=2028, backup=True)
+SPARE = CardFacts(card_id="pm_3", brand="Visa", last4="1881", exp_month=11, exp_year=2033, spare=True)
 RULE = RechargeRule(threshold_micros=50_000_000, target_micros=200_000_000)
 DECLINED = PauseFacts(PauseCode.DECLINED, card="Visa ••4242", decline=DeclineCause.DECLINED)
 SPACED = BlockFacts(

@@ -1,6 +1,7 @@
 """What becomes of a saved card: changed by its bank, gone, soon to expire, removed by somebody."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from uuid import UUID
@@ -8,7 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Executable, insert, select, update
 
-from bot.notices import CardExpiring, CardGone
+from bot.notices import CardExpiring, CardGone, CardsArranged
+from bot.payment_rows import Payment, last_recharge_try
 from bot.payments.cards import due_warning, last_day
 from bot.ports import Ok
 from bot.rights import Tie
@@ -16,7 +18,7 @@ from bot.states.card_slot import CardSlot
 from bot.surfaces.automatic import card_facts
 from bot.tables import cards, stripe_requests
 from bot.wallets.rules import NoCard, OffCode
-from ledger import Automatic, Tx
+from ledger import Automatic, Pause, PauseCode, Tx
 from ledger.storage.schema import audit_log, policies
 from tests.faults.cells import error
 from tests.faults.driver import DOLLARS, BotDriver, automatic, open_beside, rule_on
@@ -29,6 +31,13 @@ def _connect(driver: BotDriver, number: str = VISA) -> str:
     assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
     assert driver.sync.session(page.session_id)
     return _slots(driver)[CardSlot.MAIN]
+
+
+def _connect_two(driver: BotDriver) -> tuple[str, str]:
+    """Connect a main card and its backup."""
+    main = _connect(driver)
+    _connect(driver, MASTERCARD)
+    return main, _slots(driver)[CardSlot.BACKUP]
 
 
 def _slots(driver: BotDriver) -> dict[str, str]:
@@ -73,8 +82,7 @@ def _changed(driver: BotDriver) -> tuple[str, str]:
 
 def test_a_card_that_is_gone_turns_automatic_payments_off(driver: BotDriver) -> None:
     """Detached in Stripe's own pages: heard of twice, told once; the backup is there for people to charge."""
-    backup = _connect(driver, MASTERCARD)
-    main = _connect(driver)
+    main, backup = _connect_two(driver)
     rule_on(driver)
     driver.happened()
     driver.shop.api.payment_methods.detach(main)
@@ -89,10 +97,77 @@ def test_a_card_that_is_gone_turns_automatic_payments_off(driver: BotDriver) -> 
     assert _changed(driver) == ("redbar", OffCode.CARD_GONE)
 
 
+def test_without_a_backup_a_spare_card_takes_the_place_of_the_main_one(driver: BotDriver) -> None:
+    """The one that was saved first: people can charge it, no rule does."""
+    main = _connect(driver)
+    for card_id in ("pm_later", "pm_latest"):
+        _keep(driver, card_id, slot=CardSlot.SPARE)
+    driver.cards.remove(driver.wallet_id, main, actor=owner("U1"))
+    assert _slots(driver) == {"main": "pm_later"}
+
+
+@pytest.mark.parametrize("state", Automatic)
+def test_an_admin_chooses_the_card_that_is_charged(driver: BotDriver, state: Automatic) -> None:
+    """It is told by name, a planned retry on the card before is not waited for, and no rule is woken by it."""
+    main, backup = _connect_two(driver)
+    rule_on(driver)
+    driver.shop.arm(last4="4242", decline="insufficient_funds")
+    assert driver.recharge.consider(driver.wallet_id) is not None
+    failed = _newest_try(driver)
+    assert failed.next_try_at is not None
+    _turn(driver, state)
+
+    for _ in range(2):
+        driver.cards.charge_from_now_on(driver.wallet_id, backup, actor=owner("U1"))
+
+    assert _slots(driver) == {"main": backup, "backup": main}
+    assert automatic(driver) is state
+    assert _newest_try(driver).next_try_at is None
+    assert driver.told(CardsArranged) == [CardsArranged("U1", main, backup, backup, main)]
+    driver.shop.clock.skip(minutes=20)
+    driver.recharge.consider(driver.wallet_id)
+    assert _newest_try(driver).card_id == (backup if state is Automatic.ON else main)
+
+
+def test_a_card_that_was_removed_is_not_chosen(driver: BotDriver) -> None:
+    """Its button may stand in a message of before."""
+    _, backup = _connect_two(driver)
+    driver.cards.remove(driver.wallet_id, backup, actor=owner("U1"))
+    with pytest.raises(NoCard):
+        driver.cards.charge_from_now_on(driver.wallet_id, backup, actor=owner("U1"))
+
+
+def test_connecting_a_card_wakes_no_rule(driver: BotDriver) -> None:
+    """And leaves the card that it charges."""
+    main = _connect(driver)
+    rule_on(driver)
+    _turn(driver, Automatic.PAUSED)
+    _connect(driver, MASTERCARD)
+    assert automatic(driver) is Automatic.PAUSED
+    assert _slots(driver)[CardSlot.MAIN] == main
+
+
+def _turn(driver: BotDriver, state: Automatic) -> None:
+    with driver.ledger.reading() as connection:
+        _, policy = driver.ledger.look(connection, driver.wallet_id)
+    pause = Pause(PauseCode.DECLINED) if state is Automatic.PAUSED else None
+    turned = replace(policy, automatic=state, pause=pause)
+    driver.ledger.run(
+        lambda tx: tx.book.set_policy(driver.wallet_id, turned, actor="U1", expected_version=None),
+        wallet_id=driver.wallet_id,
+    )
+
+
+def _newest_try(driver: BotDriver) -> Payment:
+    with driver.ledger.reading() as connection:
+        found = last_recharge_try(connection, driver.wallet_id)
+    assert found is not None
+    return found
+
+
 def test_a_backup_that_is_gone_leaves_the_rule_alone(driver: BotDriver) -> None:
     """Only said."""
-    backup = _connect(driver, MASTERCARD)
-    main = _connect(driver)
+    main, backup = _connect_two(driver)
     rule_on(driver)
     driver.happened()
     driver.shop.api.payment_methods.detach(backup)
@@ -163,8 +238,7 @@ def test_a_card_that_the_network_renewed_is_known_by_its_new_date(driver: BotDri
 
 def test_what_the_network_changed_is_kept_of_that_card_alone(driver: BotDriver) -> None:
     """All that is shown of it, and its fingerprint; the same card of another wallet, and other cards, are not its."""
-    backup = _connect(driver, MASTERCARD)
-    main = _connect(driver)
+    main, backup = _connect_two(driver)
     beside = open_beside(driver.ledger, "T2")
     _keep(driver, main, wallet_id=beside)
     blank = {"brand": "", "last4": "", "exp_month": 1, "exp_year": 2001, "fingerprint": ""}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from bot.notices import CardConnected
 from bot.payment_rows import Payment
 from bot.payments.saved_cards import card_slots
 from bot.payments.settlement import NotServed, Unattributed, save_card
@@ -145,8 +146,8 @@ def test_a_charge_that_waits_for_a_person_is_found_when_its_answer_was_lost(driv
         assert found.state is State.WAITING
 
 
-def test_a_card_that_comes_back_is_main_again(driver: BotDriver) -> None:
-    """The one that was main meanwhile becomes the backup; the same card under another id replaces its old one."""
+def test_a_card_that_is_saved_displaces_none(driver: BotDriver) -> None:
+    """The same card, under whatever id, stays what it is; who asked for it is told, and nobody else."""
     page = _connect(driver)
     first = _slots(driver)[CardSlot.MAIN]
 
@@ -155,12 +156,13 @@ def test_a_card_that_comes_back_is_main_again(driver: BotDriver) -> None:
         driver.ledger.run(lambda tx: save_card(tx, page, seen), wallet_id=driver.wallet_id)
         return _slots(driver)
 
-    assert save("pm_2", "other") == {CardSlot.MAIN: "pm_2", CardSlot.BACKUP: first}
-    assert save("pm_2", "other") == {CardSlot.MAIN: "pm_2", CardSlot.BACKUP: first}
+    assert save("pm_2", "other") == {CardSlot.MAIN: first, CardSlot.BACKUP: "pm_2"}
+    assert save("pm_2", "other") == {CardSlot.MAIN: first, CardSlot.BACKUP: "pm_2"}
     assert save(first, "one") == {CardSlot.MAIN: first, CardSlot.BACKUP: "pm_2"}
-    assert save("pm_3", "one") == {CardSlot.MAIN: "pm_3"}, (
-        "the backup before is out, and the same card needs no backup"
-    )
+    assert save("pm_3", "one") == {CardSlot.MAIN: "pm_3", CardSlot.BACKUP: "pm_2"}
+    assert save("pm_4", "") == {CardSlot.MAIN: "pm_3", CardSlot.BACKUP: "pm_2"}, "a third one is spare"
+    told = [(one.card_id, one.again) for one in driver.told(CardConnected)[-5:]]
+    assert told == [("pm_2", False), ("pm_2", True), (first, True), ("pm_3", True), ("pm_4", False)]
 
 
 def _slots(driver: BotDriver) -> dict[CardSlot, str]:

@@ -207,3 +207,80 @@ def test_a_message_that_was_deleted_is_told_anew(world: World) -> None:
     world.reads("finance", "through the link")
     assert len(_about_charge(world, "finance")) == 1
     assert not _lines(world, "finance", "through the link")
+
+
+def test_the_picture_of_a_failed_charge_follows(world: World) -> None:
+    """The host of pictures is away when the charge fails: all read the link at once, and later its picture."""
+    _slack(world, method="files.getUploadURLExternal", upload_host_away=True, times=100_000)
+    _fails(world, "lost_card")
+    for who in PEOPLE:
+        assert "'image'" not in str(world.reads(who, FAILED))
+    _slack(world, clear=True)
+    world.skip(10)
+    for who in PEOPLE:
+        until(
+            lambda who=who: "'image'" in str(_about_charge(world, who)) or None,  # type: ignore[misc]
+            lambda who=who: f"{who} sees no picture",  # type: ignore[misc]
+        )
+        assert len(_about_charge(world, who)) == 1
+        assert not _lines(world, who, "")
+
+
+def test_another_card_is_asked_about_by_name(world: World) -> None:
+    """By its button an admin connects a card, reads its name, and chooses it; only their press turns the rule on."""
+    _fails(world, "lost_card")
+    failed = world.reads("admin", FAILED)
+    world.act("press", "admin", channel="dm", ts=failed["ts"], text="Use another card")
+    world.modal_reads("admin", "A new card is charged only where an admin chooses it")
+    world.pay(world.modal_link("admin"), OTHER_VISA)
+    world.act("close", "admin")
+    asked = world.reads("admin", "Charge it from now on instead of Visa ••4242?")
+    assert "Visa ••1881 is connected" in shown(asked)
+    assert "Automatic payments are paused" in shown(_about_charge(world, "admin")[-1])
+    world.act("press", "admin", channel="dm", ts=asked["ts"], text="Charge it from now on", confirm=True)
+    chosen = world.reads("admin", "Visa ••1881 is charged from now on.")
+    assert "Automatic payments stay paused until an admin turns them on." in shown(chosen)
+    button_of(chosen, "Turn on again")
+    world.reads("finance", "changed which card is charged: main card Visa ••4242 → Visa ••1881")
+    assert "Charge it from now on" not in str(world.messages("finance"))
+
+
+def test_a_card_that_was_chosen_is_charged_by_the_rule(world: World) -> None:
+    """The rule was on all the time: the retry on the card before is given up, and the gap is closed by the new one."""
+    _fails(world)
+    failed = world.reads("admin", FAILED)
+    world.act("press", "admin", channel="dm", ts=failed["ts"], text="Use another card")
+    world.modal_reads("admin", "A new card is charged only where an admin chooses it")
+    world.pay(world.modal_link("admin"), OTHER_VISA)
+    world.act("close", "admin")
+    asked = world.reads("admin", "Charge it from now on instead of Visa ••4242?")
+    world.act("press", "admin", channel="dm", ts=asked["ts"], text="Charge it from now on", confirm=True)
+    world.reads("admin", "Automatic payments are on and use it.")
+    for who in PEOPLE:
+        world.reads(
+            who, "Automatic payments are on. The payment of $160.00 that failed is not tried any more."
+        )
+    world.skip(20)
+    world.balance_is("200.00")
+    world.reads("owner", "with Visa ••1881")
+    for who in PEOPLE:
+        world.reads(who, "A newer automatic payment took the place of this one")
+
+
+def test_a_saved_card_is_picked_in_the_form(world: World) -> None:
+    """Its row offers it by name, and the form says what became of it."""
+    world.home("owner")
+    world.top_up_by_page("owner", "50.00")
+    world.reads("owner", "Visa ••4242 is connected")
+    world.top_up_by_page("owner", "50.00", OTHER_VISA)
+    world.reads("owner", "Visa ••1881 is connected")
+    world.balance_is("100.00")
+    world.turn_rule_on()
+    _stripe(world, last4="4242", decline="insufficient_funds")
+    world.use("call-1", "60.00")
+    failed = world.reads("admin", FAILED)
+    world.act("press", "admin", channel="dm", ts=failed["ts"], text="Use another card")
+    form = world.modal_reads("admin", "expires 11/33 · backup")
+    world.act("press", "admin", view_id=form["id"], text="Charge it from now on", confirm=True)
+    world.modal_reads("admin", "Visa ••1881 is charged from now on.")
+    world.reads("finance", "main card Visa ••4242 → Visa ••1881, backup card Visa ••1881 → Visa ••4242")

@@ -54,7 +54,7 @@ def test_finance_connects_by_qr_and_a_refund_takes_the_wallet_below_zero(world: 
         form.locator("[data-action-id=person]").click()
         window.by("option").filter(has_text="Fiona Braun").click()
         window.button(form, "Send").click()
-        window.modal("has the link and the QR code")
+        window.modal("gets the link by direct message")
         window.close_forms()
         window.switch("finance")
         window.messages()
@@ -125,7 +125,9 @@ def test_the_backup_card_is_charged_when_the_main_one_is_dead(world: World) -> N
         _arm(world, last4="4242", decline="lost_card")
         window.post_usage("60")
         world.balance_is("200.00")
-        window.message("The automatic payment of $160.00 went through with Mastercard ••4444")
+        expect(window.message("The automatic payment of $160.00 went through")).to_contain_text(
+            "Mastercard ••4444"
+        )
         window.keep("dm_backup_charged")
         window.type("/wallet card")
         cards = window.modal("Enter it yourself")
@@ -158,11 +160,11 @@ def test_a_dispute_is_told_and_won(world: World) -> None:
 
 
 def _with_rule(world: World, *, backup: bool = False) -> None:
+    world.top_up_by_page("owner", "50.00" if backup else "100.00")
+    world.reads("owner", "Visa ••4242 is connected")
     if backup:
         world.top_up_by_page("owner", "50.00", MASTERCARD)
         world.reads("owner", "Mastercard ••4444 is connected")
-    world.top_up_by_page("owner", "50.00" if backup else "100.00")
     world.balance_is("100.00")
-    world.reads("owner", "Visa ••4242 is connected")
     world.turn_rule_on()
     until(lambda: "Automatic payments are on" in str(world.home("owner")) or None, lambda: "no rule")

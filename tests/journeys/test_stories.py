@@ -1,14 +1,13 @@
 """Three stories end to end: money comes in, money runs low, money runs out and comes back."""
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
 from bot.payment_rows import Payment
-from bot.slack.client import SlackClient
+from bot.slack.listeners.interaction import Interaction
 from bot.slack.senders.qr_codes import QrCodes
-from bot.slack.views.blocks import GREEN, RED
+from bot.slack.views.blocks import GREEN, RED, View
 from tests.journeys.world import FINANCE_VISA, World, button_of, colours, shown, until
 
 on_both = pytest.mark.parametrize("world", ["socket", "postgresql"], indirect=True)
@@ -190,20 +189,20 @@ def test_a_late_picture_leaves_the_answer_in_a_form(world: World, monkeypatch: p
     world.top_up_by_page("owner", "100.00")
     world.reads("owner", "Visa ••4242 is connected")
     pressed, tried = threading.Event(), threading.Event()
-    draw, show = QrCodes.upload, SlackClient.retry_until_file_ready
+    draw, show = QrCodes.attach, Interaction.refine
 
-    def late(self: QrCodes, payment: Payment) -> str | None:
+    def late(self: QrCodes, payment: Payment) -> Payment:
         assert pressed.wait(20)
         return draw(self, payment)
 
-    def watched(self: SlackClient, call: Callable[[], object]) -> object:
+    def watched(self: Interaction, view: View, instead_of: str) -> None:
         try:
-            return show(self, call)
+            show(self, view, instead_of)
         finally:
             tried.set()
 
-    monkeypatch.setattr(QrCodes, "upload", late)
-    monkeypatch.setattr(SlackClient, "retry_until_file_ready", watched)
+    monkeypatch.setattr(QrCodes, "attach", late)
+    monkeypatch.setattr(Interaction, "refine", watched)
     world.command("owner", "/wallet card")
     form = world.modal_reads("owner", "Enter it yourself")
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.journeys.browser import Watch, Window, chromium
-from tests.journeys.world import World, button_of
+from tests.journeys.world import FINANCE_VISA, World, button_of
 
 pytestmark = pytest.mark.browser
 REFUSED = re.compile(
@@ -140,5 +140,5 @@ def _connect(world: World) -> None:
     world.act("press", "owner", view_id=form["id"], action_id="person", value="member")
     world.act("press", "owner", view_id=form["id"], text="Send")
     asked = world.reads("member", "card")
-    world.pay(button_of(asked, "Connect")["url"])
+    world.pay(button_of(asked, "Connect")["url"], FINANCE_VISA)
     world.act("close", "owner")

@@ -47,7 +47,7 @@ def show_add_balance(
 
 def has_main_card(context: Context, wallet_id: UUID) -> bool:
     """Say whether there is a card that people can charge."""
-    return any(not card.backup for card in usable_cards(context.ledger, wallet_id))
+    return any(card.is_main for card in usable_cards(context.ledger, wallet_id))
 
 
 def top_up(interaction: Interaction, amount: Money) -> SlowWork | None:
@@ -129,11 +129,11 @@ def connect(interaction: Interaction) -> None:
     offer = offer_facts(context.ledger, payment)
     cards = usable_cards(context.ledger, who.wallet_id)
     shown = interaction.fill(money_in.connect_form(offer, cards), instead=money_in.offer_message(offer))
-    file_id = context.senders.qr_codes.upload(payment) if shown else None
-    if file_id is not None:
-        context.posted.set_qr(who.wallet_id, payment.payment_id, file_id)
-        with_picture = money_in.connect_form(replace(offer, qr_file_id=file_id), cards)
-        interaction.refine(with_picture, shown)
+    if shown:
+        file_id = context.senders.qr_codes.attach(payment).qr_file_id
+        if file_id:
+            with_picture = money_in.connect_form(replace(offer, qr_file_id=file_id), cards)
+            interaction.refine(with_picture, shown)
 
 
 def show_automatic(interaction: Interaction) -> None:

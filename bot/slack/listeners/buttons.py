@@ -18,7 +18,9 @@ from bot.slack.views import cards as card_views
 from bot.slack.views import errors, money_in
 from bot.slack.views import history as history_views
 from bot.slack.views import usage as usage_views
+from bot.slack.views.conversion import as_view
 from bot.states.payment import PayWith
+from bot.surfaces.automatic import chosen_card
 from bot.surfaces.month import spike_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import currency_of
@@ -228,6 +230,19 @@ def remove_card(interaction: Interaction, value: str) -> SlowWork:
     return remove
 
 
+def charge_from_now(interaction: Interaction, value: str) -> None:
+    """Have a card charged from now on: an admin chose it by its name, in the button's own dialog."""
+    who, context = interaction.who, interaction.context
+    context.cards.charge_from_now_on(who.wallet_id, value, actor=interaction.person)
+    card, automatic = context.read(who.wallet_id, lambda snapshot: chosen_card(snapshot, value))
+    said = card_views.chosen(card, automatic, who.role)
+    if interaction.in_form:
+        interaction.redraw(as_view(said))
+    else:
+        interaction.tell(said)
+    interaction.refresh_home()
+
+
 def copy_link(interaction: Interaction, value: str) -> None:
     """Show the bare link of an open request, to its asker and to people with a role."""
     who, context = interaction.who, interaction.context
@@ -282,6 +297,7 @@ WORK: Mapping[Act, Press] = {
     Act.ASK_TO_PAY: ask_to_pay,
     Act.FIX: add_balance,
     Act.CONNECT_CARD: lambda interaction, value: actions.connect,
+    Act.CHARGE_FROM_NOW: charge_from_now,
     Act.REMOVE_CARD: remove_card,
     Act.AUTOMATIC: lambda interaction, value: actions.show_automatic(interaction),
     Act.AUTOMATIC_OFF: lambda interaction, value: actions.automatic_off(interaction),
@@ -331,6 +347,7 @@ TOLD = frozenset(
         Act.CHARGE,
         Act.USAGE,
         Act.HISTORY,
+        Act.CHARGE_FROM_NOW,
         Act.REMOVE_CARD,
         Act.AUTOMATIC_OFF,
         Act.ASK_FOR_ACCESS,

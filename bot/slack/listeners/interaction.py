@@ -13,7 +13,7 @@ from bot.payments.requests import Payments
 from bot.payments.top_ups import Charges
 from bot.ports import NotTold, RecipientGone
 from bot.rights import Action, Actor, Person, may
-from bot.slack.client import SlackClient, else_words
+from bot.slack.client import SlackClient
 from bot.slack.homes import Homes
 from bot.slack.modals import STACK_MAX, Modals, OpenForm
 from bot.slack.presence import Presence
@@ -206,9 +206,7 @@ class Interaction:
         form = self._form
         assert form is not None, "nothing is shown"
         try:
-            self.context.slack.retry_until_file_ready(
-                lambda: self.context.modals.change(form, view, instead_of=shown)
-            )
+            self.context.modals.change(form, view, instead_of=shown)
         except NotTold as problem:
             log.info("a form shows less than it could: %s", problem)
 
@@ -229,7 +227,7 @@ class Interaction:
         """Answer privately, by the first way that Slack takes. Raises: NotTold, when it takes none."""
         if self._form is not None or self.in_form or self._has_no_place:
             try:
-                else_words(self._tell_in_form, message)
+                self._tell_in_form(message)
             except NotTold as problem:
                 log.warning("an answer goes another way than in a form: %s", problem)
             else:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -84,7 +85,7 @@ class EpisodeSender:
         Raises: NotTold, LeaseLost.
         """
         facts = self._episodes.facts(claim.wallet_id, UUID(claim.subject.of))
-        if facts.phase in OVER or facts.level < Level.ZERO:
+        if not _is_stopped(facts):
             return
         message = self._message_to(claim)
         self._posting.require_there(claim)
@@ -94,8 +95,22 @@ class EpisodeSender:
         if _is_news(message, facts):
             self._update(claim, message, facts)
             return
+        self._take_buttons_off(claim, message)
         repeated = alert_views.still_stopped(facts, self._posting.role(claim))
-        self._posting.reply(claim, MessageRef(message.channel, message.ts), repeated, broadcast=True)
+
+        def keep(tx: Tx, line: MessageRef) -> None:
+            remember(tx, claim.wallet_id, replace(message, line_ts=line.ts))
+
+        self._posting.reply(
+            claim, MessageRef(message.channel, message.ts), repeated, broadcast=True, keep=keep
+        )
+
+    def _take_buttons_off(self, claim: Claim, message: Posted) -> None:
+        """Leave no button in the thread that would be wrong once things are otherwise. Raises: NotTold."""
+        if message.line_ts:
+            with suppress(MessageGone):
+                line = MessageRef(message.channel, message.line_ts)
+                self._posting.update(claim, line, alert_views.was_still_stopped())
 
     def _message_to(self, claim: Claim) -> Posted | None:
         posted = self._episodes.posted(claim.wallet_id, UUID(claim.subject.of))
@@ -136,12 +151,18 @@ class EpisodeSender:
     def _update(self, claim: Claim, message: Posted, facts: AlertFacts) -> None:
         shown = self._shown_to(claim.wallet_id, message, facts)
         now_shown = replace(
-            message, level=max(facts.level, message.level), phase=facts.phase, shown=_fingerprint(shown)
+            message,
+            level=max(facts.level, message.level),
+            phase=facts.phase,
+            shown=_fingerprint(shown),
+            line_ts=message.line_ts if _is_stopped(facts) else "",
         )
 
         def save(tx: Tx) -> None:
             remember(tx, claim.wallet_id, now_shown)
 
+        if not now_shown.line_ts:
+            self._take_buttons_off(claim, message)
         if claim.shown and now_shown.shown == message.shown:
             claim.done(save)
             return
@@ -150,6 +171,8 @@ class EpisodeSender:
             self._posting.update(claim, ref, shown)
         except MessageGone as gone:
             log.info("an alarm's message is gone, and told anew: %s", gone)
+            if now_shown.line_ts:
+                self._take_buttons_off(claim, message)
             self._post(claim, facts)
             return
         if facts.stopped_anew or not _is_news(message, facts):
@@ -162,7 +185,9 @@ class EpisodeSender:
 
         # An update notifies nobody, so that a change of level or phase is said in the thread too.
         line = alert_views.story_line(facts, channel=message.recipient.is_channel)
-        self._posting.reply(claim, ref, line, broadcast=is_loud(message, facts), save=save_news)
+        self._posting.reply(
+            claim, ref, line, broadcast=is_loud(message, facts), keep=lambda tx, line: save_news(tx)
+        )
 
     def _shown_to(self, wallet_id: UUID, message: Posted, facts: AlertFacts) -> Message:
         """Say an episode to a recipient who has a message: whoever acknowledged it silenced that level only."""
@@ -200,6 +225,11 @@ def is_loud(message: Posted, facts: AlertFacts) -> bool:
 def _is_news(message: Posted, facts: AlertFacts) -> bool:
     """Say whether level or phase changed since a message was shown."""
     return facts.phase is not message.phase or facts.level > message.level
+
+
+def _is_stopped(facts: AlertFacts) -> bool:
+    """Say whether things are stopped, which is said again while nobody answers."""
+    return facts.phase not in OVER and facts.level >= Level.ZERO
 
 
 def _drop_repeat(tx: Tx, claim: Claim) -> None:

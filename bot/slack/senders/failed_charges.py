@@ -15,7 +15,6 @@ from bot.payment_rows import Payment
 from bot.ports import MessageGone
 from bot.rights import Action, may
 from bot.slack.client import MessageRef
-from bot.slack.failures import FileNotReady
 from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.posting import Posting
 from bot.slack.senders.qr_codes import QrCodes
@@ -67,10 +66,7 @@ class FailedChargeSender:
         elif facts.phase in OVER and facts.phase is not RechargePhase.PAID:
             return  # it was over before its reader saw it, and asks nothing of them
         self._posting.require_there(claim)
-        try:
-            self._post(claim, payment, facts)
-        except FileNotReady:
-            self._post(claim, payment, _without_picture(facts))
+        self._post(claim, payment, facts)
 
     def show_paid_twice(self, claim: Claim, notice: notices.PaidTwice) -> None:
         """Tell that a request was paid twice, or a recharge although it had ended. Raises: NotTold, LeaseLost."""
@@ -87,11 +83,10 @@ class FailedChargeSender:
         return facts if is_shown else replace(facts, balance=None)
 
     def _update(self, claim: Claim, payment: Payment, message: PaymentMessage, facts: FailureFacts) -> None:
-        ref = MessageRef(message.channel, message.ts)
-        try:
-            self._posting.update(claim, ref, self._message(claim, facts))
-        except FileNotReady:
-            self._posting.update(claim, ref, self._message(claim, _without_picture(facts)))
+        ref = self._posting.update(
+            claim, MessageRef(message.channel, message.ts), self._message(claim, facts)
+        )
+        message = replace(message, picture=ref.picture(_picture(facts)))
         said = _said(facts)
         if facts.phase not in AWAITED or said == message.said:
             claim.done(lambda tx: _remember(tx, claim, payment, message))
@@ -102,12 +97,19 @@ class FailedChargeSender:
             ref,
             failed_charges.news_of_charge(facts),
             broadcast=True,
-            save=lambda tx: _remember(tx, claim, payment, now),
+            keep=lambda tx, line: _remember(tx, claim, payment, now),
         )
 
     def _post(self, claim: Claim, payment: Payment, facts: FailureFacts) -> None:
         def keep(tx: Tx, ref: MessageRef) -> None:
-            posted = PaymentMessage(claim.recipient.slack_id, Side.PAYER, ref.channel, ref.ts, _said(facts))
+            posted = PaymentMessage(
+                claim.recipient.slack_id,
+                Side.PAYER,
+                ref.channel,
+                ref.ts,
+                _said(facts),
+                ref.picture(_picture(facts)),
+            )
             _remember(tx, claim, payment, posted)
 
         self._posting.post(claim, self._message(claim, facts), keep)
@@ -125,6 +127,5 @@ def _said(facts: FailureFacts) -> str:
     return f"{facts.phase}:{facts.waited_hours}" if facts.waited_hours else str(facts.phase)
 
 
-def _without_picture(facts: FailureFacts) -> FailureFacts:
-    """Leave the picture out: the link works without it."""
-    return replace(facts, pay=replace(facts.pay, qr_file_id=None)) if facts.pay is not None else facts
+def _picture(facts: FailureFacts) -> str:
+    return (facts.pay.qr_file_id or "") if facts.pay is not None else ""

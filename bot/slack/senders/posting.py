@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from bot.delivering.deliveries import Claim, LeaseLost
-from bot.ports import NotTold, RecipientGone
+from bot.ports import MessageGone, NotTold, RecipientGone
 from bot.rights import Role
 from bot.slack.client import MessageRef, SlackClient
 from bot.slack.pace import DELETE, POST, UPDATE, Pace
@@ -57,7 +57,7 @@ class Posting:
         Where another process took the delivery over meanwhile, that one's message counts, and this copy is deleted.
         """
         ref = self._send(claim, claim.recipient.slack_id, message)
-        self._end(claim, ref, (lambda tx: keep(tx, ref)) if keep is not None else None)
+        self._end(claim, ref, keep)
 
     def reply(
         self,
@@ -66,24 +66,29 @@ class Posting:
         message: Message,
         *,
         broadcast: bool,
-        save: Callable[[Tx], object] | None = None,
+        keep: Keep | None = None,
     ) -> None:
         """Add a line to the thread of a message and end its delivery. Raises: NotTold, LeaseLost.
 
-        With `broadcast` the conversation shows it too. The line is deleted where another process's counts.
+        With `broadcast` the conversation shows it too. Where the message was deleted meanwhile, or takes no reply, the
+        line is a message of its own. The line is deleted where another process's counts.
         """
-        ref = self._send(claim, to.channel, message, thread_ts=to.ts, broadcast=broadcast)
-        self._end(claim, ref, save)
+        try:
+            ref = self._send(claim, to.channel, message, thread_ts=to.ts, broadcast=broadcast)
+        except MessageGone as gone:
+            log.info("a line is told as a message of its own, since there is no thread: %s", gone)
+            ref = self._send(claim, to.channel, message)
+        self._end(claim, ref, keep)
 
-    def update(self, claim: Claim, ref: MessageRef, message: Message) -> None:
+    def update(self, claim: Claim, ref: MessageRef, message: Message) -> MessageRef:
         """Update a message in place. Raises: NotTold; MessageGone where it cannot be changed any more."""
         with self._pace(claim).sending(UPDATE):
-            self._client_of(claim.wallet_id).update_message(ref, message)
+            return self._client_of(claim.wallet_id).update_message(ref, message)
 
-    def _end(self, claim: Claim, ref: MessageRef, save: Callable[[Tx], object] | None) -> None:
+    def _end(self, claim: Claim, ref: MessageRef, keep: Keep | None) -> None:
         """End a delivery whose message was just posted; delete that copy where the lease is lost. Raises: LeaseLost."""
         try:
-            claim.done(save)
+            claim.done((lambda tx: keep(tx, ref)) if keep is not None else None)
         except LeaseLost:
             try:
                 with self._pace(claim).sending(DELETE):

@@ -69,6 +69,8 @@ class RequestSender:
                 pass  # it is told anew
             else:
                 return
+        if side is Side.ASKER and facts.state is RequestState.CONNECTED:
+            return  # the connected card has a message of its own
         self._posting.require_there(claim)
         self._post(claim, payment, side, _request_message(side, facts, role))
 
@@ -79,10 +81,12 @@ class RequestSender:
 
         A connected card is told by a message of its own.
         """
-        ref = MessageRef(message.channel, message.ts)
-        self._posting.update(claim, ref, _request_message(message.side, facts, role))
+        ref = self._posting.update(
+            claim, MessageRef(message.channel, message.ts), _request_message(message.side, facts, role)
+        )
         is_news = facts.state is RequestState.PAID and message.side is Side.ASKER
-        now = replace(message, said=facts.state) if is_news else message
+        said = facts.state if is_news else message.said
+        now = replace(message, said=said, picture=ref.picture(payment.qr_file_id))
 
         def save(tx: Tx) -> None:
             remember_message(tx, claim.wallet_id, payment.payment_id, now)
@@ -90,12 +94,15 @@ class RequestSender:
         if now.said == message.said:
             claim.done(save)
         else:
-            self._posting.reply(claim, ref, money_in.paid_news(facts), broadcast=True, save=save)
+            self._posting.reply(
+                claim, ref, money_in.paid_news(facts), broadcast=True, keep=lambda tx, line: save(tx)
+            )
 
     def _post(self, claim: Claim, payment: Payment, side: Side, message: Message) -> None:
         def keep(tx: Tx, ref: MessageRef) -> None:
             said = RequestState.PAID if payment.state is State.PAID else ""
-            posted = PaymentMessage(claim.recipient.slack_id, side, ref.channel, ref.ts, said)
+            picture = ref.picture(payment.qr_file_id)
+            posted = PaymentMessage(claim.recipient.slack_id, side, ref.channel, ref.ts, said, picture)
             remember_message(tx, claim.wallet_id, payment.payment_id, posted)
 
         self._posting.post(claim, message, keep)

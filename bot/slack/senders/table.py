@@ -62,7 +62,7 @@ class Senders:
     ) -> None:
         lookup = PaymentLookup(ledger, payments, charges)
         self._posting = Posting(client_of, people, ledger.now)
-        self.qr_codes = QrCodes(client_of, posted, lookup)
+        self.qr_codes = QrCodes(ledger, client_of, posted, lookup)
         self.episodes = EpisodeSender(ledger, people, self._posting, episodes)
         self._requests = RequestSender(self._posting, posted, lookup, self.qr_codes)
         self._changes = ChangeSender(ledger, self._posting)

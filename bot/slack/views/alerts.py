@@ -164,6 +164,12 @@ def still_stopped(f: AlertFacts, role: Role) -> Message:
     return Message(text=spoken(line), blocks=[section(line), actions(*_ways_out(f, role))])
 
 
+def was_still_stopped() -> Message:
+    """Say what a line of before said, once things are otherwise or a newer line says it: without its buttons."""
+    line = "Things were still stopped, and nobody had paid yet. The message above says how it stands now."
+    return Message(text=line, blocks=[section(line)])
+
+
 def after_stop(kind: str, count: int, role: Role) -> Message:
     """Tell billing admins that work began although its kind was refused."""
     who = "the dialler isn't asking" if kind.endswith("_call") else "whatever starts them isn't asking"

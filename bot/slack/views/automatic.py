@@ -39,7 +39,7 @@ TITLE = "Automatic payments"
 NO_BACKUP = "none"
 BACK_TO, ADD = "target", "fixed"
 _OFF = "Automatic payments are off. No card is charged by itself any more."
-PAUSE_ENDS = "A new card, a successful payment, or turning them on again ends the pause."
+PAUSE_ENDS = "A successful payment, or turning them on again, ends the pause."
 
 
 def automatic_form(f: AutomaticFormFacts) -> View:

@@ -20,6 +20,7 @@ from bot.slack.views.blocks import (
 )
 from bot.slack.views.text import spoken
 from bot.states.card_slot import CardSlot
+from ledger import Automatic
 
 
 def remove_button(card: CardFacts, text: str = "Remove card") -> Block:
@@ -32,6 +33,47 @@ def remove_button(card: CardFacts, text: str = "Remove card") -> Block:
         style="danger",
     )
     return button(text, Act.REMOVE_CARD, value=card.card_id, confirm=sure, label=f"Remove {card}")
+
+
+def choose_buttons(card: CardFacts, main: CardFacts | None) -> list[Block]:
+    """Give the button that has a card charged from now on, which asks first; none for the card that is charged."""
+    if card.is_main:
+        return []
+    before = f" instead of {main}" if main is not None else ""
+    sure = confirm(
+        f"Charge {card} from now on?",
+        f"It is charged{before}, by people and by automatic payments where they are on. Nothing is charged now.",
+        "Charge it from now on",
+    )
+    text = "Charge it from now on"
+    return [
+        button(
+            text, Act.CHARGE_FROM_NOW, value=card.card_id, confirm=sure, label=f"Charge {card} from now on"
+        )
+    ]
+
+
+def use_of(card: CardFacts) -> str:
+    """Say in a sentence what a card is used for."""
+    if card.is_main:
+        return "It is the card that is charged."
+    return "It is the backup card." if card.backup else "It is a spare card: nothing charges it."
+
+
+def chosen(card: CardFacts, automatic: Automatic, role: Role) -> Message:
+    """Confirm to whoever chose a card that it is charged from now on, and what that means for automatic payments."""
+    line = f"*{card} is charged from now on.* The others have been told."
+    rest = {
+        Automatic.ON: "Automatic payments are on and use it.",
+        Automatic.PAUSED: "Automatic payments stay paused until an admin turns them on.",
+        Automatic.OFF: "Automatic payments are off.",
+    }[automatic]
+    again = {
+        Automatic.ON: [],
+        Automatic.PAUSED: [button("Turn on again", Act.AUTOMATIC, style="primary")],
+        Automatic.OFF: [button("Turn on automatic payments", Act.AUTOMATIC)],
+    }[automatic]
+    return Message(text=spoken(line, rest), blocks=[section(f"{line}\n{rest}"), *actions_for(role, *again)])
 
 
 def off_button(text: str = "Turn automatic payments off") -> Block:
@@ -76,15 +118,23 @@ def own_card_blocks(f: OwnCardsFacts, role: Role) -> list[Block]:
     return blocks
 
 
+def own_card_chosen(card: CardFacts, role: Role) -> Message:
+    """Tell somebody whose card an admin chose that the rule charges it from now on, with the ways to stop that."""
+    line = f"*{card}*, which you connected, is the card that automatic payments charge from now on."
+    buttons = [off_button(), remove_button(card, "Remove this card")]
+    return Message(
+        text=spoken(line), blocks=[section(line), *actions_for(role, *buttons, ties=[Tie.CONNECTOR])]
+    )
+
+
 def connected(
-    card: CardFacts, backup: CardFacts | None, actor_id: str, role: Role, *, stoppable: bool
+    card: CardFacts, main: CardFacts | None, actor_id: str, role: Role, *, stoppable: bool
 ) -> Message:
     """Tell the others that a card was connected, by whom, and what it is used for."""
     by = f" by <@{actor_id}>" if actor_id else ""
-    use = "It is the backup card." if card.backup else "It is the card that is charged from now on."
-    rest = f" {backup} is the backup." if backup is not None and not card.backup else ""
-    line = f"*{card} was connected*{by}. {use}{rest}"
-    buttons = [*([off_button()] if stoppable else []), remove_button(card)]
+    line = f"*{card} was connected*{by}. {use_of(card)}"
+    stop = [off_button()] if stoppable and not card.spare else []
+    buttons = [*choose_buttons(card, main), *stop, remove_button(card)]
     return Message(text=spoken(line), blocks=[section(line), *actions_for(role, *buttons)])
 
 

@@ -76,7 +76,10 @@ def _headline(f: FailureFacts) -> str:
         case RechargePhase.REPLACED:
             return f"*A newer automatic payment took the place of this one of {f.amount}.*"
         case RechargePhase.RESUMED:
-            return f"*{_ON_AGAIN}* The payment of {f.amount} that failed is not tried any more."
+            # Somebody turned them on again, or chose another card while they were on.
+            return (
+                f"*Automatic payments are on.* The payment of {f.amount} that failed is not tried any more."
+            )
         case _:
             return f"*The automatic payment of {f.amount} failed: {_why(f)}.* Nothing was charged."
 
@@ -151,10 +154,7 @@ def _goes_on(f: FailureFacts) -> str:
         case RechargePhase.RESUMED:
             return "When the wallet is low, the rule charges again."
         case _:
-            return (
-                "Automatic payments are paused until there is a new card, a payment succeeds, "
-                "or an admin turns them on again."
-            )
+            return "Automatic payments are paused until a payment succeeds, or an admin turns them on again."
 
 
 def _lasts(f: FailureFacts) -> str:

@@ -33,7 +33,7 @@ from bot.slack.views.blocks import (
     section,
     text_field,
 )
-from bot.slack.views.cards import remove_button
+from bot.slack.views.cards import choose_buttons, remove_button
 from bot.slack.views.causes import decline_words
 from bot.slack.views.money_in.sentences import qr_alt
 from bot.slack.views.text import moment, spoken
@@ -199,14 +199,10 @@ def _offer_small(f: OfferFacts) -> str:
 
 def connect_form(offer: OfferFacts | None, cards: Sequence[CardFacts] = ()) -> View:
     """Give the form to connect a card: hosted page, QR code, or sending both to somebody; and the saved cards."""
-    blocks: list[Block] = [
-        section(
-            f"*{card}*, {expires(card)}{' · backup' if card.backup else ''}", accessory=remove_button(card)
-        )
-        for card in cards
-    ]
+    main = next((card for card in cards if card.is_main), None)
+    blocks = [block for card in cards for block in _card_row(card, main)]
     if blocks:
-        small = "A new card becomes the one that is charged; the one before it becomes the backup."
+        small = "A new card is charged only where an admin chooses it: until then it is the backup, or kept as a spare."
         blocks += [context(small), divider()]
     if offer is not None:
         blocks += [
@@ -230,6 +226,15 @@ def connect_form(offer: OfferFacts | None, cards: Sequence[CardFacts] = ()) -> V
     ]
     private = offer.payment_id if offer is not None else ""
     return modal(Form.CONNECT_CARD, "Connect a card", blocks, private=private)
+
+
+def _card_row(card: CardFacts, main: CardFacts | None) -> list[Block]:
+    """Show a saved card, and the ways to have it charged or removed."""
+    use = "" if card.is_main else " · spare" if card.spare else " · backup"
+    words = f"*{card}*, {expires(card)}{use}"
+    if card.is_main:
+        return [section(words, accessory=remove_button(card))]
+    return [section(words), actions(*choose_buttons(card, main), remove_button(card))]
 
 
 def working(title: str) -> View:

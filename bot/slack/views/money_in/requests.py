@@ -22,6 +22,7 @@ from bot.slack.views.blocks import (
     picture,
     section,
 )
+from bot.slack.views.cards import choose_buttons, remove_button, use_of
 from bot.slack.views.money_in.sentences import (
     asker,
     asker_line,
@@ -99,7 +100,8 @@ def request_to_asker(f: RequestFacts, role: Role) -> Message:
 def _open_to_asker(f: RequestFacts, role: Role) -> Message:
     headline = f"*{asker_line(f)}*"
     wrote = f'You wrote: "{escape(f.note, NOTE_MAX)}". ' if f.note else ""
-    sent = "They have the link and its QR code. You are told when it is done." if f.payer_id else ""
+    code = " and its QR code" if f.qr_file_id is not None else ""
+    sent = f"They have the link{code}. You are told when it is done." if f.payer_id else ""
     line = f"{wrote}{sent}".strip() or "You are told when it is done."
     blocks = [
         section(f"{headline}\n{line}"),
@@ -142,22 +144,21 @@ def request_rows(requests: Sequence[RequestFacts], role: Role, viewer_id: str) -
     ]
 
 
-def connected(card: CardFacts, f: RequestFacts | None, role: Role) -> Message:
-    """Tell the asker that a card is connected, and offer what it is good for."""
+def connected(card: CardFacts, main: CardFacts | None, f: RequestFacts | None, role: Role) -> Message:
+    """Tell the asker that a card is connected, and offer what it is good for: a later card, to be charged at all."""
     through = f" through {link_of(f)}" if f is not None and f.payer_id else ""
     line = f"*{card} is connected*{through}."
-    rest = "It can be charged for top-ups. With automatic payments on, the wallet refills before it runs dry."
-    return Message(
-        text=spoken(line, rest),
-        blocks=[
-            section(f"{line}\n{rest}"),
-            *actions_for(
-                role,
-                button("Turn on automatic payments", Act.AUTOMATIC, style="primary"),
-                button("Add balance", Act.ADD_BALANCE),
-            ),
-        ],
-    )
+    if card.is_main:
+        rest = "It can be charged for top-ups. With automatic payments on, the wallet refills before it runs dry."
+        buttons = [
+            button("Turn on automatic payments", Act.AUTOMATIC, style="primary"),
+            button("Add balance", Act.ADD_BALANCE),
+        ]
+    else:
+        instead = f" instead of {main}" if main is not None else ""
+        rest = f"{use_of(card)} Charge it from now on{instead}?"
+        buttons = [*choose_buttons(card, main), remove_button(card)]
+    return Message(text=spoken(line, rest), blocks=[section(f"{line}\n{rest}"), *actions_for(role, *buttons)])
 
 
 def copy_link(f: RequestFacts) -> View:
@@ -228,15 +229,11 @@ def connect_sent(user_id: str) -> View:
     return modal(
         Form.NOTHING,
         "Connect a card",
-        [
-            section(
-                f"<@{user_id}> has the link and the QR code by direct message. You are told when it is done."
-            )
-        ],
+        [section(f"<@{user_id}> gets the link by direct message. You are told when it is done.")],
     )
 
 
 def request_sent(f: RequestFacts) -> View:
     """Say that somebody was asked to pay."""
-    line = f"*{asker_line(f)}*\nThey have the link and its QR code by direct message. You are told when it is done."
+    line = f"*{asker_line(f)}*\nThey get the link by direct message. You are told when it is done."
     return modal(Form.NOTHING, "Ask someone to pay", [section(line), context(f"Ref {f.ref}")])
