@@ -3,12 +3,14 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
 from sqlalchemy import select
 
 from bot.notices import DisputeChanged, RefundBooked
+from bot.payment_rows import payment_by_intent
 from bot.payments.settlement import AmountsDiffer
 from bot.ports import DisputeSeen, EventSeen, MovementSeen, RefundSeen
 from bot.states.dispute import DisputeStatus
@@ -119,7 +121,9 @@ def test_a_refund_or_a_dispute_in_another_currency_is_not_booked(driver: BotDriv
     now = driver.ledger.now()
     moved = MovementSeen("txn_1", "adjustment", "dispute", False, "dp_1", intent, now, "EUR", 0)
     refund = RefundSeen("re_1", RefundStatus.SUCCEEDED, minor, "EUR", intent, now)
-    dispute = DisputeSeen("dp_1", DisputeStatus.LOST, "fraudulent", minor, "EUR", intent, None, now, [moved])
+    due_by = now + timedelta(days=7)
+    lost = DisputeStatus.LOST
+    dispute = DisputeSeen("dp_1", lost, "fraudulent", minor, "EUR", intent, due_by, now, [moved])
 
     with pytest.raises(AmountsDiffer):
         driver.refunds.hear(refund)
@@ -130,6 +134,24 @@ def test_a_refund_or_a_dispute_in_another_currency_is_not_booked(driver: BotDriv
     assert driver.refunds.hear(replace(refund, currency="USD"))
     assert driver.disputes.hear(replace(dispute, currency="USD"))
     assert driver.view().balance_micros == 20_000_000 - 2 * minor * 10_000
+    with driver.ledger.reading() as connection:
+        paid = payment_by_intent(connection, driver.wallet_id, intent)
+        assert paid is not None
+        posted = history(connection, driver.wallet_id, limit=3)
+        assert {(one.reference, one.description) for one in posted} == {(paid.ref, paid.paid_with)}
+        (kept,) = connection.execute(select(disputes)).mappings()
+    assert dict(kept) == {
+        "wallet_id": driver.wallet_id,
+        "dispute_id": "dp_1",
+        "payment_id": paid.payment_id,
+        "status": lost,
+        "reason": "fraudulent",
+        "amount_micros": minor * 10_000,
+        "currency": "USD",
+        "due_at": due_by,
+        "opened_at": driver.ledger.now(),
+        "changed_at": driver.ledger.now(),
+    }
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

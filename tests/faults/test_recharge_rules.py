@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import use_cases_of
-from bot.notices import CapReached, ChargesSwitched, ConfirmationDue, RechargeFailed
+from bot.notices import CapReached, ChargesSwitched, ConfirmationDue, RechargeChanged, RechargeFailed
 from bot.payments.inbox import News
 from bot.payments.operator_stop import switch_charges
 from bot.payments.recharge import Recharge, due_reminder
@@ -192,6 +192,7 @@ def test_what_was_begun_when_the_operator_stopped_charges_is_taken_back(
     assert _charged(driver) == ([180] if charged else [])
     assert [row.state for row in _rows(driver)] == ["paid" if charged else "withdrawn"]
     assert automatic(driver) is Automatic.ON
+    assert driver.told(RechargeChanged) == [], "no message tells of the first try of a recharge"
     assert switch_charges(driver.ledger, driver.wallet_id, off=False, actor="operator")
     assert not switch_charges(driver.ledger, driver.wallet_id, off=False, actor="operator")
     assert len(driver.told(ChargesSwitched)) == 2
