@@ -120,6 +120,9 @@ def test_a_credit_that_leaves_a_gap_leaves_the_link(driver: BotDriver) -> None:
     """$40 of $50: the rule still wants money, and the retry stays planned."""
     failed, link = _fail(driver)
     driver.hear_all(driver.paid("5555 5555 5555 4444")[1])
+    changed = driver.told(RechargeChanged)
+    driver.recharge.heard_of_rule(driver.wallet_id)
+    assert driver.told(RechargeChanged) == [*changed, RechargeChanged(failed.payment_id)]
     assert _now(driver, link).state is State.OFFERED
     assert _now(driver, failed).next_try_at is not None
     assert _phase(driver, failed) is RechargePhase.RETRYING
