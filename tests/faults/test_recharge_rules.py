@@ -11,7 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import use_cases_of
-from bot.notices import CapReached, ChargesSwitched, ConfirmationDue, RechargeChanged, RechargeFailed
+from bot.notices import (
+    CapReached,
+    ChargesSwitched,
+    ConfirmationDue,
+    RechargeChanged,
+    RechargeFailed,
+    RechargeMade,
+)
 from bot.payments.inbox import News
 from bot.payments.operator_stop import switch_charges
 from bot.payments.recharge import Recharge, due_reminder
@@ -106,12 +113,16 @@ def test_a_card_that_was_declined_eight_times_in_thirty_days_rests(
 
 def test_the_second_last_charge_says_that_one_is_left(driver: BotDriver, recharge: Recharge) -> None:
     """Said once, before the cap binds."""
+    made = []
     for number in range(3):
-        assert recharge.consider(driver.wallet_id) is not None
+        payment = recharge.consider(driver.wallet_id)
+        assert payment is not None
+        made.append(RechargeMade(payment.payment_id))
         _spend(driver, f"c-{number}", 180)
         driver.shop.clock.skip(minutes=16)
         left = [one for one in driver.told(CapReached) if one.held == "one_left"]
         assert len(left) == (number >= 1)
+    assert driver.told(RechargeMade) == made
     assert recharge.consider(driver.wallet_id) is None
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bot.notices import PaidTwice
+from bot.notices import PaidTwice, PaymentChanged, RequestSent
 from bot.payment_rows import Payment
 from bot.payments.settlement import AmountsDiffer
 from bot.ports import IntentSeen, Ok
@@ -51,7 +51,10 @@ def _paid_by(driver: BotDriver, payment: Payment) -> None:
     card, receipt = str(answer.seen.card), answer.seen.receipt_url
     assert receipt
     assert (payment.paid_with, payment.receipt_url) == (card, receipt)
-    assert payment.settled_at == driver.ledger.now()
+    assert (payment.asked_by, payment.settled_at) == ("U1", driver.ledger.now())
+    assert driver.told(PaymentChanged)[-1] == PaymentChanged(payment.payment_id)
+    asked = [RequestSent(payment.payment_id)] if payment.payer else []
+    assert driver.told(RequestSent) == asked, "a payer hears of it by a message"
     with driver.ledger.reading() as connection:
         (row,) = history(connection, driver.wallet_id, limit=9)
     assert (row.kind, row.reference, row.description) == ("top_up", payment.ref, card)
