@@ -197,7 +197,7 @@ from ledger.wallet_policy import (
     threshold_min_micros,
     within_one_charge,
 )
-from ledger.writing.book import policy_of
+from ledger.writing.book import REDBAR, policy_of
 from ledger.writing.outbox import Outbox, Waiting, any_waiting, due_notices, read_notice
 from ledger.writing.rescaling import policies_that_do_not_fit, rescale_policy
 from ledger.writing.time_acceptance import FutureRows, accept_present

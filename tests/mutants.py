@@ -114,6 +114,7 @@ PACKAGES: Mapping[str, Package] = {
         ),
         (
             "tests/faults/test_money_out.py",
+            "tests/faults/test_recharge_end.py",
             "tests/faults/test_recharge_rules.py",
             "tests/faults/test_settlement.py",
         ),
@@ -132,7 +133,11 @@ PACKAGES: Mapping[str, Package] = {
             "bot/payments/recharge.py",
             "bot/payments/recharge_failure.py",
         ),
-        ("tests/faults/test_recharge_midnights.py", "tests/faults/test_recharge_rules.py"),
+        (
+            "tests/faults/test_recharge_end.py",
+            "tests/faults/test_recharge_midnights.py",
+            "tests/faults/test_recharge_rules.py",
+        ),
     ),
     "news": Package(
         (

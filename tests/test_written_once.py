@@ -82,6 +82,54 @@ def test_the_operator_has_one_name_in_the_rows() -> None:
     assert found == {"bot/rights.py"}
 
 
+ITSELF = "ledger/writing/book.py"
+_NAMING = {"getLogger", "ArgumentParser", "version"}
+"""What takes the program's name, and is no row."""
+
+
+def _actors_in(text: str) -> list[int]:
+    """Give the lines that write the program's name out, where it names no log and no command."""
+    tree = ast.parse(text)
+    naming = {
+        id(one)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in _NAMING
+        for one in (*node.args, *(given.value for given in node.keywords))
+    }
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value == "redbar" and id(node) not in naming
+    ]
+
+
+def test_the_program_has_one_name_in_the_rows() -> None:
+    """`REDBAR` of the book alone spells the actor of what no person did. The sandbox's handle is Slack's."""
+    found = {
+        f"{_name(path)}:{line}"
+        for path in _files()
+        for line in _actors_in(path.read_text(encoding="utf-8"))
+        if not _name(path).startswith("bot/sandbox/")
+    }
+    assert {one.partition(":")[0] for one in found} == {ITSELF}
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("planted", "seen"),
+    [
+        ('tx.book.audit(wallet_id, "redbar", "charges", "on", "off")', [1]),
+        ('tx.book.set_policy(wallet_id, off, actor=actor or "redbar")', [1]),
+        ('def turn_off(tx: Tx, *, actor: str = "redbar") -> bool: ...', [1]),
+        ('log = logging.getLogger("redbar")', []),
+        ('parser = argparse.ArgumentParser(prog="redbar")', []),
+    ],
+)
+def test_a_planted_actor_is_seen(planted: str, seen: list[int]) -> None:
+    """And a log's name, or the command's, is none."""
+    assert _actors_in(planted) == seen
+
+
 # Where a million or ten thousand counts something else. The sandbox is outside, and has its own amounts.
 NO_MONEY = {
     "ledger/storage/postgres.py",  # versions of PostgreSQL: 140000 is 14

@@ -26,7 +26,7 @@ from bot.wallets import rules
 from bot.wallets.entitled import require_right, ties_to_card, ties_to_cards
 from bot.wallets.named_values import remember_once
 from bot.wallets.rules import NoCard, OffCode
-from ledger import Ledger, Tx
+from ledger import REDBAR, Ledger, Tx
 
 WARN_DAYS = (30, 7, 1)
 """How many days before a card's last day people are told."""
@@ -176,7 +176,7 @@ def _take_out(tx: Tx, *, wallet_id: UUID, card_id: str, actor: str) -> bool:
         for heir in left[:1]:
             left_alone = NEXT.after(slots[heir], CardEvent.LEFT_ALONE)
             tx.connection.execute(of_wallet.where(cards.c.card_id == heir).values(slot=left_alone))
-        stopped = rules.turn_off(tx, wallet_id, OffCode.CARD_GONE, actor=actor or "redbar")
+        stopped = rules.turn_off(tx, wallet_id, OffCode.CARD_GONE, actor=actor or REDBAR)
     tx.outbox.add(wallet_id, CardGone(card_id=card_id, actor=actor, stopped=stopped))
     return True
 

@@ -169,7 +169,6 @@ class Recharge:
             way=Way.SAVED_CARD,
             currency=currency,
             amount=Money(decision.amount_micros, currency),
-            asked_by="",
             card_id=card_id,
             try_number=past.unfinished.try_number + 1 if past.unfinished is not None else 1,
             recharge_id=past.unfinished.recharge_id if past.unfinished is not None else "",

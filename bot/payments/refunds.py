@@ -4,8 +4,7 @@ They are heard of, never started: refunds are made in Stripe. Like all news they
 order, also before the payment that they take back; so the payment is looked at first.
 """
 
-from collections.abc import Mapping, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
 from bot.notices import RefundBooked
 from bot.payment_rows import Payment
@@ -15,15 +14,7 @@ from bot.payments.sync import Sync
 from bot.ports import Ok, PaymentGateway, RefundSeen, Rejected
 from bot.states.refund import NEXT, RefundState
 from bot.stripe.keys import refund_key, refund_reversal_key
-from ledger import CreditKind, Currency, PostMoney, Receipt, Refused, Tx, from_minor, transfer_by_key
-
-_KINDS: Mapping[RefundState, tuple[CreditKind, ...]] = {
-    RefundState.UNBOOKED: (),
-    RefundState.TAKEN_OUT: (CreditKind.REFUND,),
-    RefundState.PUT_BACK: (CreditKind.REFUND, CreditKind.REFUND_REVERSAL),
-}
-"""The transfers that the books hold of a refund in each state."""
-_STATE_OF = {kinds: state for state, kinds in _KINDS.items()}
+from ledger import CreditKind, Currency, PostMoney, Receipt, Refused, Tx, from_minor
 
 
 class Refunds:
@@ -45,9 +36,12 @@ class Refunds:
 
 def _book_refund(tx: Tx, payment: Payment, seen: RefundSeen) -> None:
     amount = movement_micros(payment, seen.amount_minor, seen.currency, seen.refund_id)
-    keys = _keys_of(seen)
-    after = NEXT.after(_booked(tx, payment.wallet_id, keys), seen.status)
-    fresh = post_once(tx, payment, amount, [(kind, keys[kind]) for kind in _KINDS[after]])
+    # Transfers that are booked are not looked up: their keys find a repeat, and an older look adds nothing to them.
+    put_back = NEXT.after(RefundState.UNBOOKED, seen.status) is RefundState.PUT_BACK
+    wanted = [(CreditKind.REFUND, refund_key(seen.refund_id))]
+    if put_back:
+        wanted.append((CreditKind.REFUND_REVERSAL, refund_reversal_key(seen.refund_id)))
+    fresh = post_once(tx, payment, amount, wanted)
     if any(fresh):
         tx.outbox.add(
             payment.wallet_id,
@@ -55,26 +49,9 @@ def _book_refund(tx: Tx, payment: Payment, seen: RefundSeen) -> None:
                 payment_id=payment.payment_id,
                 refund_id=seen.refund_id,
                 amount_micros=amount,
-                failed=after is RefundState.PUT_BACK,
+                failed=put_back,
             ),
         )
-
-
-def _keys_of(seen: RefundSeen) -> Mapping[CreditKind, str]:
-    return {
-        CreditKind.REFUND: refund_key(seen.refund_id),
-        CreditKind.REFUND_REVERSAL: refund_reversal_key(seen.refund_id),
-    }
-
-
-def _booked(tx: Tx, wallet_id: UUID, keys: Mapping[CreditKind, str]) -> RefundState:
-    """Say what the books hold of a refund, by its keys."""
-    held = tuple(
-        kind
-        for kind, key in keys.items()
-        if transfer_by_key(tx.connection, wallet_id, "stripe", key) is not None
-    )
-    return _STATE_OF[held]
 
 
 def movement_micros(payment: Payment, minor: int, code: str, outside_id: str) -> int:

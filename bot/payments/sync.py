@@ -129,8 +129,8 @@ class Sync:
                 raise NotServed(wallet_id)
             payment = payment_by_id(connection, wallet_id, payment_id)
         if payment is None:
-            ref = metadata.get("redbar_ref", "")
-            raise Unattributed(PaymentUnknown(ref or str(payment_id)), wallet_id=wallet_id)
+            ref = metadata.get("redbar_ref") or str(payment_id)
+            raise Unattributed(PaymentUnknown(ref), wallet_id=wallet_id)
         return payment
 
     def _payment_of(self, metadata: Mapping[str, str], intent_id: str) -> Payment | None:

@@ -17,7 +17,7 @@ from bot.wallets.entitled import appointed as appointed_in
 from bot.wallets.entitled import require_right
 from bot.wallets.named_values import named_value, set_named_value
 from bot.wallets.workspaces import Workspaces
-from ledger import Ledger, Refused, Tx
+from ledger import REDBAR, Ledger, Refused, Tx
 
 ASK_EVERY = timedelta(weeks=1)
 
@@ -161,7 +161,7 @@ class People:
         def save(tx: Tx) -> None:
             appointed = appointed_in(tx.connection, wallet_id)
             if Role.BILLING_ADMIN not in appointed.values():
-                _appoint(tx, wallet_id, appointed | {user_id: Role.BILLING_ADMIN}, "redbar")
+                _appoint(tx, wallet_id, appointed | {user_id: Role.BILLING_ADMIN}, REDBAR)
 
         with self._ledger.reading() as connection:
             if Role.BILLING_ADMIN in appointed_in(connection, wallet_id).values():

@@ -7,7 +7,16 @@ from uuid import UUID
 from bot.notices import SettingsChanged
 from bot.rights import OPERATOR
 from bot.wallets.policy_settings import differences, listed, with_settings, within_bounds
-from ledger import Automatic, Ledger, Tx, policies_that_do_not_fit, policy_of, rescale_policy, scale_of
+from ledger import (
+    REDBAR,
+    Automatic,
+    Ledger,
+    Tx,
+    policies_that_do_not_fit,
+    policy_of,
+    rescale_policy,
+    scale_of,
+)
 
 
 def list_settings(ledger: Ledger, wallet_id: UUID) -> list[str]:
@@ -53,6 +62,6 @@ def _fit(tx: Tx, *, wallet_id: UUID) -> None:
     tx.outbox.add(
         wallet_id,
         SettingsChanged(
-            actor="redbar", before_version=before, after_version=after, stopped=was_on and not is_on
+            actor=REDBAR, before_version=before, after_version=after, stopped=was_on and not is_on
         ),
     )

@@ -20,7 +20,18 @@ from bot.states.card_slot import CardSlot, arranged
 from bot.states.one_time_action import ActionPurpose
 from bot.tables import cards, one_time_actions
 from bot.wallets.entitled import require_right, ties_to_rule
-from ledger import Automatic, Ledger, Pause, PolicyChanged, RechargeRule, Refused, Tx, new_id, scale_of
+from ledger import (
+    REDBAR,
+    Automatic,
+    Ledger,
+    Pause,
+    PolicyChanged,
+    RechargeRule,
+    Refused,
+    Tx,
+    new_id,
+    scale_of,
+)
 
 PENDING_LIFETIME = timedelta(hours=1)
 
@@ -169,11 +180,11 @@ def pause(tx: Tx, wallet_id: UUID, why: Pause) -> bool:
     if policy.automatic is not Automatic.ON:
         return False
     paused = replace(policy, automatic=Automatic.PAUSED, pause=why)
-    tx.book.set_policy(wallet_id, paused, actor="redbar", expected_version=version, reason=why.code.value)
+    tx.book.set_policy(wallet_id, paused, actor=REDBAR, expected_version=version, reason=why.code.value)
     return True
 
 
-def turn_off(tx: Tx, wallet_id: UUID, why: OffCode | None, *, actor: str = "redbar") -> bool:
+def turn_off(tx: Tx, wallet_id: UUID, why: OffCode | None, *, actor: str = REDBAR) -> bool:
     """Charge nothing until somebody turns them on; says whether they were on or paused.
 
     `why` is None where a person turned them off.

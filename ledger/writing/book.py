@@ -41,6 +41,8 @@ from ledger.storage.statements import statements_for
 from ledger.wallet_policy import WalletPolicy
 from ledger.writing.outbox import Outbox
 
+REDBAR = "redbar"
+"""The actor in the rows of what no person did."""
 _TIME = ("time", "")
 """The cause of what no command caused."""
 
@@ -148,7 +150,7 @@ class Book:
                 notice_seq=0,
             )
         )
-        self._insert_policy(wallet_id, 1, rules, actor="redbar", reason="opened")
+        self._insert_policy(wallet_id, 1, rules, actor=REDBAR, reason="opened")
         return self.view(wallet_id)
 
     def policy(self, wallet_id: UUID) -> tuple[WalletPolicy, int]:

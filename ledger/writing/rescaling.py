@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from ledger.currencies import RESCALED, Scale, scale_of
 from ledger.storage.schema import policies, wallets
 from ledger.wallet_policy import WalletPolicy, rescaled
+from ledger.writing.book import REDBAR
 from ledger.writing.writer import Tx
 
 REASON = "currency_amounts"
@@ -50,7 +51,7 @@ def rescale_policy(
     if fitted is None:
         return None
     fitted = within_bounds(fitted, scale_of(currency))
-    after = tx.book.set_policy(wallet_id, fitted, actor="redbar", expected_version=version, reason=REASON)
+    after = tx.book.set_policy(wallet_id, fitted, actor=REDBAR, expected_version=version, reason=REASON)
     return version, after
 
 

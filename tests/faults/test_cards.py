@@ -12,11 +12,13 @@ from sqlalchemy import Executable, insert, select, update
 from bot.notices import CardExpiring, CardGone, CardsArranged
 from bot.payment_rows import Payment, last_recharge_try
 from bot.payments.cards import due_warning, last_day
+from bot.payments.settlement import NotServed
 from bot.ports import Ok
-from bot.rights import Tie
+from bot.rights import Person, Role, Tie
 from bot.states.card_slot import CardSlot
 from bot.surfaces.automatic import card_facts
 from bot.tables import cards, stripe_requests
+from bot.wallets.entitled import NotEntitled
 from bot.wallets.rules import NoCard, OffCode
 from ledger import Automatic, Pause, PauseCode, Tx
 from ledger.storage.schema import audit_log, policies
@@ -241,6 +243,9 @@ def test_what_the_network_changed_is_kept_of_that_card_alone(driver: BotDriver) 
     main, backup = _connect_two(driver)
     beside = open_beside(driver.ledger, "T2")
     _keep(driver, main, wallet_id=beside)
+    _keep(driver, "pm_theirs", wallet_id=beside, slot=CardSlot.BACKUP)
+    with pytest.raises(NotServed, match=str(beside)):
+        driver.cards.sync("pm_theirs")
     blank = {"brand": "", "last4": "", "exp_month": 1, "exp_year": 2001, "fingerprint": ""}
     driver.ledger.run(
         lambda tx: tx.connection.execute(update(cards).values(**blank)), wallet_id=driver.wallet_id
@@ -308,7 +313,9 @@ def test_a_card_ties_to_whoever_connected_it_while_it_is_in_use(driver: BotDrive
         *(frozenset(), frozenset()),
     ]
 
-    flow.remove(wallet_id, main, actor=owner("U1"))
+    with pytest.raises(NotEntitled):
+        flow.remove(wallet_id, main, actor=Person("U2", Role.MEMBER))
+    flow.remove(wallet_id, main, actor=Person("U1", Role.MEMBER))
     assert flow.connectors(wallet_id) == {"pm_other": "U2"}
     assert (flow.ties_to(wallet_id, "U1", main), flow.ties_to_any(wallet_id, "U1")) == (frozenset(),) * 2
     assert flow.ties_to_any(open_beside(driver.ledger, "T2"), "U2") == frozenset()

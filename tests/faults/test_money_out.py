@@ -3,12 +3,14 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import permutations
 
 import pytest
 from sqlalchemy import select
 
 from bot.notices import DisputeChanged, RefundBooked
+from bot.payment_rows import payment_by_intent
 from bot.payments.settlement import AmountsDiffer
 from bot.ports import DisputeSeen, EventSeen, MovementSeen, RefundSeen
 from bot.states.dispute import DisputeStatus
@@ -130,6 +132,59 @@ def test_a_refund_or_a_dispute_in_another_currency_is_not_booked(driver: BotDriv
     assert driver.refunds.hear(replace(refund, currency="USD"))
     assert driver.disputes.hear(replace(dispute, currency="USD"))
     assert driver.view().balance_micros == 20_000_000 - 2 * minor * 10_000
+    with driver.ledger.reading() as connection:
+        paid = payment_by_intent(connection, driver.wallet_id, intent)
+        assert paid is not None
+        posted = history(connection, driver.wallet_id, limit=3)
+        assert {(one.reference, one.description) for one in posted} == {(paid.ref, paid.paid_with)}
+
+
+def test_later_looks_at_a_dispute_leave_what_an_admin_decided(driver: BotDriver) -> None:
+    """The first look turns automatic payments off, and none after it; a look that is older changes nothing."""
+    intent, events = driver.paid()
+    driver.hear_all(events)
+    rule_on(driver)
+    opened_at = driver.ledger.now()
+    due_by = opened_at + timedelta(days=7)
+    moved = MovementSeen("txn_1", "adjustment", "dispute", False, "dp_1", intent, opened_at, "USD", 0)
+    first = DisputeSeen(
+        "dp_1", DisputeStatus.NEEDS_RESPONSE, "fraudulent", 1_200, "USD", intent, due_by, opened_at, [moved]
+    )
+    assert driver.disputes.hear(first)
+    assert automatic(driver) is Automatic.OFF
+    rule_on(driver)
+    driver.shop.clock.skip(hours=1)
+    statuses = [DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST]
+
+    for status in (*statuses, DisputeStatus.UNDER_REVIEW, DisputeStatus.NEEDS_RESPONSE):
+        assert driver.disputes.hear(replace(first, status=status))
+    with driver.ledger.reading() as connection:
+        paid = payment_by_intent(connection, driver.wallet_id, intent)
+        assert paid is not None
+        (kept,) = connection.execute(select(disputes)).mappings()
+    assert driver.disputes.hear(
+        replace(first, dispute_id="dp_2", status=DisputeStatus.PREVENTED, movements=[])
+    )
+
+    assert dict(kept) == {
+        "wallet_id": driver.wallet_id,
+        "dispute_id": "dp_1",
+        "payment_id": paid.payment_id,
+        "status": DisputeStatus.LOST,
+        "reason": "fraudulent",
+        "amount_micros": 12_000_000,
+        "currency": "USD",
+        "due_at": due_by,
+        "opened_at": opened_at,
+        "changed_at": driver.ledger.now(),
+    }
+    assert automatic(driver) is Automatic.ON
+    told = [(one.status, one.opened, one.moved_micros) for one in driver.told(DisputeChanged)]
+    assert told == [
+        (DisputeStatus.NEEDS_RESPONSE, True, -12_000_000),
+        *((status, False, 0) for status in statuses),
+        (DisputeStatus.PREVENTED, True, 0),
+    ]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

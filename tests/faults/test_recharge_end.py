@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot.notices import OutcomeKnown, PaidTwice, RechargeChanged, RechargeMade
 from bot.operator.running_bot import Context
@@ -28,6 +29,7 @@ from ledger import (
     PostMoney,
     RechargeRule,
 )
+from ledger.storage.schema import policies
 from tests.faults.driver import BotDriver, automatic, driver_in
 from tests.persons import owner
 
@@ -120,6 +122,9 @@ def test_a_credit_that_leaves_a_gap_leaves_the_link(driver: BotDriver) -> None:
     """$40 of $50: the rule still wants money, and the retry stays planned."""
     failed, link = _fail(driver)
     driver.hear_all(driver.paid("5555 5555 5555 4444")[1])
+    changed = driver.told(RechargeChanged)
+    driver.recharge.heard_of_rule(driver.wallet_id)
+    assert driver.told(RechargeChanged) == [*changed, RechargeChanged(failed.payment_id)]
     assert _now(driver, link).state is State.OFFERED
     assert _now(driver, failed).next_try_at is not None
     assert _phase(driver, failed) is RechargePhase.RETRYING
@@ -196,6 +201,10 @@ def test_a_newer_recharge_takes_the_place_of_one_that_failed(driver: BotDriver) 
     assert automatic(driver) is Automatic.PAUSED
     driver.hear_all(driver.paid("5555 5555 5555 4444")[1])  # somebody pays a part, and wakes the rule
     assert _phase(driver, failed) is RechargePhase.RESUMED
+    with driver.ledger.reading() as connection:
+        row = policies.c
+        woken = select(row.changed_by, row.reason).order_by(row.version.desc()).limit(1)
+        assert connection.execute(woken).one() == ("U2", "paid")
     driver.shop.clock.skip(minutes=16)
     newer = driver.recharge.consider(driver.wallet_id)
     assert newer is not None
@@ -216,6 +225,16 @@ def test_every_try_and_the_link_are_shown_under_one_reference(driver: BotDriver)
         assert [one.payment_id for one in rows] == [failed.payment_id, link.payment_id, again.payment_id]
         assert {shown_ref(connection, one) for one in rows} == {failed.ref}
         assert len({one.ref for one in rows}) == 3
+
+
+def test_any_payment_of_a_persons_ends_the_wait_for_the_bank(driver: BotDriver) -> None:
+    """$40 of $50: nobody has to confirm the old amount any more, and a new charge closes the rest."""
+    driver.shop.arm(last4="4242", decline="authentication_required")
+    waiting = driver.recharge.consider(driver.wallet_id)
+    assert waiting is not None
+    assert waiting.state is State.WAITING
+    driver.hear_all(driver.paid("5555 5555 5555 4444")[1])
+    assert (_now(driver, waiting).state, driver.view().trouble) == (State.WITHDRAWN, "")
 
 
 # --- Whoever was told that nothing is known yet ---------------------------------------------------------------

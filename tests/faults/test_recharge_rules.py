@@ -11,18 +11,28 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import use_cases_of
-from bot.notices import CapReached, ChargesSwitched, ConfirmationDue, RechargeFailed
+from bot.notices import (
+    CapReached,
+    ChargesSwitched,
+    ConfirmationDue,
+    RechargeChanged,
+    RechargeFailed,
+    RechargeMade,
+)
 from bot.payments.inbox import News
 from bot.payments.operator_stop import switch_charges
 from bot.payments.recharge import Recharge, due_reminder
 from bot.payments.top_ups import Charges
 from bot.ports import Body
+from bot.rights import OPERATOR
 from bot.served import Served
 from bot.states.payment import State
 from bot.stripe import requests as stripe_requests
-from bot.stripe.declines import FORGOTTEN, NOT_ACCEPTED
+from bot.stripe.declines import CONFIRMATION_WANTED, FORGOTTEN, NOT_ACCEPTED
+from bot.stripe.requests import Unreachable
 from bot.tables import payments
 from ledger import MICROS, Automatic, Pause, PauseCode, PostUsage, RechargeRule
+from ledger.storage.schema import audit_log
 from tests.faults.driver import DOLLARS, BotDriver, automatic, driver_in
 from tests.persons import owner
 
@@ -103,17 +113,27 @@ def test_a_card_that_was_declined_eight_times_in_thirty_days_rests(
 
 def test_the_second_last_charge_says_that_one_is_left(driver: BotDriver, recharge: Recharge) -> None:
     """Said once, before the cap binds."""
+    made = []
     for number in range(3):
-        assert recharge.consider(driver.wallet_id) is not None
+        payment = recharge.consider(driver.wallet_id)
+        assert payment is not None
+        made.append(RechargeMade(payment.payment_id))
         _spend(driver, f"c-{number}", 180)
         driver.shop.clock.skip(minutes=16)
         left = [one for one in driver.told(CapReached) if one.held == "one_left"]
         assert len(left) == (number >= 1)
+    assert driver.told(RechargeMade) == made
     assert recharge.consider(driver.wallet_id) is None
 
 
 def test_money_that_people_have_on_the_way_counts(driver: BotDriver, recharge: Recharge) -> None:
-    """Somebody's own charge has no answer yet: the rule closes only what is left of the gap."""
+    """Somebody's own charge has no answer yet: the rule closes only what is left of the gap.
+
+    A page that was asked for and has no answer either is no money on its way.
+    """
+    driver.shop.arm(match="POST /v1/checkout/sessions", mode="reset_before")
+    with pytest.raises(Unreachable):
+        driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by=owner("U1"), saves_card=False)
     charges = Charges(driver.ledger, driver.payments, driver.served)
     wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
     driver.shop.arm(match="POST /v1/payment_intents/*/confirm", mode="reset_after")
@@ -148,9 +168,11 @@ def test_a_retry_that_succeeds_takes_the_rescue_back(driver: BotDriver, recharge
 
 
 def test_people_are_reminded_of_what_the_bank_wants(driver: BotDriver, recharge: Recharge) -> None:
-    """After an hour and after six, each once; not when it was paid meanwhile."""
+    """After an hour and after six, each once. Nobody confirms within a day: automatic payments are paused."""
     driver.shop.arm(last4="4242", decline="authentication_required")
-    assert recharge.consider(driver.wallet_id) is not None
+    waiting = recharge.consider(driver.wallet_id)
+    assert waiting is not None
+    assert driver.view().trouble == CONFIRMATION_WANTED
     told = []
     for _ in range(10):
         recharge.remind(driver.ledger.now())
@@ -159,6 +181,14 @@ def test_people_are_reminded_of_what_the_bank_wants(driver: BotDriver, recharge:
         driver.shop.clock.skip(hours=1)
 
     assert told == [0, 1, 1, 1, 1, 1, 2, 2, 2, 2]
+    assert driver.told(ConfirmationDue) == [ConfirmationDue(waiting.payment_id, hours) for hours in (1, 6)]
+    assert automatic(driver) is Automatic.ON
+    driver.shop.clock.skip(hours=15)
+    driver.sweep.run(driver.ledger.now())
+    with driver.ledger.reading() as connection:
+        _, policy = driver.ledger.look(connection, driver.wallet_id)
+    assert policy.pause == Pause(PauseCode.UNCONFIRMED, card_id=waiting.card_id)
+    assert driver.view().trouble == PauseCode.UNCONFIRMED
     assert [due_reminder(timedelta(minutes=one), (1, 6)) for one in (59, 60, 359, 360, 1_000)] == [
         None,
         1,
@@ -183,7 +213,7 @@ def test_what_was_begun_when_the_operator_stopped_charges_is_taken_back(
     """Nothing is sent that could charge; what was charged already is credited as ever. People are told both ways."""
     driver.shop.arm(match=match, mode=mode)
     assert recharge.consider(driver.wallet_id) is not None
-    assert switch_charges(driver.ledger, driver.wallet_id, off=True, actor="operator")
+    assert switch_charges(driver.ledger, driver.wallet_id, off=True, actor=OPERATOR)
     for _ in range(5):
         driver.shop.clock.skip(minutes=20)
         driver.sweep.run(driver.ledger.now())
@@ -192,9 +222,19 @@ def test_what_was_begun_when_the_operator_stopped_charges_is_taken_back(
     assert _charged(driver) == ([180] if charged else [])
     assert [row.state for row in _rows(driver)] == ["paid" if charged else "withdrawn"]
     assert automatic(driver) is Automatic.ON
-    assert switch_charges(driver.ledger, driver.wallet_id, off=False, actor="operator")
-    assert not switch_charges(driver.ledger, driver.wallet_id, off=False, actor="operator")
-    assert len(driver.told(ChargesSwitched)) == 2
+    assert driver.told(RechargeChanged) == [], "no message tells of the first try of a recharge"
+    assert switch_charges(driver.ledger, driver.wallet_id, off=False, actor=OPERATOR)
+    assert not switch_charges(driver.ledger, driver.wallet_id, off=False, actor=OPERATOR)
+    assert [one.off for one in driver.told(ChargesSwitched)] == [True, False]
+    with driver.ledger.reading() as connection:
+        row = audit_log.c
+        switched = connection.execute(
+            select(row.wallet_id, row.actor, row.before, row.after)
+            .where(row.action == "charges")
+            .order_by(row.at, row.audit_id)
+        ).all()
+    on, stopped = '"on"', '"off"'
+    assert switched == [(driver.wallet_id, OPERATOR, *change) for change in ((on, stopped), (stopped, on))]
     if not charged:
         assert recharge.consider(driver.wallet_id) is not None
         assert _charged(driver) == [180]
@@ -208,7 +248,7 @@ def test_an_intent_that_is_answered_after_the_stop_is_cancelled(
 
     def create(body: Body, key: str) -> Any:
         answer = real(body, key)
-        switch_charges(driver.ledger, driver.wallet_id, off=True, actor="operator")
+        switch_charges(driver.ledger, driver.wallet_id, off=True, actor=OPERATOR)
         return answer
 
     monkeypatch.setattr(driver.gateway, "create_intent", create)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bot.notices import PaidTwice
+from bot.notices import PaidTwice, PaymentChanged, RequestSent
 from bot.payment_rows import Payment
 from bot.payments.settlement import AmountsDiffer
 from bot.ports import IntentSeen, Ok
@@ -44,6 +44,22 @@ def _asked(driver: BotDriver, way: str) -> Payment:
     return found
 
 
+def _paid_by(driver: BotDriver, payment: Payment) -> None:
+    """Compare what a paid request and its transfer say with what Stripe says of its intent."""
+    answer = driver.gateway.intent(payment.intent_id)
+    assert isinstance(answer, Ok)
+    card, receipt = str(answer.seen.card), answer.seen.receipt_url
+    assert receipt
+    assert (payment.paid_with, payment.receipt_url) == (card, receipt)
+    assert (payment.asked_by, payment.settled_at) == ("U1", driver.ledger.now())
+    assert driver.told(PaymentChanged)[-1] == PaymentChanged(payment.payment_id)
+    asked = [RequestSent(payment.payment_id)] if payment.payer else []
+    assert driver.told(RequestSent) == asked, "a payer hears of it by a message"
+    with driver.ledger.reading() as connection:
+        (row,) = history(connection, driver.wallet_id, limit=9)
+    assert (row.kind, row.reference, row.description) == ("top_up", payment.ref, card)
+
+
 def _pay_again(driver: BotDriver, payment: Payment, cents: int = 2_000) -> str:
     """Have somebody pay the same request by another PaymentIntent; gives it."""
     metadata = driver.shop.api.payment_intents.retrieve(payment.intent_id).metadata
@@ -59,6 +75,7 @@ def test_a_payment_made_twice_is_credited_twice_and_told_once(driver: BotDriver,
     """However it was asked for, and however often the news of it come."""
     payment = _asked(driver, way)
     assert driver.told(PaidTwice) == []
+    _paid_by(driver, payment)
     second = _pay_again(driver, payment)
 
     heard = [*driver.happened()] * 3
