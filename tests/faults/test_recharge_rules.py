@@ -335,7 +335,8 @@ def test_two_replicas_that_have_one_answer_go_on_once(driver: BotDriver) -> None
 
 
 def test_a_rescue_of_long_ago_is_left_alone(driver: BotDriver, recharge: Recharge) -> None:
-    """Only what was asked instead of this payment is taken back."""
+    """Only what was asked instead of this payment is taken back. A micro-unit below the threshold is below it."""
+    _rule(driver, replace(RULE, threshold_micros=DOLLARS.micros + 1))
     other = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
 
     assert recharge.consider(driver.wallet_id) is not None
