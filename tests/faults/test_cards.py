@@ -17,7 +17,7 @@ from bot.ports import Ok
 from bot.rights import Person, Role, Tie
 from bot.states.card_slot import CardSlot
 from bot.surfaces.automatic import card_facts
-from bot.tables import cards, stripe_requests
+from bot.tables import cards, people, stripe_requests
 from bot.wallets.entitled import NotEntitled
 from bot.wallets.rules import NoCard, OffCode
 from ledger import Automatic, Pause, PauseCode, Tx
@@ -319,6 +319,13 @@ def test_a_card_ties_to_whoever_connected_it_while_it_is_in_use(driver: BotDrive
     assert flow.connectors(wallet_id) == {"pm_other": "U2"}
     assert (flow.ties_to(wallet_id, "U1", main), flow.ties_to_any(wallet_id, "U1")) == (frozenset(),) * 2
     assert flow.ties_to_any(open_beside(driver.ledger, "T2"), "U2") == frozenset()
+
+    now = driver.ledger.now()
+    named = {"role": Role.BILLING_ADMIN, "appointed_by": "U1", "appointed_at": now}
+    appoint = insert(people).values(wallet_id=wallet_id, user_id="U3", **named)
+    driver.ledger.run(partial(_execute, appoint), wallet_id=wallet_id)
+    flow.remove(wallet_id, "pm_other", actor=Person("U3", Role.MEMBER))
+    assert flow.connectors(wallet_id) == {}
 
 
 def test_people_are_told_before_a_card_expires_each_time_once(driver: BotDriver) -> None:

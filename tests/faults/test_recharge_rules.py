@@ -19,19 +19,23 @@ from bot.notices import (
     RechargeFailed,
     RechargeMade,
 )
+from bot.payment_rows import change, plan
 from bot.payments.inbox import News
 from bot.payments.operator_stop import switch_charges
 from bot.payments.recharge import Recharge, due_reminder
+from bot.payments.saved_cards import card_slots
 from bot.payments.top_ups import Charges
 from bot.ports import Body
 from bot.rights import OPERATOR
 from bot.served import Served
-from bot.states.payment import State
+from bot.states.card_slot import CardSlot
+from bot.states.payment import News as PaymentNews
+from bot.states.payment import Purpose, State, Way
 from bot.stripe import requests as stripe_requests
-from bot.stripe.declines import CONFIRMATION_WANTED, FORGOTTEN, NOT_ACCEPTED
+from bot.stripe.declines import CONFIRMATION_WANTED, DECLINES_MAX, FORGOTTEN, NOT_ACCEPTED
 from bot.stripe.requests import Unreachable
 from bot.tables import payments
-from ledger import MICROS, Automatic, Pause, PauseCode, PostUsage, RechargeRule
+from ledger import MICROS, Automatic, Pause, PauseCode, PostUsage, RechargeRule, Tx
 from ledger.storage.schema import audit_log
 from tests.faults.driver import DOLLARS, BotDriver, automatic, driver_in
 from tests.persons import owner
@@ -111,6 +115,51 @@ def test_a_card_that_was_declined_eight_times_in_thirty_days_rests(
     assert _charged(driver) == [180]
 
 
+def _declined_before(driver: BotDriver, card_id: str) -> None:
+    """Insert as many declines of a card as make it rest."""
+
+    def save(tx: Tx) -> None:
+        for _ in range(DECLINES_MAX):
+            made = plan(
+                tx,
+                driver.wallet_id,
+                purpose=Purpose.RECHARGE,
+                way=Way.SAVED_CARD,
+                currency=DOLLARS.currency,
+                amount=DOLLARS,
+                card_id=card_id,
+            )
+            change(tx, made, PaymentNews.DECLINED, decline_code="generic_decline")
+
+    driver.ledger.run(save, wallet_id=driver.wallet_id)
+    driver.shop.clock.skip(hours=26)
+
+
+def test_the_backup_is_charged_where_the_main_card_is_declined_or_rests(
+    driver: BotDriver, recharge: Recharge
+) -> None:
+    """A card that is lost hands its try on; one that rests is not asked, and where both rest nothing is."""
+    _connect(driver, "5555 5555 5555 4444")
+    _connect(driver)
+    with driver.ledger.reading() as connection:
+        slots = card_slots(connection, driver.wallet_id)
+    main, backup = slots[CardSlot.MAIN], slots[CardSlot.BACKUP]
+    driver.shop.arm(last4="4242", decline="lost_card")
+    failed = recharge.consider(driver.wallet_id)
+    assert failed is not None
+    assert (failed.card_id, failed.next_card_id) == (main, backup)
+
+    _declined_before(driver, main)
+    made = recharge.consider(driver.wallet_id)
+    assert made is not None
+    assert (made.card_id, made.state) == (backup, State.PAID)
+
+    _spend(driver, "c-1", 180)
+    _declined_before(driver, backup)
+    assert recharge.consider(driver.wallet_id) is None
+    assert automatic(driver) is Automatic.PAUSED
+
+
 def test_the_second_last_charge_says_that_one_is_left(driver: BotDriver, recharge: Recharge) -> None:
     """Said once, before the cap binds."""
     made = []
@@ -123,7 +172,9 @@ def test_the_second_last_charge_says_that_one_is_left(driver: BotDriver, recharg
         left = [one for one in driver.told(CapReached) if one.held == "one_left"]
         assert len(left) == (number >= 1)
     assert driver.told(RechargeMade) == made
-    assert recharge.consider(driver.wallet_id) is None
+    for _ in range(2):
+        assert recharge.consider(driver.wallet_id) is None
+    assert [one.held for one in driver.told(CapReached)] == ["one_left", "cut", "day_count"]
 
 
 def test_money_that_people_have_on_the_way_counts(driver: BotDriver, recharge: Recharge) -> None:
@@ -284,7 +335,8 @@ def test_two_replicas_that_have_one_answer_go_on_once(driver: BotDriver) -> None
 
 
 def test_a_rescue_of_long_ago_is_left_alone(driver: BotDriver, recharge: Recharge) -> None:
-    """Only what was asked instead of this payment is taken back."""
+    """Only what was asked instead of this payment is taken back. A micro-unit below the threshold is below it."""
+    _rule(driver, replace(RULE, threshold_micros=DOLLARS.micros + 1))
     other = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
 
     assert recharge.consider(driver.wallet_id) is not None
