@@ -9,7 +9,7 @@ from bot.causes import DifferenceCause, Legacy, NotBookableCause
 from bot.rights import Role
 from bot.states.alert_channel import ChannelPresence
 from bot.states.dispute import DisputeStatus
-from ledger import Notice, Waiting
+from ledger import CapWindow, Notice, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,14 @@ class CapReached:
 
     name: ClassVar[str] = "recharge.capped"
     held: str
+
+
+@dataclass(frozen=True, slots=True)
+class CapNear:
+    """The caps admit one more automatic payment in their window after the one that was begun."""
+
+    name: ClassVar[str] = "recharge.cap_near"
+    window: CapWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +325,7 @@ BotNotice = (
     | RechargeChanged
     | OutcomeKnown
     | CapReached
+    | CapNear
     | RuleChanged
     | SettingsChanged
     | PaidTwice

@@ -167,6 +167,7 @@ from ledger.reading.summaries import (
     spikes_of,
 )
 from ledger.recharge_policy import (
+    CapWindow,
     RechargeBlock,
     RechargeDecision,
     RechargePast,

@@ -26,6 +26,7 @@ from bot.tables import disputes, payments
 from ledger import (
     MICROS,
     Automatic,
+    CapWindow,
     Correct,
     CreditKind,
     PostMoney,
@@ -272,6 +273,11 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
     ),
     told.CapReached: Told(
         lambda one: _commit(one, told.CapReached("month_cap")), FINANCE, "This month's limit"
+    ),
+    told.CapNear: Told(
+        lambda one: _commit(one, told.CapNear(CapWindow.DAY)),
+        FINANCE,
+        "One automatic payment is left today. After it the wallet is not refilled until midnight.",
     ),
     told.RuleChanged: Told(_rule, FINANCE, "turned automatic payments on"),
     told.SettingsChanged: Told(_settings, FINANCE, "$1,000.00 → $1,001.00"),

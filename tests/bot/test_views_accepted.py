@@ -36,7 +36,7 @@ from bot.states.card_slot import CardSlot
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import Outcome, PayWith
 from bot.states.recharge import AWAITED, RechargePhase
-from ledger import USD, Automatic, Level, Money, Standing
+from ledger import USD, Automatic, CapWindow, Level, Money, Standing
 from tests.bot import view_facts as v
 
 ADMIN = Role.BILLING_ADMIN
@@ -252,7 +252,9 @@ def _cards() -> Iterator[tuple[str, Shown]]:
             f"confirmation due {hours}",
             failed_charges.news_of_charge(v.failure(phase=RechargePhase.CONFIRM, waited_hours=hours)),
         )
-    yield "one charge left", automatic.capped("one_left", ADMIN)
+    for window in CapWindow:
+        for role in (ADMIN, Role.FINANCE):
+            yield f"one charge left {window} {role}", automatic.cap_near(window, role)
     yield "card removed in a form", cards.removed_view()
     for days in (30, 7, 1, 0):
         yield f"card expiring {days}", cards.expiring("Visa ••4242", days, automatic=days > 5, role=ADMIN)

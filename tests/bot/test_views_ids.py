@@ -29,7 +29,7 @@ from bot.states.alert import AlertPhase
 from bot.states.alert_channel import ChannelPresence
 from bot.states.card_slot import CardSlot
 from bot.states.recharge import RechargePhase
-from ledger import USD, Automatic, Currency, Level, Standing
+from ledger import USD, Automatic, CapWindow, Currency, Level, Standing
 from tests.bot import view_facts as v
 from tests.bot.test_views_causes import DIFFERENCES, NOT_BOOKABLE
 
@@ -154,6 +154,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     str: some("", "Visa ••4242", "UADMIN", "pi_1", "https://pay.stripe.com/receipts/1"),
     int: some(0, 1, 14),
     bool: st.booleans(),
+    CapWindow: some(*CapWindow),
     datetime: some(v.NOW),
     Currency: some(USD),
     rights.Role: anybody,

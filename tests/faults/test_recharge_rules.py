@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from bot.app import use_cases_of
-from bot.notices import CapReached, ChargesSwitched, ConfirmationDue, RechargeFailed
+from bot.notices import CapNear, ChargesSwitched, ConfirmationDue, RechargeFailed
+from bot.payment_rows import Payment
 from bot.payments.inbox import News
 from bot.payments.operator_stop import switch_charges
 from bot.payments.recharge import Recharge, due_reminder
@@ -21,8 +22,9 @@ from bot.served import Served
 from bot.states.payment import State
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import FORGOTTEN, NOT_ACCEPTED
+from bot.stripe.requests import StripeRequest
 from bot.tables import payments
-from ledger import MICROS, Automatic, Pause, PauseCode, PostUsage, RechargeRule
+from ledger import MICROS, Automatic, CapWindow, Pause, PauseCode, PostUsage, RechargeRule, Tx
 from tests.faults.driver import DOLLARS, BotDriver, automatic, driver_in
 from tests.persons import owner
 
@@ -101,15 +103,72 @@ def test_a_card_that_was_declined_eight_times_in_thirty_days_rests(
     assert _charged(driver) == [180]
 
 
-def test_the_second_last_charge_says_that_one_is_left(driver: BotDriver, recharge: Recharge) -> None:
-    """Said once, before the cap binds."""
-    for number in range(3):
+DEAR = replace(RULE, per_day_max=9)
+
+
+@pytest.mark.parametrize(
+    ("rule", "window", "charges"),
+    [
+        (RULE, CapWindow.DAY, 2),
+        (replace(DEAR, day_cap_micros=560 * MICROS), CapWindow.DAY, 2),
+        (replace(DEAR, day_cap_micros=390 * MICROS), CapWindow.DAY, 2),
+        (replace(DEAR, day_cap_micros=900 * MICROS, month_cap_micros=560 * MICROS), CapWindow.MONTH, 2),
+    ],
+    ids=["by number", "by money", "the last one is cut", "by the month"],
+)
+def test_second_last_charge_says_once_that_one_is_left(
+    driver: BotDriver, recharge: Recharge, rule: RechargeRule, window: CapWindow, charges: int
+) -> None:
+    """Together with that charge; the one that follows is the last."""
+    _rule(driver, rule)
+    for number in range(1, charges + 2):
         assert recharge.consider(driver.wallet_id) is not None
         _spend(driver, f"c-{number}", 180)
         driver.shop.clock.skip(minutes=16)
-        left = [one for one in driver.told(CapReached) if one.held == "one_left"]
-        assert len(left) == (number >= 1)
+        assert driver.told(CapNear) == ([CapNear(window)] if number >= charges else [])
     assert recharge.consider(driver.wallet_id) is None
+
+
+def test_declined_second_last_charge_says_it_once_for_all_its_tries(
+    driver: BotDriver, recharge: Recharge
+) -> None:
+    """A try is no charge more, and the next day has its own."""
+    _rule(driver, replace(RULE, per_day_max=2))
+    driver.shop.arm(last4="4242", decline="insufficient_funds")
+    assert recharge.consider(driver.wallet_id) is not None
+    driver.shop.clock.skip(minutes=61)
+    assert recharge.consider(driver.wallet_id) is not None
+    assert driver.told(CapNear) == [CapNear(CapWindow.DAY)]
+
+    driver.shop.arm(last4="4242", decline="")
+    driver.shop.clock.skip(hours=24)
+    assert recharge.consider(driver.wallet_id) is not None
+    _spend(driver, "next day", 180)
+    driver.shop.clock.skip(hours=24)
+    assert recharge.consider(driver.wallet_id) is not None
+    assert len(driver.told(CapNear)) == 3
+
+
+def test_notice_that_one_is_left_commits_with_its_charge(
+    driver: BotDriver, recharge: Recharge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A charge that is not committed tells nothing, and the next look tells it."""
+    _rule(driver, replace(RULE, per_day_max=2))
+    with monkeypatch.context() as patched:
+        patched.setattr(recharge, "_payments", BreaksAtCharge())
+        with pytest.raises(RuntimeError):
+            recharge.consider(driver.wallet_id)
+    assert driver.told(CapNear) == []
+    assert recharge.consider(driver.wallet_id) is not None
+    assert driver.told(CapNear) == [CapNear(CapWindow.DAY)]
+
+
+class BreaksAtCharge:
+    """The flow of payments, which fails where a charge is begun."""
+
+    def charge(self, tx: Tx, payment: Payment) -> StripeRequest:
+        """Fail, after everything else of the transaction was written."""
+        raise RuntimeError
 
 
 def test_money_that_people_have_on_the_way_counts(driver: BotDriver, recharge: Recharge) -> None:

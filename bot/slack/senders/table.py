@@ -115,8 +115,8 @@ class Senders:
                 self._automatic.show_made(claim, notice)
             case notices.RechargeFailed() | notices.RechargeChanged() | notices.ConfirmationDue():
                 self._failed_charges.show(claim, notice)
-            case notices.CapReached():
-                self._automatic.show_capped(claim, notice)
+            case notices.CapReached() | notices.CapNear():
+                self._automatic.show_caps(claim, notice)
             case notices.ChargesSwitched():
                 self._automatic.show_switched(claim, notice)
             case notices.RuleChanged():
