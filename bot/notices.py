@@ -103,6 +103,16 @@ class CapNear:
 
 
 @dataclass(frozen=True, slots=True)
+class SpikeSeen:
+    """One kind costs far more on a day than it usually does."""
+
+    name: ClassVar[str] = "spike.seen"
+    day: str
+    """"2026-11-17", in the wallet's zone."""
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class RuleChanged:
     """Somebody changed automatic payments; before and after are versions of the wallet's policy."""
 
@@ -326,6 +336,7 @@ BotNotice = (
     | OutcomeKnown
     | CapReached
     | CapNear
+    | SpikeSeen
     | RuleChanged
     | SettingsChanged
     | PaidTwice

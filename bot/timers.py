@@ -29,6 +29,7 @@ from bot.tables import payments
 from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
 from bot.wallets.people_listing import PeopleListing
+from bot.wallets.spike_watch import SpikeWatch
 from ledger import Ledger, RechargeWanted, Tx, UsageCorrected, Waiting, due_wallets, next_due
 
 STRIDE_MAX = timedelta(hours=12)
@@ -41,6 +42,7 @@ class Timers:
     def __init__(self, ledger: Ledger, served: Served, sweep: Sweep, recharge: Recharge, news: News) -> None:
         self._ledger = ledger
         self._repeats = Repeats(ledger, served)
+        self._spikes = SpikeWatch(ledger, served)
         self._served = served
         self._sweep = sweep
         self._recharge = recharge
@@ -72,6 +74,10 @@ class Timers:
     def repeat_alarms(self, now: datetime) -> None:
         """Say the alarms again that nobody answers."""
         self._repeats.run_once(now)
+
+    def look_for_spikes(self, now: datetime) -> None:
+        """Tell of what costs far more than usual today."""
+        self._spikes.run_once(now)
 
     def draw_lines(self, now: datetime) -> None:
         """Draw the alert lines anew from the present pace."""
@@ -185,6 +191,7 @@ def jobs_of(
         Job("recharge", tick * 5, timers.recharge),
         Job("sweep", tick * 30, timers.sweep),
         Job("lines", timedelta(minutes=5), timers.draw_lines),
+        Job("spikes", timedelta(minutes=5), timers.look_for_spikes),
         Job("cards", timedelta(hours=1), cards.look_ahead),
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("people", tick, listing.run_once),

@@ -154,7 +154,6 @@ from ledger.reading.history import (
     transfers_of_source,
 )
 from ledger.reading.summaries import (
-    Spike,
     ahead_of,
     daily,
     due_wallets,
@@ -174,7 +173,7 @@ from ledger.recharge_policy import (
     recharge_decision,
     recharge_wanted,
 )
-from ledger.spending import Burn, cost_ahead, runway
+from ledger.spending import Burn, Spike, cost_ahead, runway
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
 from ledger.storage.migrations import migrate
 from ledger.storage.spend_query import burn_of

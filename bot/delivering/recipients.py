@@ -269,6 +269,7 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
             | notices.CardExpiring()
             | notices.CapReached()
             | notices.CapNear()
+            | notices.SpikeSeen()
             | notices.ChargesSwitched()
             | notices.SettingsChanged()
             | notices.RefundBooked()

@@ -43,6 +43,7 @@ RIGHT_OF: Mapping[Act, Action | None] = {
     Act.OLDER: Action.SEE,
     Act.ROW: Action.SEE,
     Act.WHY: Action.SEE,
+    Act.WHY_IN_THREAD: Action.SEE,
     Act.PEOPLE: Action.APPOINT,
     Act.ALERTS: Action.SET_ALERTS,
     Act.FIX: Action.FIX,

@@ -28,7 +28,8 @@ class Act(StrEnum):
     HISTORY_NEWER = "history_newer"  # pager of /wallet history messages; value: opaque cursor
     HISTORY_OLDER = "history_older"
     ROW = "tx_row"  # overflow menu of a row; option value: "receipt:SEQ" or "details:SEQ"
-    WHY = "why"  # explains a spike; value: "DAY:KIND"
+    WHY = "why"  # explains a spike in a form; value: "DAY:KIND"
+    WHY_IN_THREAD = "why_in_thread"  # explains it in the thread of its message; value: "DAY:KIND"
     PEOPLE = "people"  # opens the people form
     ALERTS = "alerts"  # opens the alerts form
     FIX = "fix_this"  # channel's one button

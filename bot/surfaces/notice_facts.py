@@ -3,12 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
 from bot.change_facts import AbsenceFacts, CreditFacts, SettingsChangeFacts
-from bot.facts import AutomaticFacts, CardFacts, DisputeFacts, RefundFacts, RequestFacts
-from bot.notices import CameBack, CardsArranged, DisputeChanged, RefundBooked, SettingsChanged
+from bot.facts import (
+    AutomaticFacts,
+    CardFacts,
+    DisputeFacts,
+    RefundFacts,
+    RequestFacts,
+    SpikeFacts,
+)
+from bot.notices import CameBack, CardsArranged, DisputeChanged, RefundBooked, SettingsChanged, SpikeSeen
 from bot.payment_rows import Payment, shown_ref
 from bot.payments.recharge import Recharge
 from bot.payments.saved_cards import card_words
@@ -18,6 +26,7 @@ from bot.states.payment import State, Way, Withdrawer
 from bot.states.stripe_request import CLOSING
 from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, pause_facts
 from bot.surfaces.balance import balance_facts
+from bot.surfaces.month import spike_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
 from bot.tables import disputes, payments, stripe_requests
@@ -29,6 +38,7 @@ from ledger import (
     Money,
     UsageCorrected,
     WalletCredited,
+    local_day,
     policy_of,
     scale_of,
     transfer_by_key,
@@ -42,6 +52,14 @@ def after_stop_count(ledger: Ledger, wallet_id: UUID) -> int:
     """Count what was started although the wallet refused it."""
     with snapshot_of(ledger, wallet_id) as snapshot:
         return balance_facts(snapshot).after_stop_count
+
+
+def spike_now(ledger: Ledger, wallet_id: UUID, notice: SpikeSeen) -> tuple[SpikeFacts, bool] | None:
+    """Give a spike as it stands, and whether its day lasts; None where it stands out no more."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        found = spike_facts(snapshot, notice.day, notice.kind)
+        lasts = notice.day == local_day(snapshot.now, ZoneInfo(snapshot.zone)).isoformat()
+    return (found, lasts) if found is not None else None
 
 
 def request_now(ledger: Ledger, payment: Payment) -> RequestFacts:

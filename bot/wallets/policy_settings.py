@@ -299,6 +299,13 @@ SETTINGS = (
         "critical_hours", "critical_hours", _N, 1, 72, "a wallet that lasts less than so long is critical"
     ),
     PolicySetting(
+        "spike_min",
+        "spike_min_micros",
+        _M,
+        *sums.SPIKE_MIN.bounds,
+        "a day on which a kind cost less does not stand out",
+    ),
+    PolicySetting(
         "alarm_ends_after",
         "alarm_ends_after",
         _S,

@@ -194,6 +194,14 @@ def _others() -> Iterator[tuple[str, Shown]]:
     assert spike is not None
     yield "why", usage.why(replace(spike, references=(("camp-118", v.usd("61.20")), ("", v.usd("9")))))
     yield "why without references", usage.why(spike)
+    for usual in (None, v.usd("30.06")):
+        for references in ((), (("", v.usd("9")), ("camp-118", v.usd("61.20")))):
+            for lasts in (True, False):
+                seen = replace(spike, usual=usual, references=references)
+                name = f"{usual} {len(references)} {lasts}"
+                yield f"spike seen {name}", usage.spike_seen(seen, ADMIN, lasts=lasts)
+                yield f"spike explained {name}", usage.why(seen)
+                yield f"spike row {name}", usage.usage(v.month(spike=seen), v.balance())
     yield "history", history.history(v.history(kind="outbound_call", month="2026-11"), USD)
     yield "history of nothing", history.history(v.history(rows=(), older_cursor=None), USD)
     yield "row", history.row_details(v.row(), "")

@@ -86,8 +86,7 @@ spikes = st.builds(
     day=some("2026-11-17"),
     kind=some("outbound_call", "sms"),
     spent=some(v.usd("93.20")),
-    usual=some(v.usd("30.06")),
-    times_tenths=some(31),
+    usual=some(None, v.usd("30.06")),
     references=some((), (("camp-118", v.usd("61.20")), ("", v.usd("9")))),
 )
 months = changed(

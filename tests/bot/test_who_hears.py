@@ -71,6 +71,7 @@ HEARD: dict[AnyNotice, tuple[str, ...]] = {
     UsageCorrected("outbound_call", "c", 1, 1, 1, "platform", "c"): ALL,
     told.CapReached("day_cap"): ALL,
     told.CapNear(CapWindow.DAY): ALL,
+    told.SpikeSeen("2026-11-27", "outbound_call"): ALL,
     told.RuleChanged("A1", 1, 2): ("A2", "F1", "K1"),
     told.SettingsChanged("operator", 1, 2): ALL,
     told.PaidTwice(ID): ALL,
