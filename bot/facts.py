@@ -404,6 +404,9 @@ class AlertsFacts:
     channels: tuple[str, ...]
     warning: Money
     critical: Money
+    info: bool
+    """Whether people are told in the morning that the money ends within `info_hours`."""
+    info_hours: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,13 @@ class SpikeSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class RunwayShort:
+    """It is morning, and the money ends within the time that people want to hear of."""
+
+    name: ClassVar[str] = "runway.short"
+
+
+@dataclass(frozen=True, slots=True)
 class RuleChanged:
     """Somebody changed automatic payments; before and after are versions of the wallet's policy."""
 
@@ -291,12 +298,14 @@ class RoleChanged:
 
 @dataclass(frozen=True, slots=True)
 class ChannelsChanged:
-    """Somebody changed which channels are alerted."""
+    """Somebody changed which channels are alerted, or whether people are told in the morning."""
 
     name: ClassVar[str] = "channels.changed"
     actor: str
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    info: bool | None = None
+    """The notice of the morning was switched on, or off; None where it stayed as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +346,7 @@ BotNotice = (
     | CapReached
     | CapNear
     | SpikeSeen
+    | RunwayShort
     | RuleChanged
     | SettingsChanged
     | PaidTwice

@@ -16,6 +16,7 @@ from bot.payments.cards import Cards
 from bot.payments.inbox import News
 from bot.payments.outcomes import CONFIRM_LIFETIME
 from bot.payments.recharge import Recharge
+from bot.payments.runway_watch import RunwayWatch
 from bot.payments.sweep import Sweep
 from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Job
@@ -43,6 +44,7 @@ class Timers:
         self._ledger = ledger
         self._repeats = Repeats(ledger, served)
         self._spikes = SpikeWatch(ledger, served)
+        self._runway = RunwayWatch(ledger, served, recharge)
         self._served = served
         self._sweep = sweep
         self._recharge = recharge
@@ -78,6 +80,10 @@ class Timers:
     def look_for_spikes(self, now: datetime) -> None:
         """Tell of what costs far more than usual today."""
         self._spikes.run_once(now)
+
+    def tell_in_the_morning(self, now: datetime) -> None:
+        """Tell of money that ends soon, where people want to hear of it."""
+        self._runway.run_once(now)
 
     def draw_lines(self, now: datetime) -> None:
         """Draw the alert lines anew from the present pace."""
@@ -115,7 +121,11 @@ class Timers:
         with self._ledger.reading() as connection:
             own = self._served.own(connection)
             mine = payments.c.wallet_id.in_(own)
-            found = [next_due(connection, after, wallet_ids=own), self._repeats.next_due(connection, own)]
+            found = [
+                next_due(connection, after, wallet_ids=own),
+                self._repeats.next_due(connection, own),
+                self._runway.next_due(connection, own),
+            ]
             for column, states in (
                 (payments.c.expires_at, (State.OFFERED.value, State.WAITING.value)),
                 (payments.c.next_try_at, (State.FAILED.value,)),
@@ -192,6 +202,7 @@ def jobs_of(
         Job("sweep", tick * 30, timers.sweep),
         Job("lines", timedelta(minutes=5), timers.draw_lines),
         Job("spikes", timedelta(minutes=5), timers.look_for_spikes),
+        Job("morning", timedelta(minutes=5), timers.tell_in_the_morning),
         Job("cards", timedelta(hours=1), cards.look_ahead),
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("people", tick, listing.run_once),

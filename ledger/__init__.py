@@ -46,7 +46,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from ledger.alert_policy import Lines, lines_for
+from ledger.alert_policy import Lines, Moment, lines_for, short_runway
 from ledger.audit.checkpoints import (
     Checkpoint,
     CheckpointUnreadable,
@@ -170,6 +170,7 @@ from ledger.recharge_policy import (
     RechargeBlock,
     RechargeDecision,
     RechargePast,
+    admits_full_charge,
     recharge_decision,
     recharge_wanted,
 )

@@ -137,6 +137,16 @@ def recharge_decision(
     )
 
 
+def admits_full_charge(rule: RechargeRule, past: RechargePast, scale: Scale) -> bool:
+    """Judge whether the caps leave room for an ordinary charge, whether or not one is wanted now."""
+    full = rule.full_charge_micros(scale)
+    return (
+        past.attempts_today < rule.per_day_max
+        and full <= rule.day_cap_micros - past.money_today_micros
+        and full <= rule.month_cap_micros - past.money_month_micros
+    )
+
+
 def _one_left_after(
     amount_micros: int, rule: RechargeRule, past: RechargePast, scale: Scale
 ) -> CapWindow | None:

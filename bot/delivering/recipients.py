@@ -64,6 +64,7 @@ OF_ITS_TIME = (
     notices.ConfirmationDue,
     notices.CapReached,
     notices.CapNear,
+    notices.RunwayShort,
     notices.CardExpiring,
 )
 """What is no longer true once the app was removed and came back: automatic payments are off, nothing is tried again,
@@ -270,6 +271,7 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
             | notices.CapReached()
             | notices.CapNear()
             | notices.SpikeSeen()
+            | notices.RunwayShort()
             | notices.ChargesSwitched()
             | notices.SettingsChanged()
             | notices.RefundBooked()

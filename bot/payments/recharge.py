@@ -32,6 +32,7 @@ from bot.tables import cards, payments
 from bot.wallets import rules
 from bot.wallets.named_values import remember_newer, remember_once
 from ledger import (
+    Automatic,
     CapWindow,
     Currency,
     Ledger,
@@ -44,6 +45,7 @@ from ledger import (
     Tx,
     WalletPolicy,
     WalletView,
+    admits_full_charge,
     day_bounds,
     funds_of,
     local_day,
@@ -120,6 +122,13 @@ class Recharge:
             day_ends_at=past.day_ends_at,
             scale=scale_of(view.currency),
         )
+
+    def refills(self, connection: Connection, view: WalletView, policy: WalletPolicy, now: datetime) -> bool:
+        """Say whether automatic payments keep the wallet full: on, not failing, with room for a full charge."""
+        if policy.automatic is not Automatic.ON or policy.rule is None or view.trouble:
+            return False
+        past = _past(connection, view, now).counted
+        return not past.switched_off and admits_full_charge(policy.rule, past, scale_of(view.currency))
 
     def charges_today(self, connection: Connection, view: WalletView, now: datetime) -> int:
         """Count today's automatic payments, in the wallet's zone."""

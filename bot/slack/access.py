@@ -70,6 +70,7 @@ RIGHT_OF: Mapping[Act, Action | None] = {
     Act.FINANCE: None,
     Act.BILLING_ADMINS: None,
     Act.CHANNELS: None,
+    Act.INFO: None,
 }
 """The right behind each action id; None for what does nothing by itself."""
 

@@ -56,6 +56,7 @@ class Act(StrEnum):
     FINANCE = "finance"  # multi_users_select
     BILLING_ADMINS = "billing_admins"  # multi_users_select
     CHANNELS = "channels"  # multi_conversations_select
+    INFO = "info"  # checkbox: tell people in the morning that the money ends soon
     SEND_TO = "send_to"  # button in the connect form that sends link and QR
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from bot.change_facts import AbsenceFacts, CreditFacts, SettingsChangeFacts
 from bot.facts import (
     AutomaticFacts,
+    BalanceFacts,
     CardFacts,
     DisputeFacts,
     RefundFacts,
@@ -19,6 +20,7 @@ from bot.facts import (
 from bot.notices import CameBack, CardsArranged, DisputeChanged, RefundBooked, SettingsChanged, SpikeSeen
 from bot.payment_rows import Payment, shown_ref
 from bot.payments.recharge import Recharge
+from bot.payments.runway_watch import short_runway_now
 from bot.payments.saved_cards import card_words
 from bot.rights import OPERATOR
 from bot.states.card_slot import CardSlot
@@ -60,6 +62,17 @@ def spike_now(ledger: Ledger, wallet_id: UUID, notice: SpikeSeen) -> tuple[Spike
         found = spike_facts(snapshot, notice.day, notice.kind)
         lasts = notice.day == local_day(snapshot.now, ZoneInfo(snapshot.zone)).isoformat()
     return (found, lasts) if found is not None else None
+
+
+def short_runway_facts(
+    ledger: Ledger, recharge: Recharge, wallet_id: UUID
+) -> tuple[BalanceFacts, AutomaticFacts, int] | None:
+    """Give what the notice of the morning says, and within how many hours it is told; None where it is over."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        short = short_runway_now(snapshot.connection, recharge, snapshot.view, snapshot.policy, snapshot.now)
+        if short is None:
+            return None
+        return balance_facts(snapshot), automatic_facts(snapshot, recharge), snapshot.policy.info_hours
 
 
 def request_now(ledger: Ledger, payment: Payment) -> RequestFacts:

@@ -172,7 +172,14 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
         note=some("", "So much a day."),
     ),
     f.AlertFacts: alerts,
-    f.AlertsFacts: st.builds(f.AlertsFacts, some((), ("C1", "C2")), some(v.usd("50")), some(v.usd("12.50"))),
+    f.AlertsFacts: st.builds(
+        f.AlertsFacts,
+        some((), ("C1", "C2")),
+        some(v.usd("50")),
+        some(v.usd("12.50")),
+        st.booleans(),
+        some(72),
+    ),
     f.AutomaticConfirmFacts: changed(v.automatic_confirm, card=cards, charges_now=maybe_money),
     f.AutomaticFacts: automatics,
     f.AutomaticFormFacts: changed(

@@ -72,6 +72,7 @@ HEARD: dict[AnyNotice, tuple[str, ...]] = {
     told.CapReached("day_cap"): ALL,
     told.CapNear(CapWindow.DAY): ALL,
     told.SpikeSeen("2026-11-27", "outbound_call"): ALL,
+    told.RunwayShort(): ALL,
     told.RuleChanged("A1", 1, 2): ("A2", "F1", "K1"),
     told.SettingsChanged("operator", 1, 2): ALL,
     told.PaidTwice(ID): ALL,
@@ -254,6 +255,7 @@ OF_ITS_TIME = {
     told.ConfirmationDue(ID, 1),
     told.CapReached("day_cap"),
     told.CapNear(CapWindow.DAY),
+    told.RunwayShort(),
     told.CardExpiring("pm_1", 7),
 }
 

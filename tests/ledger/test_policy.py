@@ -14,6 +14,7 @@ from ledger import (
     RechargePast,
     RechargeRule,
     WalletPolicy,
+    admits_full_charge,
     lines_for,
     recharge_decision,
     recharge_wanted,
@@ -106,6 +107,23 @@ def test_second_last_charge_of_a_window_is_known_by_number_and_by_money(
 
     assert decision.amount_micros == usd("200")
     assert decision.one_left is left
+
+
+@pytest.mark.parametrize(
+    ("past", "admits"),
+    [
+        (NOTHING, True),
+        (replace(NOTHING, attempts_today=2), True),
+        (replace(NOTHING, attempts_today=3), False),
+        (replace(NOTHING, money_today_micros=usd("350")), True),
+        (replace(NOTHING, money_today_micros=usd("350.01")), False),
+        (replace(NOTHING, money_month_micros=usd("4850")), True),
+        (replace(NOTHING, money_month_micros=usd("4850.01")), False),
+    ],
+)
+def test_caps_admit_a_full_charge_or_not(past: RechargePast, admits: bool) -> None:
+    """One of $150, under each of the three caps."""
+    assert admits_full_charge(RULE, past, DOLLARS) is admits
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class Senders:
         self._changes = ChangeSender(ledger, self._posting)
         self._cards = CardSender(ledger, self._posting, lookup)
         self._money_out = MoneyOutSender(ledger, self._posting, lookup)
-        self._spending = SpendingSender(ledger, self._posting)
+        self._spending = SpendingSender(ledger, self._posting, recharge)
         self._automatic = AutomaticSender(ledger, self._posting, recharge, cards, lookup)
         self._failed_charges = FailedChargeSender(ledger, self._posting, posted, lookup, self.qr_codes)
 
@@ -119,8 +119,8 @@ class Senders:
                 self._failed_charges.show(claim, notice)
             case notices.CapReached() | notices.CapNear():
                 self._automatic.show_caps(claim, notice)
-            case notices.SpikeSeen():
-                self._spending.show_spike(claim, notice)
+            case notices.SpikeSeen() | notices.RunwayShort():
+                self._spending.show(claim, notice)
             case notices.ChargesSwitched():
                 self._automatic.show_switched(claim, notice)
             case notices.RuleChanged():
