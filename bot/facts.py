@@ -126,11 +126,15 @@ class SpikeFacts:
     day: str
     kind: str
     spent: Money
-    usual: Money
-    times_tenths: int
-    """31 means 3.1 times a usual day."""
+    usual: Money | None
+    """What the same weekday usually costs; None where there is no such measure, and the day outdid every other day."""
     references: tuple[tuple[str, Money], ...] = ()
-    """The references that explain it, costliest first; filled for [Why?] alone."""
+    """The references that explain it, costliest first; filled for the message and [Why?] alone."""
+
+    @property
+    def times_tenths(self) -> int | None:
+        """31 means 3.1 times a usual day."""
+        return self.spent.micros * 10 // max(1, self.usual.micros) if self.usual is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,6 +411,9 @@ class AlertsFacts:
     channels: tuple[str, ...]
     warning: Money
     critical: Money
+    info: bool
+    """Whether people are told in the morning that the money ends within `info_hours`."""
+    info_hours: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bot.causes import DifferenceCause, Legacy, NotBookableCause
 from bot.rights import Role
 from bot.states.alert_channel import ChannelPresence
 from bot.states.dispute import DisputeStatus
-from ledger import Notice, Waiting
+from ledger import CapWindow, Notice, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,31 @@ class CapReached:
 
     name: ClassVar[str] = "recharge.capped"
     held: str
+
+
+@dataclass(frozen=True, slots=True)
+class CapNear:
+    """The caps admit one more automatic payment in their window after the one that was begun."""
+
+    name: ClassVar[str] = "recharge.cap_near"
+    window: CapWindow
+
+
+@dataclass(frozen=True, slots=True)
+class SpikeSeen:
+    """One kind costs far more on a day than it usually does."""
+
+    name: ClassVar[str] = "spike.seen"
+    day: str
+    """"2026-11-17", in the wallet's zone."""
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunwayShort:
+    """It is morning, and the money ends within the time that people want to hear of."""
+
+    name: ClassVar[str] = "runway.short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,12 +300,14 @@ class RoleChanged:
 
 @dataclass(frozen=True, slots=True)
 class ChannelsChanged:
-    """Somebody changed which channels are alerted."""
+    """Somebody changed which channels are alerted, or whether people are told in the morning."""
 
     name: ClassVar[str] = "channels.changed"
     actor: str
     added: tuple[str, ...]
     removed: tuple[str, ...]
+    info: bool | None = None
+    """The notice of the morning was switched on, or off; None where it stayed as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +346,9 @@ BotNotice = (
     | RechargeChanged
     | OutcomeKnown
     | CapReached
+    | CapNear
+    | SpikeSeen
+    | RunwayShort
     | RuleChanged
     | SettingsChanged
     | PaidTwice

@@ -16,6 +16,7 @@ from bot.payments.cards import Cards
 from bot.payments.inbox import News
 from bot.payments.outcomes import CONFIRM_LIFETIME
 from bot.payments.recharge import Recharge
+from bot.payments.runway_watch import RunwayWatch
 from bot.payments.sweep import Sweep
 from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Job
@@ -29,6 +30,7 @@ from bot.tables import payments
 from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
 from bot.wallets.people_listing import PeopleListing
+from bot.wallets.spike_watch import SpikeWatch
 from ledger import Ledger, RechargeWanted, Tx, UsageCorrected, Waiting, due_wallets, next_due
 
 STRIDE_MAX = timedelta(hours=12)
@@ -41,6 +43,8 @@ class Timers:
     def __init__(self, ledger: Ledger, served: Served, sweep: Sweep, recharge: Recharge, news: News) -> None:
         self._ledger = ledger
         self._repeats = Repeats(ledger, served)
+        self._spikes = SpikeWatch(ledger, served)
+        self._runway = RunwayWatch(ledger, served, recharge)
         self._served = served
         self._sweep = sweep
         self._recharge = recharge
@@ -72,6 +76,14 @@ class Timers:
     def repeat_alarms(self, now: datetime) -> None:
         """Say the alarms again that nobody answers."""
         self._repeats.run_once(now)
+
+    def look_for_spikes(self, now: datetime) -> None:
+        """Tell of what costs far more than usual today."""
+        self._spikes.run_once(now)
+
+    def tell_in_the_morning(self, now: datetime) -> None:
+        """Tell of money that ends soon, where people want to hear of it."""
+        self._runway.run_once(now)
 
     def draw_lines(self, now: datetime) -> None:
         """Draw the alert lines anew from the present pace."""
@@ -109,7 +121,11 @@ class Timers:
         with self._ledger.reading() as connection:
             own = self._served.own(connection)
             mine = payments.c.wallet_id.in_(own)
-            found = [next_due(connection, after, wallet_ids=own), self._repeats.next_due(connection, own)]
+            found = [
+                next_due(connection, after, wallet_ids=own),
+                self._repeats.next_due(connection, own),
+                self._runway.next_due(connection, own),
+            ]
             for column, states in (
                 (payments.c.expires_at, (State.OFFERED.value, State.WAITING.value)),
                 (payments.c.next_try_at, (State.FAILED.value,)),
@@ -190,6 +206,8 @@ def jobs_of(
         Job("recharge", tick * 5, timers.recharge),
         Job("sweep", tick * 30, timers.sweep),
         Job("lines", timedelta(minutes=5), timers.draw_lines),
+        Job("spikes", timedelta(minutes=5), timers.look_for_spikes),
+        Job("morning", timedelta(minutes=5), timers.tell_in_the_morning),
         Job("cards", timedelta(hours=1), cards.look_ahead),
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
         Job("people", tick, listing.run_once),

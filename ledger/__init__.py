@@ -46,7 +46,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from ledger.alert_policy import Lines, lines_for
+from ledger.alert_policy import Lines, Moment, lines_for, short_runway
 from ledger.audit.checkpoints import (
     Checkpoint,
     CheckpointUnreadable,
@@ -154,7 +154,6 @@ from ledger.reading.history import (
     transfers_of_source,
 )
 from ledger.reading.summaries import (
-    Spike,
     ahead_of,
     daily,
     due_wallets,
@@ -167,13 +166,15 @@ from ledger.reading.summaries import (
     spikes_of,
 )
 from ledger.recharge_policy import (
+    CapWindow,
     RechargeBlock,
     RechargeDecision,
     RechargePast,
+    admits_full_charge,
     recharge_decision,
     recharge_wanted,
 )
-from ledger.spending import Burn, cost_ahead, runway
+from ledger.spending import Burn, Spike, cost_ahead, runway
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
 from ledger.storage.migrations import migrate
 from ledger.storage.spend_query import burn_of

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from ledger.notices import (
     WalletResumed,
 )
 from ledger.recharge_policy import recharge_wanted
+from ledger.spending import Burn, runway
 from ledger.standing import Funds, Standing, standing_at
 from ledger.wallet_policy import Automatic, WalletPolicy
 
@@ -79,6 +80,21 @@ def level_at(moment: Moment, policy: WalletPolicy) -> Level:
     """Judge how serious things are. Warnings stay silent while automatic payments work."""
     level = _seriousness(moment, policy, moment.lines)
     return Level.FINE if level is Level.WARNING and policy.automatic is Automatic.ON else level
+
+
+def short_runway(
+    moment: Moment, policy: WalletPolicy, burn: Burn | None, now: datetime, zone: str, *, refills: bool
+) -> datetime | None:
+    """Give when the money ends, where that is soon and people asked to be told; None where nothing is to be told.
+
+    Silent while automatic payments refill the wallet, at every level that has an alarm, and while the pace is unknown.
+    """
+    if not policy.info or refills or burn is None or not moment.funds.funded:
+        return None
+    if level_at(moment, policy) is not Level.FINE:
+        return None
+    ends_at = runway(burn, moment.funds.available_micros, now, zone)
+    return ends_at if ends_at is not None and ends_at < now + timedelta(hours=policy.info_hours) else None
 
 
 def line_of(level: Level, lines: Lines, policy: WalletPolicy) -> int:

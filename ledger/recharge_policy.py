@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from ledger.currencies import Scale
 from ledger.standing import Funds
-from ledger.wallet_policy import Automatic, WalletPolicy, charge_bounds
+from ledger.wallet_policy import Automatic, RechargeRule, WalletPolicy, charge_bounds
 
 
 def recharge_wanted(funds: Funds, policy: WalletPolicy) -> bool:
@@ -59,6 +59,13 @@ class RechargeBlock(StrEnum):
     SWITCHED_OFF = "switched_off"
 
 
+class CapWindow(StrEnum):
+    """What a cap counts over, in the wallet's zone."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
 @dataclass(frozen=True, slots=True)
 class RechargeDecision:
     """Charge `amount_micros` now, or don't because of `block`; exactly one is set."""
@@ -69,6 +76,8 @@ class RechargeDecision:
     """When it is worth looking again, where time alone changes the answer."""
     cut_by_cap: bool = False
     """The caps let through less than the gap."""
+    one_left: CapWindow | None = None
+    """The window in which the caps admit exactly one more charge after this one."""
 
 
 def recharge_decision(
@@ -120,4 +129,42 @@ def recharge_decision(
         if day_left < least:
             return blocked(RechargeBlock.DAY_CAP, day_ends_at)
         return blocked(RechargeBlock.MONTH_CAP)
-    return RechargeDecision(amount_micros=amount, block=None, cut_by_cap=amount < wish)
+    return RechargeDecision(
+        amount_micros=amount,
+        block=None,
+        cut_by_cap=amount < wish,
+        one_left=_one_left_after(amount, rule, past, scale),
+    )
+
+
+def admits_full_charge(rule: RechargeRule, past: RechargePast, scale: Scale) -> bool:
+    """Judge whether the caps leave room for an ordinary charge, whether or not one is wanted now."""
+    full = rule.full_charge_micros(scale)
+    return (
+        past.attempts_today < rule.per_day_max
+        and full <= rule.day_cap_micros - past.money_today_micros
+        and full <= rule.month_cap_micros - past.money_month_micros
+    )
+
+
+def _one_left_after(
+    amount_micros: int, rule: RechargeRule, past: RechargePast, scale: Scale
+) -> CapWindow | None:
+    """Name the window in which one charge is left after this one; the longer one where both have one left.
+
+    Later charges are taken to be as large as this one, and no smaller than an ordinary one.
+    """
+    size = max(amount_micros, rule.full_charge_micros(scale))
+    by_month = _charges_in(rule.month_cap_micros - past.money_month_micros - amount_micros, size, scale)
+    by_day = _charges_in(rule.day_cap_micros - past.money_today_micros - amount_micros, size, scale)
+    by_count = rule.per_day_max - past.attempts_today - 1
+    if by_month == 1:
+        return CapWindow.MONTH
+    return CapWindow.DAY if min(by_count, by_day, by_month) == 1 else None
+
+
+def _charges_in(left_micros: int, size_micros: int, scale: Scale) -> int:
+    """Count the charges of a size that fit into what a money cap has left, a last one cut to the rest among them."""
+    least, _ = charge_bounds(scale)
+    whole, rest = divmod(max(0, left_micros), size_micros)
+    return whole + (rest >= least)

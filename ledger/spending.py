@@ -1,11 +1,11 @@
-"""Spending as arithmetic: the usual spend by hour of the week, when money runs out at it, what lies ahead. Pure.
+"""Spending as arithmetic: the usual spend by hour of the week, when money ends at it, days that stand out. Pure.
 
 Alert lines, runway and suggestions all ask here, so that money and time agree on every screen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 RUNWAY_MAX = timedelta(days=60)
@@ -82,3 +82,61 @@ def cost_ahead(burn: Burn, now: datetime, zone: str, hours: int) -> int:
     """Give what the coming hours usually cost, in micro-units."""
     local = ZoneInfo(zone)
     return sum(burn.at((now + timedelta(hours=hour)).astimezone(local)) for hour in range(hours))
+
+
+SPIKE_PERCENT = 200
+"""A day stands out when it cost so much of a usual one."""
+WEEKDAYS_MIN = 2
+"""So many earlier days of the same weekday are a measure."""
+REAL_SHARE = 10
+"""A usual day below this part of the least spike is too small to be multiplied."""
+
+DayCosts = Mapping[str, Mapping[str, int]]
+"""What each kind cost by day ("2026-11-17"), in micro-units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """A day on which one kind cost far more than before. Micro-units."""
+
+    day: str
+    kind: str
+    spent_micros: int
+    usual_micros: int | None
+    """What the same weekday usually costs; None where there is no such measure, and the day outdid every other day."""
+
+
+def spikes_on(day: date, costs: DayCosts, least_micros: int) -> list[Spike]:
+    """Give the kinds that stand out on a day, costliest first.
+
+    A kind stands out that cost at least twice the average of the same weekdays of four weeks before. Where fewer than
+    two of these had that kind, or cost next to nothing, it has to cost at least twice the costliest day of these weeks;
+    without two weeks of history nothing is judged. A kind that cost less than `least_micros` never stands out.
+    """
+    before = {
+        past: costs[past]
+        for back in range(1, BURN_WEEKS * 7 + 1)
+        if costs.get(past := (day - timedelta(days=back)).isoformat())
+    }
+    has_history = min(before, default=day.isoformat()) <= (day - timedelta(days=BURN_MIN_DAYS)).isoformat()
+    found = []
+    for kind, spent in costs.get(day.isoformat(), {}).items():
+        if spent < least_micros:
+            continue
+        usual = _usual(day, kind, before)
+        if usual is not None and usual * REAL_SHARE >= least_micros:
+            stands_out = spent * 100 >= usual * SPIKE_PERCENT
+        else:
+            usual = None
+            costliest = max((one.get(kind, 0) for one in before.values()), default=0)
+            stands_out = has_history and spent * 100 >= costliest * SPIKE_PERCENT
+        if stands_out:
+            found.append(Spike(day.isoformat(), kind, spent, usual))
+    return sorted(found, key=lambda one: (-one.spent_micros, one.kind))
+
+
+def _usual(day: date, kind: str, before: DayCosts) -> int | None:
+    """Give what a kind cost on average on the same weekdays that had it; None where there are too few."""
+    weekdays = [(day - timedelta(weeks=week)).isoformat() for week in range(1, BURN_WEEKS + 1)]
+    costs = [before[one][kind] for one in weekdays if kind in before.get(one, {})]
+    return sum(costs) // len(costs) if len(costs) >= WEEKDAYS_MIN else None

@@ -58,5 +58,5 @@ THRESHOLD_MIN_DOLLARS = 10
 CHARGE_MIN_DOLLARS, CHARGE_MAX_DOLLARS = 25, 2_500
 """The least and the most that one automatic payment may be."""
 
-SPIKE_MIN_DOLLARS = 1
+SPIKE_MIN = Sum.dollars(5, least=1, most=10_000)
 """A day on which a kind cost less is no spike."""

@@ -178,6 +178,11 @@ class WalletPolicy:
     """A wallet that lasts less than so long is low, or nearly empty."""
     critical_percent: int = 25
     """The critical line as a share of the warning line."""
+    info: bool = False
+    """Whether people are told in the morning that the money ends within `info_hours`, before it is low."""
+    info_hours: int = 72
+    spike_min_micros: int = sums.SPIKE_MIN.micros
+    """A day on which a kind cost less does not stand out."""
     per_dollar: int = 1
     """The factor by which the amounts that nobody chose were made from dollars."""
 

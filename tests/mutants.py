@@ -134,6 +134,7 @@ PACKAGES: Mapping[str, Package] = {
             "bot/payments/recharge_failure.py",
         ),
         (
+            "tests/faults/test_recharge_caps.py",
             "tests/faults/test_recharge_end.py",
             "tests/faults/test_recharge_midnights.py",
             "tests/faults/test_recharge_rules.py",
@@ -153,6 +154,7 @@ PACKAGES: Mapping[str, Package] = {
             "tests/faults/test_customer.py",
             "tests/faults/test_failing_looks.py",
             "tests/faults/test_late_news.py",
+            "tests/faults/test_open_ends.py",
             "tests/faults/test_refused_key.py",
             "tests/faults/test_settlement.py",
             "tests/faults/test_sweep.py",

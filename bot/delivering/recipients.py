@@ -63,6 +63,8 @@ OF_ITS_TIME = (
     notices.RechargeFailed,
     notices.ConfirmationDue,
     notices.CapReached,
+    notices.CapNear,
+    notices.RunwayShort,
     notices.CardExpiring,
 )
 """What is no longer true once the app was removed and came back: automatic payments are off, nothing is tried again,
@@ -271,6 +273,9 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
             notices.PaidTwice()
             | notices.CardExpiring()
             | notices.CapReached()
+            | notices.CapNear()
+            | notices.SpikeSeen()
+            | notices.RunwayShort()
             | notices.ChargesSwitched()
             | notices.SettingsChanged()
             | notices.RefundBooked()

@@ -8,7 +8,7 @@ failed try is `recharge_failure`'s.
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select
 
 from bot import payment_rows
-from bot.notices import CapReached, ConfirmationDue
+from bot.notices import CapNear, CapReached, ConfirmationDue
 from bot.payment_rows import Payment
 from bot.payments.operator_stop import charges_are_off
 from bot.payments.outcomes import CONFIRM_LIFETIME
@@ -30,8 +30,10 @@ from bot.stripe.declines import DECLINES_DAYS, DECLINES_MAX, NO_DECLINES
 from bot.stripe.requests import StripeRequest
 from bot.tables import cards, payments
 from bot.wallets import rules
-from bot.wallets.named_values import remember_once
+from bot.wallets.named_values import remember_newer, remember_once
 from ledger import (
+    Automatic,
+    CapWindow,
     Currency,
     Ledger,
     Money,
@@ -40,10 +42,10 @@ from ledger import (
     RechargeBlock,
     RechargeDecision,
     RechargePast,
-    RechargeRule,
     Tx,
     WalletPolicy,
     WalletView,
+    admits_full_charge,
     day_bounds,
     funds_of,
     local_day,
@@ -121,6 +123,13 @@ class Recharge:
             scale=scale_of(view.currency),
         )
 
+    def refills(self, connection: Connection, view: WalletView, policy: WalletPolicy, now: datetime) -> bool:
+        """Say whether automatic payments keep the wallet full: on, not failing, with room for a full charge."""
+        if policy.automatic is not Automatic.ON or policy.rule is None or view.trouble:
+            return False
+        past = _past(connection, view, now).counted
+        return not past.switched_off and admits_full_charge(policy.rule, past, scale_of(view.currency))
+
     def charges_today(self, connection: Connection, view: WalletView, now: datetime) -> int:
         """Count today's automatic payments, in the wallet's zone."""
         past = _past(connection, view, now)
@@ -175,8 +184,8 @@ class Recharge:
         )
         if decision.cut_by_cap:
             tx.outbox.add(wallet_id, CapReached(held="cut"))
-        elif past.unfinished is None and policy.rule is not None and _leaves_one(past, policy.rule):
-            tx.outbox.add(wallet_id, CapReached(held="one_left"))
+        if decision.one_left is not None:
+            _say_near(tx, wallet_id, decision.one_left, local_day(tx.now, ZoneInfo(view.zone)))
         return self._payments.charge(tx, payment)
 
     def _say_capped(self, tx: Tx, wallet_id: UUID, view: WalletView, held: RechargeBlock) -> None:
@@ -268,9 +277,11 @@ def _coming(connection: Connection, wallet_id: UUID) -> int:
     )
 
 
-def _leaves_one(past: Past, rule: RechargeRule) -> bool:
-    """Whether the charge that is made now is the second-last that the rule allows today."""
-    return past.counted.attempts_today + 2 == rule.per_day_max
+def _say_near(tx: Tx, wallet_id: UUID, window: CapWindow, today: date) -> None:
+    """Tell, once in a window, that the caps admit one more charge in it."""
+    which = f"{today:%Y-%m-%d}" if window is CapWindow.DAY else f"{today:%Y-%m}"
+    if remember_newer(tx, wallet_id, f"cap_near:{window.value}", which):
+        tx.outbox.add(wallet_id, CapNear(window))
 
 
 def due_reminder(waited: timedelta, remind_hours: Sequence[int]) -> int | None:

@@ -44,6 +44,7 @@ RIGHT_OF: Mapping[Act, Action | None] = {
     Act.OLDER: Action.SEE,
     Act.ROW: Action.SEE,
     Act.WHY: Action.SEE,
+    Act.WHY_IN_THREAD: Action.SEE,
     Act.PEOPLE: Action.APPOINT,
     Act.ALERTS: Action.SET_ALERTS,
     Act.FIX: Action.FIX,
@@ -70,6 +71,7 @@ RIGHT_OF: Mapping[Act, Action | None] = {
     Act.FINANCE: None,
     Act.BILLING_ADMINS: None,
     Act.CHANNELS: None,
+    Act.INFO: None,
 }
 """The right behind each action id; None for what does nothing by itself."""
 

@@ -29,7 +29,8 @@ class Act(StrEnum):
     HISTORY_NEWER = "history_newer"  # pager of /wallet history messages; value: opaque cursor
     HISTORY_OLDER = "history_older"
     ROW = "tx_row"  # overflow menu of a row; option value: "receipt:SEQ" or "details:SEQ"
-    WHY = "why"  # explains a spike; value: "DAY:KIND"
+    WHY = "why"  # explains a spike in a form; value: "DAY:KIND"
+    WHY_IN_THREAD = "why_in_thread"  # explains it in the thread of its message; value: "DAY:KIND"
     PEOPLE = "people"  # opens the people form
     ALERTS = "alerts"  # opens the alerts form
     FIX = "fix_this"  # channel's one button
@@ -56,6 +57,7 @@ class Act(StrEnum):
     FINANCE = "finance"  # multi_users_select
     BILLING_ADMINS = "billing_admins"  # multi_users_select
     CHANNELS = "channels"  # multi_conversations_select
+    INFO = "info"  # checkbox: tell people in the morning that the money ends soon
     SEND_TO = "send_to"  # button in the connect form that sends link and QR
 
 

@@ -163,11 +163,6 @@ def whole_cents(micros: int) -> int:
     return micros // CENT * CENT
 
 
-def tenths_of_usual(spent_micros: int, usual_micros: int) -> int:
-    """Say how many times the usual was spent, in tenths."""
-    return spent_micros * 10 // max(1, usual_micros)
-
-
 def fingerprint(view: WalletView, now: datetime, facts: HomeFacts) -> str:
     """Name the state behind a Home tab, so that it is sent again only when something changed."""
     balance = facts.balance

@@ -45,4 +45,6 @@ def alerts_form(snapshot: Snapshot) -> AlertsFacts:
         channels=tuple(channels_of(snapshot.connection, snapshot.wallet_id)),
         warning=rounded_up(snapshot.money(view.warning_micros)),
         critical=rounded_up(snapshot.money(view.critical_micros)),
+        info=snapshot.policy.info,
+        info_hours=snapshot.policy.info_hours,
     )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from bot.facts import DayFacts, KindFacts, MonthFacts, SpikeFacts
-from bot.surfaces.figures import CREDIT_KINDS, tenths_of_usual, whole_cents
+from bot.surfaces.figures import CREDIT_KINDS, whole_cents
 from bot.surfaces.snapshot import Snapshot
 from bot.tables import pictures
 from bot.wallets.usage import KINDS
@@ -89,18 +89,24 @@ def _days(
 
 
 def _latest_spike(snapshot: Snapshot, first: date, last: date) -> SpikeFacts | None:
-    """Give the latest day of the month that cost at least twice the same weekdays before it."""
-    found = spikes_of(snapshot.connection, snapshot.wallet_id, first.isoformat(), last.isoformat())
-    return _spike(snapshot, found[-1]) if found else None
+    """Give what stands out most on the latest day of the month on which anything does."""
+    found = _spikes(snapshot, first.isoformat(), last.isoformat())
+    latest = next((one for one in found if one.day == found[-1].day), None)
+    return _spike(snapshot, latest) if latest is not None else None
 
 
 def spike_facts(snapshot: Snapshot, day: str, kind: str) -> SpikeFacts | None:
     """Give a spike with the references that explain it; None where that day does not stand out."""
-    found = spikes_of(snapshot.connection, snapshot.wallet_id, day, day)
+    found = _spikes(snapshot, day, day)
     spike = next((one for one in found if one.kind == kind), None)
     if spike is None:
         return None
     return _spike(snapshot, spike, references_of(snapshot.connection, snapshot.wallet_id, day, kind))
+
+
+def _spikes(snapshot: Snapshot, first_day: str, last_day: str) -> Sequence[Spike]:
+    least_micros = snapshot.policy.spike_min_micros
+    return spikes_of(snapshot.connection, snapshot.wallet_id, first_day, last_day, least_micros)
 
 
 def _spike(snapshot: Snapshot, spike: Spike, references: Sequence[tuple[str, int]] = ()) -> SpikeFacts:
@@ -108,8 +114,7 @@ def _spike(snapshot: Snapshot, spike: Spike, references: Sequence[tuple[str, int
         day=spike.day,
         kind=spike.kind,
         spent=snapshot.money(spike.spent_micros),
-        usual=snapshot.money(whole_cents(spike.usual_micros)),
-        times_tenths=tenths_of_usual(spike.spent_micros, spike.usual_micros),
+        usual=snapshot.money(whole_cents(spike.usual_micros)) if spike.usual_micros is not None else None,
         references=tuple((reference, snapshot.money(micros)) for reference, micros in references),
     )
 

@@ -3,14 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
 from bot.change_facts import AbsenceFacts, CreditFacts, SettingsChangeFacts
-from bot.facts import AutomaticFacts, CardFacts, DisputeFacts, RefundFacts, RequestFacts
-from bot.notices import CameBack, CardsArranged, DisputeChanged, RefundBooked, SettingsChanged
+from bot.facts import (
+    AutomaticFacts,
+    BalanceFacts,
+    CardFacts,
+    DisputeFacts,
+    RefundFacts,
+    RequestFacts,
+    SpikeFacts,
+)
+from bot.notices import CameBack, CardsArranged, DisputeChanged, RefundBooked, SettingsChanged, SpikeSeen
 from bot.payment_rows import Payment, shown_ref
 from bot.payments.recharge import Recharge
+from bot.payments.runway_watch import short_runway_now
 from bot.payments.saved_cards import card_words
 from bot.rights import OPERATOR
 from bot.states.card_slot import CardSlot
@@ -18,6 +28,7 @@ from bot.states.payment import State, Way, Withdrawer
 from bot.states.stripe_request import CLOSING
 from bot.surfaces.automatic import automatic_facts, card_facts, card_with_id, own_cards, pause_facts
 from bot.surfaces.balance import balance_facts
+from bot.surfaces.month import spike_facts
 from bot.surfaces.requests import request_facts
 from bot.surfaces.snapshot import snapshot_of
 from bot.tables import disputes, payments, stripe_requests
@@ -29,6 +40,7 @@ from ledger import (
     Money,
     UsageCorrected,
     WalletCredited,
+    local_day,
     policy_of,
     scale_of,
     transfer_by_key,
@@ -42,6 +54,25 @@ def after_stop_count(ledger: Ledger, wallet_id: UUID) -> int:
     """Count what was started although the wallet refused it."""
     with snapshot_of(ledger, wallet_id) as snapshot:
         return balance_facts(snapshot).after_stop_count
+
+
+def spike_now(ledger: Ledger, wallet_id: UUID, notice: SpikeSeen) -> tuple[SpikeFacts, bool] | None:
+    """Give a spike as it stands, and whether its day lasts; None where it stands out no more."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        found = spike_facts(snapshot, notice.day, notice.kind)
+        lasts = notice.day == local_day(snapshot.now, ZoneInfo(snapshot.zone)).isoformat()
+    return (found, lasts) if found is not None else None
+
+
+def short_runway_facts(
+    ledger: Ledger, recharge: Recharge, wallet_id: UUID
+) -> tuple[BalanceFacts, AutomaticFacts, int] | None:
+    """Give what the notice of the morning says, and within how many hours it is told; None where it is over."""
+    with snapshot_of(ledger, wallet_id) as snapshot:
+        short = short_runway_now(snapshot.connection, recharge, snapshot.view, snapshot.policy, snapshot.now)
+        if short is None:
+            return None
+        return balance_facts(snapshot), automatic_facts(snapshot, recharge), snapshot.policy.info_hours
 
 
 def request_now(ledger: Ledger, payment: Payment) -> RequestFacts:

@@ -5,7 +5,7 @@ The change is told once, with the first word of it, to those who can mend it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -63,10 +63,12 @@ def set_channels(
     *,
     actor: Person,
     known: Mapping[str, ChannelPresence] | None = None,
+    info: bool | None = None,
 ) -> None:
     """Set the channels that are alerted, with what Slack said of them where it did. Refuses: NotEntitled.
 
-    A change is told to those who are appointed; before anybody is, to nobody.
+    `info` switches the notice of the morning; None leaves it as it is. A change is told to those who are appointed;
+    before anybody is, to nobody.
     """
 
     def save(tx: Tx) -> None:
@@ -84,10 +86,21 @@ def set_channels(
         if added or removed:
             changed = {"channels": after}
             tx.book.audit(wallet_id, actor.user_id, "alert_channels", {"channels": before}, changed)
-            if appointed(tx.connection, wallet_id):
-                tx.outbox.add(wallet_id, ChannelsChanged(actor.user_id, added, removed))
+        switched = info if info is not None and _switch_info(tx, wallet_id, info, actor) else None
+        if (added or removed or switched is not None) and appointed(tx.connection, wallet_id):
+            tx.outbox.add(wallet_id, ChannelsChanged(actor.user_id, added, removed, switched))
 
     ledger.run(save, wallet_id=wallet_id)
+
+
+def _switch_info(tx: Tx, wallet_id: UUID, info: bool, actor: Person) -> bool:
+    """Switch the notice of the morning; says whether that changed anything."""
+    policy, version = tx.book.policy(wallet_id)
+    if policy.info is info:
+        return False
+    changed = replace(policy, info=info)
+    tx.book.set_policy(wallet_id, changed, actor=actor.user_id, expected_version=version, reason="info")
+    return True
 
 
 def set_away(tx: Tx, wallet_id: UUID, channel_id: str, code: str) -> bool:

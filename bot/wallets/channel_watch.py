@@ -57,8 +57,13 @@ class ChannelWatch:
         self._served = served
         self._directory = directory
 
-    def choose(self, wallet_id: UUID, channels: Sequence[str], *, actor: Person) -> None:
-        """Set the channels that are alerted. Refuses: ChannelsAway, CannotAsk, NotEntitled."""
+    def choose(
+        self, wallet_id: UUID, channels: Sequence[str], *, actor: Person, info: bool | None = None
+    ) -> None:
+        """Set the channels that are alerted, and the notice of the morning. Refuses: as below; ChannelsAway, CannotAsk.
+
+        `info` and the refusals of rights are those of `set_channels`.
+        """
         try:
             looked = [self._look(one) for one in dict.fromkeys(channels)]
         except NotTold as problem:
@@ -67,7 +72,7 @@ class ChannelWatch:
         if away:
             raise ChannelsAway(away)
         known = {one.channel_id: one.presence for one in looked}
-        set_channels(self._ledger, wallet_id, channels, actor=actor, known=known)
+        set_channels(self._ledger, wallet_id, channels, actor=actor, known=known, info=info)
 
     def hear(self, wallet_id: UUID, channel_id: str, said: ChannelPresence) -> None:
         """Take in an event about a channel.

@@ -59,6 +59,15 @@ def remember_once(tx: Tx, wallet_id: UUID, name: str) -> bool:
     return True
 
 
+def remember_newer(tx: Tx, wallet_id: UUID, name: str, value: str) -> bool:
+    """Remember the newest of values that sort by age, such as days; False when that or a newer one was remembered."""
+    found = named_value(tx.connection, wallet_id, name)
+    if found is not None and found.value >= value:
+        return False
+    set_named_value(tx, wallet_id, name, value)
+    return True
+
+
 def names_beginning(connection: Connection, wallet_id: UUID, beginning: str) -> frozenset[str]:
     """Give the names of all that is remembered whose names begin alike."""
     alike = named_values.c.name.startswith(beginning, autoescape=True)

@@ -27,6 +27,7 @@ Value = Any
 _SPAN = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3_600, "d": 86_400}
 _KIND = re.compile(USAGE_KIND)
+_SWITCH = {"off": False, "on": True}
 _WHOLE = re.compile(r"\d{1,6}", re.ASCII)
 SEVERAL_MAX = 3
 
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     SPAN = "span"  # 15min; the bounds are seconds
     WHOLE = "whole"  # 3
     PERCENT = "percent"  # 25
+    SWITCH = "switch"  # on; the bounds are 0 and 1
     HOURS = "hours"  # 1,3,7: up to three, each longer than the one before
     MINUTES = "minutes"  # 30,120,360: likewise
 
@@ -117,6 +119,8 @@ class PolicySetting:
                 numbers = tuple(int(part) for part in parts if _WHOLE.fullmatch(part))
                 rising = numbers == tuple(sorted(set(numbers)))
                 return numbers if len(numbers) == len(parts) <= SEVERAL_MAX and rising else None
+            case Kind.SWITCH:
+                return _SWITCH.get(text)
             case Kind.WHOLE | Kind.PERCENT:
                 bare = text.removesuffix("%").strip() if self.kind is Kind.PERCENT else text
                 return int(bare) if _WHOLE.fullmatch(bare) else None
@@ -138,6 +142,8 @@ class PolicySetting:
                 return f"{','.join(map(str, value))}{unit}" if isinstance(value, tuple) else f"{value}{unit}"
             case Kind.PERCENT:
                 return f"{value}%"
+            case Kind.SWITCH:
+                return "on" if value else "off"
             case Kind.WHOLE:
                 return str(value)
             case _:
@@ -297,6 +303,17 @@ SETTINGS = (
     ),
     PolicySetting(
         "critical_hours", "critical_hours", _N, 1, 72, "a wallet that lasts less than so long is critical"
+    ),
+    PolicySetting(
+        "info", "info", Kind.SWITCH, 0, 1, "tell in the morning that the money ends within info_hours"
+    ),
+    PolicySetting("info_hours", "info_hours", _N, 2, 336, "how many hours before the money ends that is"),
+    PolicySetting(
+        "spike_min",
+        "spike_min_micros",
+        _M,
+        *sums.SPIKE_MIN.bounds,
+        "a day on which a kind cost less does not stand out",
     ),
     PolicySetting(
         "alarm_ends_after",

@@ -6,7 +6,6 @@ by the day of use in the wallet's zone.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -14,14 +13,12 @@ from sqlalchemy import ColumnElement, Connection, func, select, true
 
 from ledger.chart import CREDITS, Account
 from ledger.commands import KindSum, WalletView
-from ledger.currencies import scale_of
 from ledger.deciding.checks import AHEAD_MAX
 from ledger.local_time import day_bounds
 from ledger.reading.history import WITH_WORDS, WORDS, zone_of
-from ledger.spending import BURN_WEEKS
+from ledger.spending import BURN_WEEKS, Spike, spikes_on
 from ledger.storage.accepted_times import first_number_from
 from ledger.storage.schema import hourly, texts, transfers, wallets
-from ledger.sums import SPIKE_MIN_DOLLARS
 from ledger.wallet_policy import WalletPolicy
 from ledger.writing.book import policy_in, row_of, view_of
 
@@ -97,46 +94,19 @@ def months_of(connection: Connection, wallet_id: UUID) -> list[str]:
 
 # --- Spikes -----------------------------------------------------------------------------------------------
 
-SPIKE_PERCENT = 200
 
-
-@dataclass(frozen=True, slots=True)
-class Spike:
-    """A day on which one kind cost at least twice the same weekdays before it. Micro-units."""
-
-    day: str
-    kind: str
-    spent_micros: int
-    usual_micros: int
-
-
-def spikes_of(connection: Connection, wallet_id: UUID, first_day: str, last_day: str) -> list[Spike]:
-    """Find the spikes of a stretch of days, oldest first: judged against the same weekdays of four weeks before."""
+def spikes_of(
+    connection: Connection, wallet_id: UUID, first_day: str, last_day: str, least_micros: int
+) -> list[Spike]:
+    """Find the spikes of a stretch of days, oldest first, and of a day the costliest first."""
     first, last = date.fromisoformat(first_day), date.fromisoformat(last_day)
     found = daily(connection, wallet_id, (first - timedelta(weeks=BURN_WEEKS)).isoformat(), last_day)
-    currency = connection.execute(
-        select(wallets.c.currency).where(wallets.c.wallet_id == wallet_id)
-    ).scalar_one()
-    least = scale_of(currency).dollars(SPIKE_MIN_DOLLARS)
-    spikes = []
-    day = first
-    while day <= last:
-        for kind, one in found.get(day.isoformat(), {}).items():
-            if kind in CREDITS:
-                continue
-            before = [
-                -found[past][kind].amount_micros
-                for week in range(1, BURN_WEEKS + 1)
-                if kind in found.get(past := (day - timedelta(weeks=week)).isoformat(), {})
-            ]
-            spent = -one.amount_micros
-            if len(before) < 2 or spent < least:
-                continue
-            usual = sum(before) // len(before)
-            if spent * 100 >= usual * SPIKE_PERCENT:
-                spikes.append(Spike(day.isoformat(), kind, spent, usual))
-        day += timedelta(days=1)
-    return spikes
+    costs = {
+        day: {kind: -one.amount_micros for kind, one in kinds.items() if kind not in CREDITS}
+        for day, kinds in found.items()
+    }
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return [spike for day in days for spike in spikes_on(day, costs, least_micros)]
 
 
 def references_of(

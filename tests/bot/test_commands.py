@@ -123,7 +123,7 @@ def test_every_action_has_work_or_is_a_field_of_a_form() -> None:
     fields = {
         *(Act.AMOUNT, Act.OTHER_AMOUNT, Act.SAVE_CARD, Act.PERSON, Act.NOTE, Act.THRESHOLD, Act.HOW),
         *(Act.TARGET, Act.CARD, Act.BACKUP, Act.PER_DAY, Act.DAY_CAP, Act.MONTH_CAP),
-        *(Act.FINANCE, Act.BILLING_ADMINS, Act.CHANNELS),
+        *(Act.FINANCE, Act.BILLING_ADMINS, Act.CHANNELS, Act.INFO),
     }
     assert set(Act) - WORK.keys() == fields
 

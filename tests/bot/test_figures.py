@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from bot.facts import Basis, HomeFacts
+from bot.facts import Basis, HomeFacts, SpikeFacts
 from bot.slack.views.text import span_words
 from bot.states.alert import AlertPhase
 from bot.surfaces.figures import (
@@ -18,7 +18,6 @@ from bot.surfaces.figures import (
     pace_words,
     phase_of,
     suggested_rule,
-    tenths_of_usual,
     whole_cents,
 )
 from bot.surfaces.forms import presets_of
@@ -300,10 +299,11 @@ def test_the_runway_says_how_well_it_is_known(
 
 
 def test_averages_are_shown_in_whole_cents_and_tenths() -> None:
-    """Nobody was ever charged the fractions; a usual day of nothing divides nothing."""
+    """Nobody was ever charged the fractions; without a usual day nothing is multiplied."""
     assert whole_cents(1_239_999) == 1_230_000
-    assert tenths_of_usual(31 * MICROS, 10 * MICROS) == 31
-    assert tenths_of_usual(3, 0) == 30
+    spike = SpikeFacts("2026-11-17", "outbound_call", v.usd("31.99"), v.usd("10"))
+    assert spike.times_tenths == 31
+    assert replace(spike, usual=None).times_tenths is None
 
 
 CHANGES = {

@@ -26,6 +26,7 @@ from bot.tables import disputes, payments
 from ledger import (
     MICROS,
     Automatic,
+    CapWindow,
     Correct,
     CreditKind,
     PostMoney,
@@ -44,6 +45,7 @@ from ledger import (
 )
 from ledger.storage.schema import notices
 from tests.bot.rights_company import FIFTY, RULE, USERS, Company, company
+from tests.bot.spending import short_runway, spike
 from tests.persons import owner
 
 U1 = owner(USERS["owner"])
@@ -273,6 +275,13 @@ TOLD: Mapping[type[AnyNotice], Told | None] = {
     told.CapReached: Told(
         lambda one: _commit(one, told.CapReached("month_cap")), FINANCE, "This month's limit"
     ),
+    told.CapNear: Told(
+        lambda one: _commit(one, told.CapNear(CapWindow.DAY)),
+        FINANCE,
+        "One automatic payment is left today. After it the wallet is not refilled until midnight.",
+    ),
+    told.SpikeSeen: Told(spike, FINANCE, "times a usual"),
+    told.RunwayShort: Told(short_runway, FINANCE, "Sent in the morning while less than 72 hours are left"),
     told.RuleChanged: Told(_rule, FINANCE, "turned automatic payments on"),
     told.SettingsChanged: Told(_settings, FINANCE, "$1,000.00 → $1,001.00"),
     told.PaidTwice: Told(

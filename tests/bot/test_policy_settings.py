@@ -115,6 +115,9 @@ def test_every_setting_is_a_field_once_and_every_amount_and_span_has_a_setting()
         ("overdraft_percent=10%", "overdraft_percent", 10),
         ("recharges_a_day=5", "recharges_a_day", 5),
         ("retry_hours=2,4", "retry_hours", (2, 4)),
+        ("info=on", "info", True),
+        ("info_hours=96", "info_hours", 96),
+        ("spike_min=25", "spike_min_micros", 25 * MICROS),
         ("top_up_max=$20,000.00", "top_up_max_micros", 20_000 * MICROS),
     ],
 )

@@ -36,7 +36,7 @@ from bot.states.card_slot import CardSlot
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import Outcome, PayWith
 from bot.states.recharge import AWAITED, RechargePhase
-from ledger import USD, Automatic, Level, Money, Standing
+from ledger import USD, Automatic, CapWindow, Level, Money, Standing
 from tests.bot import view_facts as v
 
 ADMIN = Role.BILLING_ADMIN
@@ -196,14 +196,25 @@ def _others() -> Iterator[tuple[str, Shown]]:
     assert spike is not None
     yield "why", usage.why(replace(spike, references=(("camp-118", v.usd("61.20")), ("", v.usd("9")))))
     yield "why without references", usage.why(spike)
+    for usual in (None, v.usd("30.06")):
+        for references in ((), (("", v.usd("9")), ("camp-118", v.usd("61.20")))):
+            for lasts in (True, False):
+                seen = replace(spike, usual=usual, references=references)
+                name = f"{usual} {len(references)} {lasts}"
+                yield f"spike seen {name}", usage.spike_seen(seen, ADMIN, lasts=lasts)
+                yield f"spike explained {name}", usage.why(seen)
+                yield f"spike row {name}", usage.usage(v.month(spike=seen), v.balance())
     yield "history", history.history(v.history(kind="outbound_call", month="2026-11"), USD)
     yield "history of nothing", history.history(v.history(rows=(), older_cursor=None), USD)
     yield "row", history.row_details(v.row(), "")
     yield "row with receipt", history.row_details(v.recharge_row(), "https://pay.stripe.com/receipts/1")
     yield "people", forms.people_form(v.people())
     yield "people, nobody", forms.people_form(v.people(owners=(), billing_admins=(), finance=()))
-    yield "alerts", forms.alerts_form(AlertsFacts(("C1",), v.usd("50"), v.usd("12.50")))
-    yield "alerts, no channel", forms.alerts_form(AlertsFacts((), v.usd("50"), v.usd("12.50")))
+    for ticked in (False, True):
+        limits = (v.usd("50"), v.usd("12.50"), ticked, 336)
+        yield f"alerts {ticked}", forms.alerts_form(AlertsFacts(("C1",), *limits))
+        yield f"alerts, no channel {ticked}", forms.alerts_form(AlertsFacts((), *limits))
+        yield f"alerts saved {ticked}", forms.alerts_saved(["C1"], info=ticked)
     for role in (ADMIN, Role.FINANCE, Role.MEMBER):
         for stoppable in (False, True):
             who = f"{role} {stoppable}"
@@ -211,10 +222,11 @@ def _others() -> Iterator[tuple[str, Shown]]:
                 f"role {who}",
                 changes.role_changed("UADMIN", "UNEW", None, Role.FINANCE, role, stoppable=stoppable),
             )
-            yield (
-                f"channels {who}",
-                changes.channels_changed("UADMIN", ["C1", "C2"], ["C3"], role, stoppable=stoppable),
-            )
+            for info in (None, stoppable):
+                yield (
+                    f"channels {who} {info}",
+                    changes.channels_changed("UADMIN", ["C1", "C2"], ["C3"], info, role, stoppable=stoppable),
+                )
             slots = [(CardSlot.MAIN, "Visa ••4242", "Visa ••1881"), (CardSlot.BACKUP, "", "Visa ••4242")]
             yield f"cards arranged {who}", cards.arranged(slots, "UADMIN", role, stoppable=stoppable)
             yield (
@@ -254,7 +266,13 @@ def _cards() -> Iterator[tuple[str, Shown]]:
             f"confirmation due {hours}",
             failed_charges.news_of_charge(v.failure(phase=RechargePhase.CONFIRM, waited_hours=hours)),
         )
-    yield "one charge left", automatic.capped("one_left", ADMIN)
+    for window in CapWindow:
+        for role in (ADMIN, Role.FINANCE):
+            yield f"one charge left {window} {role}", automatic.cap_near(window, role)
+    for hours in (72, 336):
+        for state in Automatic:
+            shown = alerts.runway_short(v.balance(), v.automatic(state), hours, ADMIN)
+            yield f"runway short {hours} {state}", shown
     yield "card removed in a form", cards.removed_view()
     for days in (30, 7, 1, 0):
         yield f"card expiring {days}", cards.expiring("Visa ••4242", days, automatic=days > 5, role=ADMIN)

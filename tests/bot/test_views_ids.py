@@ -29,7 +29,7 @@ from bot.states.alert import AlertPhase
 from bot.states.alert_channel import ChannelPresence
 from bot.states.card_slot import CardSlot
 from bot.states.recharge import RechargePhase
-from ledger import USD, Automatic, Currency, Level, Standing
+from ledger import USD, Automatic, CapWindow, Currency, Level, Standing
 from tests.bot import view_facts as v
 from tests.bot.test_views_causes import DIFFERENCES, NOT_BOOKABLE
 
@@ -86,8 +86,7 @@ spikes = st.builds(
     day=some("2026-11-17"),
     kind=some("outbound_call", "sms"),
     spent=some(v.usd("93.20")),
-    usual=some(v.usd("30.06")),
-    times_tenths=some(31),
+    usual=some(None, v.usd("30.06")),
     references=some((), (("camp-118", v.usd("61.20")), ("", v.usd("9")))),
 )
 months = changed(
@@ -154,6 +153,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     str: some("", "Visa ••4242", "UADMIN", "pi_1", "https://pay.stripe.com/receipts/1"),
     int: some(0, 1, 14),
     bool: st.booleans(),
+    CapWindow: some(*CapWindow),
     datetime: some(v.NOW),
     Currency: some(USD),
     rights.Role: anybody,
@@ -172,7 +172,14 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
         note=some("", "So much a day."),
     ),
     f.AlertFacts: alerts,
-    f.AlertsFacts: st.builds(f.AlertsFacts, some((), ("C1", "C2")), some(v.usd("50")), some(v.usd("12.50"))),
+    f.AlertsFacts: st.builds(
+        f.AlertsFacts,
+        some((), ("C1", "C2")),
+        some(v.usd("50")),
+        some(v.usd("12.50")),
+        st.booleans(),
+        some(72),
+    ),
     f.AutomaticConfirmFacts: changed(v.automatic_confirm, card=cards, charges_now=maybe_money),
     Automatic: some(*Automatic),
     f.AutomaticFacts: automatics,

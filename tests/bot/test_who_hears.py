@@ -27,6 +27,7 @@ from bot.states.delivery import OWNERS, DeliveryState, Recipient, Side, Subject,
 from bot.states.dispute import DisputeStatus
 from bot.states.payment import State, Way
 from ledger import (
+    CapWindow,
     CreditKind,
     Level,
     RechargeWanted,
@@ -69,6 +70,9 @@ HEARD: dict[AnyNotice, tuple[str, ...]] = {
     StartedAfterStop("outbound_call", AT): ("A1", "A2"),
     UsageCorrected("outbound_call", "c", 1, 1, 1, "platform", "c"): ALL,
     told.CapReached("day_cap"): ALL,
+    told.CapNear(CapWindow.DAY): ALL,
+    told.SpikeSeen("2026-11-27", "outbound_call"): ALL,
+    told.RunwayShort(): ALL,
     told.RuleChanged("A1", 1, 2): ("A2", "F1", "K1"),
     told.SettingsChanged("operator", 1, 2): ALL,
     told.PaidTwice(ID): ALL,
@@ -251,6 +255,8 @@ OF_ITS_TIME = {
     told.RechargeFailed(ID),
     told.ConfirmationDue(ID, 1),
     told.CapReached("day_cap"),
+    told.CapNear(CapWindow.DAY),
+    told.RunwayShort(),
     told.CardExpiring("pm_1", 7),
 }
 

@@ -169,7 +169,7 @@ def month(**changes: Any) -> MonthFacts:
         through_day=23,
         days=days,
         months=("2026-11", "2026-10"),
-        spike=SpikeFacts("2026-11-17", "outbound_call", usd("93.20"), usd("30.06"), 31),
+        spike=SpikeFacts("2026-11-17", "outbound_call", usd("93.20"), usd("30.06")),
         picture_file_id="F0SPEND",
     )
     return replace(facts, **changes)

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from calendar import month_name
+from calendar import day_name, month_name
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -281,4 +281,5 @@ def _plain(text: str) -> str:
     # Whether an absence ended on another day, which is said in other words, is a matter of the hour.
     without_days = re.sub(r"was away .*? to \d[^.]*", "was away", without_ids)
     without_days = re.sub(rf"\b({'|'.join(month_name[1:])})\b", "month", without_days)
+    without_days = re.sub(rf"\b({'|'.join(day_name)})\b", "weekday", without_days)
     return re.sub(r"# (\w+?)s?( or \w+?)?s?\b", r"# \1\2", re.sub(r"\d[\d,.:]*", "#", without_days))

@@ -12,12 +12,10 @@ from sqlalchemy import select
 
 from bot.app import use_cases_of
 from bot.notices import (
-    CapReached,
     ChargesSwitched,
     ConfirmationDue,
     RechargeChanged,
     RechargeFailed,
-    RechargeMade,
 )
 from bot.payment_rows import change, plan
 from bot.payments.inbox import News
@@ -34,22 +32,25 @@ from bot.states.payment import Purpose, State, Way
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import CONFIRMATION_WANTED, DECLINES_MAX, FORGOTTEN, NOT_ACCEPTED
 from bot.stripe.requests import Unreachable
-from bot.tables import payments
-from ledger import MICROS, Automatic, Pause, PauseCode, PostUsage, RechargeRule, Tx
+from ledger import MICROS, Automatic, Pause, PauseCode, Tx
 from ledger.storage.schema import audit_log
-from tests.faults.driver import DOLLARS, BotDriver, automatic, driver_in
+from tests.faults.driver import DOLLARS, BotDriver, automatic
+from tests.faults.ruled_wallet import (
+    RULE,
+    connect,
+    dollars_charged,
+    payments_of,
+    ruled_driver,
+    set_rule,
+    spend,
+)
 from tests.persons import owner
-
-RULE = RechargeRule(threshold_micros=50 * MICROS, target_micros=200 * MICROS, spacing=timedelta(minutes=15))
 
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[BotDriver]:
     """One wallet with $20, a card and a rule, in front of one Stripe."""
-    with driver_in(tmp_path) as made:
-        _connect(made)
-        made.hear_all(made.paid()[1])
-        _rule(made, RULE)
+    with ruled_driver(tmp_path) as made:
         yield made
 
 
@@ -57,37 +58,6 @@ def driver(tmp_path: Path) -> Iterator[BotDriver]:
 def recharge(driver: BotDriver) -> Recharge:
     """Automatic payments."""
     return driver.recharge
-
-
-def _connect(driver: BotDriver, number: str = "4242 4242 4242 4242") -> None:
-    page = driver.payments.connect(driver.wallet_id, DOLLARS.currency, asked_by=owner("U1"))
-    assert driver.shop.pay(driver.shop.api.checkout.sessions.retrieve(page.session_id), number)["ok"]
-    assert driver.sync.session(page.session_id)
-
-
-def _rule(driver: BotDriver, rule: RechargeRule) -> None:
-    with driver.ledger.reading() as connection:
-        _, policy = driver.ledger.look(connection, driver.wallet_id)
-    on = replace(policy, automatic=Automatic.ON, rule=rule, pause=None)
-    driver.ledger.run(
-        lambda tx: tx.book.set_policy(driver.wallet_id, on, actor="U1", expected_version=None),
-        wallet_id=driver.wallet_id,
-    )
-
-
-def _rows(driver: BotDriver, purpose: str = "recharge") -> list[Any]:
-    with driver.ledger.reading() as connection:
-        mine = (payments.c.wallet_id == driver.wallet_id) & (payments.c.purpose == purpose)
-        return list(connection.execute(select(payments).where(mine).order_by(payments.c.created_at)))
-
-
-def _charged(driver: BotDriver) -> list[int]:
-    return [one["amount"] // 100 for one in driver.shop.charges()[1:]]
-
-
-def _spend(driver: BotDriver, name: str, dollars: int) -> None:
-    usage = PostUsage("platform", name, "outbound_call", dollars * MICROS, None)
-    driver.ledger.carry_out(driver.wallet_id, [usage])
 
 
 def test_a_card_that_was_declined_eight_times_in_thirty_days_rests(
@@ -98,10 +68,10 @@ def test_a_card_that_was_declined_eight_times_in_thirty_days_rests(
     for _ in range(12):
         recharge.consider(driver.wallet_id)
         driver.shop.clock.skip(hours=26)
-        _connect(driver)  # the same card anew, which wakes automatic payments
-        _rule(driver, RULE)
+        connect(driver)  # the same card anew, which wakes automatic payments
+        set_rule(driver, RULE)
 
-    assert len(_rows(driver)) == 8
+    assert len(payments_of(driver)) == 8
     assert automatic(driver) is Automatic.ON
     recharge.consider(driver.wallet_id)
     assert automatic(driver) is Automatic.PAUSED
@@ -109,10 +79,10 @@ def test_a_card_that_was_declined_eight_times_in_thirty_days_rests(
         _, policy = driver.ledger.look(connection, driver.wallet_id)
     assert policy.pause == Pause(PauseCode.DECLINED_OFTEN)
 
-    _connect(driver, "5555 5555 5555 4444")  # another card is another matter
-    _rule(driver, RULE)
+    connect(driver, "5555 5555 5555 4444")  # another card is another matter
+    set_rule(driver, RULE)
     assert recharge.consider(driver.wallet_id) is not None
-    assert _charged(driver) == [180]
+    assert dollars_charged(driver) == [180]
 
 
 def _declined_before(driver: BotDriver, card_id: str) -> None:
@@ -139,8 +109,8 @@ def test_the_backup_is_charged_where_the_main_card_is_declined_or_rests(
     driver: BotDriver, recharge: Recharge
 ) -> None:
     """A card that is lost hands its try on; one that rests is not asked, and where both rest nothing is."""
-    _connect(driver, "5555 5555 5555 4444")
-    _connect(driver)
+    connect(driver, "5555 5555 5555 4444")
+    connect(driver)
     with driver.ledger.reading() as connection:
         slots = card_slots(connection, driver.wallet_id)
     main, backup = slots[CardSlot.MAIN], slots[CardSlot.BACKUP]
@@ -154,27 +124,10 @@ def test_the_backup_is_charged_where_the_main_card_is_declined_or_rests(
     assert made is not None
     assert (made.card_id, made.state) == (backup, State.PAID)
 
-    _spend(driver, "c-1", 180)
+    spend(driver, "c-1", 180)
     _declined_before(driver, backup)
     assert recharge.consider(driver.wallet_id) is None
     assert automatic(driver) is Automatic.PAUSED
-
-
-def test_the_second_last_charge_says_that_one_is_left(driver: BotDriver, recharge: Recharge) -> None:
-    """Said once, before the cap binds."""
-    made = []
-    for number in range(3):
-        payment = recharge.consider(driver.wallet_id)
-        assert payment is not None
-        made.append(RechargeMade(payment.payment_id))
-        _spend(driver, f"c-{number}", 180)
-        driver.shop.clock.skip(minutes=16)
-        left = [one for one in driver.told(CapReached) if one.held == "one_left"]
-        assert len(left) == (number >= 1)
-    assert driver.told(RechargeMade) == made
-    for _ in range(2):
-        assert recharge.consider(driver.wallet_id) is None
-    assert [one.held for one in driver.told(CapReached)] == ["one_left", "cut", "day_count"]
 
 
 def test_money_that_people_have_on_the_way_counts(driver: BotDriver, recharge: Recharge) -> None:
@@ -195,7 +148,7 @@ def test_money_that_people_have_on_the_way_counts(driver: BotDriver, recharge: R
     driver.shop.clock.skip(minutes=2)
     driver.sweep.run(driver.ledger.now())
     assert driver.view().balance_micros == 200 * MICROS
-    assert sorted(_charged(driver)) == [20, 160]
+    assert sorted(dollars_charged(driver)) == [20, 160]
 
 
 def test_a_retry_that_succeeds_takes_the_rescue_back(driver: BotDriver, recharge: Recharge) -> None:
@@ -270,8 +223,8 @@ def test_what_was_begun_when_the_operator_stopped_charges_is_taken_back(
         driver.sweep.run(driver.ledger.now())
         recharge.consider(driver.wallet_id)
 
-    assert _charged(driver) == ([180] if charged else [])
-    assert [row.state for row in _rows(driver)] == ["paid" if charged else "withdrawn"]
+    assert dollars_charged(driver) == ([180] if charged else [])
+    assert [row.state for row in payments_of(driver)] == ["paid" if charged else "withdrawn"]
     assert automatic(driver) is Automatic.ON
     assert driver.told(RechargeChanged) == [], "no message tells of the first try of a recharge"
     assert switch_charges(driver.ledger, driver.wallet_id, off=False, actor=OPERATOR)
@@ -288,7 +241,7 @@ def test_what_was_begun_when_the_operator_stopped_charges_is_taken_back(
     assert switched == [(driver.wallet_id, OPERATOR, *change) for change in ((on, stopped), (stopped, on))]
     if not charged:
         assert recharge.consider(driver.wallet_id) is not None
-        assert _charged(driver) == [180]
+        assert dollars_charged(driver) == [180]
 
 
 def test_an_intent_that_is_answered_after_the_stop_is_cancelled(
@@ -305,8 +258,8 @@ def test_an_intent_that_is_answered_after_the_stop_is_cancelled(
     monkeypatch.setattr(driver.gateway, "create_intent", create)
     assert recharge.consider(driver.wallet_id) is not None
 
-    (row,) = _rows(driver)
-    assert (row.state, _charged(driver)) == ("withdrawn", [])
+    (row,) = payments_of(driver)
+    assert (row.state, dollars_charged(driver)) == ("withdrawn", [])
     assert driver.shop.api.payment_intents.retrieve(row.intent_id).status == "canceled"
 
 
@@ -331,12 +284,12 @@ def test_two_replicas_that_have_one_answer_go_on_once(driver: BotDriver) -> None
 
     assert [one is not None for one in following] == [True, False]
     driver.sender.send_all(following[0])
-    assert _charged(driver) == [20]
+    assert dollars_charged(driver) == [20]
 
 
 def test_a_rescue_of_long_ago_is_left_alone(driver: BotDriver, recharge: Recharge) -> None:
     """Only what was asked instead of this payment is taken back. A micro-unit below the threshold is below it."""
-    _rule(driver, replace(RULE, threshold_micros=DOLLARS.micros + 1))
+    set_rule(driver, replace(RULE, threshold_micros=DOLLARS.micros + 1))
     other = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
 
     assert recharge.consider(driver.wallet_id) is not None
@@ -353,7 +306,7 @@ def test_after_a_long_sleep_there_is_one_recharge_at_most(
     """Nobody polled, swept or considered for days; awake again, everything is looked at many times at once."""
     rescue, _ = driver.paid()
     driver.shop.clock.skip(days=days)
-    _spend(driver, "c-1", 15)
+    spend(driver, "c-1", 15)
     for _ in range(20):
         driver.news.poll(driver.ledger.now())
         driver.news.handle_waiting(driver.ledger.now())
@@ -362,7 +315,7 @@ def test_after_a_long_sleep_there_is_one_recharge_at_most(
         driver.shop.clock.skip(minutes=1)
 
     assert driver.credited(rescue)
-    assert len(_rows(driver)) == 1
+    assert len(payments_of(driver)) == 1
     assert driver.view().balance_micros >= 200 * MICROS
 
 
@@ -403,20 +356,20 @@ def test_an_outage_of_a_day_wears_no_card_out(driver: BotDriver, recharge: Recha
         driver.shop.clock.skip(hours=21)
         driver.sweep.run(driver.ledger.now())
         driver.shop.clock.skip(hours=26)
-        _rule(driver, RULE)
+        set_rule(driver, RULE)
 
-    assert {(one.state, one.decline_code) for one in _rows(driver)} == {("failed", "forgotten")}
+    assert {(one.state, one.decline_code) for one in payments_of(driver)} == {("failed", "forgotten")}
     assert recharge.consider(driver.wallet_id) is not None
-    assert _charged(driver) == [180]
+    assert dollars_charged(driver) == [180]
 
 
 def test_a_charge_that_had_no_answer_in_time_is_tried_again_on_the_same_card(
     driver: BotDriver, recharge: Recharge
 ) -> None:
     """By the schedule of a soft decline, in true words, and without asking the backup card."""
-    _connect(driver, "5555 5555 5555 4444")
-    _connect(driver)
-    _rule(driver, RULE)
+    connect(driver, "5555 5555 5555 4444")
+    connect(driver)
+    set_rule(driver, RULE)
     driver.shop.arm(match="POST /v1/payment_intents", mode="status", status=503)
     recharge.consider(driver.wallet_id)
     driver.shop.clock.skip(hours=21)
@@ -427,8 +380,8 @@ def test_a_charge_that_had_no_answer_in_time_is_tried_again_on_the_same_card(
     driver.shop.clock.skip(minutes=61)
     assert recharge.consider(driver.wallet_id) is not None
 
-    assert len({one.card_id for one in _rows(driver)}) == 1
-    assert _charged(driver) == [180]
+    assert len({one.card_id for one in payments_of(driver)}) == 1
+    assert dollars_charged(driver) == [180]
 
 
 def test_a_request_that_stripe_does_not_accept_is_no_decline(driver: BotDriver, recharge: Recharge) -> None:
@@ -440,7 +393,7 @@ def test_a_request_that_stripe_does_not_accept_is_no_decline(driver: BotDriver, 
 
     with driver.ledger.reading() as connection:
         _, policy = driver.ledger.look(connection, driver.wallet_id)
-    (card,) = {one.card_id for one in _rows(driver)}
+    (card,) = {one.card_id for one in payments_of(driver)}
     assert policy.automatic is Automatic.PAUSED
     assert policy.pause == Pause(PauseCode.DECLINED, card_id=card, decline=NOT_ACCEPTED)
 

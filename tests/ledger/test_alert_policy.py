@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from ledger import Automatic, Funds, RechargeRule, WalletPolicy
-from ledger.alert_policy import Lines, Moment, Watch, consequences
+from ledger.alert_policy import Lines, Moment, Watch, consequences, short_runway
 from ledger.notices import (
     Level,
     Notice,
@@ -19,6 +19,7 @@ from ledger.notices import (
     WalletRecovered,
     WalletResumed,
 )
+from ledger.spending import Burn
 from tests.ledger.wallet_driver import MORNING, usd
 
 LINES = Lines(usd("50"), usd("12.50"))
@@ -331,3 +332,43 @@ def test_money_that_leaves_the_level_as_it_is_keeps_the_line_that_was_announced(
     one.lines = Lines(usd("45"), usd("1"))
     assert one.becomes("41") == []
     assert (one.watch.announced, one.watch.announced_line_micros) == (Level.WARNING, usd("50"))
+
+
+# --- Before anything is low ----------------------------------------------------------------------------------
+
+DOLLAR_AN_HOUR = Burn((usd("1"),) * 168)
+WANTED = WalletPolicy(info=True)
+
+
+def at(balance: str, *, funded: bool = True, held: str = "0") -> Moment:
+    """A wallet with so much in it."""
+    return Moment(Funds(usd(balance), usd(held), funded, None, None, usd("25")), LINES, trouble=False)
+
+
+@pytest.mark.parametrize(
+    ("moment", "policy", "burn", "refills", "hours"),
+    [
+        (at("71.99"), WANTED, DOLLAR_AN_HOUR, False, 71),
+        (at("72"), WANTED, DOLLAR_AN_HOUR, False, None),
+        (at("90", held="20"), WANTED, DOLLAR_AN_HOUR, False, 70),
+        (at("90"), replace(WANTED, info_hours=96), DOLLAR_AN_HOUR, False, 90),
+        (at("71"), WalletPolicy(), DOLLAR_AN_HOUR, False, None),
+        (at("71"), WANTED, DOLLAR_AN_HOUR, True, None),
+        (at("71"), WANTED, None, False, None),
+        (at("71"), WANTED, Burn((0,) * 168), False, None),
+        (at("71", funded=False), WANTED, DOLLAR_AN_HOUR, False, None),
+        # At the warning line the alarm tells it; where automatic payments are on, that alarm is silent.
+        (at("50"), WANTED, DOLLAR_AN_HOUR, False, None),
+        (at("50.01"), WANTED, DOLLAR_AN_HOUR, False, 50),
+        (at("50"), replace(WANTED, automatic=Automatic.ON, rule=RULE), DOLLAR_AN_HOUR, False, 50),
+    ],
+)
+def test_money_that_ends_soon_is_told_before_it_is_low(
+    moment: Moment, policy: WalletPolicy, burn: Burn | None, refills: bool, hours: int | None
+) -> None:
+    """To those who want it, while nothing refills the wallet and the pace is known."""
+    ends_at = short_runway(moment, policy, burn, MORNING, "UTC", refills=refills)
+
+    assert (ends_at is None) is (hours is None)
+    if ends_at is not None:
+        assert (ends_at - MORNING) // timedelta(hours=1) == hours

@@ -7,12 +7,14 @@ import pytest
 
 from ledger import (
     Automatic,
+    CapWindow,
     Funds,
     PolicyUnfit,
     RechargeBlock,
     RechargePast,
     RechargeRule,
     WalletPolicy,
+    admits_full_charge,
     lines_for,
     recharge_decision,
     recharge_wanted,
@@ -68,6 +70,60 @@ def test_a_charge_closes_the_whole_gap_inside_its_bounds(
 
     assert decision.amount_micros == usd(amount)
     assert decision.block is None
+
+
+MANY = replace(RULE, per_day_max=9, day_cap_micros=usd("900"), month_cap_micros=usd("9000"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "past", "left"),
+    [
+        (RULE, replace(NOTHING, attempts_today=0), None),
+        (RULE, replace(NOTHING, attempts_today=1), CapWindow.DAY),
+        (RULE, replace(NOTHING, attempts_today=2), None),
+        (replace(RULE, per_day_max=1), NOTHING, None),
+        (replace(RULE, per_day_max=2), NOTHING, CapWindow.DAY),
+        # This charge is $200, so is the next one, and less than $25 is no charge.
+        (MANY, replace(NOTHING, money_today_micros=usd("475")), None),
+        (MANY, replace(NOTHING, money_today_micros=usd("475.01")), CapWindow.DAY),
+        (MANY, replace(NOTHING, money_today_micros=usd("675")), CapWindow.DAY),
+        (MANY, replace(NOTHING, money_today_micros=usd("675.01")), None),
+        (MANY, replace(NOTHING, money_month_micros=usd("8575")), None),
+        (MANY, replace(NOTHING, money_month_micros=usd("8575.01")), CapWindow.MONTH),
+        (MANY, replace(NOTHING, money_month_micros=usd("8775")), CapWindow.MONTH),
+        (MANY, replace(NOTHING, money_month_micros=usd("8775.01")), None),
+        # The month has one left, and today none: the next is the month's last, tomorrow.
+        (MANY, replace(NOTHING, money_month_micros=usd("8775"), attempts_today=8), CapWindow.MONTH),
+        # Today has one left, and the month none.
+        (MANY, replace(NOTHING, money_month_micros=usd("8800"), attempts_today=7), None),
+    ],
+)
+def test_second_last_charge_of_a_window_is_known_by_number_and_by_money(
+    rule: RechargeRule, past: RechargePast, left: CapWindow | None
+) -> None:
+    """The month goes before the day: its end is further away."""
+    policy = replace(ON, rule=rule)
+    decision = recharge_decision(funds("0"), policy, past, NOW, day_ends_at=TONIGHT, scale=DOLLARS)
+
+    assert decision.amount_micros == usd("200")
+    assert decision.one_left is left
+
+
+@pytest.mark.parametrize(
+    ("past", "admits"),
+    [
+        (NOTHING, True),
+        (replace(NOTHING, attempts_today=2), True),
+        (replace(NOTHING, attempts_today=3), False),
+        (replace(NOTHING, money_today_micros=usd("350")), True),
+        (replace(NOTHING, money_today_micros=usd("350.01")), False),
+        (replace(NOTHING, money_month_micros=usd("4850")), True),
+        (replace(NOTHING, money_month_micros=usd("4850.01")), False),
+    ],
+)
+def test_caps_admit_a_full_charge_or_not(past: RechargePast, admits: bool) -> None:
+    """One of $150, under each of the three caps."""
+    assert admits_full_charge(RULE, past, DOLLARS) is admits
 
 
 @pytest.mark.parametrize(

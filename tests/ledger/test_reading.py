@@ -257,37 +257,11 @@ def test_a_spike_is_a_day_that_cost_twice_its_weekdays(driver: WalletDriver) -> 
     use_at(driver, monday, "19.99", AI_TASK)
 
     with driver.ledger.reading() as connection:
-        spikes = spikes_of(connection, driver.wallet_id, "2026-11-01", "2026-11-22")
+        spikes = spikes_of(connection, driver.wallet_id, "2026-11-01", "2026-11-22", usd("10"))
         blamed = references_of(connection, driver.wallet_id, "2026-11-16", OUTBOUND_CALL)
 
     assert spikes == [Spike("2026-11-16", OUTBOUND_CALL, usd("21"), usd("10"))]
     assert blamed == [("camp-7", usd("15")), ("camp-8", usd("6"))]
-
-
-def test_one_earlier_weekday_is_no_measure(driver: WalletDriver) -> None:
-    """Two are needed, and a dollar."""
-    driver.top_up("1000")
-    use_at(driver, MORNING - timedelta(days=7), "1")
-    use_at(driver, MORNING, "100")
-    for week in range(3):
-        use_at(driver, MORNING - timedelta(weeks=week), "0.10" if week else "0.90", AI_TASK)
-
-    with driver.ledger.reading() as connection:
-        assert spikes_of(connection, driver.wallet_id, "2026-11-23", "2026-11-23") == []
-
-
-def test_a_spike_in_yen_costs_a_hundred_at_least(driver: WalletDriver) -> None:
-    """What is a dollar elsewhere."""
-    driver.wallet_id = driver.open_wallet(currency="JPY")
-    driver.top_up("100000")
-    for kind, usual, spent in ((OUTBOUND_CALL, "20", "99"), (AI_TASK, "20", "101")):
-        for week in (1, 2, 3):
-            use_at(driver, MORNING - timedelta(weeks=week), usual, kind)
-        use_at(driver, MORNING, spent, kind)
-
-    with driver.ledger.reading() as connection:
-        spikes = spikes_of(connection, driver.wallet_id, "2026-11-23", "2026-11-23")
-    assert [one.kind for one in spikes] == [AI_TASK]
 
 
 def test_a_policy_is_kept_in_all_its_versions(driver: WalletDriver) -> None:

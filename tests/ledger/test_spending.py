@@ -1,11 +1,20 @@
 """The usual spend, learned from hours and walked forward: exact at every edge of an hour, a day, a week."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from ledger.spending import BURN_MIN_DAYS, RUNWAY_MAX, Burn, burn_from, cost_ahead, runway
+from ledger.spending import (
+    BURN_MIN_DAYS,
+    RUNWAY_MAX,
+    Burn,
+    Spike,
+    burn_from,
+    cost_ahead,
+    runway,
+    spikes_on,
+)
 
 MONDAY = datetime(2026, 11, 23, 9, 0)  # noqa: DTZ001 - a local hour, as the rollups have it
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -207,3 +216,64 @@ def test_what_lies_ahead_is_counted_by_the_hour(hours: int, cost: int) -> None:
 def test_what_lies_ahead_is_counted_in_the_wallets_zone() -> None:
     """09:00 UTC is 04:00 in New York."""
     assert cost_ahead(at_hour(h4=3, h9=5), NOW, "America/New_York", 1) == 3
+
+
+# --- Days that stand out -----------------------------------------------------------------------------------
+
+FRIDAY = date(2026, 11, 27)
+CALLS, TASKS = "outbound_call", "ai_task"
+LEAST = 1_000
+NO = False
+"""It does not stand out."""
+
+
+def costs_of(*days: tuple[int, int], kind: str = CALLS) -> dict[str, dict[str, int]]:
+    """Give what one kind cost, by how many days before Friday."""
+    return {(FRIDAY - timedelta(days=back)).isoformat(): {kind: micros} for back, micros in days}
+
+
+@pytest.mark.parametrize(
+    ("before", "spent", "usual"),
+    [
+        # Twice the average of the Fridays that had it.
+        ([(7, 600), (14, 400)], 1_000, 500),
+        ([(7, 600), (14, 410)], 1_009, NO),
+        ([(7, 600), (14, 410)], 1_010, 505),
+        ([(7, 600), (14, 600), (21, 600), (28, 600), (35, 9_000)], 1_200, 600),
+        # The sum has to be real, and so has the measure: a tenth of the least.
+        ([(7, 100), (14, 100)], 999, NO),
+        ([(7, 100), (14, 100)], 1_000, 100),
+        ([(7, 99), (14, 99)], 1_000, None),
+        ([(7, 0), (14, 0)], 5_000, None),
+        # Without a measure it has to outdo every day of four weeks twice.
+        ([(7, 99), (14, 99), (2, 500)], 1_000, None),
+        ([(7, 99), (14, 99), (2, 501)], 1_000, NO),
+        ([(7, 500), (15, 500)], 1_000, None),
+        ([(7, 501), (15, 500)], 1_000, NO),
+        ([(1, 100), (13, 100)], 9_000, NO),
+        ([(1, 100), (14, 100)], 9_000, None),
+        ([(28, 4_500)], 9_000, None),
+        ([(28, 4_501)], 9_000, NO),
+        ([(29, 1)], 9_000, NO),
+        ([], 9_000, NO),
+    ],
+)
+def test_a_day_stands_out_against_its_weekdays_or_against_every_day(
+    before: list[tuple[int, int]], spent: int, usual: int | bool | None
+) -> None:
+    """Two weeks of history are needed, and a real sum."""
+    found = spikes_on(FRIDAY, costs_of((0, spent), *before), LEAST)
+
+    assert found == ([] if usual is NO else [Spike("2026-11-27", CALLS, spent, usual)])
+
+
+def test_kinds_are_judged_apart_and_given_costliest_first() -> None:
+    """A kind that is new beside old ones outdoes its own days, not theirs; a day without use is no history."""
+    costs = costs_of((7, 2_000), (14, 2_000), (0, 4_000))
+    costs[FRIDAY.isoformat()][TASKS] = 5_000
+    assert spikes_on(FRIDAY, costs, LEAST) == [
+        Spike("2026-11-27", TASKS, 5_000, None),
+        Spike("2026-11-27", CALLS, 4_000, 2_000),
+    ]
+    only_paid = {"2026-11-01": {}, "2026-11-27": {TASKS: 5_000}}
+    assert spikes_on(FRIDAY, only_paid, LEAST) == []

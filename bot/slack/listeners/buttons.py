@@ -18,7 +18,8 @@ from bot.slack.views import cards as card_views
 from bot.slack.views import errors, money_in
 from bot.slack.views import history as history_views
 from bot.slack.views import usage as usage_views
-from bot.slack.views.conversion import as_view
+from bot.slack.views.blocks import View
+from bot.slack.views.conversion import as_message, as_view
 from bot.states.payment import PayWith
 from bot.surfaces.automatic import chosen_card
 from bot.surfaces.month import spike_facts
@@ -170,13 +171,28 @@ def row(interaction: Interaction, value: str) -> SlowWork | None:
 
 def why(interaction: Interaction, value: str) -> None:
     """Explain a spike by its kind and references."""
-    who = interaction.who
+    view = _explained(interaction, value)
+    if view is not None:
+        interaction.fill(view)
+
+
+def why_in_thread(interaction: Interaction, value: str) -> None:
+    """Explain it in the thread of the message that tells of it."""
+    view = _explained(interaction, value)
+    if view is not None:
+        interaction.reply(as_message(view))
+
+
+def _explained(interaction: Interaction, value: str) -> View | None:
+    """Give the explanation of a spike; None where there is none, which is said."""
     day, _, kind = value.partition(":")
-    found = interaction.context.read(who.wallet_id, lambda snapshot: spike_facts(snapshot, day, kind))
+    found = interaction.context.read(
+        interaction.who.wallet_id, lambda snapshot: spike_facts(snapshot, day, kind)
+    )
     if found is None:
         interaction.tell(errors.refused("That day no longer stands out."))
-        return
-    interaction.fill(usage_views.why(found))
+        return None
+    return usage_views.why(found)
 
 
 def acknowledge(interaction: Interaction, value: str) -> None:
@@ -314,6 +330,7 @@ WORK: Mapping[Act, Press] = {
     Act.OLDER: home_page,
     Act.ROW: row,
     Act.WHY: why,
+    Act.WHY_IN_THREAD: why_in_thread,
     Act.PEOPLE: lambda interaction, value: actions.show_people(interaction),
     Act.ALERTS: lambda interaction, value: actions.show_alerts(interaction),
     Act.ACKNOWLEDGE: acknowledge,

@@ -274,15 +274,18 @@ def people(interaction: Interaction, values: Values) -> None:
 
 
 def alerts(interaction: Interaction, values: Values) -> None:
-    """Set where alerts go."""
-    who = interaction.who
+    """Set where alerts go, and whether people are told in the morning."""
+    who, context = interaction.who, interaction.context
     channels = _list(values, Act.CHANNELS, "selected_conversations")
+    # A form that was opened before forms had the box leaves it as it is.
+    info = bool(_list(values, Act.INFO, "selected_options")) if str(Act.INFO) in values else None
     try:
-        interaction.context.channels.choose(who.wallet_id, channels, actor=interaction.person)
+        context.channels.choose(who.wallet_id, channels, info=info, actor=interaction.person)
     except ChannelsAway as refusal:
         said = [channel_refused(one.name, one.presence) for one in refusal.channels]
         raise FieldsWrong({str(Act.CHANNELS): " ".join(dict.fromkeys(said))}) from None
-    interaction.fill(form_views.alerts_saved(channels))
+    told_early = context.read(who.wallet_id, lambda snapshot: snapshot.policy.info)
+    interaction.fill(form_views.alerts_saved(channels, info=told_early))
     interaction.refresh_home()
 
 

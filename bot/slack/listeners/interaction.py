@@ -234,6 +234,20 @@ class Interaction:
                 return
         self._tell_here(message, replace=False)
 
+    def reply(self, message: Message) -> None:
+        """Answer in the thread of the message that was pressed; privately where Slack refuses. Raises: NotTold."""
+        pressed = self.body.get("message") or {}
+        channel = str((self.body.get("channel") or {}).get("id") or "")
+        thread = str(pressed.get("thread_ts") or pressed.get("ts") or "")
+        if channel and thread:
+            try:
+                self.context.slack.post_message(channel, message, thread_ts=thread)
+            except NotTold as problem:
+                log.warning("an answer goes another way than into a thread: %s", problem)
+            else:
+                return
+        self.tell(message)
+
     def replace(self, message: Message) -> None:
         """Put an answer in place of the private message or the form that was pressed. Raises: NotTold."""
         if self.in_form:

@@ -37,9 +37,12 @@ class AutomaticSender:
         message = automatic_views.recharged(self._lookup.result(payment))
         self._posting.tell(claim, lambda role: message)
 
-    def show_capped(self, claim: Claim, notice: notices.CapReached) -> None:
-        """Tell that a cap blocks or lowers an automatic payment. Raises: NotTold, LeaseLost."""
-        self._posting.tell(claim, partial(automatic_views.capped, notice.held))
+    def show_caps(self, claim: Claim, notice: notices.CapReached | notices.CapNear) -> None:
+        """Tell that a cap blocks or lowers an automatic payment, or will soon. Raises: NotTold, LeaseLost."""
+        if isinstance(notice, notices.CapNear):
+            self._posting.tell(claim, partial(automatic_views.cap_near, notice.window))
+        else:
+            self._posting.tell(claim, partial(automatic_views.capped, notice.held))
 
     def show_switched(self, claim: Claim, notice: notices.ChargesSwitched) -> None:
         """Tell that the operator stopped all automatic charges, or allows them again. Raises: NotTold, LeaseLost."""

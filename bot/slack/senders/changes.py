@@ -52,6 +52,11 @@ class ChangeSender:
     def _show_channels(self, claim: Claim, notice: notices.ChannelsChanged) -> None:
         stoppable = automatic_is_on(self._ledger, claim.wallet_id)
         message = partial(
-            change_views.channels_changed, notice.actor, notice.added, notice.removed, stoppable=stoppable
+            change_views.channels_changed,
+            notice.actor,
+            notice.added,
+            notice.removed,
+            notice.info,
+            stoppable=stoppable,
         )
         self._posting.tell(claim, message)

@@ -25,6 +25,7 @@ from bot.slack.senders.payment_lookup import PaymentLookup
 from bot.slack.senders.posting import ClientOf, Posting
 from bot.slack.senders.qr_codes import QrCodes
 from bot.slack.senders.requests import RequestSender
+from bot.slack.senders.spending import SpendingSender
 from bot.slack.views import forms as form_views
 from bot.slack.views import status as status_views
 from bot.slack.views import unreached
@@ -68,6 +69,7 @@ class Senders:
         self._changes = ChangeSender(ledger, self._posting)
         self._cards = CardSender(ledger, self._posting, lookup)
         self._money_out = MoneyOutSender(ledger, self._posting, lookup)
+        self._spending = SpendingSender(ledger, self._posting, recharge)
         self._automatic = AutomaticSender(ledger, self._posting, recharge, cards, lookup)
         self._failed_charges = FailedChargeSender(ledger, self._posting, posted, lookup, self.qr_codes)
 
@@ -115,8 +117,10 @@ class Senders:
                 self._automatic.show_made(claim, notice)
             case notices.RechargeFailed() | notices.RechargeChanged() | notices.ConfirmationDue():
                 self._failed_charges.show(claim, notice)
-            case notices.CapReached():
-                self._automatic.show_capped(claim, notice)
+            case notices.CapReached() | notices.CapNear():
+                self._automatic.show_caps(claim, notice)
+            case notices.SpikeSeen() | notices.RunwayShort():
+                self._spending.show(claim, notice)
             case notices.ChargesSwitched():
                 self._automatic.show_switched(claim, notice)
             case notices.RuleChanged():

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bot.facts import AlertFacts, PaidFacts
+from bot.facts import AlertFacts, AutomaticFacts, BalanceFacts, PaidFacts
 from bot.rights import Role
 from bot.slack.ids import Act
 from bot.slack.views.blocks import (
@@ -12,9 +12,11 @@ from bot.slack.views.blocks import (
     Block,
     Message,
     actions,
+    actions_for,
     barred,
     button,
     confirm,
+    context,
     offers,
     permitted,
     section,
@@ -70,7 +72,7 @@ def alert_person(f: AlertFacts, role: Role) -> Message:
             lines = [
                 LIVE_CALLS,
                 " ".join(filter(None, [f"The balance is {f.balance.balance}.", brings_back(f.balance)])),
-                _automatic(f),
+                _automatic(f.automatic),
                 _after_stop_line(f),
             ]
             return barred(
@@ -81,8 +83,8 @@ def alert_person(f: AlertFacts, role: Role) -> Message:
         case AlertPhase.RESTORED if f.still_low:
             return barred(
                 AMBER,
-                f"{STILL_LOW}: {f.balance.balance}{_enough(f)}.",
-                [_money_back(f), _stopped_and_cost(f), _automatic(f)],
+                f"{STILL_LOW}: {f.balance.balance}{_enough(f.balance)}.",
+                [_money_back(f), _stopped_and_cost(f), _automatic(f.automatic)],
                 buttons=_ways_out(f, role),
             )
         case AlertPhase.RESTORED:
@@ -95,7 +97,7 @@ def alert_person(f: AlertFacts, role: Role) -> Message:
         case _:
             return barred(
                 GREEN,
-                f"*The wallet is fine again:* {f.balance.balance}{_enough(f)}",
+                f"*The wallet is fine again:* {f.balance.balance}{_enough(f.balance)}",
                 [f"{_paid(f.paid)}." if f.paid is not None else "", "Nothing had stopped.", _never_again(f)],
                 buttons=_turn_on(f, role),
             )
@@ -104,22 +106,18 @@ def alert_person(f: AlertFacts, role: Role) -> Message:
 def _low_person(f: AlertFacts, role: Role) -> Message:
     if f.balance.refused:
         back = " ".join(filter(None, [PAYING, brings_back(f.balance)]))
-        lines = [back, _automatic(f)]
+        lines = [back, _automatic(f.automatic)]
         return barred(
             RED, may_start(f.balance, bold=True), lines, buttons=_ways_out(f, role), small=[_acknowledged(f)]
         )
     very = "very low" if f.level >= Level.CRITICAL else "low"
-    held = ""
-    if f.balance.held.micros:
-        calls = counted(f.balance.open_holds, "running call", "running calls")
-        held = f"{f.balance.held} is held for {calls}: {f.balance.available} available."
     zero = (
         f"At zero, outbound calls and AI tasks stop at once; inbound calls {_grace_words(f.balance.grace)}."
     )
     return barred(
         RED,
-        f"*The wallet is {very}: {f.balance.balance}{_enough(f)}*",
-        [" ".join(filter(None, ["Nothing has stopped.", _automatic(f), zero])), held],
+        f"*The wallet is {very}: {f.balance.balance}{_enough(f.balance)}*",
+        [" ".join(filter(None, ["Nothing has stopped.", _automatic(f.automatic), zero])), _held(f.balance)],
         buttons=_ways_out(f, role),
         small=[_acknowledged(f)],
     )
@@ -186,6 +184,23 @@ def after_stop(kind: str, count: int, role: Role) -> Message:
     )
 
 
+def runway_short(balance: BalanceFacts, automatic: AutomaticFacts, hours: int, role: Role) -> Message:
+    """Tell in the morning when the money ends; nothing is low yet, so this is no alarm."""
+    head = f"*{balance.balance} is left{_enough(balance)}* at the usual pace."
+    lines = " ".join(filter(None, ["Nothing has stopped.", _automatic(automatic), _held(balance)]))
+    may_end_it = " Alerts turns it off." if offers(role, Act.ALERTS) else ""
+    why = f"Sent in the morning while less than {hours} hours are left.{may_end_it}"
+    buttons = actions_for(
+        role,
+        button("Add balance", Act.ADD_BALANCE),
+        button("Ask someone to pay", Act.ASK_TO_PAY),
+        button("Alerts", Act.ALERTS),
+    )
+    return Message(
+        text=spoken(head, lines, why), blocks=[section(f"{head}\n{lines}"), *buttons, context(why)]
+    )
+
+
 # --- What stops, and when ----------------------------------------------------------------------------------
 
 
@@ -234,17 +249,23 @@ def _length(length: timedelta) -> str:
 # --- What people with a role are told besides --------------------------------------------------------------
 
 
-def _enough(f: AlertFacts) -> str:
-    balance = f.balance
+def _held(balance: BalanceFacts) -> str:
+    if not balance.held.micros:
+        return ""
+    calls = counted(balance.open_holds, "running call", "running calls")
+    return f"{balance.held} is held for {calls}: {balance.available} available."
+
+
+def _enough(balance: BalanceFacts) -> str:
     if balance.lasts_until is None:
         return ""
     return f", enough until {roughly(balance.lasts_until, balance.now, balance.zone)}"
 
 
-def _automatic(f: AlertFacts) -> str:
-    sentence = automatic_sentence(f.automatic)
-    if f.automatic.state is Automatic.ON:
-        return f"{sentence} {blocked(f.automatic.block)}".strip()
+def _automatic(automatic: AutomaticFacts) -> str:
+    sentence = automatic_sentence(automatic)
+    if automatic.state is Automatic.ON:
+        return f"{sentence} {blocked(automatic.block)}".strip()
     return sentence
 
 
@@ -338,4 +359,4 @@ def _story_money(f: AlertFacts) -> str:
         case AlertPhase.RESTORED | AlertPhase.RECOVERED:
             return f". {_money_back(f)}"
         case _:
-            return f": {f.balance.balance}{_enough(f)}"
+            return f": {f.balance.balance}{_enough(f.balance)}"

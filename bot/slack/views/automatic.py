@@ -1,5 +1,7 @@
 """Automatic payments in words: the form, the rule, its confirmation, and what became of a charge. Pure."""
 
+from typing import assert_never
+
 from bot.facts import (
     AutomaticConfirmFacts,
     AutomaticFacts,
@@ -33,7 +35,7 @@ from bot.slack.views.cards import off_button, remove_button
 from bot.slack.views.causes import blocked, pause_words
 from bot.slack.views.text import counted, spoken
 from bot.slack.views.words import automatic_sentence, expires, short, whole
-from ledger import MICROS, Automatic, RechargeRule, format_money
+from ledger import MICROS, Automatic, CapWindow, RechargeRule, format_money
 
 TITLE = "Automatic payments"
 NO_BACKUP = "none"
@@ -357,10 +359,6 @@ def charges_switched(*, off: bool, role: Role) -> Message:
 
 
 _CAPPED = {
-    "one_left": (
-        "One automatic charge is left today",
-        "After it, nothing refills the wallet by itself until tomorrow.",
-    ),
     "day_count": (
         "All of today's automatic charges are used",
         "Tomorrow there are new ones. Until then nothing refills the wallet by itself.",
@@ -380,8 +378,28 @@ _CAPPED = {
 }
 
 
+def cap_near(window: CapWindow, role: Role) -> Message:
+    """Tell that the limits let through one more automatic payment in their window."""
+    match window:
+        case CapWindow.DAY:
+            left, until = "today", "midnight"
+        case CapWindow.MONTH:
+            left, until = "this month", "the first of next month"
+        case _:
+            assert_never(window)
+    line = f"*One automatic payment is left {left}.* After it the wallet is not refilled until {until}."
+    buttons = actions_for(role, button("Change limits", Act.AUTOMATIC))
+    return Message(text=spoken(line), blocks=[section(line), *buttons])
+
+
+ONE_LEFT = "one_left"
+"""The block by which a version before told that one charge is left today."""
+
+
 def capped(block: str, role: Role) -> Message:
     """Tell that a limit keeps the card from being charged, or from being charged in full."""
+    if block == ONE_LEFT:
+        return cap_near(CapWindow.DAY, role)
     what, then = _CAPPED.get(block, ("A limit keeps the card from being charged", ""))
     return barred(
         RED,

@@ -171,9 +171,12 @@ def radio(action_id: str, options: Sequence[Block], chosen: Block) -> Block:
     }
 
 
-def checkbox(action_id: str, choice: Block) -> Block:
+def checkbox(action_id: str, choice: Block, *, ticked: bool = False) -> Block:
     """Give one choice that can be ticked."""
-    return {"type": "checkboxes", "action_id": action_id, "options": [choice]}
+    block: Block = {"type": "checkboxes", "action_id": action_id, "options": [choice]}
+    if ticked:
+        block["initial_options"] = [choice]
+    return block
 
 
 def person(action_id: str, placeholder: str) -> Block:

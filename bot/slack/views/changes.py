@@ -31,15 +31,25 @@ def role_changed(
 
 
 def channels_changed(
-    actor_id: str, added: Sequence[str], removed: Sequence[str], role: Role, *, stoppable: bool
+    actor_id: str,
+    added: Sequence[str],
+    removed: Sequence[str],
+    info: bool | None,
+    role: Role,
+    *,
+    stoppable: bool,
 ) -> Message:
-    """Tell that other channels are alerted from now on."""
+    """Tell that other channels are alerted from now on, or that people are told in the morning, or no more."""
     changes = [
         f"{word} {', '.join(f'<#{one}>' for one in channels)}"
         for word, channels in (("added", added), ("removed", removed))
         if channels
     ]
-    line = f"<@{actor_id}> changed where alerts go: {', '.join(changes)}."
+    if info is not None:
+        changes.append(f"message in the morning {'off → on' if info else 'on → off'}")
+    line = (
+        f"<@{actor_id}> changed {'where alerts go' if added or removed else 'alerts'}: {', '.join(changes)}."
+    )
     buttons = [button("Alerts", Act.ALERTS), *([off_button()] if stoppable else [])]
     return Message(text=line, blocks=[section(line), *actions_for(role, *buttons)])
 

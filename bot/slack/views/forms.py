@@ -11,15 +11,19 @@ from bot.slack.views.blocks import (
     View,
     actions_for,
     button,
+    checkbox,
     context,
     field_of,
     modal,
+    option,
     plain,
     section,
 )
 from bot.slack.views.words import short
 
 PEOPLE_MAX = 20
+INFO_ON = "on"
+"""The value of the box that switches the notice of the morning on."""
 
 
 def people_form(f: PeopleFacts) -> View:
@@ -58,11 +62,12 @@ def _named(user_ids: tuple[str, ...]) -> str:
     return ", ".join(f"<@{one}>" for one in user_ids)
 
 
-def alerts_saved(channels: Sequence[str]) -> View:
-    """Say which channels are alerted now."""
+def alerts_saved(channels: Sequence[str], *, info: bool) -> View:
+    """Say which channels are alerted now, and whether people are told in the morning."""
     where = f"in {', '.join(f'<#{one}>' for one in channels)}" if channels else "in no channel"
     line = f"*Saved.* Alerts are posted {where}, and sent to billing admins and finance by direct message."
-    return modal(Form.NOTHING, "Alerts", [section(line)])
+    morning = "They read in the morning, too, that the money ends soon." if info else ""
+    return modal(Form.NOTHING, "Alerts", [section(f"{line} {morning}".strip())])
 
 
 def _people(action_id: str, chosen: tuple[str, ...], placeholder: str) -> Block:
@@ -103,8 +108,18 @@ def alerts_form(f: AlertsFacts) -> View:
         context(
             "Billing admins and finance hear of it by direct message, with amounts and buttons that act."
         ),
+        field_of("Early notice", _morning(f), block_id=Act.INFO, optional=True),
     ]
     return modal(Form.ALERTS, "Alerts", blocks, submit="Save", close="Not now")
+
+
+def _morning(f: AlertsFacts) -> Block:
+    choice = option(
+        f"A message in the morning while less than {f.info_hours} hours are left",
+        INFO_ON,
+        "To billing admins and finance. Silent while automatic payments work.",
+    )
+    return checkbox(Act.INFO, choice, ticked=f.info)
 
 
 def access_asked(user_id: str, role: Role) -> Message:

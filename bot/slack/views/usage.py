@@ -5,10 +5,22 @@ from datetime import date
 from decimal import Decimal
 
 from bot.facts import BalanceFacts, DayFacts, KindFacts, MonthFacts, SpikeFacts
+from bot.rights import Role
 from bot.slack.ids import Act, Form
-from bot.slack.views.blocks import Block, Message, View, actions, button, context, modal, mrkdwn, section
+from bot.slack.views.blocks import (
+    Block,
+    Message,
+    View,
+    actions,
+    actions_for,
+    button,
+    context,
+    modal,
+    mrkdwn,
+    section,
+)
 from bot.slack.views.text import escape, spoken
-from bot.slack.views.words import KIND_LABELS, call_minutes, kind_count, kind_label, kind_plural, lasts
+from bot.slack.views.words import KIND_LABELS, call_minutes, kind_count, kind_label, kind_plural, lasts, short
 from ledger import MICROS, Money
 
 POINTS_MAX = 20
@@ -192,27 +204,49 @@ def day_name(day: str) -> str:
 
 def spike_sentence(spike: SpikeFacts) -> str:
     """Say how far a day stands out."""
-    weekday = f"{date.fromisoformat(spike.day):%A}"
+    head = f"{kind_plural(spike.kind)} on {day_name(spike.day)} cost"
+    if spike.times_tenths is None:
+        return f"{head} {short(spike.spent)}, {_against(spike)}."
+    return f"{head} {_against(spike)}."
+
+
+def _against(spike: SpikeFacts) -> str:
+    """Say what a day is held against: its weekday, or all days where that is no measure."""
+    if spike.times_tenths is None:
+        return "far more than on any day of the four weeks before"
     times = f"{spike.times_tenths // 10}.{spike.times_tenths % 10}"
-    return f"{kind_plural(spike.kind)} on {day_name(spike.day)} cost {times} times a usual {weekday}."
+    return f"{times} times a usual {date.fromisoformat(spike.day):%A}"
 
 
 def spike_row(spike: SpikeFacts) -> Block:
     """Give the spike with its [Why?]."""
-    why_button = button(
-        "Why?", Act.WHY, value=f"{spike.day}:{spike.kind}", label=f"Why? {spike_sentence(spike)}"[:75]
-    )
-    return section(spike_sentence(spike), accessory=why_button)
+    return section(spike_sentence(spike), accessory=_why_button(spike, Act.WHY))
+
+
+def spike_seen(spike: SpikeFacts, role: Role, *, lasts: bool) -> Message:
+    """Tell that a day costs far more than usual, and the reference that costs most; `lasts`: it is today."""
+    when = "today" if lasts else f"on {day_name(spike.day)}"
+    named = next(((name, money) for name, money in spike.references if name), None)
+    most = f" ({escape(named[0], 80)}: {short(named[1])})" if named is not None else ""
+    line = f"*{kind_plural(spike.kind)} cost {short(spike.spent)} {when}, {_against(spike)}{most}.*"
+    buttons = actions_for(role, _why_button(spike, Act.WHY_IN_THREAD))
+    return Message(text=spoken(line), blocks=[section(line), *buttons])
+
+
+def _why_button(spike: SpikeFacts, act: Act) -> Block:
+    label = f"Why? {spike_sentence(spike)}"[:75]
+    return button("Why?", act, value=f"{spike.day}:{spike.kind}", label=label)
 
 
 def why(spike: SpikeFacts) -> View:
     """Explain a spike by the references that cost most."""
     weekday = f"{date.fromisoformat(spike.day):%A}"
-    blocks = [
-        section(
-            f"*{spike_sentence(spike)}*\n{spike.spent} on that day; a usual {weekday} costs {spike.usual}."
-        )
-    ]
+    usual = (
+        f"a usual {weekday} costs {spike.usual}"
+        if spike.usual is not None
+        else f"there are too few {weekday}s to compare it with"
+    )
+    blocks = [section(f"*{spike_sentence(spike)}*\n{spike.spent} on that day; {usual}.")]
     if spike.references:
         lines = [f"{money}  {escape(name, 80) or 'without a reference'}" for name, money in spike.references]
         blocks.append(section("*What cost most that day*\n" + "\n".join(lines)))
