@@ -248,13 +248,11 @@ def _of_own(notice: notices.BotNotice, known: Known) -> Sequence[Recipient]:
             return (*_with_role(known), *_people([*_payment(known).messages]))
         case notices.OutcomeKnown():
             return _people([notice.told])
-        case notices.RuleChanged():
+        case notices.RuleChanged() | notices.CardsArranged():
             return _but(notice.actor, (*_with_role(known), *_people(known.connectors)))
         case notices.RoleChanged():
             # Who lost a role hears of it too.
             return _but(notice.actor, (*_with_role(known), *_people([notice.user_id])))
-        case notices.CardsArranged():
-            return _but(notice.actor, (*_with_role(known), *_people(known.connectors)))
         case notices.ChannelsChanged() | notices.CardGone():
             return _but(notice.actor, _with_role(known))
         case notices.RecipientLost():
