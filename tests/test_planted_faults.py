@@ -52,8 +52,8 @@ FAULTS = {
     "a canceled refund stays booked": Seen(
         Fault(
             "bot.payments.refunds",
-            "keys), seen.status)",
-            'keys), type(seen.status)("succeeded" if seen.status == "canceled" else seen.status))',
+            "UNBOOKED, seen.status)",
+            'UNBOOKED, type(seen.status)("succeeded" if seen.status == "canceled" else seen.status))',
         ),
         "tests/faults/test_money_out.py::test_each_status_of_a_refund_is_booked_by_what_it_means[canceled]",
         "assert 8000000 == 20000000",
@@ -98,7 +98,7 @@ FAULTS = {
         "OverDailyLimit",
     ),
     "days of the caps are days in UTC": Seen(
-        Fault("bot.payments.recharge", "ZoneInfo(view.zone)", 'ZoneInfo("UTC")'),
+        Fault("bot.payments.recharge", "zone = ZoneInfo(view.zone)", 'zone = ZoneInfo("UTC")'),
         "tests/faults/test_recharge_midnights.py::test_a_day_of_the_caps_is_the_wallets_own",
         "RechargeBlock.DAY_COUNT",
     ),

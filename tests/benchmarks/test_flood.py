@@ -8,7 +8,7 @@ from bot.sandbox.slack.rates import PER_MINUTE
 from tests.benchmarks.flood import Wave, flooded
 from tests.sizes import size
 
-WALLETS = size("flood", local=8, ci=30, full=30)
+WALLETS = size("flood", local=8, ci=12, full=30)
 
 
 def test_every_workspace_is_told_once_within_its_limits_and_alarms_come_first(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.journeys.world import World, shown
 from tests.sizes import size
 
 TICK = timedelta(milliseconds=200)
-RESTARTS = size("dead_card", local=5, ci=5, full=20)
+RESTARTS = size("dead_card", local=3, ci=3, full=20)
 RESTARTS_AT_ONCE = 5
 HOURS_PASS_AFTER = 5
 """Restarts after which hours pass: the whole schedule of tries is over by then."""

@@ -137,7 +137,7 @@ def bot(driver: BotDriver) -> Bot:
 
 
 WAYS = list(product(HOURS, ["young and alone", "old beside others"], FATES, [False, True]))[
-    :: size("late_news", local=5, ci=5, full=1)
+    :: size("late_news", local=9, ci=9, full=1)
 ]
 """Ways to pay, ages, fates of the events, and whether webhooks come: one in five of all."""
 

@@ -34,7 +34,7 @@ from tests.faults.lane import Lane, Start, on_lanes
 from tests.faults.life import POSTS
 from tests.sizes import size
 
-SAMPLE = size("matrix", local=11, ci=11, full=1)
+SAMPLE = size("matrix", local=17, ci=17, full=1)
 """One cell in so many is played."""
 UNTOUCHED = ("planned", "before_send")
 """Places before which nothing has left the house."""

@@ -20,8 +20,8 @@ from ledger import verify_books
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
 from tests.sizes import size
 
-ORDERS = size("orders", local=60, ci=80, full=2_000)
-ORDERS_OF_WAYS = size("orders", local=20, ci=30, full=120)
+ORDERS = size("orders", local=40, ci=40, full=2_000)
+ORDERS_OF_WAYS = size("orders", local=20, ci=20, full=120)
 PARTS = 4
 
 

@@ -19,7 +19,7 @@ from tests.faults.lane import Lane, Start, on_lanes
 from tests.faults.life import POSTS
 from tests.sizes import size
 
-SAMPLE = size("reads", local=5, ci=5, full=1)
+SAMPLE = size("reads", local=9, ci=9, full=1)
 """One cell in so many is played."""
 TROUBLES = (
     Trouble("refused", by_way_of="nobody"),

@@ -20,7 +20,7 @@ from tests.faults.telling_ground import ADMINS, CHANNEL, FINANCE, Ground, conver
 from tests.sizes import size
 
 SEED = 20261130
-NUMBER = size("slack_away", local=8, ci=10, full=0)
+NUMBER = size("slack_away", local=8, ci=8, full=0)
 """So many stories are played; 0: all."""
 LOW, ZERO, PAUSED, FINE = "low", "zero", "paused", "fine"
 DOLLARS = {LOW: 5, ZERO: -1, FINE: 300}

@@ -72,6 +72,7 @@ def company(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Company]
     running = demo.start(
         lay_books(tmp_path / "demo"), 0, delivery=getattr(request, "param", "socket"), tick=TICK
     )
+    running.world.slack.tickets.clock.stop()
     try:
         with loopback(running.url, timeout=30) as client:
             world = World(client, running.info["api_key"])

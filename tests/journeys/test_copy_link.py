@@ -23,6 +23,7 @@ CALLS = "C0CALLS01"
 def running(tmp_path: Path) -> Iterator[Demo]:
     """A company in front of a bot whose listeners can be reached."""
     made = demo.start(lay_books(tmp_path / "demo"), 0, tick=TICK)
+    made.world.slack.tickets.clock.stop()
     yield made
     made.stop()
 

@@ -22,6 +22,7 @@ MIDDLE = 15
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[demo.Demo]:
     """One company for the whole module."""
     found = demo.start(lay_books(tmp_path_factory.mktemp("months")), 0, tick=TICK)
+    found.world.slack.tickets.clock.stop()
     yield found
     found.stop()
 

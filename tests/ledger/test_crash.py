@@ -26,7 +26,7 @@ from ledger.storage.schema import notices
 from tests.ledger.wallet_driver import WalletDriver, usd
 from tests.sizes import size
 
-ROUNDS = size("crash", local=40, ci=40, full=1_000)
+ROUNDS = size("crash", local=24, ci=24, full=1_000)
 
 
 def post_until_killed(driver: WalletDriver, pipe: int, number: int) -> NoReturn:

@@ -75,7 +75,7 @@ NASTY = (
     "campaign 7",
     "",
 )
-MIXED = size("export", local=1_500, ci=1_500, full=10_000)
+MIXED = size("export", local=800, ci=800, full=10_000)
 """Transfers of every kind, with every text."""
 KINDS = (OUTBOUND_CALL, INBOUND_CALL, AI_TASK, "sms")
 

@@ -49,7 +49,7 @@ from tests.ledger.wallet_driver import MORNING, WalletDriver, usd
 from tests.postgres_server import Server
 from tests.sizes import size
 
-SIZE = size("machine", local="20x40", ci="20x50", full="2000x50")
+SIZE = size("machine", local="12x40", ci="12x40", full="2000x50")
 """Examples and steps of each."""
 PARTS = 4
 """Walked apart, each from a seed of its own, so that they can be walked side by side."""
