@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Connection, delete, select, update
 
+from bot.delivering import courier
 from bot.delivering.deliveries import LEASE, TRIES_MAX, Claim, LeaseLost, want, want_again
 from bot.delivering.known import read_known
 from bot.delivering.recipients import wanted
@@ -167,6 +168,31 @@ def test_who_waits_for_the_pace_has_not_failed(post: Post) -> None:
     post.trouble.clear()
     post.carry(seconds=3)
     assert ("first", "cap") in post.read
+
+
+def test_who_is_limited_again_and_again_keeps_nobody_else_waiting(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit holds the whole workspace: whoever met it comes after those whose turn did not come."""
+    limit, held_until, show = timedelta(seconds=30), post.clock.now(), post.show
+
+    def limited(claim: Claim) -> None:
+        nonlocal held_until
+        now = post.clock.now()
+        if now < held_until:
+            raise Paced("paced", held_until - now)
+        if claim.recipient.slack_id == "first":
+            held_until = now + limit
+            raise NotNow("ratelimited", limit)
+        show(claim)
+
+    monkeypatch.setattr(post, "show", limited)
+    monkeypatch.setattr(courier, "SIDE_BY_SIDE", 1)
+    post.happens(CapReached("cap"))
+    post.carry()
+    assert post.read == []
+    post.carry(seconds=31)
+    assert sorted(post.read) == [("last", "cap"), ("middle", "cap")]
 
 
 def test_a_short_limit_does_not_shorten_the_pause(post: Post) -> None:
