@@ -18,7 +18,6 @@ from ledger import MICROS, USD, Money, Tx
 from tests.bot.interactions import (
     OWNER,
     U1,
-    funded_company,
     incidents,
     open_form,
     open_forms,
@@ -33,21 +32,6 @@ from tests.sandbox.slack_place import unused_port
 
 OTHER_DM = "D0TWOPPL1"
 """A conversation between two people, which the bot is no part of."""
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """The company, with $99, a saved card and a call."""
-    with funded_company(tmp_path_factory.mktemp("company")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def app(made: Company) -> App:
-    """Its application as it runs."""
-    found = made.bolt()
-    listeners.register(found, made.context)
-    return found
 
 
 @pytest.fixture(autouse=True)

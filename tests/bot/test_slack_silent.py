@@ -4,7 +4,7 @@ Each way in that asks Slack about somebody or a channel, by each way in which Sl
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,14 +12,12 @@ from slack_bolt import App
 
 from bot.sandbox.slack.faults import Cut, Fail, Fault, Limit, Refuse, Say, Wrong
 from bot.sandbox.slack.seed import TEAM
-from bot.slack import listeners
 from bot.slack.ids import Act, Form
 from bot.wallets.alert_channels import channels_of
 from ledger import new_id
 from tests.bot.interactions import (
     OWNER,
     answered,
-    funded_company,
     home,
     incidents,
     open_form,
@@ -43,21 +41,6 @@ SILENCES: dict[str, Wrong] = {
 }
 NO = ("isn't available here", "looked after by", "Only full members", "/invite")
 """What is said where the answer was no."""
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    """The company, with $99 and a saved card."""
-    with funded_company(tmp_path_factory.mktemp("company")) as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def app(made: Company) -> App:
-    """Its application as it runs."""
-    found = made.bolt()
-    listeners.register(found, made.context)
-    return found
 
 
 class Way(NamedTuple):

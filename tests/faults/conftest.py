@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.payments.recharge import Recharge
 from tests.faults.driver import BotDriver, driver_in
 from tests.faults.lane import LANES, Lane
 
@@ -14,6 +15,12 @@ def driver(tmp_path: Path) -> Iterator[BotDriver]:
     """One wallet, one Stripe."""
     with driver_in(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def recharge(driver: BotDriver) -> Recharge:
+    """Automatic payments."""
+    return driver.recharge
 
 
 @pytest.fixture(scope="module")

@@ -26,12 +26,6 @@ def driver(tmp_path: Path) -> Iterator[BotDriver]:
         yield made
 
 
-@pytest.fixture
-def recharge(driver: BotDriver) -> Recharge:
-    """Automatic payments."""
-    return driver.recharge
-
-
 def test_each_charge_is_told_and_what_the_cap_did_once(driver: BotDriver, recharge: Recharge) -> None:
     """Three a day: the third is cut, and the next is refused."""
     made = []

@@ -54,12 +54,6 @@ def driver(tmp_path: Path) -> Iterator[BotDriver]:
         yield made
 
 
-@pytest.fixture
-def recharge(driver: BotDriver) -> Recharge:
-    """Automatic payments."""
-    return driver.recharge
-
-
 def test_a_card_that_was_declined_eight_times_in_thirty_days_rests(
     driver: BotDriver, recharge: Recharge
 ) -> None:
