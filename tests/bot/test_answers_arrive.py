@@ -344,18 +344,25 @@ def test_a_row_opens_its_form_before_it_reads_stripe(
     assert "Balance after it" in shown(made)
 
 
-def test_a_result_whose_form_was_closed_arrives_by_direct_message(made: Company, app: App) -> None:
-    """Somebody charged the card and closed the form before it was done."""
+@pytest.mark.parametrize("meanwhile", ["nothing", "another form"])
+def test_a_result_whose_form_was_closed_arrives_by_direct_message(
+    made: Company, app: App, meanwhile: str
+) -> None:
+    """Somebody charged the card and closed the form before it was done; what they have open is left as it is."""
     wish, _ = made.cases.charges.prepare(made.wallet_id, Money(20 * MICROS, USD), actor=U1)
     before = made.place.messages(OWNER)
     view = {"id": open_form(made), "type": "modal", "callback_id": str(Form.CONFIRM_CHARGE)}
     view |= {"private_metadata": wish, "state": {"values": {}}}  # type: ignore[dict-item]
     body = sent(made, type="view_submission", view=view)
+    body["trigger_id"] = made.place.stand_in.tickets.trigger(OWNER, in_modal=True)
     answer = made.acknowledge(app, body)
     assert "Working" in str(answer["view"])
     made.place.do("close", who=OWNER, everything=True)
+    if meanwhile == "another form":
+        made.place.web.views_open(trigger_id=made.place.stand_in.tickets.trigger(OWNER), view=_plain())
     made.work.run()
     assert "$20.00 was paid" in str(made.place.messages(OWNER)[len(before) :])
+    assert len(open_forms(made)) == (meanwhile == "another form")
 
 
 def test_a_form_that_slack_shows_late_is_filled_in(

@@ -93,6 +93,8 @@ class Interaction:
         self._who: Standpoint | None = None
         self._form = working
         """The form that waits for the answer: it came with the acknowledgement, or `open` opened it."""
+        self._closed = False
+        """The form that waited was closed: what is open now is something else, and no answer belongs on top of it."""
 
     def let_in(self, who: Standpoint) -> None:
         """Keep who acts, as the boundary found them."""
@@ -185,7 +187,7 @@ class Interaction:
                 shown = self.context.modals.change(self._form, last_of(view) if last else view)
             except RecipientGone as gone:
                 log.info("a form was closed before its answer came: %s", gone)
-                self._form = None
+                self._form, self._closed = None, True
                 if instead is None and not last:
                     return ""
             except NotTold as problem:  # its words may still be taken, by this form or elsewhere
@@ -225,7 +227,7 @@ class Interaction:
 
     def tell(self, message: Message) -> None:
         """Answer privately, by the first way that Slack takes. Raises: NotTold, when it takes none."""
-        if self._form is not None or self.in_form or self._has_no_place:
+        if not self._closed and (self._form is not None or self.in_form or self._has_no_place):
             try:
                 self._tell_in_form(message)
             except NotTold as problem:
