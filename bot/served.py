@@ -6,9 +6,10 @@ card or another wallet's rows asks here first.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, select, true
+from sqlalchemy import Connection, Select, bindparam, select, true
 
 from bot.tables import workspaces
 from ledger import Refused
@@ -32,19 +33,22 @@ class Served:
 
     def living(self, connection: Connection) -> Sequence[UUID]:
         """Give the wallets for which something may be sent and charged."""
-        return self._wallets(connection, _LIVING)
+        return connection.execute(_listed(self.team_id, living=True)).scalars().all()
 
     def living_query(self) -> Select[UUID]:
-        """Give the query of these wallets, as a part of others: a list of thousands costs more than most of them."""
-        return self._query(_LIVING)
+        """Give the query of these wallets, as a part of others: a list of thousands costs more than most of them.
+
+        It is the same query each time, so that others may keep what they made of it.
+        """
+        return _wallets(self.team_id, living=True)
 
     def own(self, connection: Connection) -> Sequence[UUID]:
         """Give the living wallets and the dead ones: what is open for a dead one is still closed and booked."""
-        return self._wallets(connection, true())
+        return connection.execute(_listed(self.team_id, living=False)).scalars().all()
 
     def lives(self, connection: Connection, wallet_id: UUID) -> bool:
         """Say whether something may be sent and charged for one wallet."""
-        return bool(self._wallets(connection, _is_living(wallet_id)))
+        return _has(connection, _one(self.team_id, living=True), wallet_id)
 
     def require_living(self, connection: Connection, wallet_id: UUID) -> None:
         """Let nothing be charged for a dead workspace. Refuses: AppRemoved."""
@@ -53,20 +57,28 @@ class Served:
 
     def is_others(self, connection: Connection, wallet_id: UUID) -> bool:
         """Say whether a wallet belongs to another workspace of these books."""
-        return not self._wallets(connection, workspaces.c.wallet_id == wallet_id) and bool(
-            Served(None)._wallets(connection, workspaces.c.wallet_id == wallet_id)
-        )
-
-    def _wallets(self, connection: Connection, which: ColumnElement[bool]) -> Sequence[UUID]:
-        return connection.execute(self._query(which).order_by(workspaces.c.team_id)).scalars().all()
-
-    def _query(self, which: ColumnElement[bool]) -> Select[UUID]:
-        team = workspaces.c.team_id == self.team_id if self.team_id is not None else true()
-        return select(workspaces.c.wallet_id).where(team, which)
+        mine, anybodys = _one(self.team_id, living=False), _one(None, living=False)
+        return not _has(connection, mine, wallet_id) and _has(connection, anybodys, wallet_id)
 
 
-_LIVING = workspaces.c.dead_at.is_(None)
+# Each is made once, since jobs ask them several times a second.
 
 
-def _is_living(wallet_id: UUID) -> ColumnElement[bool]:
-    return (workspaces.c.wallet_id == wallet_id) & _LIVING
+@lru_cache(maxsize=64)
+def _wallets(team_id: str | None, *, living: bool) -> Select[UUID]:
+    team = workspaces.c.team_id == team_id if team_id is not None else true()
+    return select(workspaces.c.wallet_id).where(team, workspaces.c.dead_at.is_(None) if living else true())
+
+
+@lru_cache(maxsize=64)
+def _listed(team_id: str | None, *, living: bool) -> Select[UUID]:
+    return _wallets(team_id, living=living).order_by(workspaces.c.team_id)
+
+
+@lru_cache(maxsize=64)
+def _one(team_id: str | None, *, living: bool) -> Select[UUID]:
+    return _wallets(team_id, living=living).where(workspaces.c.wallet_id == bindparam("of_wallet"))
+
+
+def _has(connection: Connection, query: Select[UUID], wallet_id: UUID) -> bool:
+    return connection.execute(query, {"of_wallet": wallet_id}).first() is not None

@@ -13,11 +13,23 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, case, delete, exists, insert, literal, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    bindparam,
+    case,
+    delete,
+    exists,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from bot.causes import DETAIL_MAX, Gone, Waits, as_stored, failed
 from bot.delivering.known import read_known
@@ -178,7 +190,14 @@ def due_deliveries(
     Of each recipient at most one: the most urgent, and of those the oldest; none while one of theirs is on its way.
     Only those of the wallets of a query that are not among `but`. Only a hint, since it locks nothing.
     """
+    rows = connection.execute(_due(wallet_ids), {"now": now, "but": list(but), "most": limit})
+    return [(wallet_id, delivery_id) for wallet_id, delivery_id in rows]
+
+
+@lru_cache(maxsize=64)  # couriers ask it several times a second, and making it takes longer than the look
+def _due(wallet_ids: Select[UUID]) -> Select[UUID, UUID]:
     mine, other = deliveries, deliveries.alias("before_it")
+    now = bindparam("now", type_=mine.c.due_at.type)
     before = or_(
         other.c.lease_until > now,
         other.c.urgency > mine.c.urgency,
@@ -193,21 +212,20 @@ def due_deliveries(
         )
     )
     is_channel = mine.c.recipient.like(f"{RecipientKind.CHANNEL}:%")
-    rows = connection.execute(
+    return (
         select(mine.c.wallet_id, mine.c.delivery_id)
         .where(
             mine.c.state == DeliveryState.WAITING,
             mine.c.due_at <= now,
             mine.c.lease_until <= now,
             mine.c.wallet_id.in_(wallet_ids),
-            mine.c.wallet_id.not_in(but),
+            mine.c.wallet_id.not_in(bindparam("but", expanding=True)),
             ~is_behind,
         )
         .order_by(mine.c.urgency.desc(), mine.c.tries, case((is_channel, 1), else_=0), mine.c.delivery_id)
-        .limit(limit)
+        .limit(bindparam("most"))
         .execution_options(cross_shard=True)
     )
-    return [(wallet_id, delivery_id) for wallet_id, delivery_id in rows]
 
 
 def claim(ledger: Ledger, wallet_id: UUID, delivery_id: UUID) -> Claim | None:

@@ -12,7 +12,7 @@ from functools import partial
 from threading import Lock
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from bot.causes import as_stored, failed
 from bot.notices import MoneyParked
@@ -44,6 +44,26 @@ _ANSWERED = "events_answered_at"
 _LOOKED, _LOOKED_WHOLE = "looked_at", "looked_whole_at"
 """When open requests were looked at last, and when last each look had its answer."""
 _MISSED = "missed"
+_WAITING = (
+    select(inbox)
+    .where(
+        inbox.c.wallet_id == NIL_WALLET,
+        inbox.c.handled_at.is_(None),
+        inbox.c.due_at <= bindparam("now"),
+        inbox.c.event_id.not_in(bindparam("but", expanding=True)),
+    )
+    .order_by(inbox.c.created_at, inbox.c.event_id)
+    .limit(100)
+)
+_OPEN_SINCE = (
+    select(func.max(payments.c.created_at))
+    .where(
+        payments.c.wallet_id.in_(bindparam("among", expanding=True)),
+        payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]),
+    )
+    .execution_options(cross_shard=True)
+)
+# Made once, since a job asks them several times a second.
 
 
 class News:
@@ -85,17 +105,7 @@ class News:
 
     def _handle_waiting(self, now: datetime) -> int:
         with self._ledger.reading() as connection:
-            rows = connection.execute(
-                select(inbox)
-                .where(
-                    inbox.c.wallet_id == NIL_WALLET,
-                    inbox.c.handled_at.is_(None),
-                    inbox.c.due_at <= now,
-                    inbox.c.event_id.not_in(self._of_others),
-                )
-                .order_by(inbox.c.created_at, inbox.c.event_id)
-                .limit(100)
-            ).all()
+            rows = connection.execute(_WAITING, {"now": now, "but": list(self._of_others)}).all()
         for row in rows:
             error = ""
             try:
@@ -230,14 +240,7 @@ def _watched(connection: Connection, wallet_ids: Sequence[UUID]) -> tuple[dateti
 
     It is when it was made, when somebody pressed Pay, and when the wallet ran dry.
     """
-    made_at = connection.execute(
-        select(func.max(payments.c.created_at))
-        .where(
-            payments.c.wallet_id.in_(wallet_ids),
-            payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]),
-        )
-        .execution_options(cross_shard=True)
-    ).scalar_one_or_none()
+    made_at = connection.execute(_OPEN_SINCE, {"among": list(wallet_ids)}).scalar_one_or_none()
     if made_at is None:
         return None, False
     pressed = named_value(connection, NIL_WALLET, _PRESSED)

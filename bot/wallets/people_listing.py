@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from bot.ports import Directory, NotNow, NotTold, PeoplePage, PersonSeen
 from bot.served import Served
@@ -30,6 +30,16 @@ PAGE_EVERY = timedelta(seconds=3)
 LEASE = timedelta(minutes=2)
 """How long a process may take for one page before another process reads it too."""
 PAUSE_MAX = timedelta(minutes=5)
+
+_LATER = (
+    select(people_listings.c.wallet_id)
+    .where(
+        people_listings.c.wallet_id.in_(bindparam("among", expanding=True)),
+        people_listings.c.due_at > bindparam("now"),
+    )
+    .execution_options(cross_shard=True)
+)
+"""Made once, since a job asks it several times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +90,7 @@ class PeopleListing:
     def _due(self) -> Sequence[UUID]:
         with self._ledger.reading() as connection:
             living = self._ledger.believed(connection, self._served.living(connection))
-            rows = connection.execute(
-                select(people_listings.c.wallet_id)
-                .where(people_listings.c.wallet_id.in_(living), people_listings.c.due_at > self._ledger.now())
-                .execution_options(cross_shard=True)
-            )
+            rows = connection.execute(_LATER, {"among": living, "now": self._ledger.now()})
             later = frozenset(rows.scalars())
         return [wallet_id for wallet_id in living if wallet_id not in later]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, func, select, true
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, true
 
 from ledger.chart import CREDITS, Account
 from ledger.commands import KindSum, WalletView
@@ -148,17 +148,23 @@ def due_wallets(
 
     With `wallet_ids` only those among them.
     """
-    rows = connection.execute(
-        select(wallets.c.wallet_id)
-        .where(
-            ((wallets.c.grace_ends_at <= now) & (wallets.c.paused_said == 0))
-            | (wallets.c.next_hold_expires_at <= now)
-            | (wallets.c.falls_at <= now),
-            _among(wallet_ids),
-        )
-        .execution_options(cross_shard=True)
+    if wallet_ids is None:
+        return list(connection.execute(_DUE, {"now": now}).scalars())
+    return list(connection.execute(_DUE_AMONG, {"now": now, "among": list(wallet_ids)}).scalars())
+
+
+_NOW = bindparam("now", type_=wallets.c.touched_at.type)
+_DUE = (
+    select(wallets.c.wallet_id)
+    .where(
+        ((wallets.c.grace_ends_at <= _NOW) & (wallets.c.paused_said == 0))
+        | (wallets.c.next_hold_expires_at <= _NOW)
+        | (wallets.c.falls_at <= _NOW)
     )
-    return list(rows.scalars())
+    .execution_options(cross_shard=True)
+)
+_DUE_AMONG = _DUE.where(wallets.c.wallet_id.in_(bindparam("among", expanding=True)))
+# Made once, since jobs ask them several times a second.
 
 
 def next_due(
@@ -180,19 +186,25 @@ def next_due(
     return min((at for at in found if at is not None), default=None)
 
 
+_AHEAD = select(wallets.c.wallet_id, wallets.c.touched_at).where(wallets.c.touched_at > bindparam("after"))
+_AHEAD_ONE = _AHEAD.where(wallets.c.wallet_id == bindparam("of_wallet"))
+# Made once, since jobs ask them several times a second.
+
+
 def ahead_of(
     connection: Connection, instant: datetime, wallet_ids: Sequence[UUID] | None = None
 ) -> dict[UUID, datetime]:
     """Give those wallets, of some or of all, whose last instant is after an instant, with that last instant."""
     if wallet_ids is not None and not wallet_ids:
         return {}
-    wanted = select(wallets.c.wallet_id, wallets.c.touched_at).where(wallets.c.touched_at > instant)
-    if (
-        wallet_ids is not None and len(wallet_ids) == 1
-    ):  # also inside a write transaction, which looks at its own wallet alone
-        rows = connection.execute(wanted.where(wallets.c.wallet_id == wallet_ids[0]))
+    after = {"after": instant}
+    if wallet_ids is None:
+        rows = connection.execute(_AHEAD, after, execution_options={"cross_shard": True})
+    elif len(wallet_ids) == 1:  # also inside a write transaction, which looks at its own wallet alone
+        rows = connection.execute(_AHEAD_ONE, {**after, "of_wallet": wallet_ids[0]})
     else:
-        rows = connection.execute(wanted.where(_among(wallet_ids)), execution_options={"cross_shard": True})
+        some = _AHEAD.where(_among(wallet_ids))
+        rows = connection.execute(some, after, execution_options={"cross_shard": True})
     return {row.wallet_id: row.touched_at for row in rows}
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Select, and_, func, insert, select, true, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, insert, select, true, update
 
 from ledger.ids import new_id
 from ledger.instants import EPOCH
@@ -138,23 +139,29 @@ def due_notices(
     With `wallet_ids`, a query, only those of its wallets that are not among `but`: a list of thousands would cost more
     than the look. Only a hint, since it locks nothing: who takes one asks again.
     """
+    rows = connection.execute(_due(wallet_ids), {"now": now, "but": list(but), "most": limit})
+    return [(wallet_id, notice_id) for wallet_id, notice_id in rows]
+
+
+@lru_cache(maxsize=64)  # couriers ask it several times a second, and making it takes longer than the look
+def _due(wallet_ids: Select[UUID] | None) -> Select[UUID, UUID]:
     among = notices.c.wallet_id.in_(wallet_ids) if wallet_ids is not None else true()
-    mine = and_(among, notices.c.wallet_id.not_in(but))
+    mine = and_(among, notices.c.wallet_id.not_in(bindparam("but", expanding=True)))
     oldest = (
         select(notices.c.wallet_id, func.min(notices.c.seq).label("seq"))
         .where(notices.c.state == "waiting", mine)
         .group_by(notices.c.wallet_id)
         .subquery()
     )
-    rows = connection.execute(
+    now = bindparam("now", type_=notices.c.due_at.type)
+    return (
         select(notices.c.wallet_id, notices.c.notice_id)
         .join(oldest, (oldest.c.wallet_id == notices.c.wallet_id) & (oldest.c.seq == notices.c.seq))
         .where(mine, notices.c.due_at <= now, notices.c.lease_until <= now)
         .order_by(notices.c.due_at, notices.c.wallet_id)
-        .limit(limit)
+        .limit(bindparam("most"))
         .execution_options(cross_shard=True)
     )
-    return [(wallet_id, notice_id) for wallet_id, notice_id in rows]
 
 
 def any_waiting(connection: Connection, wallet_id: UUID) -> bool:
