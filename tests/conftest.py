@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import gc
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests.postgres_server import PostgresMissing, Server, postgres_server
 from tests.sizes import REQUIRE_ALL
 
 JOURNEYS = Path(__file__).parent / "journeys"
+
+# As in the product: a tick that comes while the one before still runs is no news, and each such line is kept by pytest.
+logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 # A fifth of the tests' time went into looking for garbage among what every test keeps.
 gc.set_threshold(20_000, 20, 20)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, event
@@ -29,6 +29,31 @@ _CLOCKS = re.compile(
 _LITERALS = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
+class Judged(NamedTuple):
+    """What a statement's text says of it."""
+
+    writes: bool
+    locks: bool
+    names_its_wallet: bool
+    asks_the_database: bool
+    """It writes what the database says of time or chance."""
+
+
+@cache
+def _judged(statement: str) -> Judged | None:
+    """Read a statement; None where it touches no table of a wallet."""
+    if not _TOUCHES.search(statement):
+        return None
+    writes = _WRITES.match(statement) is not None
+    inserts = statement.lstrip().startswith("INSERT") and "wallet_id" in statement
+    return Judged(
+        writes=writes,
+        locks="FOR UPDATE" in statement,
+        names_its_wallet=inserts or _MINE.search(statement) is not None,
+        asks_the_database=writes and _CLOCKS.search(_LITERALS.sub("", statement)) is not None,
+    )
+
+
 class Watch:
     """Sees the statements of one transaction."""
 
@@ -42,22 +67,18 @@ class Watch:
 
     def see(self, statement: str, parameters: Iterable[Mapping[str, Any]], *, cross_shard: bool) -> None:
         """Judge one more statement."""
-        if not _TOUCHES.search(statement):
+        said = _judged(statement)
+        if said is None:
             return
-        writes = _WRITES.match(statement) is not None
-        self._wrote = self._wrote or writes
+        self._wrote = self._wrote or said.writes
         self._crossed = self._crossed or cross_shard
         if self._wrote and self._crossed:
             self._find("looks over all wallets while it writes", statement)
-        locks = "FOR UPDATE" in statement
-        named = _MINE.search(statement) or (
-            statement.lstrip().startswith("INSERT") and "wallet_id" in statement
-        )
-        if not named and (locks or not cross_shard):
+        if not said.names_its_wallet and (said.locks or not cross_shard):
             self._find("does not name its wallet", statement)
-        if writes and _CLOCKS.search(_LITERALS.sub("", statement)):
+        if said.asks_the_database:
             self._find("lets the database tell the time or draw lots", statement)
-        if writes and self._one_wallet:
+        if said.writes and self._one_wallet:
             self._wallets |= {
                 str(value)
                 for one in parameters
