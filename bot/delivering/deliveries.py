@@ -329,7 +329,7 @@ def _set_aside(tx: Tx, *, claimed: Claim, problem: Exception) -> None:
     notice = claimed.notice()
     known = read_known(tx.connection, wallet_id, notice)
     states = _states(tx.connection, wallet_id, claimed.subject)
-    instead = replacements(recipient, claimed.subject, known, states)
+    instead = replacements(notice, recipient, known, states)
     want(tx, Wanted(claimed.subject, Urgency(row.urgency), instead), claimed.waiting)
     if recipient.is_channel:
         set_away(tx, wallet_id, recipient.slack_id, said)

@@ -165,15 +165,15 @@ def urgency_of(notice: AnyNotice) -> Urgency:
 
 
 def replacements(
-    recipient: Recipient, subject: Subject, known: Known, states: Mapping[Recipient, DeliveryState]
+    notice: AnyNotice, recipient: Recipient, known: Known, states: Mapping[Recipient, DeliveryState]
 ) -> Sequence[Recipient]:
     """Say who is told in place of a recipient who cannot be: the owners, once no billing admin is left for them.
 
-    `states` are those of the same subject's deliveries, that of the recipient already set aside. A payment is told to
-    who asked and who was asked, whatever their roles: nobody replaces them.
+    `states` are those of the same subject's deliveries, that of the recipient already set aside. Nobody replaces who is
+    told of what they did themselves, whatever their role.
     """
     admins = _people(known.billing_admins)
-    if recipient not in admins or subject.kind is SubjectKind.PAYMENT:
+    if recipient not in admins or _is_own(notice):
         return ()
     reached = (DeliveryState.WAITING, DeliveryState.TOLD)
     if any(states.get(one) in reached for one in admins):
@@ -199,6 +199,17 @@ def lost(recipient: Recipient, said: str, known: Known, subject: Subject) -> not
         return notices.RecipientLost(str(recipient), said, payment.asked_by)
     is_appointed = recipient.slack_id in (*known.billing_admins, *known.finance)
     return notices.RecipientLost(str(recipient), said) if is_appointed else None
+
+
+def _is_own(notice: AnyNotice) -> bool:
+    """Say whether a notice is for those alone who asked, were asked, or pressed a button."""
+    match notice:
+        case notices.RequestSent() | notices.PaymentChanged() | notices.OutcomeKnown():
+            return True
+        case notices.CardConnected():
+            return notice.again
+        case _:
+            return False
 
 
 def _recipients(notice: AnyNotice, known: Known) -> Sequence[Recipient]:

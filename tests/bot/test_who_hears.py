@@ -197,13 +197,21 @@ def test_the_last_admin_who_is_gone_is_replaced_by_the_owners(
     gone: Recipient, states: dict[Recipient, DeliveryState], instead: tuple[str, ...]
 ) -> None:
     """One who can be reached is enough."""
-    assert _names(replacements(gone, Subject(SubjectKind.NOTICE, str(ID)), KNOWN, states)) == instead
+    assert _names(replacements(told.ChargesSwitched(True), gone, KNOWN, states)) == instead
 
 
-def test_nobody_replaces_an_asker_or_payer_who_is_gone() -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        told.RequestSent(ID),
+        told.PaymentChanged(ID),
+        told.OutcomeKnown(ID, "A1", AT),
+        told.CardConnected("pm_1", ID, "A1", again=True),
+    ],
+)
+def test_nobody_replaces_who_is_told_of_what_they_did(answer: told.AnyNotice) -> None:
     """The message says "You asked": an owner who reads it has asked nothing."""
-    payment = Subject(SubjectKind.PAYMENT, str(ID))
-    assert replacements(A1, payment, KNOWN, {A1: ASIDE}) == ()
+    assert replacements(answer, A1, KNOWN, {A1: ASIDE}) == ()
 
 
 def test_others_hear_of_the_lost_who_can_mend_it() -> None:

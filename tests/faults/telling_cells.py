@@ -47,14 +47,16 @@ class Kind:
     edits: bool = False
     """Whether it is shown by editing a message."""
     pair: bool = False
-    """Whether two people read it, payer and asker; all others have three readers or more."""
+    """Whether two people read it, payer and asker; all others have three readers or more, or one alone."""
+    alone: bool = False
+    """Whether it is the answer to one person."""
     told_as: type[AnyNotice] | None = None
     """What it has become by the time anybody is told: what the house does for it first is news of the same subject."""
 
     @property
     def places(self) -> tuple[str, ...]:
         """Who can be hit."""
-        people = (PEOPLE[0], PEOPLE[-1]) if self.pair else PEOPLE
+        people = PEOPLE[:1] if self.alone else (PEOPLE[0], PEOPLE[-1]) if self.pair else PEOPLE
         return (*people, IN_CHANNEL) if self.notice in ALARMS else people
 
     @property
@@ -105,6 +107,7 @@ OWN: Mapping[type[AnyNotice], Mapping[str, Any]] = {
     told.RequestSent: {"happens": _ask, "moves": _withdraw, "pair": True},
     told.PaymentChanged: {"before": _ask, "happens": _withdraw, "edits": True, "pair": True},
     told.RechargeFailed: {"told_as": told.RechargeChanged},  # a link that can be paid instead
+    told.OutcomeKnown: {"alone": True},
     told.StillStopped: {"before": _to(-1), "happens": _repeat},
     told.RoleChanged: {
         "happens": lambda one: _commit(
@@ -241,7 +244,7 @@ def _concerns(trouble: Trouble, kind: Kind) -> bool:
         case Course.URGENT:
             return kind.notice in (*ALARMS, *URGENT, *AWAITED)
         case Course.REPLACED:
-            return not kind.pair and not kind.edits
+            return not (kind.pair or kind.alone or kind.edits)
         case _:
             return True
 

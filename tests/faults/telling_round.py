@@ -145,7 +145,8 @@ class Round:
             self._before = begin(ground, self._kind)
             self._faults.add(Fault(EVERY_METHOD, self._wrong, channel=only.slack_id, times=None))
             self._happens()
-            sent = [one for one in ground.line.sent if one.notice == self._kind.name and one.ts]
+            posted = [one for one in ground.line.sent if one.method == "chat.postMessage" and one.ts]
+            sent = [one for one in posted if one.notice == self._kind.name]
             for owner in owners:
                 copies = sum(one.recipient == owner for one in sent if one.seq <= self._seq)
                 self._must(copies == 1, f"{owner} reads {copies} instead of the only admin")

@@ -58,6 +58,7 @@ HEARERS = frozenset(
     }
 )
 ENDED = "alarm ended"
+REPEATED = "Nobody has paid yet"
 WITHOUT_BUTTONS = "Things were still stopped"
 OVER_WORDS = ("fine again", "runs again", "run again", ENDED)
 LINES = ("is low", "very low", "reached zero", "can't start", "inbound calls stopped", *OVER_WORDS)
@@ -122,9 +123,8 @@ class Moves:
         is_reply = bool(sent.get("thread_ts"))
         if WITHOUT_BUTTONS in str(sent["text"]):
             return  # an older line of the thread loses its buttons, and says nothing new
-        is_repeat = claim.subject.kind is SubjectKind.REPEAT
         kept = self.read.setdefault((UUID(claim.subject.of), claim.recipient), [])
-        kept.append(Read(method, str(sent["text"]), is_reply, is_repeat and is_reply))
+        kept.append(Read(method, str(sent["text"]), is_reply, is_reply and REPEATED in str(sent["text"])))
 
     def view(self) -> WalletView:
         """Look at the wallet."""
