@@ -59,7 +59,7 @@ def test_a_form_of_which_slack_refuses_a_field_is_not_shown_without_it(
     pointed = ("[ERROR] unsupported element [json-pointer:/view/blocks/1/element]",)
     made.place.stand_in.faults.add(Fault("views.update", Refuse("invalid_arguments", pointed)))
     press_on_home(made, app, act, "")
-    assert not_shown().text in shown(made)
+    assert not_shown(refused=True).text in shown(made)
     assert '"type": "input"' not in shown(made)
 
 

@@ -71,8 +71,8 @@ def _guarded(interaction: Interaction, run: Callable[[], None]) -> None:
         _tell(interaction, partial(not_entitled, interaction, refusal))
     except Refused as refusal:
         _tell(interaction, partial(errors.refused, str(refusal), getattr(refusal, "ref", "")))
-    except NotShown:
-        _tell(interaction, errors.not_shown)
+    except NotShown as problem:
+        _tell(interaction, partial(errors.not_shown, refused=problem.refused))
     except Exception:  # noqa: BLE001 - the boundary: users see words, the log sees everything
         _tell(interaction, partial(errors.incident, log_incident()))
 

@@ -14,6 +14,7 @@ from bot.payments.top_ups import Charges
 from bot.ports import NotTold, RecipientGone
 from bot.rights import Action, Actor, Person, may
 from bot.slack.client import SlackClient
+from bot.slack.failures import ContentRefused
 from bot.slack.homes import Homes
 from bot.slack.modals import STACK_MAX, Modals, OpenForm
 from bot.slack.presence import Presence
@@ -67,7 +68,11 @@ class Context:
 
 
 class NotShown(Exception):
-    """Slack did not show the form that would be the answer."""
+    """Slack did not show the form that would be the answer; `refused` says whether it does not take what is in it."""
+
+    def __init__(self, *, refused: bool) -> None:
+        super().__init__("not shown")
+        self.refused = refused
 
 
 def actor_of(body: Body) -> Actor:
@@ -179,7 +184,7 @@ class Interaction:
         Gives the hash of what is shown; empty where it is not shown in a form. Raises: NotShown, where no form is open
         and the answer is a form that has to be sent in; NotTold, when Slack takes the answer in no way.
         """
-        to_send_in = "submit" in view
+        to_send_in, refused = "submit" in view, False
         # A form that was sent in has done its part; it lies under the answer.
         last = self.body.get("type") == "view_submission" and not to_send_in
         if self._form is not None:
@@ -192,15 +197,16 @@ class Interaction:
                     return ""
             except NotTold as problem:  # its words may still be taken, by this form or elsewhere
                 log.warning("an answer is not taken as a form: %s", problem)
+                refused = isinstance(problem, ContentRefused)
             else:
                 self._form = shown.form
                 return shown.hash
-        self._fill_elsewhere(view, instead)
+        self._fill_elsewhere(view, instead, refused=refused)
         return ""
 
-    def _fill_elsewhere(self, view: View, instead: Message | None) -> None:
+    def _fill_elsewhere(self, view: View, instead: Message | None, *, refused: bool) -> None:
         if instead is None and "submit" in view:
-            raise NotShown
+            raise NotShown(refused=refused)
         self.tell(instead or as_message(view))
 
     def refine(self, view: View, shown: str) -> None:
@@ -223,7 +229,7 @@ class Interaction:
             log.info("a form was closed, or shows something else meanwhile: %s", gone)
         except NotTold as problem:
             log.warning("an answer goes another way than into its form: %s", problem)
-            self._fill_elsewhere(view, None)
+            self._fill_elsewhere(view, None, refused=isinstance(problem, ContentRefused))
 
     def tell(self, message: Message) -> None:
         """Answer privately, by the first way that Slack takes. Raises: NotTold, when it takes none."""

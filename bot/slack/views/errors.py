@@ -21,7 +21,9 @@ def incident(ref: str) -> Message:
     return Message(text=f"{line} Ref {ref}.", blocks=[section(line), context(f"Ref {ref}")])
 
 
-def not_shown() -> Message:
-    """Say that Slack did not show a form: it gives three seconds for that, and may be failing."""
-    line = "Slack didn't show the form: it waits three seconds for that. Nothing has changed. Try again."
+def not_shown(*, refused: bool) -> Message:
+    """Say that Slack did not show a form: it refused what is in it, gave too little time, or is failing."""
+    again = "Try again; if it stays so, tell whoever runs Redbar." if refused else "Try again."
+    why = "doesn't take the form" if refused else "didn't show the form in time"
+    line = f"Slack {why}. Nothing has changed. {again}"
     return Message(text=line, blocks=[section(line)])
