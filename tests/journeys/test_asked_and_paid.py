@@ -17,6 +17,21 @@ def _lines(world: World, who: str) -> list[str]:
     return [shown(one) for one in world.messages(who) if one.get("thread_ts") and "paid" in shown(one)]
 
 
+def _ask(world: World) -> Doc:
+    """Ask finance, and wait until the asker has their copy, not only the answer to the command; gives the request."""
+    world.home("owner")
+    world.command("owner", "/wallet ask @finance 40")
+    until(
+        lambda: next((one for one in world.messages("owner") if _is_copy(one)), None),
+        lambda: "the asker has no copy",
+    )
+    return world.reads("finance", "Please pay $40.00")
+
+
+def _is_copy(message: Doc) -> bool:
+    return not message["ephemeral"] and "You asked <@U0FINANCE> to pay $40.00" in shown(message)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -29,10 +44,7 @@ def _lines(world: World, who: str) -> list[str]:
 )
 def test_the_asker_reads_once_that_their_request_was_paid(world: World, fault: dict[str, Any] | None) -> None:
     """In the thread of their copy, shown in the conversation, whatever Slack answers first."""
-    world.home("owner")
-    world.command("owner", "/wallet ask @finance 40")
-    asked = world.reads("finance", "Please pay $40.00")
-    world.reads("owner", "You asked <@U0FINANCE> to pay $40.00")
+    asked = _ask(world)
     if fault is not None:
         armed = world.client.post("/sandbox/api/slack/script", json={**fault, "channel": OWNER})
         assert armed.status_code == 200
@@ -47,10 +59,7 @@ def test_the_asker_reads_once_that_their_request_was_paid(world: World, fault: d
 
 def test_a_message_of_the_asker_that_was_deleted_is_told_anew(world: World) -> None:
     """The new message notifies by itself: no line is added to it."""
-    world.home("owner")
-    world.command("owner", "/wallet ask @finance 40")
-    asked = world.reads("finance", "Please pay $40.00")
-    world.reads("owner", "You asked <@U0FINANCE> to pay $40.00")
+    asked = _ask(world)
     fault = {"method": "chat.update", "channel": OWNER, "times": 1, "refuse": "message_not_found"}
     assert world.client.post("/sandbox/api/slack/script", json=fault).status_code == 200
     world.pay(_link_in(asked), VISA)
