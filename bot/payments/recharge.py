@@ -69,6 +69,15 @@ class Past:
     """When the wallet's local day ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is shown of automatic payments."""
+
+    decision: RechargeDecision
+    charges_today: int
+    """In the wallet's zone, with one that is tried again later."""
+
+
 class Recharge:
     """Charges the saved card when the rule says so."""
 
@@ -109,12 +118,12 @@ class Recharge:
                 tell = partial(_remind, wallet_id=row.wallet_id, payment_id=row.payment_id, hours=hours)
                 self._ledger.run(tell, wallet_id=row.wallet_id)
 
-    def decision(
+    def outlook(
         self, connection: Connection, view: WalletView, policy: WalletPolicy, now: datetime
-    ) -> RechargeDecision:
+    ) -> Outlook:
         """Say whether a charge would be made now, and why not; for showing."""
         past = _past(connection, view, now)
-        return recharge_decision(
+        decision = recharge_decision(
             funds_of(view),
             policy,
             past.counted,
@@ -122,6 +131,7 @@ class Recharge:
             day_ends_at=past.day_ends_at,
             scale=scale_of(view.currency),
         )
+        return Outlook(decision, past.counted.attempts_today + (1 if past.unfinished is not None else 0))
 
     def refills(self, connection: Connection, view: WalletView, policy: WalletPolicy, now: datetime) -> bool:
         """Say whether automatic payments keep the wallet full: on, not failing, with room for a full charge."""
@@ -129,11 +139,6 @@ class Recharge:
             return False
         past = _past(connection, view, now).counted
         return not past.switched_off and admits_full_charge(policy.rule, past, scale_of(view.currency))
-
-    def charges_today(self, connection: Connection, view: WalletView, now: datetime) -> int:
-        """Count today's automatic payments, in the wallet's zone."""
-        past = _past(connection, view, now)
-        return past.counted.attempts_today + (1 if past.unfinished is not None else 0)
 
     def _decide(self, tx: Tx, wallet_id: UUID) -> StripeRequest | None:
         if not self._served.lives(tx.connection, wallet_id):

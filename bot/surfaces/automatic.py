@@ -33,16 +33,16 @@ def automatic_facts(snapshot: Snapshot, recharge: Recharge) -> AutomaticFacts:
     """Say the rule, the cards, and in a sentence why no charge is made now."""
     view, policy = snapshot.view, snapshot.policy
     by_slot = card_facts(snapshot.connection, snapshot.wallet_id)
-    decision = recharge.decision(snapshot.connection, view, policy, snapshot.now)
+    outlook = recharge.outlook(snapshot.connection, view, policy, snapshot.now)
     return AutomaticFacts(
         state=policy.automatic,
         rule=policy.rule,
         currency=view.currency,
         card=by_slot.get(CardSlot.MAIN),
         backup=by_slot.get(CardSlot.BACKUP),
-        charges_today=recharge.charges_today(snapshot.connection, view, snapshot.now),
+        charges_today=outlook.charges_today,
         pause=pause_facts(snapshot.connection, snapshot.wallet_id, policy.pause),
-        block=block_facts(decision, view.zone, policy),
+        block=block_facts(outlook.decision, view.zone, policy),
     )
 
 

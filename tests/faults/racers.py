@@ -49,7 +49,7 @@ def race(ledger: Ledger, stripe: str, wallet_id: UUID, name: str, rounds: int) -
 def _is_capped(ledger: Ledger, recharge: Recharge, wallet_id: UUID) -> bool:
     with ledger.reading() as connection:
         view, policy = ledger.look(connection, wallet_id)
-        return recharge.decision(connection, view, policy, ledger.now()).block in CAPS
+        return recharge.outlook(connection, view, policy, ledger.now()).decision.block in CAPS
 
 
 def _spend(tx: Tx, *, wallet_id: UUID, key: str) -> None:

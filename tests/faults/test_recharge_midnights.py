@@ -68,7 +68,7 @@ def _spend(driver: BotDriver, name: str, dollars: int) -> None:
 def _decision(driver: BotDriver) -> RechargeDecision:
     with driver.ledger.reading() as connection:
         view, policy = driver.ledger.look(connection, driver.wallet_id)
-        return driver.recharge.decision(connection, view, policy, driver.ledger.now())
+        return driver.recharge.outlook(connection, view, policy, driver.ledger.now()).decision
 
 
 @pytest.mark.parametrize(
