@@ -462,3 +462,14 @@ def test_while_calls_stand_still_thrift_waits(driver: BotDriver, bot: Bot) -> No
     bot.pay(asked)
 
     assert bot.take(asked) <= IN_TIME
+
+
+def test_a_ration_that_is_used_up_is_polled_seldom(driver: BotDriver) -> None:
+    """Nothing is open: ten minutes between two polls become thirty."""
+    bot = Bot(driver, webhook=False)
+    assert bot.tick()
+    assert bot.run(timedelta(minutes=11), step=timedelta(minutes=1)) == 1
+    _, allowed = reads_of_month(driver.ledger, driver.ledger.now())
+    driver.ledger.run(lambda tx: add_reads(tx, taken=allowed), wallet_id=None)
+    assert bot.run(timedelta(minutes=28), step=timedelta(minutes=1)) == 0
+    assert bot.run(timedelta(minutes=2), step=timedelta(minutes=1)) == 1

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from bot.causes import NamesNoPayment, PaymentUnknown
 from bot.notices import CardConnected
 from bot.payment_rows import Payment
 from bot.payments.saved_cards import card_slots
@@ -66,11 +67,14 @@ def test_what_stripe_does_not_know_is_done_with(driver: BotDriver) -> None:
 def test_our_mark_on_something_that_names_no_payment_here_is_never_dropped(
     driver: BotDriver, named: dict[str, str]
 ) -> None:
-    """It is money under our name: the error keeps the news, and nothing is booked."""
+    """It is money under our name: the error keeps the news under the best name there is, and nothing is booked."""
     seen = _paid(driver)
     marked = replace(seen, metadata={**seen.metadata, **named})
-    with pytest.raises(Unattributed):
+    with pytest.raises(Unattributed) as refused:
         driver.sync.hear_intent(marked)
+    ref = marked.metadata["redbar_ref"] or named["redbar_payment"]
+    is_named = named.get("redbar_payment") and "redbar_wallet" not in named
+    assert refused.value.cause == (PaymentUnknown(ref) if is_named else NamesNoPayment())
     assert driver.view().balance_micros == 0
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bot.notices import PaymentChanged
 from bot.payment_rows import Payment
 from bot.states.payment import State
 from bot.states.stripe_request import Operation, RequestState
@@ -89,13 +90,13 @@ def test_a_charge_whose_key_is_forgotten_waits_until_its_intent_can_be_looked_at
 def test_a_request_that_ran_out_is_open_until_its_last_payment_can_be_looked_for(
     driver: BotDriver, way: str
 ) -> None:
-    """Somebody may have paid in the last moment."""
+    """Somebody may have paid in the last moment. Its people are told once that it ran out."""
     if way == "link":
         asked = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=U1, payer="U2", note="")
     else:
         asked = driver.payments.offer_page(driver.wallet_id, DOLLARS, asked_by=U1, saves_card=False)
     assert asked.expires_at is not None
-    _wait(driver, asked.expires_at - driver.ledger.now())
+    driver.shop.clock.set(asked.expires_at)
 
     driver.shop.arm(match="GET /v1/checkout/sessions*", **SILENT)
     assert _sweep(driver) == []
@@ -103,6 +104,7 @@ def test_a_request_that_ran_out_is_open_until_its_last_payment_can_be_looked_for
 
     assert _sweep(driver) == ([f"/v1/payment_links/{asked.link_id}"] if way == "link" else [])
     assert _look(driver, asked) is State.LAPSED
+    assert [one.payment_id for one in driver.told(PaymentChanged)] == [asked.payment_id]
 
 
 def test_a_closing_request_whose_key_is_forgotten_is_asked_for_anew(driver: BotDriver) -> None:
