@@ -169,8 +169,8 @@ def replacements(
 ) -> Sequence[Recipient]:
     """Say who is told in place of a recipient who cannot be: the owners, once no billing admin is left for them.
 
-    `states` are those of the same subject's deliveries, that of the recipient already set aside. Nobody replaces who is
-    told of what they did themselves, whatever their role.
+    `states` are those of the same subject's deliveries, that of the recipient already set aside. Whoever asked, was
+    asked or pressed a button is replaced by nobody, whatever their role.
     """
     admins = _people(known.billing_admins)
     if recipient not in admins or _is_own(notice):

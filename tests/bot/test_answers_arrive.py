@@ -427,15 +427,22 @@ def test_what_slack_refuses_in_a_form_still_says_its_words(
     assert "Balance after it" in said
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["limited", "refused"])
 @pytest.mark.parametrize("way", ["card", "page"])
-def test_a_choice_in_a_form_that_slack_does_not_show_is_said(made: Company, app: App, way: str) -> None:
+def test_a_choice_in_a_form_that_slack_does_not_show_is_said(
+    made: Company, app: App, way: str, refused: bool
+) -> None:
     """A form cannot be sent as a message; what happened is said."""
     open_form(made)
     body = _in_form(made, open_forms(made)[-1], Act.PAY_WITH)
     body["actions"][0] |= picked(way)
-    _fault(made, "views.update", status=429, **_refused("ratelimited"))
+    if refused:
+        field = ("[ERROR] unsupported element [json-pointer:/view/blocks/1/element]",)
+        made.place.stand_in.faults.add(Fault("views.update", Refuse("invalid_arguments", field)))
+    else:
+        _fault(made, "views.update", status=429, **_refused("ratelimited"))
     made.dispatch(app, body)
-    assert not_shown(refused=False).text in shown(made)
+    assert not_shown(refused=refused).text in shown(made)
 
 
 def test_a_request_is_confirmed_although_its_form_cannot_be_changed(made: Company, app: App) -> None:

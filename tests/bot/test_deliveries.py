@@ -173,7 +173,7 @@ def test_who_waits_for_the_pace_has_not_failed(post: Post) -> None:
 def test_who_is_limited_again_and_again_keeps_nobody_else_waiting(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A limit holds the whole workspace: whoever met it comes after those whose turn did not come."""
+    """Slack's limit applies to the whole workspace: who met it is tried again after those who were not tried yet."""
     limit, held_until, show = timedelta(seconds=30), post.clock.now(), post.show
 
     def limited(claim: Claim) -> None:

@@ -90,7 +90,7 @@ def test_a_charge_whose_key_is_forgotten_waits_until_its_intent_can_be_looked_at
 def test_a_request_that_ran_out_is_open_until_its_last_payment_can_be_looked_for(
     driver: BotDriver, way: str
 ) -> None:
-    """Somebody may have paid in the last moment. Its people are told once that it ran out."""
+    """Somebody may have paid at the last moment. One notice says that the request expired."""
     if way == "link":
         asked = driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=U1, payer="U2", note="")
     else:

@@ -23,7 +23,8 @@ def incident(ref: str) -> Message:
 
 def not_shown(*, refused: bool) -> Message:
     """Say that Slack did not show a form: it refused what is in it, gave too little time, or is failing."""
-    again = "Try again; if it stays so, tell whoever runs Redbar." if refused else "Try again."
-    why = "doesn't take the form" if refused else "didn't show the form in time"
-    line = f"Slack {why}. Nothing has changed. {again}"
+    if refused:
+        line = "Slack refused the form. Nothing has changed. If it refuses it again, tell Redbar's operator."
+    else:
+        line = "Slack didn't show the form. Nothing has changed. Try again."
     return Message(text=line, blocks=[section(line)])
