@@ -7,18 +7,34 @@ the transaction, by its number.
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import (
+    URL,
+    CheckConstraint,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import Busy
 from ledger.storage.pipeline import FORGOTTEN, UTF8
 from ledger.storage.postgres_address import ServerAddress, read_address
 from ledger.storage.store import (
+    MIGRATION_LOCK,
     READERS_MAX,
     OutcomeUnknown,
     Store,
@@ -71,6 +87,9 @@ _DEADLINES = {
 _ROLLED_BACK = ("40001", "40P01", FORGOTTEN)
 _ENDED_BY_SERVER = ("57P01", "57P02", "57P03", "57P05", "25P03", "25P04")
 _LOCK_TIMEOUT = "55P03"
+_LOCK_ROW = Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False)
+_MIGRATION_LOCK = Table(MIGRATION_LOCK, MetaData(), _LOCK_ROW)
+_TABLE_IS_THERE = "42P07"
 _KEY_IS_THERE = "23505"
 """The same key was written before, and not looked for, or by another process meanwhile: the second time it is found.
 Once, since it may be a bug."""
@@ -134,6 +153,40 @@ class PostgresStore(Store):
         raise OutcomeUnknown(
             "The database was lost while it wrote. Look whether it happened before you try again."
         )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from migrating meanwhile, or wait for the one that does.
+
+        It is a row's lock on a connection of its own, so it ends with its process, and no clock has a say in it. An
+        advisory lock would do the same, and some of the servers that we are kept fit for have none.
+        """
+        with self._writer.connect() as connection:
+            self._make_migration_lock(connection)
+            connection.exec_driver_sql("SET lock_timeout = 0")
+            connection.exec_driver_sql(
+                "SET idle_in_transaction_session_timeout = 0"
+            )  # the work is done elsewhere
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            try:
+                connection.execute(select(_LOCK_ROW).with_for_update())
+                yield
+            finally:
+                connection.invalidate()  # nobody else shall have its settings
+
+    def _make_migration_lock(self, connection: Connection) -> None:
+        for last in (False, False, True):
+            try:
+                _MIGRATION_LOCK.create(connection, checkfirst=True)
+                connection.execute(insert(_MIGRATION_LOCK).values(one=1).on_conflict_do_nothing())
+                connection.commit()
+            except DBAPIError as problem:
+                connection.rollback()
+                # Two that make it at one moment: "if not exists" does not keep the second from failing.
+                if last or _code(problem) not in (_KEY_IS_THERE, _TABLE_IS_THERE):
+                    raise
+            else:
+                return
 
     def prove_locking(self) -> None:
         """Prove that a row that is locked here is locked for others. Raises: StoreUnusable.

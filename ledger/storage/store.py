@@ -16,6 +16,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 log = logging.getLogger("redbar.store")
 T = TypeVar("T")
+MIGRATION_LOCK = "migration_lock"
+"""The table whose one row is locked by the process that migrates."""
 READERS_MAX = 32
 CLOSING_SECONDS = 5
 """A read takes milliseconds; what takes longer than this at the end of a process is stuck."""
@@ -152,6 +154,11 @@ class Store(ABC):
             self._let_go()
             with self._writer.connect() as connection:
                 yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from migrating meanwhile, or wait for the one that does."""
+        yield  # a file has one writer
 
     @abstractmethod
     def why_unusable(self, problem: DBAPIError) -> str:

@@ -11,7 +11,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Text, column, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 
-from ledger.storage.store import Store, StoreUnusable
+from ledger.storage.store import MIGRATION_LOCK, Store, StoreUnusable
 
 HERE = Path(__file__).parent
 LEDGER_VERSIONS = "alembic_version_ledger"
@@ -24,7 +24,10 @@ def migrate(
     head = _head_of(versions)
     try:
         with store.migrating() as connection, warnings.catch_warnings():
-            _upgrade(connection, head, versions, version_table)
+            if not _is_at(connection, head, version_table):
+                # Of processes that start at once, one makes the tables; the others wait, and find them made.
+                with store.alone():
+                    _upgrade(connection, head, versions, version_table)
     except CommandError as problem:
         raise StoreUnusable(
             f"The database was written by a newer Redbar (this one knows version {head}): {problem}"
@@ -46,15 +49,22 @@ def _head_of(versions: Path) -> str | None:
     return ScriptDirectory.from_config(_config(versions)).get_current_head()
 
 
-def _upgrade(connection: Connection, head: str | None, versions: Path, version_table: str) -> None:
-    found = inspect(connection).get_table_names()
+def _is_at(connection: Connection, head: str | None, version_table: str) -> bool:
+    """Say whether the tables are of the newest version, as at most starts. Raises: StoreUnusable."""
+    found = set(inspect(connection).get_table_names()) - {MIGRATION_LOCK}
     if found and LEDGER_VERSIONS not in found:
         raise StoreUnusable("The database holds another program's tables. Name one of Redbar's own.")
+    stored: list[str] = []
     if version_table in found:
-        stored = connection.execute(select(column("version_num", Text)).select_from(table(version_table)))
-        if stored.scalars().all() == [head]:
-            return  # the usual start: nothing to do, and nothing to load for it
+        versions = select(column("version_num", Text)).select_from(table(version_table))
+        stored = list(connection.execute(versions).scalars())
     connection.rollback()  # or the migrations would run inside this look, and nobody would commit them
+    return stored == [head]
+
+
+def _upgrade(connection: Connection, head: str | None, versions: Path, version_table: str) -> None:
+    if _is_at(connection, head, version_table):
+        return  # another process did it, while this one waited
     config = _config(versions)
     config.attributes["connection"] = connection
     config.attributes["version_table"] = version_table
