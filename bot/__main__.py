@@ -1,6 +1,4 @@
-"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`, `redbar
-settle`, `redbar credit`, `redbar correct`, `redbar settings`, `redbar clock accept`, `redbar explain`, `redbar
-verify`, `redbar export`.
+"""The command line: `redbar demo`, `redbar run`, and the commands of the operator.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -83,6 +81,15 @@ def _parser() -> argparse.ArgumentParser:
         "--database", default="", help="the database, where REDBAR_DATABASE_URL is not set"
     )
     reconcile.set_defaults(work=_reconcile)
+
+    resume = commands.add_parser("resume", help="go on with books that were restored from a copy")
+    resume.add_argument(
+        "--moved",
+        action="store_true",
+        help="the file, the account, the team or the app moved, and that is right",
+    )
+    resume.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    resume.set_defaults(work=_resume)
 
     _add_decisions(commands)
     _add_adjustments(commands)
@@ -240,6 +247,12 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     return reconcile(
         _database(arguments), os.environ, _say, lambda words: _tell(f"{words} …"), as_json=arguments.json
     )
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    from bot.operator.resume import resume
+
+    return resume(_database(arguments), os.environ, moved=arguments.moved, say=_say)
 
 
 def _settle(arguments: argparse.Namespace) -> int:

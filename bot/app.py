@@ -1,9 +1,11 @@
 """The one place where objects are made and tied together, and where they are started and stopped."""
 
+import hashlib
+import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -19,6 +21,7 @@ from bot.payments.inbox import News
 from bot.payments.recharge import Recharge
 from bot.payments.refunds import Refunds
 from bot.payments.requests import Payments
+from bot.payments.restored_watch import RestoredWatch
 from bot.payments.sending import RequestSender
 from bot.payments.sweep import Sweep
 from bot.payments.sync import Sync
@@ -26,12 +29,13 @@ from bot.payments.top_ups import Charges
 from bot.ports import Clock, PaymentGateway
 from bot.reconciliation.manual_credit import ManualCredit
 from bot.reconciliation.run import Reconciliation
-from bot.scheduler import Scheduler
+from bot.scheduler import Job, Scheduler
 from bot.served import Served
-from bot.settings import Settings
+from bot.settings import Settings, database_file
 from bot.slack.channel_directory import SlackChannels
 from bot.slack.client import SlackClient
 from bot.slack.connection import (
+    Identity,
     SlackAccess,
     SlackApp,
     identify,
@@ -40,6 +44,7 @@ from bot.slack.connection import (
     time_at_slack,
 )
 from bot.slack.homes import Homes
+from bot.slack.line import SlackLine
 from bot.slack.listeners import register
 from bot.slack.listeners.interaction import Context
 from bot.slack.modals import Modals
@@ -50,17 +55,23 @@ from bot.slack.workers import Workers, threads
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
 from bot.timers import SurfaceRefresh, Timers, jobs_of
+from bot.wallets.books_file import BooksFile
+from bot.wallets.books_owner import Owner, remember
 from bot.wallets.channel_watch import ChannelWatch
-from bot.wallets.clock_watch import Ask, ClockWatch
+from bot.wallets.clock_watch import ClockWatch, clocks_outside
 from bot.wallets.people import People
 from bot.wallets.people_listing import PeopleListing
 from bot.wallets.policy_changes import fit_policies
 from bot.wallets.refused_content import RefusedContent
 from bot.wallets.rules import Rules
 from bot.wallets.usage import Usage
-from bot.wallets.workspaces import Workspaces
-from ledger import Dated, JudgedClock, Ledger, database_time, migrate
+from bot.wallets.workspaces import Workspace, Workspaces
+from ledger import Ledger, migrate
 
+IN_HOUSE = ("time", "lines", "clock")
+"""The jobs that run on restored books too: they reach nobody."""
+FILE_EVERY = timedelta(hours=1)
+COPIES_EVERY = timedelta(minutes=1)
 BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
@@ -84,6 +95,7 @@ class UseCases:
     news: News
     reconciliation: Reconciliation
     manual_credit: ManualCredit
+    restored: RestoredWatch
 
 
 @dataclass
@@ -96,6 +108,7 @@ class Redbar:
     use_cases: UseCases
     people: People
     slack: SlackApp
+    line: SlackLine
     http: Litestar
     scheduler: Scheduler
     courier: Courier
@@ -104,17 +117,18 @@ class Redbar:
     wallet_id: UUID
 
     def start(self) -> None:
-        """Begin to listen and to tick. Raises: NotConnected."""
-        self.slack.start()
+        """Begin to tick, and to listen once Slack can be reached."""
+        self.line.start()
         self.scheduler.start()
 
     def hang_up(self) -> None:
         """Don't reconnect when Slack's socket closes."""
+        self.line.end()
         self.slack.hang_up()
 
     def stop(self) -> None:
         """Stop taking work in from Slack and from time, and finish what runs."""
-        self.slack.hang_up()
+        self.hang_up()
         self.scheduler.stop()
         self.slack.stop()
 
@@ -128,7 +142,7 @@ class Redbar:
         """Run every job until nothing is left to do at this instant; for a clock that jumps."""
         for _ in range(rounds):
             self.scheduler.run_all()
-            if self.courier.run_once(self.ledger.now()) == 0:
+            if not self.use_cases.restored.may_act() or self.courier.run_once(self.ledger.now()) == 0:
                 return
 
 
@@ -145,7 +159,13 @@ def open_ledger(url: str, clock: Clock) -> Ledger:
 
 
 def use_cases_of(
-    ledger: Ledger, gateway: PaymentGateway, served: Served, *, return_url: str = "", webhook: bool = False
+    ledger: Ledger,
+    gateway: PaymentGateway,
+    served: Served,
+    *,
+    owner: Owner | None = None,
+    return_url: str = "",
+    webhook: bool = False,
 ) -> UseCases:
     """Tie the use cases together: the same objects for a running bot, a command beside it, and tests.
 
@@ -153,7 +173,8 @@ def use_cases_of(
     """
     workspaces = Workspaces(ledger)
     install = workspaces.install_id()
-    sender = RequestSender(ledger, gateway, served)
+    watch = RestoredWatch(ledger, gateway, install=install, owner=owner or Owner())
+    sender = RequestSender(ledger, gateway, served, watch)
     sync = Sync(ledger, gateway, served, install=install)
     payments = Payments(
         ledger, gateway, sender, install=install, return_url=return_url or _slack_page(workspaces, served)
@@ -180,6 +201,7 @@ def use_cases_of(
             ledger, gateway, sync, refunds, disputes, served, install=install, count_reads=news.count_reads
         ),
         manual_credit=ManualCredit(ledger, gateway, sync),
+        restored=watch,
     )
 
 
@@ -189,36 +211,48 @@ def _slack_page(workspaces: Workspaces, served: Served) -> str:
 
 
 def build(
-    settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str = "", asks_database: bool = True
+    settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str = "", in_sandbox: bool = False
 ) -> Redbar:
-    """Put a bot together: it has asked Slack who it is, and listens to nothing yet. Raises: NotConnected.
+    """Put a bot together once Slack has said who it is; it listens to nothing yet. Raises: NotConnected."""
+    return assemble(settings, clock, ledger, meet(settings), return_url=return_url, in_sandbox=in_sandbox)
 
-    With `asks_database` the clock is also held against the database server's, which knows nothing of a skip.
+
+def meet(settings: Settings) -> Identity:
+    """Ask Slack who we are. Raises: NotConnected."""
+    return identify(plain_client(_slack_access(settings)))
+
+
+def assemble(
+    settings: Settings,
+    clock: Clock,
+    ledger: Ledger,
+    me: Identity | Workspace,
+    *,
+    return_url: str = "",
+    in_sandbox: bool = False,
+) -> Redbar:
+    """Put a bot together for a workspace that Slack has just named, or that the books know. Refuses: OtherWorkspace.
+
+    No request has to be answered for it, by Slack or by Stripe. `in_sandbox` says that what is outside is kept beside
+    the books: whoever copies one copies both. Its clock skips, and a database server's knows nothing of that.
     """
     plain = plain_client(access := _slack_access(settings))
-    me = identify(plain)
     gateway, served = StripeGateway(settings.stripe_api_key, settings.stripe_api_base), Served(me.team_id)
-    ask = clocks_outside(ledger, partial(time_at_slack, plain), gateway, asks_database=asks_database)
-    watch = ClockWatch(ledger, served, ask)
-    watch.begin()
+    watch = _clock_watch(ledger, served, partial(time_at_slack, plain), gateway, asks_database=not in_sandbox)
     workspaces = Workspaces(ledger)
-    wallet_id = workspaces.open(
-        team_id=me.team_id,
-        enterprise_id=me.enterprise_id,
-        name=me.name,
-        bot_user_id=me.bot_user_id,
-        currency=settings.currency,
-        zone=settings.time_zone,
-    )
-    webhook = bool(settings.stripe_webhook_secret)
-    cases = use_cases_of(ledger, gateway, served, return_url=return_url, webhook=webhook)
+    open_workspace = partial(_open, workspaces, settings)
+    wallet_id = me.wallet_id if isinstance(me, Workspace) else open_workspace(me)
+    owner, webhook = owner_of(settings, me), bool(settings.stripe_webhook_secret)
+    cases = use_cases_of(ledger, gateway, served, owner=owner, return_url=return_url, webhook=webhook)
+    remember(ledger, owner)
+    file = None if in_sandbox else _checked_file(settings, ledger)
     presence = Presence(workspaces, me.team_id, plain)
     client = listening_client(access, presence.gone)
     slack = SlackApp(access, client, me.bot_user_id, threads())
     context = context_of(cases, client, presence, slack.workers, first_admin=settings.billing_admin)
+    register(slack.bolt, context)
     timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news)
     courier = Courier(ledger, timers.heard, context.senders.show, served)
-    register(slack.bolt, context)
     refresh = SurfaceRefresh(ledger, served, context.senders, context.homes, me.team_id, wallet_id)
     jobs = jobs_of(
         settings.tick,
@@ -232,8 +266,7 @@ def build(
         refresh=refresh,
         clock=watch,
     )
-    scheduler = Scheduler(clock, jobs)
-    http = _http(settings, cases, slack, scheduler, lambda: [*watch.problems(), *courier.problems_seen])
+    scheduler = Scheduler(clock, _guarded(jobs, cases.restored, file))
     return Redbar(
         settings=settings,
         ledger=ledger,
@@ -241,13 +274,106 @@ def build(
         use_cases=cases,
         people=context.people,
         slack=slack,
-        http=http,
+        line=_line(slack, client, cases.restored, open_workspace, known=isinstance(me, Identity)),
+        http=_http(settings, cases, slack, scheduler, lambda: [*watch.problems(), *courier.problems_seen]),
         scheduler=scheduler,
         courier=courier,
         senders=context.senders,
         timers=timers,
         wallet_id=wallet_id,
     )
+
+
+def _clock_watch(
+    ledger: Ledger,
+    served: Served,
+    time_of_slack: Callable[[], datetime | None],
+    gateway: StripeGateway,
+    *,
+    asks_database: bool,
+) -> ClockWatch:
+    clocks: dict[str, Callable[[], datetime | None]] = {
+        "Slack": time_of_slack,
+        "Stripe": gateway.time,
+    }
+    watch = ClockWatch(ledger, served, clocks_outside(ledger, clocks, asks_database=asks_database))
+    watch.begin()
+    return watch
+
+
+def _checked_file(settings: Settings, ledger: Ledger) -> BooksFile | None:
+    path = database_file(settings.database_url)
+    if path is None:
+        return None
+    file = BooksFile(ledger, path)
+    file.check()
+    return file
+
+
+def _line(
+    slack: SlackApp,
+    client: ListeningClient,
+    watch: RestoredWatch,
+    open_workspace: Callable[[Identity], UUID],
+    *,
+    known: bool,
+) -> SlackLine:
+    return SlackLine(
+        slack,
+        partial(identify, client),
+        may_connect=watch.may_act,
+        met=partial(_met, watch, open_workspace),
+        known=known,
+    )
+
+
+def _open(workspaces: Workspaces, settings: Settings, me: Identity) -> UUID:
+    return workspaces.open(
+        team_id=me.team_id,
+        enterprise_id=me.enterprise_id,
+        name=me.name,
+        bot_user_id=me.bot_user_id,
+        currency=settings.currency,
+        zone=settings.time_zone,
+    )
+
+
+def _team(me: Identity) -> str:
+    return f"{me.team_id} {me.name}"
+
+
+def owner_of(settings: Settings, me: Identity | Workspace | None = None) -> Owner:
+    """Say where a process's settings lead, as far as they and Slack have told."""
+    app = re.fullmatch(r"xapp-\d+-([A-Z0-9]+)-.*", settings.slack_app_token)
+    return Owner(
+        stripe_mode="live" if settings.stripe_live else "test",
+        stripe_key=hashlib.sha256(settings.stripe_api_key.encode()).hexdigest()[:16],
+        slack_app=app[1] if app is not None else "",
+        slack_team=_team(me) if isinstance(me, Identity) else "",
+    )
+
+
+def _met(watch: RestoredWatch, open_workspace: Callable[[Identity], UUID], me: Identity) -> bool:
+    """Hear who Slack says we are; says whether the books are theirs."""
+    watch.met(slack_team=_team(me))
+    if watch.is_on():
+        return False
+    open_workspace(me)
+    return True
+
+
+def _guarded(jobs: Sequence[Job], watch: RestoredWatch, file: BooksFile | None) -> Sequence[Job]:
+    """Let jobs rest while the books are restored, if they may reach people or a card; add those that watch for it."""
+
+    def rest(job: Job) -> Job:
+        return replace(job, run_once=lambda now: job.run_once(now) if watch.may_act() else None)
+
+    of_file = [Job("file", FILE_EVERY, lambda now: file.renew())] if file is not None else []
+    return [
+        *(job if job.name in IN_HOUSE else rest(job) for job in jobs),
+        *of_file,
+        Job("copies", COPIES_EVERY, watch.look_again),
+    ]
 
 
 def _slack_access(settings: Settings) -> SlackAccess:
@@ -310,25 +436,20 @@ def context_of(
     )
 
 
-def clocks_outside(
-    ledger: Ledger, slack: Callable[[], datetime | None], gateway: StripeGateway, *, asks_database: bool
-) -> Ask:
-    """Give what asks Slack, Stripe and the database server what time it is."""
-
-    def ask(clock: JudgedClock) -> Sequence[Dated]:
-        said = []
-        for name, look in (("Slack", slack), ("Stripe", gateway.time)):
-            at = look()
-            if at is not None:
-                said.append(clock.heard(name, at))
-        if asks_database:
-            with ledger.reading() as connection:
-                at = database_time(connection)
-            if at is not None:
-                said.append(clock.heard("the database", at, independent=False))
-        return said
-
-    return ask
+def waiting_http(settings: Settings, ledger: Ledger) -> Litestar:
+    """Make the HTTP API of books that don't know their workspace yet: it hears nothing from Slack and Stripe."""
+    return build_http(
+        Backend(
+            ledger=ledger,
+            usage=Usage(ledger),
+            news=None,
+            slack=None,
+            stripe_webhook_secret="",
+            stripe_live=settings.stripe_live,
+            last_job_at=lambda: None,
+            problems=lambda: ["Redbar waits for Slack, to learn which workspace these books are for."],
+        )
+    )
 
 
 def _http(

@@ -107,6 +107,8 @@ class IntentSeen:
     customer_id: str = ""
     taken_back: bool = False
     """Some of it was refunded or is disputed, as far as its charge was looked at with it."""
+    paid_at: datetime | None = None
+    """When the charge was made that brought it, as far as it was looked at with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class LinkSeen:
     link_id: str
     url: str
     active: bool
+    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +306,24 @@ class PaymentGateway(Protocol):
     def intents(
         self, since: datetime, until: datetime
     ) -> "Ok[Sequence[IntentSeen]] | Rejected | Unknown": ...
+    def sessions(self, since: datetime) -> "Ok[Sequence[SessionSeen]] | Rejected | Unknown":
+        """List the hosted pages that were made since an instant."""
+        ...
+
+    def active_links(self) -> "Ok[Sequence[LinkSeen]] | Rejected | Unknown":
+        """List the durable links that still take payments."""
+        ...
+
+    def newest_intents(
+        self, since: datetime, *, customer_id: str = ""
+    ) -> "Ok[Sequence[IntentSeen]] | Rejected | Unknown":
+        """List the newest hundred PaymentIntents made since an instant, of one customer or of all; one read."""
+        ...
+
+    def account(self) -> "Ok[str] | Rejected | Unknown":
+        """Give the id of the account that our key is of."""
+        ...
+
     def refunds(
         self, since: datetime, until: datetime
     ) -> "Ok[Sequence[RefundSeen]] | Rejected | Unknown": ...

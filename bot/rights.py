@@ -65,6 +65,7 @@ class Action(StrEnum):
     SEND_AGAIN = "send_again"  # a delivery that was set aside
     ACCEPT_CLOCK = "accept_clock"
     RECONCILE = "reconcile"
+    RESUME = "resume"
     CREDIT = "credit"  # give money
     CORRECT = "correct"  # lower what work cost
     SETTLE = "settle"  # money that was kept aside: credit it, correct it, leave it
@@ -102,6 +103,7 @@ TABLE: Mapping[Action, Collection[Role | Tie]] = {
     Action.SEND_AGAIN: _OPERATOR,
     Action.ACCEPT_CLOCK: _OPERATOR,
     Action.RECONCILE: _OPERATOR,
+    Action.RESUME: _OPERATOR,
     Action.CREDIT: _OPERATOR,
     Action.CORRECT: _OPERATOR,
     Action.SETTLE: _OPERATOR,

@@ -39,9 +39,11 @@ IMPORTERS = {
         "bot/sandbox/slack/state.py",
         "bot/sandbox/slack/tickets.py",
         "bot/sandbox/stripe/webhooks.py",
+        "bot/payments/restored_watch.py",  # how long ago the books were asked
         "bot/slack/people_directory.py",  # how old what Slack said is
         "bot/slack/presence.py",  # how long ago Slack was asked
         "bot/slack/workers.py",  # acknowledgements come first
+        "bot/wallets/clock_watch.py",  # how long other clocks are waited for
         "ledger/clock.py",  # the machine's monotonic clock
         "ledger/failpoints.py",  # a delay that a test asks for
         "ledger/storage/postgres.py",  # pauses between tries

@@ -18,14 +18,13 @@ from sqlalchemy import Connection, Select
 
 from bot.causes import NameUnknown, as_stored, failed
 from bot.delivering.deliveries import Claim, claim, due_deliveries, fail, name_owners, want
-from bot.delivering.known import read_known
+from bot.delivering.known import read_known, silence_of
 from bot.delivering.open_deliveries import untold_since
 from bot.delivering.recipients import is_outdated, wanted
 from bot.notices import NoticeUnknown, decode
 from bot.ports import NotNow
 from bot.served import Served
 from bot.states.delivery import OWNERS
-from bot.wallets.workspaces import came_back_at
 from ledger import Ledger, Tx, Waiting, due_notices
 
 log = logging.getLogger("redbar.courier")
@@ -169,13 +168,13 @@ class Courier:
             fail(claimed, problem)
 
     def _is_outdated(self, waiting: Waiting) -> bool:
-        """Say whether a notice is left untold, since the app was removed and came back after it."""
+        """Say whether a notice is left untold, since nobody could be told of it at its time."""
         try:
             notice = decode(waiting)
         except NoticeUnknown:
             return False
         with self._ledger.reading() as connection:
-            return is_outdated(notice, waiting.created_at, came_back_at(connection, waiting.wallet_id))
+            return is_outdated(notice, waiting.created_at, silence_of(connection, waiting.wallet_id))
 
     def _name_owners(self, claimed: Claim) -> None:
         """Give what waits for the owners to each of them. Raises: NotNow, while none is known."""

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from bot import notices, payment_rows
-from bot.delivering.recipients import Known, PaymentKnown
+from bot.delivering.recipients import Known, PaymentKnown, Silence
 from bot.notices import AnyNotice
 from bot.payments.recharge_end import failed_recharge
 from bot.rights import Role
@@ -14,7 +14,9 @@ from bot.states.delivery import Recipient, Side
 from bot.tables import alert_messages, cards, payment_messages
 from bot.wallets.alert_channels import channels_of
 from bot.wallets.entitled import appointed
+from bot.wallets.restored_mode import last_rest
 from bot.wallets.workspace_people import left, owners
+from bot.wallets.workspaces import came_back_at
 from ledger import WalletLow, WalletRecovered, WalletResumed, last_episode
 from ledger.storage.schema import wallets
 
@@ -43,6 +45,16 @@ def read_known(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> Kn
         posted=_posted(connection, wallet_id, notice),
         episode_id=_episode(connection, wallet_id),
         charge_failed=isinstance(notice, WalletLow) and _charge_failed(connection, wallet_id),
+    )
+
+
+def silence_of(connection: Connection, wallet_id: UUID) -> Silence:
+    """Give when nobody could be told anything of a wallet."""
+    rest = last_rest(connection)
+    return Silence(
+        came_back_at(connection, wallet_id),
+        rested=(rest.began_at, rest.ended_at) if rest is not None else None,
+        episode_id=_episode(connection, wallet_id),
     )
 
 

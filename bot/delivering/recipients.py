@@ -133,12 +133,34 @@ def wanted(notice: AnyNotice, notice_id: UUID, known: Known) -> Wanted:
     return Wanted(subject_of(notice, notice_id, known), urgency_of(notice), tuple(dict.fromkeys(recipients)))
 
 
-def is_outdated(notice: AnyNotice, committed_at: datetime, came_back_at: datetime | None) -> bool:
-    """Say whether a notice of before the app's return is not told any more.
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """When nobody could be told anything, though facts were committed."""
 
-    Told are living subjects as they stand by then, and what stays true: money that moved, and what somebody changed.
+    came_back_at: datetime | None = None
+    """When the app came back after it was removed; None where it never was."""
+    rested: tuple[datetime, datetime] | None = None
+    """From when to when the books were in restored mode last; None where they never were."""
+    episode_id: UUID | None = None
+    """The alarm that goes on, where one does."""
+
+
+def is_outdated(notice: AnyNotice, committed_at: datetime, silence: Silence) -> bool:
+    """Say whether a notice is not told any more, since nobody could be told of it at its time.
+
+    After a removal living subjects are told as they stand by then, and what stays true: money that moved, and what
+    somebody changed. In restored mode, usage and payments of days come in anew and in another order: what an alarm
+    said of it is told only if that alarm goes on.
     """
-    return came_back_at is not None and committed_at <= came_back_at and isinstance(notice, OF_ITS_TIME)
+    removed = silence.came_back_at is not None and committed_at <= silence.came_back_at
+    if removed and isinstance(notice, OF_ITS_TIME):
+        return True
+    began_at, ended_at = silence.rested or (None, None)
+    if began_at is None or ended_at is None or not began_at <= committed_at <= ended_at:
+        return False
+    if isinstance(notice, WalletLow | WalletEmptied | WalletPaused):
+        return notice.episode_id != silence.episode_id
+    return isinstance(notice, StartedAfterStop | WalletResumed | WalletRecovered)
 
 
 def subject_of(notice: AnyNotice, notice_id: UUID, known: Known) -> Subject:

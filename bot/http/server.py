@@ -36,7 +36,8 @@ class Backend:
 
     ledger: Ledger
     usage: Usage
-    news: News
+    news: News | None
+    """None while nobody handles it."""
     slack: SlackEndpoint | None
     """Only in HTTP mode; in Socket Mode Slack sends us no request."""
     stripe_webhook_secret: str
@@ -53,8 +54,8 @@ def build_http(backend: Backend) -> Litestar:
         platform_routes(PlatformApi(backend.ledger, backend.usage), backend.ledger),
         _health(backend),
     ]
-    if backend.stripe_webhook_secret:
-        handlers.append(_stripe_webhook(backend))
+    if backend.news is not None and backend.stripe_webhook_secret:
+        handlers.append(_stripe_webhook(backend, backend.news))
     if backend.slack is not None:
         handlers.append(_slack_events(backend.slack))
     return Litestar(
@@ -125,7 +126,7 @@ def _health(backend: Backend) -> Any:
     return healthz
 
 
-def _stripe_webhook(backend: Backend) -> Any:
+def _stripe_webhook(backend: Backend, news: News) -> Any:
     @post("/stripe/webhook", status_code=200)
     async def webhook(request: Request[Any, Any, Any]) -> Response[dict[str, object]]:
         """Take in one piece of news from Stripe; answered once it is kept."""
@@ -138,9 +139,9 @@ def _stripe_webhook(backend: Backend) -> Any:
         except SignatureWrong as problem:
             log.warning("a webhook was refused: %s", problem)
             return Response({"detail": "The signature is not right."}, status_code=400)
-        await asyncio.to_thread(backend.news.take, [event])
+        await asyncio.to_thread(news.take, [event])
         # Answered now, handled at once on a thread of its own; a job takes up what a crash leaves waiting.
-        asyncio.get_running_loop().run_in_executor(None, backend.news.handle_waiting, backend.ledger.now())
+        asyncio.get_running_loop().run_in_executor(None, news.handle_waiting, backend.ledger.now())
         return Response({"received": True})
 
     return webhook

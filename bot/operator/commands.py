@@ -5,7 +5,18 @@ from functools import partial
 
 from bot.app import Redbar
 from bot.control import Handler
-from bot.operator import charges, clock, correct, credit, deliveries, keys, reconcile, settings, settle
+from bot.operator import (
+    charges,
+    clock,
+    correct,
+    credit,
+    deliveries,
+    keys,
+    reconcile,
+    resume,
+    settings,
+    settle,
+)
 from bot.operator.running_bot import inside
 from bot.rights import Action, Role, may
 
@@ -19,6 +30,7 @@ RIGHTS: Mapping[str, Action] = {
     credit.NAME: Action.CREDIT,
     correct.NAME: Action.CORRECT,
     deliveries.NAME: Action.SEND_AGAIN,
+    resume.NAME: Action.RESUME,
 }
 """The right behind each command; whoever can run one is the operator."""
 
@@ -36,6 +48,7 @@ def commands_of(bot: Redbar) -> dict[str, Handler]:
         credit.NAME: credit.give,
         correct.NAME: correct.lower,
         deliveries.NAME: deliveries.again,
+        resume.NAME: resume.go_on,
     }
     assert all(may(RIGHTS[name], Role.OPERATOR) for name in commands)
     return {name: partial(command, context) for name, command in commands.items()}

@@ -24,6 +24,7 @@ from bot.control import Control, address_of
 from bot.http.server import listen
 from bot.operator.commands import commands_of
 from bot.operator.ending import Ending
+from bot.operator.restored import restored_words
 from bot.rights import Person, Role
 from bot.sandbox.clock import SandboxClock, offset_kept
 from bot.sandbox.loopback import async_loopback
@@ -126,7 +127,7 @@ def _start(
     app = OneAddress(inner, Dated(world.app, clock), frozenset({HOST, f"{HOST}:{port}", f"localhost:{port}"}))
     server, thread = _serve(app, listening)
     undo.callback(_stop_serving, server, thread)
-    bot = build(settings, product_clock, ledger, return_url=f"{url}/", asks_database=False)
+    bot = build(settings, product_clock, ledger, return_url=f"{url}/", in_sandbox=True)
     undo.callback(bot.close)
     inner.app = bot.http
     info = _first_start(data, url, bot)
@@ -145,7 +146,7 @@ def _start(
     )
     bot.start()
     if settings.socket_mode:
-        _await(world.slack.delivery.connected)
+        _await(lambda: world.slack.delivery.connected() or bot.use_cases.restored.is_on())
     return demo
 
 
@@ -331,6 +332,9 @@ def run(data: Path, port: int, *, browser: bool, story: bool, say: Callable[[str
     # Before it says that it is ready: whoever reads that may end it at once.
     ending = None if story else Ending()
     say(f"Redbar's demo is ready: {demo.url}   (Ctrl-C ends it; its data stays in {data})")
+    found = demo.bot.use_cases.restored.now()
+    for line in restored_words(found) if found is not None else ():
+        say(line)
     try:
         if ending is None:
             asyncio.run(_tell(demo, say))

@@ -1,8 +1,14 @@
 """Waiting for Ctrl-C or a polite kill."""
 
+import logging
+import os
 import signal
+from contextlib import suppress
 from datetime import timedelta
 from queue import Empty, SimpleQueue
+from threading import Thread
+
+log = logging.getLogger("redbar")
 
 
 class Ending:
@@ -12,11 +18,24 @@ class Ending:
     would then be held by the very thread that has to set it; a simple queue may be put to at any moment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, drain: timedelta | None = None) -> None:
+        """Listen to signals from now on. With `drain` the process ends that long after the first, or with the second.
+
+        A crash loses nothing, and neither does that: what cannot end is not waited for, such as a database that is
+        silent.
+        """
         asked: SimpleQueue[int] = SimpleQueue()
+        hurried: SimpleQueue[int] = SimpleQueue()
         self._asked = asked
+
+        def ask(number: int, frame: object) -> None:
+            asked.put(number)
+            hurried.put(number)
+
         for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda number, frame: asked.put(number))
+            signal.signal(name, ask)
+        if drain is not None:
+            Thread(target=_end, args=(hurried, drain), name="ending", daemon=True).start()
 
     def wait(self, longest: timedelta | None = None) -> bool:
         """Wait until somebody asks, or for so long; says whether somebody has."""
@@ -25,3 +44,12 @@ class Ending:
         except Empty:
             return False
         return True
+
+
+def _end(hurried: "SimpleQueue[int]", drain: timedelta) -> None:
+    hurried.get()
+    with suppress(Empty):
+        hurried.get(timeout=drain.total_seconds())
+    log.warning("the process ends while something still runs")
+    logging.shutdown()
+    os._exit(0)

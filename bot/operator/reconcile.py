@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bot.app import UseCases
 from bot.causes import (
     AmountDiffers,
     DifferenceCause,
@@ -16,6 +17,7 @@ from bot.causes import (
     PaymentUnknown,
 )
 from bot.control import Answer, Arguments, Step
+from bot.operator.restored import MOVED, OtherOwner
 from bot.operator.running_bot import Context, Say, ask_or_do
 from bot.reconciliation.difference import as_answer
 from bot.slack.views.causes import difference_words, not_bookable_words
@@ -38,7 +40,16 @@ def reconcile(database_url: str, environ: Mapping[str, str], say: Say, step: Say
 def compare(context: Context, arguments: Arguments, step: Step) -> Answer:
     """Compare now, and tell how far it is."""
     with context.use_cases() as cases:
+        refuse_stranger(cases)
         return as_answer(cases.reconciliation.run(context.ledger.now(), step))
+
+
+def refuse_stranger(cases: UseCases) -> None:
+    """Let nothing be held against an account that the books don't belong to. Refuses: OtherOwner."""
+    cases.restored.forget()
+    found = cases.restored.now()
+    if found is not None and found.cause in MOVED:
+        raise OtherOwner(found)
 
 
 def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
@@ -53,6 +64,8 @@ def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
     for currency, minor in told["fees"].items():
         fee = from_minor(minor, Currency.of(currency))
         lines.append(f"  Stripe kept {fee} in fees, which are nobody's in the wallet.")
+    if told["rebuilt"]:
+        lines.append(f"Was not known, is made again from what Stripe keeps: {', '.join(told['rebuilt'])}.")
     for one in told["healed"]:
         amount = Money(one["amount_micros"], Currency.of(one["currency"]))
         lines.append(f"Was missed, is booked now: {one['reference']} {amount} ({one['key']}).")

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from uuid import UUID
 
-from bot.app import Redbar, UseCases, open_ledger, use_cases_of
+from bot.app import Redbar, UseCases, open_ledger, owner_of, use_cases_of
 from bot.control import Answer, Arguments, Step, address_of, ask
 from bot.payments.recharge_end import close_gap
 from bot.reconciliation.run import NotReconciled
@@ -13,7 +13,7 @@ from bot.rights import OPERATOR
 from bot.served import Served
 from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe.gateway import StripeGateway
-from bot.stripe.key_health import keep_mode
+from bot.wallets.books_file import BooksFile
 from bot.wallets.clock_watch import judge_beside
 from ledger import Correct, Currency, JudgedClock, Ledger, PostMoney, Receipt, Refused, StoreUnusable, Tx
 
@@ -29,6 +29,8 @@ class Context:
     """At least one."""
     use_cases: Callable[[], AbstractContextManager[UseCases]]
     """Opened by what needs Stripe; without a bot it asks for the bot's settings."""
+    file: BooksFile | None = None
+    """The file of the books, where they are in one."""
 
     def wallet(self, named: str) -> UUID:
         """Give the wallet that is meant: the named one, or the only one. Refuses: WalletNotNamed."""
@@ -75,7 +77,14 @@ class NoSettings(Exception):
 
 def inside(bot: Redbar) -> Context:
     """Give what a command works with in a running bot."""
-    return Context(bot.ledger, [bot.wallet_id], lambda: nullcontext(bot.use_cases))
+    file = file_of(bot.ledger, bot.settings.database_url)
+    return Context(bot.ledger, [bot.wallet_id], lambda: nullcontext(bot.use_cases), file)
+
+
+def file_of(ledger: Ledger, database_url: str) -> BooksFile | None:
+    """Give the file that the books are in; None for a server."""
+    path = database_file(database_url)
+    return BooksFile(ledger, path) if path is not None else None
 
 
 def ask_or_do(
@@ -107,7 +116,8 @@ def ask_or_do(
             wallet_ids = Served(None).own(connection)
         if not wallet_ids:
             return {"error": "There is no wallet yet: start the bot once, so that it meets its workspace."}
-        context = Context(ledger, wallet_ids, lambda: _use_cases(environ, ledger))
+        books_file = file_of(ledger, database_url)
+        context = Context(ledger, wallet_ids, lambda: _use_cases(environ, ledger), books_file)
         return command(context, arguments, step)
     except (Refused, NotReconciled, NoSettings) as problem:
         return {"error": str(problem)}
@@ -122,9 +132,9 @@ def _use_cases(environ: Mapping[str, str], ledger: Ledger) -> Iterator[UseCases]
     except SettingsWrong as wrong:
         words = "No bot runs here, and to ask Stripe without one: " + " ".join(wrong.problems)
         raise NoSettings(words) from None
-    keep_mode(ledger, live=settings.stripe_live)
     gateway = StripeGateway(settings.stripe_api_key, settings.stripe_api_base)
+    webhook = bool(settings.stripe_webhook_secret)
     try:
-        yield use_cases_of(ledger, gateway, Served(None), webhook=bool(settings.stripe_webhook_secret))
+        yield use_cases_of(ledger, gateway, Served(None), owner=owner_of(settings), webhook=webhook)
     finally:
         gateway.close()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from bot.control import Answer, Arguments, Step
+from bot.operator.reconcile import refuse_stranger
 from bot.operator.running_bot import Context, Say, ask_or_do
 from bot.reconciliation.manual_credit import leave_be
 
@@ -26,4 +27,5 @@ def decide(context: Context, arguments: Arguments, step: Step) -> Answer:
         return {"words": leave_be(context.ledger, what, note)}
     wallet_id = context.wallet(str(arguments["wallet"]))
     with context.use_cases() as cases:
+        refuse_stranger(cases)
         return {"words": cases.manual_credit.credit(wallet_id, what, note)}

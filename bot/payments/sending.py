@@ -10,6 +10,7 @@ from uuid import UUID
 from bot.payment_rows import change, payment_by_id
 from bot.payments import outcomes, settlement
 from bot.payments.charge_stops import stop_of
+from bot.payments.restored_watch import RestoredWatch
 from bot.ports import (
     Declined,
     IntentSeen,
@@ -20,6 +21,7 @@ from bot.ports import (
     PaymentGateway,
     Rejected,
     SessionSeen,
+    Unknown,
 )
 from bot.served import Served
 from bot.states.payment import News
@@ -30,14 +32,18 @@ from bot.stripe.key_health import note_access
 from bot.stripe.requests import StripeRequest
 from ledger import Ledger, Tx, failpoint
 
+NOT_LOOKED = "not_looked"
+"""Why nothing was sent: Stripe did not say that it knows of no payment that is not here, or it does know of one."""
+
 
 class RequestSender:
     """Makes planned requests and commits what comes of them."""
 
-    def __init__(self, ledger: Ledger, gateway: PaymentGateway, served: Served) -> None:
+    def __init__(self, ledger: Ledger, gateway: PaymentGateway, served: Served, watch: RestoredWatch) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._served = served
+        self._watch = watch
         self._sending: set[UUID] = set()
 
     def send_all(self, request: StripeRequest | None) -> None:
@@ -47,6 +53,8 @@ class RequestSender:
 
     def send(self, request: StripeRequest) -> tuple[stripe_requests.Answer, StripeRequest | None]:
         """Make one request and commit its answer; gives it, and the request that follows from it."""
+        if request.operation is Operation.INTENT and not self._watch.may_charge(request.wallet_id):
+            return Unknown(sent=False, message=NOT_LOOKED), None
         # Meanwhile the sweep of this process keeps away from it, however the clock jumps.
         self._sending.add(request.request_id)
         try:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 
 from bot.causes import AmountDiffers, NotBookableCause
+from bot.facts import RequestState
 from bot.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
 from bot.payment_rows import Payment, change, forget_retries
 from bot.payments.awaited_outcome import tell_outcome
@@ -19,15 +20,19 @@ from bot.states import card_slot
 from bot.states.card_slot import CardEvent, CardSlot
 from bot.states.payment import News, Purpose, State
 from bot.stripe.keys import credit_key
-from bot.tables import cards
+from bot.tables import cards, payment_messages
 from bot.wallets import rules
+from bot.wallets.restored_mode import restored
 from ledger import CreditKind, Currency, PostMoney, Receipt, Refused, Tx, from_minor
 
 log = logging.getLogger("redbar.payments")
 
 
-def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
-    """Credit a succeeded intent, once, and let everything that must follow be committed with it."""
+def settle(tx: Tx, payment: Payment, seen: IntentSeen, *, told_before: bool = False) -> Payment:
+    """Credit a succeeded intent, once, and let everything that must follow be committed with it.
+
+    `told_before` says that its people were told when it was paid, by the process that made the original of these books.
+    """
     assert seen.status is IntentStatus.SUCCEEDED
     currency = Currency.of(seen.currency)
     if currency != payment.currency or seen.received_minor <= 0:
@@ -58,32 +63,53 @@ def settle(tx: Tx, payment: Payment, seen: IntentSeen) -> Payment:
     if payment.state is State.PAID:
         tx.outbox.add(payment.wallet_id, PaidTwice(payment_id=payment.payment_id))
         return payment
-    if payment.saves_card and seen.card is not None:
-        save_card(tx, payment, seen.card)
-    before = payment
-    payment = change(
-        tx,
-        before,
-        News.SUCCEEDED,
-        intent_id=seen.intent_id,
-        settled_at=tx.now,
-        paid_with=paid_with,
-        receipt_url=seen.receipt_url,
-    )
+    before, payment = payment, _mark_paid(tx, payment, seen, paid_with)
     tell_outcome(tx, before, payment)
     tx.book.set_trouble(payment.wallet_id, "")
     if payment.purpose is not Purpose.RECHARGE:
         rules.wake(tx, payment.wallet_id, actor=payment.payer or payment.asked_by)
-    if payment.is_rescue or (payment.purpose is Purpose.RECHARGE and has_failed(before)):
+    failed_before = payment.purpose is Purpose.RECHARGE and has_failed(before) and not told_before
+    if payment.is_rescue or failed_before:
         _pay_recharge(tx, payment, ("stripe", key))
-    elif payment.purpose is Purpose.RECHARGE:
-        tx.outbox.add(payment.wallet_id, RechargeMade(payment_id=payment.payment_id))
-    else:
-        tx.outbox.add(payment.wallet_id, PaymentChanged(payment_id=payment.payment_id))
+    elif not told_before:
+        paid = RechargeMade if payment.purpose is Purpose.RECHARGE else PaymentChanged
+        tx.outbox.add(payment.wallet_id, paid(payment_id=payment.payment_id))
     by_person = payment.purpose is not Purpose.RECHARGE
     if not close_gap(tx, payment.wallet_id, by=("stripe", key), paid_by_person=by_person):
         say_changed(tx, payment.wallet_id)
     return payment
+
+
+def _mark_paid(tx: Tx, payment: Payment, seen: IntentSeen, paid_with: str) -> Payment:
+    """Mark a payment as paid, and keep the card that was saved with it.
+
+    On restored books it was paid at Stripe's time, and whoever made their original has told the news of it.
+    """
+    if payment.saves_card and seen.card is not None:
+        save_card(tx, payment, seen.card)
+    is_restored = restored(tx.connection) is not None
+    if is_restored:
+        _was_said(tx, payment)
+    return change(
+        tx,
+        payment,
+        News.SUCCEEDED,
+        intent_id=seen.intent_id,
+        settled_at=(seen.paid_at or tx.now) if is_restored else tx.now,
+        paid_with=paid_with,
+        receipt_url=seen.receipt_url,
+    )
+
+
+def _was_said(tx: Tx, payment: Payment) -> None:
+    tx.connection.execute(
+        update(payment_messages)
+        .where(
+            payment_messages.c.wallet_id == payment.wallet_id,
+            payment_messages.c.payment_id == payment.payment_id,
+        )
+        .values(said=RequestState.PAID)
+    )
 
 
 def _pay_recharge(tx: Tx, payment: Payment, key: tuple[str, str]) -> None:

@@ -97,6 +97,8 @@ class Digest:
     """What the books had missed and have now."""
     differences: Sequence[Difference]
     parked: Sequence[Parked]
+    rebuilt: Sequence[str] = ()
+    """The references of payments that restored books did not know, made again from what Stripe keeps of them."""
     left: int = 0
     """How much an operator has left as it is, all in all."""
     fees: Mapping[str, int] = field(default_factory=dict)
@@ -108,9 +110,10 @@ class Digest:
     @property
     def headline(self) -> str:
         """Say it in one line."""
-        if not (self.healed or self.differences or self.parked):
+        if not (self.rebuilt or self.healed or self.differences or self.parked):
             return "nothing is missing and nothing differs"
         parts = (
+            (len(self.rebuilt), "payment made again", "payments made again"),
             (len(self.healed), "missed and booked now", "missed and booked now"),
             (len(self.differences), "that differs", "that differ"),
             (len(self.parked), "piece of news parked", "pieces of news parked"),

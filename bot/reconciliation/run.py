@@ -44,6 +44,7 @@ from bot.ports import (
 )
 from bot.reconciliation.difference import Comparison, Difference, Digest, Entry, Side, compare, sums_of
 from bot.reconciliation.open_differences import keep_differences, left_keys, open_differences, parked_news
+from bot.reconciliation.rebuilding import Rebuilding
 from bot.served import Served
 from bot.states.dispute import AWAITED
 from bot.states.payment import State
@@ -60,6 +61,7 @@ from bot.stripe.keys import (
 from bot.stripe.read_budget import reads_of_month
 from bot.tables import NIL_WALLET, billing, disputes, payments
 from bot.wallets.named_values import named_value, set_named_value
+from bot.wallets.restored_mode import restored
 from ledger import Currency, Ledger, Refused, from_minor, transfer_by_key, transfers_of_source
 
 log = logging.getLogger("redbar.reconcile")
@@ -141,17 +143,24 @@ class Reconciliation:
             return self._run(now, step)
 
     def _run(self, now: datetime, step: Step) -> Digest:
-        until = now - YOUNG
         with self._ledger.reading() as connection:
+            # Others charged by these books, and what they did is whole: nothing is on its way in this process.
+            is_restored = restored(connection) is not None
             good = named_value(connection, NIL_WALLET, _GOOD)
             own = self._served.own(connection)
             looked_into = open_differences(connection, own)
             left = left_keys(connection)
+        until = now if is_restored else now - YOUNG
         since = (min(good.at, until) if good is not None else until) - OVERLAP
-        step("asking about what is open here")
-        self._look_at_open(own, until)
         step("listing Stripe's payments")
         intents = _answered(self._gateway.intents(since, until))
+        rebuilding = Rebuilding(self._ledger, self._gateway, own, self._install)
+        if is_restored:
+            step("making payments again that are not here")
+            if (problem := rebuilding.run(intents, since)) is not None:
+                raise NotReconciled(problem)
+        step("asking about what is open here")
+        self._look_at_open(own, until)
         step("listing Stripe's refunds and disputes")
         refunds = _answered(self._gateway.refunds(since, until))
         disputed = _answered(self._gateway.disputes(until - DISPUTES_BACK, until))
@@ -167,6 +176,7 @@ class Reconciliation:
             until=until,
             sums=sums_of(found.compared),
             healed=found.healed,
+            rebuilt=rebuilding.rebuilt,
             differences=keep_differences(self._ledger, found.differences, own),
             left=len(left),
             parked=parked_news(self._ledger),

@@ -5,7 +5,8 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any, Literal
 
 from slack_bolt import App, BoltRequest
@@ -24,6 +25,9 @@ from bot.slack.workers import Workers
 
 class NotConnected(Exception):
     """Slack cannot be used: it cannot be reached."""
+
+    retry_after: timedelta | None = None
+    """How long Slack asks to wait before the next try, where it does."""
 
 
 class NotSlack(NotConnected):
@@ -116,31 +120,51 @@ class SlackApp:
         self.client = client
         self.bolt = bolt_app(access.signing_secret, bot_user_id)
         self._socket: EnvelopeHandler | None = None
+        self._changing = Lock()
+        self.hears = False
+        """Whether what Slack sends is taken in. A socket that breaks opens itself again."""
 
     def start(self) -> None:
-        """Open the socket in Socket Mode. Raises: NotConnected."""
-        if self._access.app_token:
-            self._socket = EnvelopeHandler(self.bolt, self._access.app_token, self.client)
-            with _connecting("app"):
-                self._socket.connect()  # type: ignore[no-untyped-call]
+        """Take in what Slack sends; opens the socket in Socket Mode. Raises: NotConnected."""
+        with self._changing:
+            if self._access.app_token and self._socket is None:
+                opened = EnvelopeHandler(self.bolt, self._access.app_token, self.client)
+                with _connecting("app"):
+                    try:
+                        opened.connect()  # type: ignore[no-untyped-call]
+                    except BaseException:
+                        _close(opened)
+                        raise
+                self._socket = opened
+            self.hears = True
+
+    def hear_nothing(self) -> None:
+        """Take in nothing that Slack sends, until started again."""
+        with self._changing:
+            self.hears = False
+            closing, self._socket = self._socket, None
+            if closing is not None:
+                _close(closing)
 
     def hang_up(self) -> None:
         """Don't reconnect when Slack's socket closes."""
-        if self._socket is not None:
-            self._socket.client.auto_reconnect_enabled = False
+        with self._changing:
+            if self._socket is not None:
+                self._socket.client.auto_reconnect_enabled = False
 
     def stop(self) -> None:
         """Close the socket, and finish the work that was started."""
-        if self._socket is not None:
-            end_waiting(self._socket.client)
-            self._socket.close()  # type: ignore[no-untyped-call]
+        self.hear_nothing()
         self.workers.stop()
 
     def answer(self, body: str, headers: Mapping[str, str]) -> tuple[int, str, str] | None:
         """Answer a request that Slack sent to us; gives status, body and content type. Waits for nothing.
 
-        Bolt checks the signature. None when the body is not a request of Slack's.
+        Bolt checks the signature. None when the body is not a request of Slack's. While nothing is taken in Slack reads
+        503, and sends events again.
         """
+        if not self.hears:
+            return 503, "", "text/plain"
         values: dict[str, str | Sequence[str]] = dict(headers)
         try:
             request = BoltRequest(body=body, headers=values)
@@ -150,6 +174,11 @@ class SlackApp:
         answer = self.bolt.dispatch(request)
         content_type = answer.first_headers_without_set_cookie().get("content-type", "text/plain")
         return answer.status, answer.body, content_type
+
+
+def _close(handler: EnvelopeHandler) -> None:
+    end_waiting(handler.client)
+    handler.close()  # type: ignore[no-untyped-call]
 
 
 def end_waiting(client: SocketModeClient) -> None:
@@ -185,5 +214,7 @@ def _connecting(token: Literal["bot", "app"]) -> Iterator[None]:
         answer = answer_to(problem)
         if answer.code and answer.meaning is not Meaning.WAIT:
             raise TokenRefused(token, answer.code) from problem
-        not_slack = isinstance(problem, SlackApiError | AnswerUnreadable) and not answer.code
-        raise (NotSlack if not_slack else NotConnected) from problem
+        answered = isinstance(problem, SlackApiError | AnswerUnreadable)
+        away = NotSlack() if answered and not answer.code and answer.retry_after is None else NotConnected()
+        away.retry_after = answer.retry_after
+        raise away from problem

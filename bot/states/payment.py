@@ -66,6 +66,7 @@ class Withdrawer(StrEnum):
     """What takes a payment back where nobody does; of people, rows keep the user id, of the operator their role."""
 
     APP_REMOVED = "app_removed"  # the app was removed from the workspace; a version before wrote "redbar"
+    RESTORED = "restored"  # the books were restored from a copy before it was charged
 
 
 class Outcome(StrEnum):

@@ -305,6 +305,40 @@ class StripeGateway:
 
         return _answered(ask)
 
+    def sessions(self, since: datetime) -> Ok[Sequence[SessionSeen]] | Rejected | Unknown:
+        """List the hosted pages that were made since an instant."""
+
+        def ask() -> Sequence[SessionSeen]:
+            page = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+            found = self._client.v1.checkout.sessions.list(_any(page)).auto_paging_iter()
+            return [session_seen(one) for one in found]
+
+        return _answered(ask)
+
+    def active_links(self) -> Ok[Sequence[LinkSeen]] | Rejected | Unknown:
+        """List the durable links that still take payments; Stripe does not say when one was made."""
+
+        def ask() -> Sequence[LinkSeen]:
+            found = self._client.v1.payment_links.list({"active": True, "limit": 100}).auto_paging_iter()
+            return [link_seen(one) for one in found]
+
+        return _answered(ask)
+
+    def newest_intents(
+        self, since: datetime, *, customer_id: str = ""
+    ) -> Ok[Sequence[IntentSeen]] | Rejected | Unknown:
+        """List the newest hundred PaymentIntents made since an instant, of one customer or of all; one read."""
+        page: dict[str, object] = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        if customer_id:
+            page["customer"] = customer_id
+        return _answered(
+            lambda: [intent_seen(one) for one in self._client.v1.payment_intents.list(_any(page)).data]
+        )
+
+    def account(self) -> Ok[str] | Rejected | Unknown:
+        """Give the id of the account that our key is of."""
+        return _answered(lambda: str(self._client.v1.accounts.retrieve_current().id))
+
     def refunds(self, since: datetime, until: datetime) -> Ok[Sequence[RefundSeen]] | Rejected | Unknown:
         """List the account's refunds that were made in a stretch of time."""
 

@@ -1,56 +1,25 @@
-"""Whether Stripe accepts our key, and whether it is of the mode that the books were begun in.
+"""Whether Stripe accepts our key.
 
 A key that was revoked, or changed in one place only, looks like an outage to every flow, and is waited for like one;
-but no minute of waiting ends it, so people are told whose turn it is, once each way. A live key on books that were
-tried with a test key would count test money as real, and would find none of their customers, cards and payments.
+but no minute of waiting ends it, so people are told whose turn it is, once each way.
 """
 
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from bot.notices import KeyAccepted, KeyRefused
 from bot.ports import Declined, Denied, NeedsAction, Ok
 from bot.served import Served
-from bot.tables import NIL_WALLET, billing, inbox, payments
+from bot.tables import NIL_WALLET, inbox
 from bot.wallets.named_values import forget_named_value, named_value, set_named_value
-from ledger import Ledger, Refused, Tx
+from ledger import Ledger, Tx
 
 QUIET_FOR = timedelta(hours=6)
 """How long after people were told of a refused key they are not told again: two replicas may have different keys."""
-_REFUSED, _TOLD, _MODE = "key_refused", "key_refused_told", "stripe_mode"
-
-
-class OtherMode(Refused):
-    """The books were begun with a key of the other mode."""
-
-    def __init__(self, *, live: bool) -> None:
-        had, has = ("test", "live") if live else ("live", "test")
-        super().__init__(
-            f"These books were begun with a {had} key of Stripe's, and REDBAR_STRIPE_API_KEY is a {has} key: what was "
-            f"paid in one mode is nothing in the other. Give it a {had} key again, or begin new books: name another "
-            "database in REDBAR_DATABASE_URL."
-        )
-
-
-def keep_mode(ledger: Ledger, *, live: bool) -> None:
-    """Remember in which mode the books were begun, and hold to it once anything was asked for. Refuses: OtherMode."""
-    mode = "live" if live else "test"
-    with ledger.reading() as connection:
-        kept = named_value(connection, NIL_WALLET, _MODE)
-        if kept is not None and kept.value != mode and _anything_asked(connection):
-            raise OtherMode(live=live)
-    if kept is None or kept.value != mode:
-        ledger.run(lambda tx: set_named_value(tx, NIL_WALLET, _MODE, mode), wallet_id=None)
-
-
-def _anything_asked(connection: Connection) -> bool:
-    asked = select(payments.c.payment_id).limit(1)
-    known = select(billing.c.customer_id).where(billing.c.customer_id != "").limit(1)
-    wanted = (one.execution_options(cross_shard=True) for one in (asked, known))
-    return any(connection.execute(one).first() is not None for one in wanted)
+_REFUSED, _TOLD = "key_refused", "key_refused_told"
 
 
 def key_refused_at(connection: Connection, wallet_id: UUID) -> datetime | None:

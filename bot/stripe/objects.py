@@ -94,6 +94,7 @@ def intent_seen(intent: Any) -> IntentSeen:
         advice_code=str(getattr(error, "advice_code", None) or ""),
         customer_id=id_of(intent.customer) if intent.customer else "",
         taken_back=bool(getattr(charge, "amount_refunded", 0) or getattr(charge, "disputed", False)),
+        paid_at=datetime.fromtimestamp(charge.created, UTC) if getattr(charge, "paid", False) else None,
     )
 
 
@@ -134,7 +135,7 @@ def session_seen(session: Any) -> SessionSeen:
 
 def link_seen(link: Any) -> LinkSeen:
     """Read a payment link."""
-    return LinkSeen(link_id=link.id, url=link.url, active=link.active)
+    return LinkSeen(link_id=link.id, url=link.url, active=link.active, metadata=_metadata(link))
 
 
 def held_card(method: Any) -> HeldCard | None:

@@ -3,21 +3,49 @@
 Names and rules of parameters: docs.stripe.com/api, version 2026-10-28.endive.
 """
 
+import json
+from datetime import UTC, datetime, timedelta
+
 from bot.payment_rows import Payment
 from ledger import Money, to_minor
 
 Body = dict[str, object]
 
 
+ROW = "redbar_row"
+"""The name of the metadata that holds a payment's row, for books that lost it."""
+
+
 def metadata(install: str, payment: Payment) -> dict[str, str]:
-    """Say on every object whose it is, so that it leads back to its payment."""
+    """Say on every object whose it is, so that it leads back to its payment; no person is named."""
     return {
         "redbar_install": install,
         "redbar_wallet": str(payment.wallet_id),
         "redbar_payment": str(payment.payment_id),
         "redbar_ref": payment.ref,
         "redbar_attempt": str(payment.try_number),
+        ROW: json.dumps(_row(payment), separators=(",", ":")),
     }
+
+
+def _row(payment: Payment) -> dict[str, object]:
+    """Give the columns that Stripe's objects don't say themselves, without those that are empty."""
+    columns = {
+        "purpose": payment.purpose,
+        "way": payment.way,
+        "amount": payment.amount.micros if payment.amount is not None else None,
+        "currency": payment.currency.code,
+        "card": payment.card_id,
+        "saves": int(payment.saves_card),
+        "created": _micros(payment.created_at),
+        "expires": _micros(payment.expires_at),
+        "recharge": payment.recharge_id if payment.recharge_id != str(payment.payment_id) else "",
+    }
+    return {name: value for name, value in columns.items() if value}
+
+
+def _micros(at: datetime | None) -> int | None:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) if at is not None else None
 
 
 def page(payment: Payment, *, customer: str, install: str, return_url: str) -> Body:

@@ -50,6 +50,9 @@ STOPPED_BY_OPERATOR = "held_back"
 APP_REMOVED = "app_removed"
 """Why a charge that was begun is not made: the app was removed from the workspace meanwhile."""
 
+BOOKS_RESTORED = "books_restored"
+"""Why a charge that was begun is not made: the books were restored from a copy meanwhile."""
+
 Answer = (
     Ok[str] | Ok[SessionSeen] | Ok[LinkSeen] | Ok[IntentSeen] | Declined | NeedsAction | Rejected | Unknown
 )
@@ -266,7 +269,9 @@ def as_confirmed(seen: IntentSeen, why: str) -> Ok[IntentSeen] | Declined | Reje
         return Ok(seen)
     if seen.decline_code:
         return Declined(seen.decline_code, seen.decline_code, seen.advice_code, seen.intent_id)
-    return Rejected(code=why if why in (STOPPED_BY_OPERATOR, APP_REMOVED) else NEVER_CONFIRMED, message="")
+    return Rejected(
+        code=why if why in (STOPPED_BY_OPERATOR, APP_REMOVED, BOOKS_RESTORED) else NEVER_CONFIRMED, message=""
+    )
 
 
 def unfinished(

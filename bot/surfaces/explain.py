@@ -333,6 +333,8 @@ class _Teller:
             case State.WITHDRAWN:
                 if payment.withdrawn_by == Withdrawer.APP_REMOVED:
                     return "Taken back, since the app was removed from the workspace. No money moved."
+                if payment.withdrawn_by == Withdrawer.RESTORED:
+                    return "Taken back, since the books were restored from a copy. No money moved."
                 by = f" by {payment.withdrawn_by}" if payment.withdrawn_by else ""
                 return f"Taken back{by}. No money moved."
 

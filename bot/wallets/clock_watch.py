@@ -6,18 +6,24 @@ clock is from the machine's monotonic one: a start at which nobody can be asked 
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
 
 from sqlalchemy import Connection, inspect
 
 from bot.served import Served
 from bot.tables import NIL_WALLET, named_values
 from bot.wallets.named_values import named_value, set_named_value
-from ledger import BACK_MAX, Anchor, Dated, JudgedClock, Known, Ledger, Tx, ahead_of
+from ledger import BACK_MAX, Anchor, Dated, JudgedClock, Known, Ledger, Tx, ahead_of, database_time
 
 log = logging.getLogger("redbar.clock")
 LOOK_EVERY = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=3)
+"""How long clocks outside are waited for."""
 _ASK_EVERY = 6
 """Looks in doubt between two questions to other clocks."""
 _REMEMBER_EVERY = 60
@@ -25,6 +31,46 @@ _REMEMBER_EVERY = 60
 _NAME = "clock"
 Ask = Callable[[JudgedClock], Sequence[Dated]]
 """Asks other clocks what time it is."""
+
+
+def clocks_outside(
+    ledger: Ledger,
+    clocks: Mapping[str, Callable[[], datetime | None]],
+    *,
+    asks_database: bool,
+    patience: timedelta = PATIENCE,
+) -> Ask:
+    """Give what asks the database server and the clocks outside what time it is, all at once.
+
+    Whoever does not answer for `patience` has no say: the ledger waits for nobody's answer.
+    """
+
+    def ask(clock: JudgedClock) -> Sequence[Dated]:
+        heard: SimpleQueue[Dated | None] = SimpleQueue()
+
+        def look(name: str, time_there: Callable[[], datetime | None]) -> None:
+            at = None
+            try:
+                at = time_there()
+            finally:
+                heard.put(clock.heard(name, at) if at is not None else None)
+
+        for name, time_there in clocks.items():
+            Thread(target=look, args=(name, time_there), name=f"time at {name}", daemon=True).start()
+        said = []
+        if asks_database:
+            with ledger.reading() as connection:
+                at = database_time(connection)
+            if at is not None:
+                said.append(clock.heard("the database", at, independent=False))
+        until = monotonic() + patience.total_seconds()
+        for _ in clocks:
+            with suppress(Empty):
+                answer = heard.get(timeout=max(0, until - monotonic()))
+                said += [answer] if answer is not None else []
+        return said
+
+    return ask
 
 
 class ClockWatch:

@@ -18,6 +18,7 @@ from ledger import Tx
 
 RESTORED = "restored"
 """The name of the value; `redbar backup` writes it into each backup."""
+_RESUMED = "resumed"
 
 
 class RestoredCause(StrEnum):
@@ -68,5 +69,22 @@ def enter(tx: Tx, cause: RestoredCause, about: str = "") -> None:
 
 
 def leave(tx: Tx) -> None:
-    """End restored mode."""
+    """End restored mode; what was planned before is not sent any more, but looked up."""
+    found = restored(tx.connection)
     forget_named_value(tx, NIL_WALLET, RESTORED)
+    since = found.at if found is not None else tx.now
+    set_named_value(tx, NIL_WALLET, _RESUMED, since.isoformat())
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How long the books were in restored mode, the last time."""
+
+    began_at: datetime
+    ended_at: datetime
+
+
+def last_rest(connection: Connection) -> Rest | None:
+    """Say from when to when the books were in restored mode last; None where they never were, or are still."""
+    found = named_value(connection, NIL_WALLET, _RESUMED)
+    return Rest(datetime.fromisoformat(found.value), found.at) if found is not None else None

@@ -10,6 +10,7 @@ nothing, and nobody is told of it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
@@ -56,6 +57,7 @@ class Workspace:
     enterprise_id: str
     wallet_id: UUID
     name: str
+    bot_user_id: str
 
 
 class Workspaces:
@@ -115,13 +117,19 @@ class Workspaces:
                     workspaces.c.dead_at.is_(None),
                 )
             ).one_or_none()
-        return Workspace(row.team_id, row.enterprise_id, row.wallet_id, row.name) if row is not None else None
+        return _workspace(row) if row is not None else None
 
     def all(self) -> Sequence[Workspace]:
         """Give every living workspace."""
         with self._ledger.reading() as connection:
             rows = connection.execute(select(workspaces).where(workspaces.c.dead_at.is_(None))).all()
-        return [Workspace(row.team_id, row.enterprise_id, row.wallet_id, row.name) for row in rows]
+        return [_workspace(row) for row in rows]
+
+    def only(self) -> Workspace | None:
+        """Give the workspace of these books, living or dead; None before Slack named it."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(select(workspaces).limit(2)).all()
+        return _workspace(rows[0]) if len(rows) == 1 else None
 
     def forget(self, team_id: str, why: str) -> None:
         """Mark a workspace whose app was removed: nothing is sent or charged for it until it comes back.
@@ -166,6 +174,10 @@ class Workspaces:
             ).scalar_one_or_none()
         if found is not None:
             self._ledger.run(lambda tx: save(tx, found), wallet_id=found)
+
+
+def _workspace(row: Any) -> Workspace:
+    return Workspace(row.team_id, row.enterprise_id, row.wallet_id, row.name, row.bot_user_id)
 
 
 def is_removed(connection: Connection, wallet_id: UUID, now: datetime) -> bool:

@@ -93,6 +93,7 @@ PROMISED: Mapping[Action, frozenset[str]] = {
     Action.SEND_AGAIN: OPERATOR,
     Action.ACCEPT_CLOCK: OPERATOR,
     Action.RECONCILE: OPERATOR,
+    Action.RESUME: OPERATOR,
     Action.CREDIT: OPERATOR,
     Action.CORRECT: OPERATOR,
     Action.SETTLE: OPERATOR,

@@ -268,6 +268,7 @@ def test_slack_is_acknowledged_over_http_while_webhooks_take_every_thread(tmp_pa
     with company(tmp_path, slack_asks="http://127.0.0.1:1/") as made:
         slack = SlackApp(SlackAccess(BOT_TOKEN, "", SIGNING_SECRET, ""), made.place.web, BOT_USER, threads())
         listeners.register(slack.bolt, made.context)
+        slack.start()
         edge = http_edge(made, slack)
         busy = Busy().take_all()
         body = f"command=%2Fwallet&text=usage&team_id=T0REDBAR1&user_id={OWNER}&channel_id=C0GENERAL"

@@ -1,8 +1,8 @@
 """The clock at the start of the bot, held against Slack's, Stripe's and the database's, and what health says of it."""
 
 import logging
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from bot.app import clocks_outside, open_ledger
+from bot.app import open_ledger
 from bot.http.server import Backend, build_http
 from bot.payments.inbox import News
 from bot.sandbox.clock import SandboxClock
@@ -18,7 +18,7 @@ from bot.sandbox.world import Dated
 from bot.served import Served
 from bot.slack.connection import time_at_slack
 from bot.stripe.gateway import StripeGateway
-from bot.wallets.clock_watch import ClockWatch, judge_beside, remember_clock
+from bot.wallets.clock_watch import ClockWatch, clocks_outside, judge_beside, remember_clock
 from bot.wallets.usage import Usage
 from ledger import JudgedClock, Ledger
 from tests.faults.test_clock_in_doubt import EPOCH, Machine
@@ -64,7 +64,11 @@ def _opened(folder: Path, machine: Machine) -> Ledger:
 
 def _watch(ledger: Ledger, outside: tuple[Place, StripeGateway]) -> ClockWatch:
     place, gateway = outside
-    ask = clocks_outside(ledger, partial(time_at_slack, place.web), gateway, asks_database=True)
+    clocks: dict[str, Callable[[], datetime | None]] = {
+        "Slack": partial(time_at_slack, place.web),
+        "Stripe": gateway.time,
+    }
+    ask = clocks_outside(ledger, clocks, asks_database=True, patience=timedelta(minutes=1))
     return ClockWatch(ledger, Served("T1"), ask)
 
 

@@ -79,9 +79,12 @@ FOREIGN: Mapping[str, set[str]] = {
     # Codes of causes, which say why and are no states.
     "bot/causes.py": {"failed", "refused"},
     # Words of Stripe's own requests and objects.
-    "bot/stripe/objects.py": {"card"},
+    "bot/stripe/gateway.py": {"customer"},
+    "bot/stripe/objects.py": {"card", "paid"},
+    "bot/wallets/restored_mode.py": {"restored", "resumed"},  # names of values
+    "bot/reconciliation/rebuilding.py": {"card", "recharge"},  # names in the row that Stripe keeps
     "bot/stripe/requests.py": {"app_removed"},  # why a request was not made; a code of its own
-    "bot/stripe/request_bodies.py": {"card", "customer", "payment", "setup"},
+    "bot/stripe/request_bodies.py": {"card", "customer", "payment", "recharge", "setup"},
     # Words of Slack's requests and blocks, and values of our own buttons.
     "bot/slack/channel_directory.py": {"channel", "is_archived"},
     "bot/slack/client.py": {"channel"},

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +13,7 @@ from bot.causes import Legacy
 from bot.delivering.recipients import (
     Known,
     PaymentKnown,
+    Silence,
     is_outdated,
     lost,
     replacements,
@@ -277,7 +279,43 @@ def test_what_a_removal_made_untrue_is_not_told_after_the_return(
 ) -> None:
     """Of all notices from before the return these; money, changes and what lives are told as they stand."""
     everything = [*HEARD, *(notice for notice, _, _ in OF_PAYMENTS)]
-    assert {one for one in everything if is_outdated(one, AT, back_at)} == outdated
+    assert {one for one in everything if is_outdated(one, AT, Silence(back_at))} == outdated
+
+
+ALARMS: set[AnyNotice] = {
+    WalletLow(ID, Level.ZERO, 0, 0),
+    WalletEmptied(ID, AT, AT, 0),
+    WalletPaused(ID, AT, AT, 0),
+}
+"""What is told of an alarm only while it goes on, if it was raised on restored books."""
+MADE_UP: set[AnyNotice] = {
+    StartedAfterStop("outbound_call", AT),
+    WalletResumed(ID, AT, AT, 0, 0, "stripe", "credit:pi_1"),
+    WalletRecovered(ID),
+}
+"""What restored books say only because usage came before the payments."""
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "committed", "outdated"),
+    [
+        (None, AT, ALARMS | MADE_UP),
+        (ID, AT, MADE_UP),
+        (None, AT - timedelta(microseconds=1), set()),
+        (None, AT + timedelta(minutes=5), ALARMS | MADE_UP),
+        (None, AT + timedelta(minutes=5, microseconds=1), set()),
+    ],
+)
+def test_what_restored_books_made_up_is_not_told(
+    goes_on: UUID | None, committed: datetime, outdated: set[AnyNotice]
+) -> None:
+    """Usage of days comes in before the payments of those days: alarms that are over are nobody's news."""
+    silence = Silence(rested=(AT, AT + timedelta(minutes=5)), episode_id=goes_on)
+    everything = {*HEARD, *(notice for notice, _, _ in OF_PAYMENTS), *ALARMS, *MADE_UP}
+    kinds = tuple(type(one) for one in (*ALARMS, *MADE_UP))
+    others = {one for one in everything if not isinstance(one, kinds)}
+    assert not {one for one in others if is_outdated(one, committed, silence)}
+    assert {one for one in ALARMS | MADE_UP if is_outdated(one, committed, silence)} == outdated
 
 
 O1, O2 = Recipient.person("O1"), Recipient.person("O2")

@@ -21,7 +21,7 @@ from ledger.storage.schema import wallets
 from tests.blank_books import lay_books
 from tests.faults.driver import open_beside
 from tests.postgres_server import Server
-from tests.redbar_process import RedbarProcess, redbar
+from tests.redbar_process import RedbarProcess
 from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, Place, SettableClock, lent_stage, unused_port
 
 OTHER = {"ok": True, "team": "Beta Inc", "team_id": "T0BETA", "user_id": "U0BETA", "user": "redbar"}
@@ -167,8 +167,8 @@ def _settings(place: Place, url: str) -> dict[str, str]:
     }
 
 
-def test_a_second_workspace_cannot_be_run_on_the_same_books(slack: Place, url: str, tmp_path: Path) -> None:
-    """One sentence and exit code 1, never a traceback: on PostgreSQL beside the first bot, on SQLite after it."""
+def test_a_second_workspace_is_told_nothing_on_the_same_books(slack: Place, url: str, tmp_path: Path) -> None:
+    """It says whose they are and connects to nobody: on PostgreSQL beside the first bot, on SQLite after it."""
     first = RedbarProcess(["run"], {**os.environ, **_settings(slack, url)}, tmp_path)
     try:
         assert first.stdout.readline().startswith(b"Redbar runs.")
@@ -176,14 +176,29 @@ def test_a_second_workspace_cannot_be_run_on_the_same_books(slack: Place, url: s
             first.send_signal(signal.SIGTERM)
             assert first.wait(30) == 0
         slack.stand_in.faults.add(Fault("auth.test", Say(OTHER), times=None))
-        second = redbar("run", cwd=tmp_path, **_settings(slack, url))
+        before = slack.stand_in.delivery.connected()
+        second = RedbarProcess(["run"], {**os.environ, **_settings(slack, url)}, tmp_path)
+        try:
+            assert second.stdout.readline().startswith(b"Redbar runs.")
+            said = ""
+            while "redbar resume --moved.\n" not in said:
+                line = second.stdout.readline().decode()
+                assert line, said
+                said += line
+            assert slack.stand_in.delivery.connected() == before
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(30) == 0
+            assert b"Traceback" not in second.stderr.read()
+        finally:
+            second.send_signal(signal.SIGKILL)
+            second.close()
     finally:
         first.send_signal(signal.SIGTERM)
         first.wait(30)
         first.close()
 
-    assert (second.returncode, second.stdout) == (1, SAID.format(TEAM_NAME, TEAM))
-    assert "Traceback" not in second.stderr
+    assert f"These books belong to the Slack workspace {TEAM_NAME} ({TEAM});" in said
+    assert "restored mode: nothing is charged" in said
 
 
 def _teams(ledger: Ledger) -> list[str]:

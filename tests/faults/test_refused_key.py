@@ -17,11 +17,13 @@ from bot.states.payment import State
 from bot.states.stripe_request import RequestOutcome, RequestState
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import NOT_ACCEPTED
-from bot.stripe.key_health import OtherMode, keep_mode, key_refused_at, note_access
+from bot.stripe.key_health import key_refused_at, note_access
 from bot.surfaces.automatic import card_facts
 from bot.tables import NIL_WALLET, differences, inbox, payments
 from bot.tables import stripe_requests as request_rows
+from bot.wallets.books_owner import Owner, remember, stranger
 from bot.wallets.named_values import forget_named_value
+from bot.wallets.restored_mode import RestoredCause
 from ledger import Automatic, CreditKind, PostMoney
 from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
 from tests.persons import owner
@@ -358,10 +360,14 @@ def test_what_was_paid_before_the_first_look_that_succeeds_is_heard_of(driver: B
 
 def test_books_are_held_to_the_mode_of_their_first_key(driver: BotDriver) -> None:
     """Test money is never counted as real; before anything was asked for, a key may be exchanged."""
-    for live in (False, True, False, False):
-        keep_mode(driver.ledger, live=live)
+    test, live = Owner(stripe_mode="test"), Owner(stripe_mode="live")
+    for owns in (test, live, test):
+        remember(driver.ledger, owns)
+        with driver.ledger.reading() as connection:
+            assert stranger(connection, owns) is None
     driver.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
 
-    keep_mode(driver.ledger, live=False)
-    with pytest.raises(OtherMode, match="begun with a test key"):
-        keep_mode(driver.ledger, live=True)
+    for owns, found in ((test, None), (live, (RestoredCause.STRIPE_MODE, "test"))):
+        remember(driver.ledger, owns)
+        with driver.ledger.reading() as connection:
+            assert stranger(connection, owns) == found

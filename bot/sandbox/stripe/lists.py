@@ -60,7 +60,7 @@ def listed(state: StripeState, kind: str, params: Doc, keep: Callable[[Doc], boo
         everything = everything[_place(everything, after, kind) + 1 :]
     elif before := params.get("ending_before"):
         everything = everything[: _place(everything, before, kind)]
-    found = [one for one in everything if keep(one) and within(int(one["created"]))]
+    found = [one for one in everything if keep(one) and within(int(one.get("created", 0)))]
     page = found[-limit:] if params.get("ending_before") else found[:limit]
     return {
         "object": "list",

@@ -33,6 +33,7 @@ _URLS = {
     "warning": "/v1/radar/early_fraud_warnings",
     "customer": "/v1/customers",
     "session": "/v1/checkout/sessions",
+    "link": "/v1/payment_links",
     "intent": "/v1/payment_intents",
     "method": "/v1/payment_methods",
     "refund": "/v1/refunds",
@@ -104,6 +105,17 @@ def _create_link(state: StripeState, params: Params, _: Sequence[str]) -> Doc:
     if restrictions is not None and integer(restrictions, "limit") < 1:
         raise invalid("This value must be greater than or equal to 1.", param="restrictions")
     return state.create_link(params)
+
+
+def _list_links(state: StripeState, params: Params, _: Sequence[str]) -> Doc:
+    active = params.get("active")
+    return listed(
+        state,
+        "link",
+        params,
+        lambda one: active is None or one["active"] == (active == "true"),
+        _URLS["link"],
+    )
 
 
 def _update_link(state: StripeState, params: Params, ids: Sequence[str]) -> Doc:
@@ -253,6 +265,7 @@ METHODS: Sequence[Method] = (
     Method("GET", f"/v1/checkout/sessions{_ID}", known.NONE, _see_session),
     Method("POST", f"/v1/checkout/sessions{_ID}/expire", known.NONE, _expire_session),
     Method("POST", "/v1/payment_links", known.LINK, _create_link),
+    Method("GET", "/v1/payment_links", known.LINKS, _list_links),
     Method("GET", f"/v1/payment_links{_ID}", known.NONE, _see("link")),
     Method("POST", f"/v1/payment_links{_ID}", known.LINK_CHANGE, _update_link),
     Method("POST", "/v1/payment_intents", known.INTENT, _create_intent),

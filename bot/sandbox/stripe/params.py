@@ -141,6 +141,7 @@ REFUND: Mapping[str, Shape] = {
     **_texts("payment_intent charge amount"),
     "reason": _choice("duplicate fraudulent requested_by_customer"),
 }
+LINKS: Mapping[str, Shape] = _texts("active limit starting_after ending_before")
 EVENTS: Mapping[str, Shape] = {**_PAGE, "type": _TEXT, "types": Many(_TEXT)}
 
 

@@ -82,6 +82,8 @@ def by(f: RequestFacts) -> str:
     """Say who or what withdrew it, where that is known."""
     if f.withdrawn_by == Withdrawer.APP_REMOVED:
         return ", since Redbar was removed from this workspace"
+    if f.withdrawn_by == Withdrawer.RESTORED:
+        return ", since Redbar's books were restored from a copy meanwhile"
     return f" by <@{f.withdrawn_by}>" if f.withdrawn_by else ""
 
 
