@@ -1,0 +1,249 @@
+"""Copies of the books, and settings that lead elsewhere: each process says so, and reaches neither people nor cards."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.app import open_ledger
+from bot.operator import demo
+from bot.wallets.books_file import BooksFile
+from bot.wallets.books_owner import Owner, remember, stranger
+from bot.wallets.restored_mode import RestoredCause, restored
+from ledger import Ledger, SystemClock
+from tests.redbar_process import RedbarProcess, redbar
+from tests.sandbox.slack_place import unused_port
+
+PATIENCE_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[demo.Demo, dict[str, str]]]:
+    """A Slack and a Stripe, and the settings that lead there: those of a demo."""
+    data = tmp_path_factory.mktemp("outside") / "demo"
+    running = demo.start(data, 0)
+    kept = json.loads((data / "secrets.json").read_text(encoding="utf-8"))
+    yield (
+        running,
+        {
+            "REDBAR_ENV": "test",
+            "REDBAR_SLACK_BOT_TOKEN": kept["bot_token"],
+            "REDBAR_SLACK_APP_TOKEN": kept["app_token"],
+            "REDBAR_STRIPE_API_KEY": kept["stripe_key"],
+            "REDBAR_SLACK_API_URL": f"{running.url}/slack/api/",
+            "REDBAR_STRIPE_API_BASE": f"{running.url}/stripe",
+        },
+    )
+    running.stop()
+
+
+class Running:
+    """A bot, what it said, and its API."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self.port = str(unused_port())
+        environ = {**os.environ, **settings, "REDBAR_HTTP_PORT": self.port}
+        self.process = RedbarProcess(["run"], environ, folder)
+
+    def says(self, words: str) -> str:
+        """Read until it says some words; gives all that it said."""
+        said = ""
+        while words not in said:
+            line = self.process.stdout.readline().decode()
+            assert line, said + self.process.stderr.read().decode()
+            said += line
+        return said
+
+    def answers(self) -> int:
+        """Ask the API without a key; gives the status."""
+        return httpx.get(f"http://127.0.0.1:{self.port}/v1/wallet", trust_env=False).status_code
+
+
+@contextmanager
+def _bot(folder: Path, settings: dict[str, str]) -> Iterator[Running]:
+    running = Running(folder, settings)
+    try:
+        yield running
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(PATIENCE_SECONDS) == 0
+    finally:
+        running.process.send_signal(signal.SIGKILL)
+        running.process.close()
+
+
+def _until(look: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _copied(books: Path, to: Path) -> None:
+    to.parent.mkdir(exist_ok=True)
+    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[2]))"
+    subprocess.run([sys.executable, "-c", code, str(books), str(to)], check=True)
+
+
+def test_a_copy_beside_the_original_says_so_and_takes_no_event(
+    tmp_path: Path, outside: tuple[demo.Demo, dict[str, str]]
+) -> None:
+    """The original goes on, also after a redeploy on its volume; the copy serves its API and connects to nobody."""
+    stand_in, settings = outside
+    connected = stand_in.world.slack.delivery.connected
+    before = connected()
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    for _ in range(2):  # the second is the redeploy
+        with _bot(home, settings) as original:
+            original.says("Redbar runs.")
+            _until(lambda: connected() == before + 1)
+        _until(lambda: connected() == before)
+    with _bot(home, settings) as original:
+        _until(lambda: connected() == before + 1)
+        _copied(home / "redbar.db", elsewhere / "redbar.db")
+        with _bot(elsewhere, settings) as copy:
+            said = copy.says("redbar resume --moved")
+            assert f"{elsewhere / 'redbar.db'} is not the file that Redbar wrote last" in said
+            assert copy.answers() == 401, "the API serves, and wants a key"
+            assert connected() == before + 1
+        assert original.answers() == 401
+    with _bot(elsewhere, settings) as copy:
+        copy.says("redbar resume --moved")
+        refused = redbar("resume", cwd=elsewhere)
+        assert (refused.returncode, "Restored mode goes on" in refused.stdout) == (1, True)
+        assert connected() == before
+        assert redbar("resume", "--moved", cwd=elsewhere).returncode == 0
+        _until(lambda: connected() == before + 1)
+        copy.says("Restored mode is over.")
+
+
+# --- Whose books they are ----------------------------------------------------------------------------------
+
+OWN = {
+    "stripe_mode": "test",
+    "stripe_account": "acct_1",
+    "slack_team": "T1 Northwind",
+    "slack_app": "A1",
+}
+
+
+@pytest.mark.parametrize("name", [one for one in OWN if one.startswith("slack")])
+def test_books_of_another_team_or_app_are_strange(books: tuple[Ledger, BooksFile, Path], name: str) -> None:
+    """From the first start on; what is not known yet is no sign, and a team may change its name."""
+    ledger, _, _ = books
+    remember(ledger, Owner(**OWN))
+    for owner, sign in (
+        (Owner(**OWN), None),
+        (Owner(), None),
+        (Owner(**{**OWN, "slack_team": "T1 Northwind Calls"}), None),
+        (Owner(**{**OWN, name: "X9 Another"}), (RestoredCause(name), OWN[name])),
+    ):
+        remember(ledger, owner)
+        with ledger.reading() as connection:
+            assert stranger(connection, owner) == sign
+
+
+# --- The id file -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[tuple[Ledger, BooksFile, Path]]:
+    """Books in a file, named by their id file."""
+    path = tmp_path / "redbar.db"
+    ledger = open_ledger(f"sqlite:///{path}", SystemClock())
+    file = BooksFile(ledger, path)
+    file.check()
+    yield ledger, file, path
+    ledger.close()
+
+
+def _cause(ledger: Ledger) -> RestoredCause | None:
+    with ledger.reading() as connection:
+        found = restored(connection)
+    return found.cause if found is not None else None
+
+
+def test_the_file_that_was_written_last_is_known(books: tuple[Ledger, BooksFile, Path]) -> None:
+    """At each start and each hour it gets another token, and stays the same file. The id file is its owner's alone."""
+    ledger, file, path = books
+    beside = path.with_name("redbar.db.id")
+    tokens = set()
+    for again in (file.check, file.renew, file.check):
+        again()
+        tokens.add(json.loads(beside.read_text(encoding="utf-8"))["tokens"][0])
+    assert (_cause(ledger), len(tokens)) == (None, 3)
+    assert beside.stat().st_mode & 0o777 == 0o600
+
+
+def _lose(beside: Path) -> None:
+    beside.unlink()
+
+
+def _garble(beside: Path) -> None:
+    beside.write_text("{", encoding="utf-8")
+
+
+def _change(name: str, value: object) -> Callable[[Path], None]:
+    def change(beside: Path) -> None:
+        named = json.loads(beside.read_text(encoding="utf-8"))
+        beside.write_text(json.dumps({**named, name: value}), encoding="utf-8")
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [_lose, _garble, _change("id", "another"), _change("inode", 1), _change("tokens", ["older"])],
+    ids=["no id file", "no JSON", "another id", "another inode", "an older token"],
+)
+def test_any_other_file_is_a_copy(
+    books: tuple[Ledger, BooksFile, Path], sign: Callable[[Path], None]
+) -> None:
+    """The first sign stays until the operator resumes; the id file is left as it is until then."""
+    ledger, file, path = books
+    beside = path.with_name("redbar.db.id")
+    sign(beside)
+    kept = beside.read_bytes() if beside.exists() else None
+    for again in (file.check, file.check, file.renew):
+        again()
+        assert _cause(ledger) is RestoredCause.FILE
+        assert (beside.read_bytes() if beside.exists() else None) == kept
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_a_start_that_is_killed_while_it_names_the_file_leaves_it_known(
+    books: tuple[Ledger, BooksFile, Path], monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    """After the id file names both tokens, and after the books hold the new one."""
+    ledger, file, _ = books
+    written = 0
+    write = BooksFile._write
+
+    class Killed(Exception):
+        pass
+
+    def count(self: BooksFile, named: object) -> None:
+        nonlocal written
+        if written == done:
+            raise Killed
+        written += 1
+        write(self, named)  # type: ignore[arg-type]
+        if done == 1:
+            raise Killed
+
+    monkeypatch.setattr(BooksFile, "_write", count)
+    for _ in range(done - 1):
+        file.renew()
+    with pytest.raises(Killed):
+        file.renew()
+    monkeypatch.undo()
+    file.check()
+    assert _cause(ledger) is None
