@@ -17,6 +17,8 @@ DEMO_DATA = "redbar-demo"
 def main(argv: list[str] | None = None) -> int:
     """Run a command; gives its exit code."""
     arguments = _parser().parse_args(argv)
+    if "REDBAR_FAILPOINTS" in os.environ and _failpoints_refused():
+        return 2
     try:
         return int(arguments.work(arguments))
     except KeyboardInterrupt:
@@ -28,6 +30,19 @@ def main(argv: list[str] | None = None) -> int:
             f"The library {missing.name} is missing. Install Redbar's libraries: pip install -c constraints.txt ."
         )
         return 1
+
+
+def _failpoints_refused() -> bool:
+    """Refuse, in words, failpoints that a test left in the environment: they would kill a bot that moves money."""
+    from ledger.failpoints import misplaced
+
+    refused = misplaced(os.environ)
+    if refused:
+        _tell(
+            "REDBAR_FAILPOINTS breaks Redbar on purpose. It is accepted only with REDBAR_ENV=test: remove it from the "
+            "environment."
+        )
+    return refused
 
 
 class _Version(argparse.Action):

@@ -70,7 +70,9 @@ TABLE = (
     Setting("REDBAR_SLACK_API_URL", SLACK_API_URL, "Another Slack; accepted only with REDBAR_ENV=test."),
     Setting("REDBAR_STRIPE_API_BASE", STRIPE_API_BASE, "Another Stripe; accepted only with REDBAR_ENV=test."),
     Setting(
-        "REDBAR_ENV", "production", "production, or test to let the two addresses above point elsewhere."
+        "REDBAR_ENV",
+        "production",
+        "production, or test: other addresses and failpoints are accepted, a live Stripe key is not.",
     ),
     Setting("REDBAR_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
 )
@@ -107,7 +109,7 @@ class Settings:
     @property
     def stripe_live(self) -> bool:
         """The key moves real money."""
-        return "_live_" in self.stripe_api_key
+        return _is_live(self.stripe_api_key)
 
     def __repr__(self) -> str:
         shown = ", ".join(
@@ -193,7 +195,16 @@ def _stripe(values: Mapping[str, str]) -> list[str]:
         ]
     if not key.startswith(("sk_", "rk_")):
         return ["REDBAR_STRIPE_API_KEY does not look like a secret key: it has to begin with sk_ or rk_."]
+    if _is_live(key) and values["REDBAR_ENV"] == "test":
+        return [
+            "REDBAR_STRIPE_API_KEY is a live key, which moves real money. With REDBAR_ENV=test give a test key "
+            "(sk_test_ or rk_test_); to use the live key, remove REDBAR_ENV."
+        ]
     return []
+
+
+def _is_live(key: str) -> bool:
+    return "_live_" in key
 
 
 def _addresses(values: Mapping[str, str]) -> list[str]:

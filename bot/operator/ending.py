@@ -1,4 +1,4 @@
-"""Waiting for Ctrl-C or a polite kill."""
+"""Waiting for Ctrl-C, a polite kill, or the end of the terminal."""
 
 import signal
 from datetime import timedelta
@@ -15,8 +15,10 @@ class Ending:
     def __init__(self) -> None:
         asked: SimpleQueue[int] = SimpleQueue()
         self._asked = asked
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda number, frame: asked.put(number))
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Where SIGHUP is ignored, somebody used `nohup`: the process outlives its terminal.
+            if name is not signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
+                signal.signal(name, lambda number, frame: asked.put(number))
 
     def wait(self, longest: timedelta | None = None) -> bool:
         """Wait until somebody asks, or for so long; says whether somebody has."""

@@ -74,6 +74,17 @@ def test_another_address_is_taken_in_a_test_alone() -> None:
     assert Settings.from_env(environ).stripe_api_base == "http://127.0.0.1:1"
 
 
+@pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1"])
+@pytest.mark.parametrize("address", ["", "http://127.0.0.1:1"])
+def test_a_test_never_has_a_live_key(key: str, address: str) -> None:
+    """Whatever Stripe it would go to; without REDBAR_ENV=test it is taken."""
+    (problem,) = _problems(
+        REDBAR_STRIPE_API_KEY=key, REDBAR_ENV="test", REDBAR_STRIPE_API_BASE=address, REDBAR_SLACK_API_URL=""
+    )
+    assert problem.startswith("REDBAR_STRIPE_API_KEY is a live key")
+    assert Settings.from_env({**GOOD, "REDBAR_STRIPE_API_KEY": key}).stripe_live
+
+
 def test_secrets_are_not_shown() -> None:
     """A settings object in a log says nothing that opens anything."""
     shown = repr(Settings.from_env(GOOD))
