@@ -215,12 +215,15 @@ def _tell(text: str) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from bot.logs import LOG_LEVELS, configure
+    from bot.logs import configure
     from bot.operator.demo import run
+    from bot.settings import log_problems
 
     level = os.environ.get("REDBAR_LOG_LEVEL", "").strip().upper() or "WARNING"
-    if level not in LOG_LEVELS:
-        _say(f"REDBAR_LOG_LEVEL has to be one of {', '.join(LOG_LEVELS)}, not {level!r}.")
+    problems = log_problems(level, os.environ.get("REDBAR_LOG_FORMAT", "").strip() or "text")
+    for problem in problems:
+        _say(problem)
+    if problems:
         return 2
     configure(level)
     if not 0 <= arguments.port <= 65535:

@@ -12,6 +12,8 @@ from ledger import Currency, CurrencyUnknown, offered_currency
 
 SLACK_API_URL = "https://slack.com/api/"
 STRIPE_API_BASE = "https://api.stripe.com"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS = ("text", "json")
 
 
 class SettingsWrong(Exception):
@@ -75,6 +77,7 @@ TABLE = (
         "production, or test: other addresses and failpoints are accepted, a live Stripe key is not.",
     ),
     Setting("REDBAR_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    Setting("REDBAR_LOG_FORMAT", "text", "text, or json: one object a line."),
 )
 """The README's settings table is tested against this one."""
 
@@ -247,11 +250,19 @@ def _choices(values: Mapping[str, str]) -> list[str]:
     problems = []
     if values["REDBAR_ENV"] not in ("production", "test"):
         problems.append(f"REDBAR_ENV has to be production or test, not {values['REDBAR_ENV']!r}.")
-    if values["REDBAR_LOG_LEVEL"].upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        problems.append(
-            f"REDBAR_LOG_LEVEL has to be DEBUG, INFO, WARNING or ERROR, not {values['REDBAR_LOG_LEVEL']!r}."
+    return [*problems, *log_problems(values["REDBAR_LOG_LEVEL"], values["REDBAR_LOG_FORMAT"])]
+
+
+def log_problems(level: str, log_format: str) -> list[str]:
+    """Say what is wrong with the settings of the log, which the demo has too."""
+    return [
+        f"{name} has to be one of {', '.join(known)}, not {value!r}."
+        for name, value, known in (
+            ("REDBAR_LOG_LEVEL", level.upper(), LOG_LEVELS),
+            ("REDBAR_LOG_FORMAT", log_format.lower(), LOG_FORMATS),
         )
-    return problems
+        if value not in known
+    ]
 
 
 def _database(values: Mapping[str, str]) -> list[str]:

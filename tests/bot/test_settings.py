@@ -54,6 +54,7 @@ def test_all_mistakes_are_reported_together() -> None:
         ("REDBAR_TIME_ZONE", "../../etc"),
         ("REDBAR_ENV", "staging"),
         ("REDBAR_LOG_LEVEL", "LOUD"),
+        ("REDBAR_LOG_FORMAT", "xml"),
         ("REDBAR_SLACK_API_URL", "http://127.0.0.1:1/"),
         ("REDBAR_STRIPE_API_BASE", "http://127.0.0.1:1"),
         ("REDBAR_SLACK_BOT_TOKN", "xoxb-1"),
