@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 from litestar import Litestar
@@ -49,6 +48,8 @@ from bot.slack.senders.table import Senders
 from bot.slack.workers import Workers, threads
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
+from bot.surfaces.vitals_reading import VitalSigns
+from bot.tables import BOT_VERSION_TABLE, BOT_VERSIONS
 from bot.timers import SurfaceRefresh, Timers, jobs_of
 from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import Ask, ClockWatch
@@ -60,8 +61,6 @@ from bot.wallets.rules import Rules
 from bot.wallets.usage import Usage
 from bot.wallets.workspaces import Workspaces
 from ledger import Dated, JudgedClock, Ledger, database_time, migrate
-
-BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def open_ledger(url: str, clock: Clock) -> Ledger:
     """Open the database with both packages' tables. Raises: StoreUnusable."""
     ledger = Ledger(url, clock)
     try:
-        migrate(ledger.store, versions=BOT_VERSIONS, version_table="alembic_version_bot")
+        migrate(ledger.store, versions=BOT_VERSIONS, version_table=BOT_VERSION_TABLE)
         fit_policies(ledger)
     except BaseException:
         ledger.close()
@@ -233,7 +232,7 @@ def build(
         clock=watch,
     )
     scheduler = Scheduler(clock, jobs)
-    http = _http(settings, cases, slack, scheduler, lambda: [*watch.problems(), *courier.problems_seen])
+    signs = VitalSigns(ledger, served, scheduler, watch, lambda: courier.problems_seen)
     return Redbar(
         settings=settings,
         ledger=ledger,
@@ -241,7 +240,7 @@ def build(
         use_cases=cases,
         people=context.people,
         slack=slack,
-        http=http,
+        http=_http(settings, cases, slack, signs),
         scheduler=scheduler,
         courier=courier,
         senders=context.senders,
@@ -331,13 +330,7 @@ def clocks_outside(
     return ask
 
 
-def _http(
-    settings: Settings,
-    cases: UseCases,
-    slack: SlackApp,
-    scheduler: Scheduler,
-    problems: Callable[[], Sequence[str]],
-) -> Litestar:
+def _http(settings: Settings, cases: UseCases, slack: SlackApp, signs: VitalSigns) -> Litestar:
     return build_http(
         Backend(
             ledger=cases.ledger,
@@ -346,7 +339,6 @@ def _http(
             slack=None if settings.socket_mode else slack.answer,
             stripe_webhook_secret=settings.stripe_webhook_secret,
             stripe_live=settings.stripe_live,
-            last_job_at=lambda: scheduler.last_job_at,
-            problems=problems,
+            signs=signs,
         )
     )

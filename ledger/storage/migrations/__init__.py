@@ -1,6 +1,7 @@
 """Bringing a database to the newest schema. Alembic does the work; each package has its own line of versions."""
 
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +34,18 @@ def migrate(
         raise StoreUnusable(store.why_unusable(problem)) from None
 
 
+def is_current(
+    connection: Connection, *, versions: Path = HERE / "versions", version_table: str = LEDGER_VERSIONS
+) -> bool:
+    """Say whether a package's tables are of the version that this program was written for."""
+    return _stored(connection, version_table) == [_head_of(versions)]
+
+
+def _stored(connection: Connection, version_table: str) -> Sequence[str]:
+    stored = select(column("version_num", Text)).select_from(table(version_table))
+    return connection.execute(stored).scalars().all()
+
+
 def _config(versions: Path) -> Config:
     config = Config()
     config.set_main_option("script_location", str(HERE))
@@ -50,10 +63,8 @@ def _upgrade(connection: Connection, head: str | None, versions: Path, version_t
     found = inspect(connection).get_table_names()
     if found and LEDGER_VERSIONS not in found:
         raise StoreUnusable("The database holds another program's tables. Name one of Redbar's own.")
-    if version_table in found:
-        stored = connection.execute(select(column("version_num", Text)).select_from(table(version_table)))
-        if stored.scalars().all() == [head]:
-            return  # the usual start: nothing to do, and nothing to load for it
+    if version_table in found and _stored(connection, version_table) == [head]:
+        return  # the usual start: nothing to do, and nothing to load for it
     connection.rollback()  # or the migrations would run inside this look, and nobody would commit them
     config = _config(versions)
     config.attributes["connection"] = connection
