@@ -15,6 +15,7 @@ from bot.served import Served
 from bot.slack.connection import time_at_slack
 from bot.stripe.gateway import StripeGateway
 from bot.wallets.clock_watch import ClockWatch, judge_beside, remember_clock
+from ledger import Dated as Heard
 from ledger import JudgedClock, Ledger
 from tests.faults.test_clock_in_doubt import EPOCH, Machine
 from tests.sandbox.slack_place import Place, SettableClock, lent_stage
@@ -104,6 +105,29 @@ def test_a_start_is_believed_where_everybody_agrees(
     for _ in range(6):
         watch.look(ledger.now())
     assert (watch.problems(), ledger.now()) == ((), machine.true.now())
+    ledger.close()
+
+
+def test_a_clock_that_drifts_is_compared_every_six_hours(tmp_path: Path, machine: Machine) -> None:
+    """It is believed, since it never leaps; how far it is from Slack's is known before Stripe minds."""
+    ledger = _opened(tmp_path, machine)
+    asked = []
+
+    def slack(clock: JudgedClock) -> list[Heard]:
+        asked.append(clock.now())
+        near, far = machine.true.now() + timedelta(seconds=5), machine.true.now() - timedelta(seconds=40)
+        return [clock.heard("Stripe", near), clock.heard("Slack", far)] if len(asked) > 1 else []
+
+    watch = ClockWatch(ledger, Served("T1"), slack)
+    watch.begin()
+    assert watch.skew == timedelta()
+    for _ in range(6 * 360):
+        assert len(asked) == 1
+        machine.true.skip(seconds=10)
+        watch.look(ledger.now())
+    assert len(asked) == 2
+    assert watch.skew == timedelta(seconds=40)
+    assert watch.problems() == ()
     ledger.close()
 
 

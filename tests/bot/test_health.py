@@ -160,6 +160,38 @@ def test_a_refused_stripe_key_is_a_warning(running: demo.Demo, client: httpx.Cli
     assert _check(client, "stripe", "ok", "") == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("slack", {"method": "*", "times": 100_000, "fail": 503}),
+        ("stripe", {"match": "* /v1/*", "mode": "status", "status": 503, "times": 100_000}),
+    ],
+    ids=["Slack", "Stripe"],
+)
+def test_an_outage_outside_leaves_the_bot_ready(
+    running: demo.Demo, client: httpx.Client, path: str, fault: dict[str, Any]
+) -> None:
+    """For hours: no job fails by it, and the platform's API answers on."""
+    world = World(client, running.info["api_key"])
+    before = _failed(client)
+    assert client.post(f"/sandbox/api/{path}/script", json=fault).status_code == 200
+    for _ in range(3):
+        world.skip(60)
+        answer = client.get("/readyz")
+        assert answer.status_code == 200, answer.text
+        assert world.wallet()["standing"]
+    assert _failed(client) == before
+    assert client.post(f"/sandbox/api/{path}/script", json={"clear": True}).status_code == 200
+
+
+def _failed(client: httpx.Client) -> dict[str, float]:
+    return {
+        label: value
+        for (name, label), value in _metrics(client).items()
+        if name == "redbar_job_failures_total"
+    }
+
+
 def test_metrics_count_what_the_platform_did(running: demo.Demo, client: httpx.Client) -> None:
     """Postings, repetitions, refusals and commits; and nothing in them says whose, or how much."""
     world = World(client, running.info["api_key"])
