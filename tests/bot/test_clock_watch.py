@@ -115,7 +115,7 @@ def test_a_clock_that_drifts_is_compared_every_six_hours(tmp_path: Path, machine
 
     def slack(clock: JudgedClock) -> list[Heard]:
         asked.append(clock.now())
-        near, far = machine.true.now() + timedelta(seconds=5), machine.true.now() - timedelta(seconds=40)
+        near, far = machine.true.now() - timedelta(seconds=5), machine.true.now() + timedelta(seconds=40)
         return [clock.heard("Stripe", near), clock.heard("Slack", far)] if len(asked) > 1 else []
 
     watch = ClockWatch(ledger, Served("T1"), slack)
@@ -126,7 +126,7 @@ def test_a_clock_that_drifts_is_compared_every_six_hours(tmp_path: Path, machine
         machine.true.skip(seconds=10)
         watch.look(ledger.now())
     assert len(asked) == 2
-    assert watch.skew == timedelta(seconds=40)
+    assert watch.skew == -timedelta(seconds=40)
     assert watch.problems() == ()
     ledger.close()
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bot.__main__ import main
 from bot.app import open_ledger
@@ -15,6 +15,7 @@ from bot.notices import CapReached
 from bot.ports import NotNow, RecipientGone
 from bot.served import Served
 from bot.surfaces.vitals import BookVitals
+from bot.tables import workspaces
 from bot.wallets.people import People
 from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger
@@ -90,6 +91,12 @@ def test_health_and_metrics_know_what_waits_and_what_was_set_aside(books: Books)
         1,
     )  # that A1 is gone waits behind what A2 was not told
     assert found.waiting.oldest_for == found.set_aside.oldest_for == timedelta(minutes=11)
+    for (wallet_id,) in ledger.run(lambda tx: tx.connection.execute(select(workspaces.c.wallet_id)).all()):
+        ledger.run(lambda tx, one=wallet_id: tx.outbox.add(one, CapReached("day_cap")), wallet_id=wallet_id)  # type: ignore[misc]
+    Courier(ledger, lambda waiting: None, books._show, Served("T1")).hand_out()
+    newer = signs_of(ledger).read().books
+    assert isinstance(newer, BookVitals)
+    assert newer.waiting.oldest_for == timedelta(minutes=11)  # one of the two tells a newer notice now
     Workspaces(ledger).forget("T1", "app_uninstalled")
     left = signs_of(ledger).read().books
     ledger.close()

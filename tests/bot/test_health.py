@@ -27,7 +27,7 @@ from bot.surfaces.vitals_reading import VitalSigns
 from bot.wallets.restored_mode import RestoredCause, enter, leave
 from ledger import JudgedClock, Ledger, SystemClock
 from tests.blank_books import lay_books
-from tests.bot.vital_signs import backend_of, signs_of
+from tests.bot.vital_signs import backend_of, tied
 from tests.faults.test_clock_in_doubt import Machine
 from tests.journeys.conftest import TICK
 from tests.journeys.world import World, until
@@ -311,7 +311,7 @@ def ledger() -> Iterator[Ledger]:
 
 def test_a_stuck_database_is_asked_once_by_all_and_waited_for_a_little(ledger: Ledger) -> None:
     """A hundred questions are one read, on a thread that nobody else needs, and the loop goes on."""
-    stuck = signs_of(ledger, _Stuck)
+    stuck = tied(_Stuck, ledger)
     latest = LatestVitals(stuck, 0.2)
 
     async def ask() -> tuple[list[Vitals], Vitals]:
@@ -338,7 +338,7 @@ async def _until_read(read: Callable[[], Any]) -> Vitals:
 
 def test_health_costs_the_platform_no_thread(ledger: Ledger) -> None:
     """While the database is stuck, whoever asks for health keeps nobody else waiting."""
-    stuck = signs_of(ledger, _Stuck)
+    stuck = tied(_Stuck, ledger)
     with lent_stage() as stage, ThreadPoolExecutor(50) as pool:
         stage.app = build_http(replace(backend_of(ledger), signs=stuck))
         url = f"http://127.0.0.1:{stage.port}"

@@ -14,8 +14,13 @@ from ledger import Ledger
 Signs = TypeVar("Signs", bound=VitalSigns)
 
 
-def signs_of(ledger: Ledger, kind: type[Signs] = VitalSigns) -> Signs:  # type: ignore[assignment]
+def signs_of(ledger: Ledger) -> VitalSigns:
     """Give them with one job, which has nothing to do."""
+    return tied(VitalSigns, ledger)
+
+
+def tied(kind: type[Signs], ledger: Ledger) -> Signs:
+    """Give vital signs of a kind that a test brings."""
     scheduler = Scheduler(ledger.clock, [Job("nothing", timedelta(days=1), lambda now: None)])
     scheduler.run_all()
     return kind(
