@@ -15,6 +15,8 @@ DEMO_DATA = "redbar-demo"
 def main(argv: list[str] | None = None) -> int:
     """Run a command; gives its exit code."""
     arguments = _parser().parse_args(argv)
+    if "REDBAR_FAILPOINTS" in os.environ and _failpoints_refused():
+        return 2
     try:
         return int(arguments.work(arguments))
     except KeyboardInterrupt:
@@ -26,6 +28,19 @@ def main(argv: list[str] | None = None) -> int:
             f"The library {missing.name} is missing. Install Redbar's libraries: pip install -c constraints.txt ."
         )
         return 1
+
+
+def _failpoints_refused() -> bool:
+    """Refuse, in words, failpoints that a test left in the environment: they would kill a bot that moves money."""
+    from ledger.failpoints import misplaced
+
+    refused = misplaced(os.environ)
+    if refused:
+        _tell(
+            "REDBAR_FAILPOINTS breaks Redbar on purpose. It is accepted only with REDBAR_ENV=test: remove it from the "
+            "environment."
+        )
+    return refused
 
 
 class _Version(argparse.Action):
@@ -207,12 +222,15 @@ def _tell(text: str) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from bot.logs import LOG_LEVELS, configure
+    from bot.logs import configure
     from bot.operator.demo import run
+    from bot.settings import log_problems
 
     level = os.environ.get("REDBAR_LOG_LEVEL", "").strip().upper() or "WARNING"
-    if level not in LOG_LEVELS:
-        _say(f"REDBAR_LOG_LEVEL has to be one of {', '.join(LOG_LEVELS)}, not {level!r}.")
+    problems = log_problems(level, os.environ.get("REDBAR_LOG_FORMAT", "").strip() or "text")
+    for problem in problems:
+        _say(problem)
+    if problems:
         return 2
     configure(level)
     if not 0 <= arguments.port <= 65535:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 from litestar import Litestar
@@ -54,6 +53,8 @@ from bot.slack.senders.table import Senders
 from bot.slack.workers import Workers, threads
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
+from bot.surfaces.vitals_reading import VitalSigns
+from bot.tables import BOT_VERSION_TABLE, BOT_VERSIONS
 from bot.timers import SurfaceRefresh, Timers, jobs_of
 from bot.wallets.books_file import BooksFile
 from bot.wallets.books_owner import Owner, remember
@@ -72,7 +73,6 @@ IN_HOUSE = ("time", "lines", "clock")
 """The jobs that run on restored books too: they reach nobody."""
 FILE_EVERY = timedelta(hours=1)
 COPIES_EVERY = timedelta(minutes=1)
-BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def open_ledger(url: str, clock: Clock) -> Ledger:
     """Open the database with both packages' tables. Raises: StoreUnusable."""
     ledger = Ledger(url, clock)
     try:
-        migrate(ledger.store, versions=BOT_VERSIONS, version_table="alembic_version_bot")
+        migrate(ledger.store, versions=BOT_VERSIONS, version_table=BOT_VERSION_TABLE)
         fit_policies(ledger)
     except BaseException:
         ledger.close()
@@ -254,19 +254,17 @@ def assemble(
     timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news)
     courier = Courier(ledger, timers.heard, context.senders.show, served)
     refresh = SurfaceRefresh(ledger, served, context.senders, context.homes, me.team_id, wallet_id)
-    jobs = jobs_of(
-        settings.tick,
-        timers,
-        reconciliation=cases.reconciliation,
-        cards=cases.cards,
-        courier=courier,
-        presence=presence,
-        listing=context.listing,
-        channels=context.channels,
-        refresh=refresh,
-        clock=watch,
+    line = _line(slack, client, cases.restored, open_workspace, known=isinstance(me, Identity))
+    scheduler = Scheduler(clock, _jobs(settings, cases, context, timers, courier, refresh, watch, file))
+    signs = VitalSigns(
+        ledger,
+        served,
+        scheduler,
+        watch,
+        lambda: courier.problems_seen,
+        cases.restored.now,
+        lambda: line.problem,
     )
-    scheduler = Scheduler(clock, _guarded(jobs, cases.restored, file))
     return Redbar(
         settings=settings,
         ledger=ledger,
@@ -274,14 +272,39 @@ def assemble(
         use_cases=cases,
         people=context.people,
         slack=slack,
-        line=_line(slack, client, cases.restored, open_workspace, known=isinstance(me, Identity)),
-        http=_http(settings, cases, slack, scheduler, lambda: [*watch.problems(), *courier.problems_seen]),
+        line=line,
+        http=_http(settings, cases, slack, signs),
         scheduler=scheduler,
         courier=courier,
         senders=context.senders,
         timers=timers,
         wallet_id=wallet_id,
     )
+
+
+def _jobs(
+    settings: Settings,
+    cases: UseCases,
+    context: Context,
+    timers: Timers,
+    courier: Courier,
+    refresh: SurfaceRefresh,
+    watch: ClockWatch,
+    file: BooksFile | None,
+) -> Sequence[Job]:
+    jobs = jobs_of(
+        settings.tick,
+        timers,
+        reconciliation=cases.reconciliation,
+        cards=cases.cards,
+        courier=courier,
+        presence=context.presence,
+        listing=context.listing,
+        channels=context.channels,
+        refresh=refresh,
+        clock=watch,
+    )
+    return _guarded(jobs, cases.restored, file)
 
 
 def _clock_watch(
@@ -446,19 +469,20 @@ def waiting_http(settings: Settings, ledger: Ledger) -> Litestar:
             slack=None,
             stripe_webhook_secret="",
             stripe_live=settings.stripe_live,
-            last_job_at=lambda: None,
-            problems=lambda: ["Redbar waits for Slack, to learn which workspace these books are for."],
+            signs=VitalSigns(
+                ledger,
+                served := Served(""),
+                Scheduler(ledger.clock, ()),
+                ClockWatch(ledger, served, lambda clock: ()),
+                lambda: ["Redbar waits for Slack, to learn which workspace these books are for."],
+                lambda: None,
+                lambda: None,
+            ),
         )
     )
 
 
-def _http(
-    settings: Settings,
-    cases: UseCases,
-    slack: SlackApp,
-    scheduler: Scheduler,
-    problems: Callable[[], Sequence[str]],
-) -> Litestar:
+def _http(settings: Settings, cases: UseCases, slack: SlackApp, signs: VitalSigns) -> Litestar:
     return build_http(
         Backend(
             ledger=cases.ledger,
@@ -467,7 +491,6 @@ def _http(
             slack=None if settings.socket_mode else slack.answer,
             stripe_webhook_secret=settings.stripe_webhook_secret,
             stripe_live=settings.stripe_live,
-            last_job_at=lambda: scheduler.last_job_at,
-            problems=problems,
+            signs=signs,
         )
     )

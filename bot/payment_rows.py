@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from bot.rights import Tie
 from bot.states.payment import NEXT, OPEN, News, Purpose, State, Way
@@ -200,6 +200,13 @@ def open_payments(connection: Connection, wallet_id: UUID, *, purposes: Sequence
         .order_by(payments.c.created_at)
     ).mappings()
     return [payment_of(row) for row in rows]
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    """Give how many payments of all wallets there are in each state; every state is there."""
+    counted = select(payments.c.state, func.count()).group_by(payments.c.state)
+    rows = connection.execute(counted.execution_options(cross_shard=True))
+    return {**{state.value: 0 for state in State}, **{row.state: row[1] for row in rows}}
 
 
 def overdue(connection: Connection, wallet_ids: Sequence[UUID], now: datetime) -> list[tuple[UUID, UUID]]:

@@ -21,7 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.ports import Clock
-from ledger import SystemClock
+from ledger import SystemClock, machine_ticks
 
 log = logging.getLogger("redbar.scheduler")
 
@@ -33,6 +33,31 @@ class Job:
     name: str
     every: timedelta
     run_once: Callable[[datetime], object]
+
+
+@dataclass(slots=True)
+class JobRuns:
+    """What became of a job's runs since the scheduler was made. The thread that runs the job writes it."""
+
+    fresh_at: timedelta
+    """The machine's ticks at the last success, or when the scheduler began: the clock may stand still, or skip."""
+    ended: int = 0
+    failed: int = 0
+    failing: int = 0
+    """How many of the last runs failed, one after the other."""
+    lasted: timedelta = timedelta()
+    """How long all runs took together."""
+    succeeded_at: datetime | None = None
+
+    def count(self, began: timedelta, ended: timedelta, at: datetime, *, succeeded: bool) -> None:
+        """Count a run that has ended."""
+        self.ended += 1
+        self.lasted += ended - began
+        if succeeded:
+            self.failing, self.succeeded_at, self.fresh_at = 0, at, ended
+        else:
+            self.failed += 1
+            self.failing += 1
 
 
 class EveryFromNow(IntervalTrigger):  # type: ignore[misc]
@@ -51,11 +76,11 @@ class Scheduler:
         self._clock = clock
         self.jobs = jobs
         self._locks = {job.name: Lock() for job in jobs}
-        self.last_job_at: datetime | None = None
-        """When a job last finished; `/healthz` gives it."""
+        self.runs = {job.name: JobRuns(machine_ticks()) for job in jobs}
+        self.started = False
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},  # a shared store runs jobs twice (measured)
-            executors={"default": ThreadPoolExecutor(len(jobs))},
+            executors={"default": ThreadPoolExecutor(len(jobs) or 1)},
             # The defaults drop a job that is a second late; late work is done late instead.
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
             timezone=UTC,
@@ -65,6 +90,9 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin to tick."""
+        self.started = True
+        for one in self.runs.values():
+            one.fresh_at = machine_ticks()
         for job in self.jobs:
             self._scheduler.add_job(
                 self._tick,
@@ -75,6 +103,13 @@ class Scheduler:
             )
         self._scheduler.start()
         self._watch.start()
+
+    @property
+    def beat_at(self) -> datetime | None:
+        """When a job last succeeded."""
+        return max(
+            (one.succeeded_at for one in self.runs.values() if one.succeeded_at is not None), default=None
+        )
 
     def stop(self) -> None:
         """Stop ticking and wait for what is running."""
@@ -114,8 +149,10 @@ class Scheduler:
             self._guarded(job)
 
     def _guarded(self, job: Job) -> None:
+        began, succeeded = machine_ticks(), False
         try:
             job.run_once(self._clock.now())
+            succeeded = True
         except Exception:  # a job that fails must not end the others
             log.exception("job %s failed", job.name)
-        self.last_job_at = self._clock.now()
+        self.runs[job.name].count(began, machine_ticks(), self._clock.now(), succeeded=succeeded)

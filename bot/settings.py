@@ -12,6 +12,8 @@ from ledger import Currency, CurrencyUnknown, offered_currency
 
 SLACK_API_URL = "https://slack.com/api/"
 STRIPE_API_BASE = "https://api.stripe.com"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS = ("text", "json")
 
 
 class SettingsWrong(Exception):
@@ -70,9 +72,12 @@ TABLE = (
     Setting("REDBAR_SLACK_API_URL", SLACK_API_URL, "Another Slack; accepted only with REDBAR_ENV=test."),
     Setting("REDBAR_STRIPE_API_BASE", STRIPE_API_BASE, "Another Stripe; accepted only with REDBAR_ENV=test."),
     Setting(
-        "REDBAR_ENV", "production", "production, or test to let the two addresses above point elsewhere."
+        "REDBAR_ENV",
+        "production",
+        "production, or test: other addresses and failpoints are accepted, a live Stripe key is not.",
     ),
     Setting("REDBAR_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    Setting("REDBAR_LOG_FORMAT", "text", "text, or json: one object a line."),
 )
 """The README's settings table is tested against this one."""
 
@@ -107,7 +112,7 @@ class Settings:
     @property
     def stripe_live(self) -> bool:
         """The key moves real money."""
-        return "_live_" in self.stripe_api_key
+        return _is_live(self.stripe_api_key)
 
     def __repr__(self) -> str:
         shown = ", ".join(
@@ -193,7 +198,16 @@ def _stripe(values: Mapping[str, str]) -> list[str]:
         ]
     if not key.startswith(("sk_", "rk_")):
         return ["REDBAR_STRIPE_API_KEY does not look like a secret key: it has to begin with sk_ or rk_."]
+    if _is_live(key) and values["REDBAR_ENV"] == "test":
+        return [
+            "REDBAR_STRIPE_API_KEY is a live key, which moves real money. With REDBAR_ENV=test give a test key "
+            "(sk_test_ or rk_test_); to use the live key, remove REDBAR_ENV."
+        ]
     return []
+
+
+def _is_live(key: str) -> bool:
+    return "_live_" in key
 
 
 def _addresses(values: Mapping[str, str]) -> list[str]:
@@ -236,11 +250,19 @@ def _choices(values: Mapping[str, str]) -> list[str]:
     problems = []
     if values["REDBAR_ENV"] not in ("production", "test"):
         problems.append(f"REDBAR_ENV has to be production or test, not {values['REDBAR_ENV']!r}.")
-    if values["REDBAR_LOG_LEVEL"].upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        problems.append(
-            f"REDBAR_LOG_LEVEL has to be DEBUG, INFO, WARNING or ERROR, not {values['REDBAR_LOG_LEVEL']!r}."
+    return [*problems, *log_problems(values["REDBAR_LOG_LEVEL"], values["REDBAR_LOG_FORMAT"])]
+
+
+def log_problems(level: str, log_format: str) -> list[str]:
+    """Say what is wrong with the settings of the log, which the demo has too."""
+    return [
+        f"{name} has to be one of {', '.join(known)}, not {value!r}."
+        for name, value, known in (
+            ("REDBAR_LOG_LEVEL", level.upper(), LOG_LEVELS),
+            ("REDBAR_LOG_FORMAT", log_format.lower(), LOG_FORMATS),
         )
-    return problems
+        if value not in known
+    ]
 
 
 def _database(values: Mapping[str, str]) -> list[str]:

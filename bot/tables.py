@@ -9,6 +9,7 @@ A column that holds a member of an enum has a CHECK, and the CHECK is made from 
 
 from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,10 @@ from bot.states.stripe_request import Operation, RequestOutcome, RequestState
 from ledger.storage.schema import NAMING, BigInt, PlainText, UtcInstant, UuidText
 
 NIL_WALLET = UUID(int=0)
+BOT_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+"""How these tables came to be, step by step."""
+BOT_VERSION_TABLE = "alembic_version_bot"
+"""The table with the newest of the steps that were taken."""
 
 metadata = MetaData(naming_convention=NAMING)
 

@@ -57,7 +57,7 @@ from ledger.audit.checkpoints import (
 from ledger.audit.erasure import erase_before, erase_numbers, erase_reference, overwrite_erased
 from ledger.audit.verification import Audit, Finding, audit_books, audit_strays, verify_books
 from ledger.chart import CORRECTION, CREDITS, USAGE_KIND, Account
-from ledger.clock import Clock, JudgedClock, SystemClock
+from ledger.clock import Clock, JudgedClock, SystemClock, machine_ticks
 from ledger.commands import (
     AI_TASK,
     INBOUND_CALL,
@@ -176,7 +176,7 @@ from ledger.recharge_policy import (
 )
 from ledger.spending import Burn, Spike, cost_ahead, runway
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
-from ledger.storage.migrations import migrate
+from ledger.storage.migrations import is_current, migrate
 from ledger.storage.spend_query import burn_of
 from ledger.storage.store import (
     OutcomeUnknown,
@@ -201,8 +201,9 @@ from ledger.wallet_policy import (
 from ledger.writing.book import REDBAR, policy_of
 from ledger.writing.outbox import Outbox, Waiting, any_waiting, due_notices, read_notice
 from ledger.writing.rescaling import policies_that_do_not_fit, rescale_policy
+from ledger.writing.throughput import DURATIONS, SIZES, Throughput
 from ledger.writing.time_acceptance import FutureRows, accept_present
-from ledger.writing.writer import Tx, Writer
+from ledger.writing.writer import WAITING_MAX, Tx, Writer
 
 T = TypeVar("T")
 

@@ -98,6 +98,12 @@ class JudgedClock:
         """Give what another clock has just said, with our ticks of that moment."""
         return Dated(name, Anchor(at, self._ticks()), independent)
 
+    def ahead_of(self, other: Dated) -> timedelta:
+        """Give how far the wall clock, believed or not, is ahead of what another clock said."""
+        with self._lock:
+            wall, ticks = self._read()
+        return wall - other.said.expected(ticks)
+
     def ask_again(self, dates: Sequence[Dated]) -> None:
         """Judge a time that is in doubt by the clocks outside."""
         with self._lock:

@@ -1,7 +1,7 @@
 """Places where a test may kill, delay or fail the process. Costs two dictionary look-ups when nothing is armed.
 
 `REDBAR_FAILPOINTS="recharge.after_send=kill"` arms one; several are separated by commas. Actions: `kill` (SIGKILL to
-this process), `raise`, `delay:MS`.
+this process), `raise`, `delay:MS`. The environment arms them only with `REDBAR_ENV=test`.
 """
 
 import os
@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from collections import Counter
+from collections.abc import Mapping
 
 _ACTION = re.compile(r"kill|raise|delay:\d+")
 
@@ -31,6 +32,17 @@ def arm(text: str) -> None:
     _armed.update(wanted)
 
 
+def misplaced(environ: Mapping[str, str]) -> bool:
+    """Say whether failpoints are named outside a test: a variable that a test left behind must not kill a bot."""
+    named = bool(environ.get("REDBAR_FAILPOINTS", "").strip())
+    return named and environ.get("REDBAR_ENV", "").strip() != "test"
+
+
+def arm_from(environ: Mapping[str, str]) -> None:
+    """Arm what an environment names, where it is a test's; elsewhere nothing is armed."""
+    arm("" if misplaced(environ) else environ.get("REDBAR_FAILPOINTS", ""))
+
+
 def failpoint(name: str) -> None:
     """Do what was armed for this place; nothing otherwise."""
     passed[name] += 1
@@ -44,4 +56,4 @@ def failpoint(name: str) -> None:
     time.sleep(int(action.removeprefix("delay:")) / 1000)
 
 
-arm(os.environ.get("REDBAR_FAILPOINTS", ""))
+arm_from(os.environ)

@@ -180,7 +180,7 @@ def _command(words: list[str], environ: Mapping[str, str], cwd: str, out: int, e
         os.close(end)
     sys.stdout, sys.stderr = os.fdopen(1, "w", encoding="utf-8"), os.fdopen(2, "w", encoding="utf-8")
     sys.argv = ["redbar", *words]
-    import_module("ledger.failpoints").arm(environ.get("REDBAR_FAILPOINTS", ""))
+    import_module("ledger.failpoints").arm_from(environ)
     try:
         code = import_module("bot.__main__").main(words)
     except SystemExit as ended:

@@ -47,6 +47,7 @@ IMPORTERS = {
         "ledger/clock.py",  # the machine's monotonic clock
         "ledger/failpoints.py",  # a delay that a test asks for
         "ledger/storage/postgres.py",  # pauses between tries
+        "ledger/writing/writer.py",  # how long a commit takes
     },
     "random": {
         "bot/sandbox/pace.py",  # seeded: the same six weeks every time

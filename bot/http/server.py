@@ -1,23 +1,25 @@
-"""The product's own HTTP application: platform API, Stripe's webhook, Slack's endpoint, health."""
+"""The product's own HTTP application: platform API, Stripe's webhook, Slack's endpoint, health and metrics."""
 
 import asyncio
 import logging
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from litestar import Litestar, Request, Response, get, post
+from litestar import Litestar, Request, Response, post
 from litestar.config.app import AppConfig
 from litestar.exceptions import ClientException, HTTPException, NotAuthorizedException
 from litestar.openapi.config import OpenAPIConfig
 
 from bot.http.api import PlatformApi, platform_routes, problem_response, refusal_response
+from bot.http.health import health_routes
 from bot.http.openapi import BodiesRenderPlugin
 from bot.payments.inbox import News
 from bot.stripe.gateway import SignatureWrong, webhook_event
+from bot.surfaces.vitals_reading import VitalSigns
 from bot.wallets.usage import Usage
 from ledger import Ledger, Refused
 
@@ -43,16 +45,15 @@ class Backend:
     stripe_webhook_secret: str
     stripe_live: bool
     """Whether our key moves real money."""
-    last_job_at: Callable[[], datetime | None]
-    problems: Callable[[], Sequence[str]]
-    """What is wrong with this process, in words for its operator."""
+    signs: VitalSigns
 
 
 def build_http(backend: Backend) -> Litestar:
     """Put the application together."""
+    health, end_health = health_routes(backend.signs)
     handlers: list[Any] = [
         platform_routes(PlatformApi(backend.ledger, backend.usage), backend.ledger),
-        _health(backend),
+        *health,
     ]
     if backend.news is not None and backend.stripe_webhook_secret:
         handlers.append(_stripe_webhook(backend, backend.news))
@@ -72,6 +73,7 @@ def build_http(backend: Backend) -> Litestar:
         request_max_body_size=BODY_MAX,
         logging_config=None,
         on_app_init=[_quiet],
+        on_shutdown=[end_health],
     )
 
 
@@ -108,22 +110,6 @@ def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[dict[
         "detail": "Something broke on our side. Nothing is known to be lost; the same request may be repeated.",
     }
     return Response(body, status_code=500, media_type="application/problem+json")
-
-
-def _health(backend: Backend) -> Any:
-    @get("/healthz", sync_to_thread=False)
-    def healthz() -> Response[dict[str, object]]:
-        """Say whether the process is well, what is wrong with it, and when a job last finished."""
-        finished_at, problems = backend.last_job_at(), backend.problems()
-        body: dict[str, object] = {
-            "ok": not problems,
-            "beat_at": finished_at.isoformat() if finished_at is not None else None,
-        }
-        if problems:
-            body["problems"] = list(problems)
-        return Response(body, status_code=503 if problems else 200)
-
-    return healthz
 
 
 def _stripe_webhook(backend: Backend, news: News) -> Any:

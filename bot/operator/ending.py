@@ -1,4 +1,4 @@
-"""Waiting for Ctrl-C or a polite kill."""
+"""Waiting for Ctrl-C, a polite kill, or the end of the terminal."""
 
 import logging
 import os
@@ -32,8 +32,10 @@ class Ending:
             asked.put(number)
             hurried.put(number)
 
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, ask)
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Where SIGHUP is ignored, somebody used `nohup`: the process outlives its terminal.
+            if name is not signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:
+                signal.signal(name, ask)
         if drain is not None:
             Thread(target=_end, args=(hurried, drain), name="ending", daemon=True).start()
 

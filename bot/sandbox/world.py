@@ -30,7 +30,7 @@ from bot.sandbox.wire import Wire
 PAGE = Path(__file__).parent / "page"
 THREADS = 32
 SKIP_MINUTES_MAX = 60 * 24 * 60
-PRODUCT_PATHS = ("/v1", "/healthz", "/slack/events", "/stripe/webhook")
+PRODUCT_PATHS = ("/v1", "/healthz", "/readyz", "/metrics", "/slack/events", "/stripe/webhook")
 """Paths that belong to the product; everything else is the sandbox's."""
 
 

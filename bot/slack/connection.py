@@ -107,7 +107,7 @@ def bolt_app(signing_secret: str, bot_user_id: str) -> App:
         ),
         # Bolt's other way starts a listener on a pool and waits for its acknowledgement, looking every 10 ms.
         process_before_response=True,
-        logger=logging.getLogger("redbar.bolt"),
+        logger=logging.getLogger("slack_bolt.app"),  # not of ours: it logs whole requests
     )
 
 

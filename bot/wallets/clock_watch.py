@@ -28,6 +28,8 @@ _ASK_EVERY = 6
 """Looks in doubt between two questions to other clocks."""
 _REMEMBER_EVERY = 60
 """Believed looks between two that the books remember."""
+_COMPARE_EVERY = 6 * 360
+"""Believed looks between two questions to other clocks: six hours, since each question is a read of Stripe's ration."""
 _NAME = "clock"
 Ask = Callable[[JudgedClock], Sequence[Dated]]
 """Asks other clocks what time it is."""
@@ -82,6 +84,8 @@ class ClockWatch:
         self._ask = ask
         self._clock = ledger.clock if isinstance(ledger.clock, JudgedClock) else None
         self._looks = 0
+        self.skew = timedelta()
+        """How far the machine's clock was ahead of the clock that differed most, when others were last asked."""
         self._said: tuple[str, ...] = ()
         self._ahead: tuple[str, ...] = ()
 
@@ -89,7 +93,7 @@ class ClockWatch:
         """Judge the start, before anything is written."""
         if self._clock is None:
             return
-        self._clock.begin(self._ask(self._clock), _known(self._ledger))
+        self._clock.begin(self._asked(self._clock), _known(self._ledger))
         remember_clock(self._ledger)
         self._say()
 
@@ -99,7 +103,9 @@ class ClockWatch:
             return
         self._looks += 1
         if self._clock.doubt is not None and self._looks % _ASK_EVERY == 0:
-            self._clock.ask_again(self._ask(self._clock))
+            self._clock.ask_again(self._asked(self._clock))
+        elif self._looks % _COMPARE_EVERY == 0:
+            self._asked(self._clock)  # a clock that drifts slowly never leaps: health says how far it is
         if self._looks % _REMEMBER_EVERY == 0:
             remember_clock(self._ledger)
         self._say()
@@ -108,6 +114,11 @@ class ClockWatch:
         """Say what is wrong with the time, for health; nothing while it is believed."""
         doubt = self._ledger.doubt
         return self._ahead if doubt is None else (str(doubt), *self._ahead)
+
+    def _asked(self, clock: JudgedClock) -> Sequence[Dated]:
+        dates = self._ask(clock)
+        self.skew = max((clock.ahead_of(one) for one in dates), key=abs, default=self.skew)
+        return dates
 
     def _say(self) -> None:
         with self._ledger.reading() as connection:

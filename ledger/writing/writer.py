@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, groupby, islice
 from operator import attrgetter
+from time import perf_counter_ns
 from typing import TypeVar
 from uuid import UUID
 
@@ -33,6 +34,7 @@ from ledger.storage.store import Store, StoreLost
 from ledger.time_judgement import BACK_MAX
 from ledger.writing.book import Book, Unsure
 from ledger.writing.outbox import Outbox
+from ledger.writing.throughput import Throughput
 
 T = TypeVar("T")
 
@@ -104,6 +106,7 @@ class Writer:
         """Commits to come that look their keys up first."""
         self._beginning: set[asyncio.AbstractEventLoop] = set()
         """Event loops that will begin once the present round of theirs is over."""
+        self.throughput = Throughput()
         self._lead_for_loops = threading.Event()
         self._for_loops: threading.Thread | None = None
 
@@ -154,6 +157,12 @@ class Writer:
                 loop.call_soon(self._begin_for, loop)
         return await asker
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Give the numbers of callers and of commands that wait now, without those that are being written."""
+        with self._gate:
+            return len(self._waiting), self._waiting_commands
+
     def close(self) -> None:
         """Write what was taken in, then stop. May be called twice."""
         with self._gate:
@@ -185,6 +194,7 @@ class Writer:
         if self._closed:
             raise Closed("the ledger is closed")
         if self._waiting_commands + len(batch.commands) > WAITING_MAX:
+            self.throughput.busy += 1
             raise Busy
         self._waiting.append(batch)
         self._waiting_commands += len(batch.commands)
@@ -302,9 +312,11 @@ class Writer:
                 self._commit_one(mine)
 
     def _commit_one(self, batches: Sequence[_Batch]) -> None:
+        began = perf_counter_ns()
         try:
             outcomes = self._transact(batches)
         except Exception as problem:  # noqa: BLE001 - whatever it is, only its sender hears of it
+            self.throughput.failures += 1
             if len(batches) == 1 or isinstance(problem, StoreLost):
                 for batch in batches:
                     batch.problem = problem
@@ -315,6 +327,7 @@ class Writer:
             return
         for batch, outcome in zip(batches, outcomes, strict=True):
             batch.outcomes = outcome
+        self.throughput.count(outcomes, perf_counter_ns() - began)
 
     def _transact(self, batches: Sequence[_Batch]) -> list[list[Outcome]]:
         """Commit batches in one transaction.

@@ -28,6 +28,7 @@ from bot.slack.workers import Workers, threads
 from bot.wallets.usage import Usage
 from tests.bot.interactions import OWNER, U1, funded_company, open_form, picked, sent, shown
 from tests.bot.rights_company import FIFTY, Company, Later, company
+from tests.bot.vital_signs import signs_of
 from tests.sandbox.slack_place import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, lent_stage
 
 THREADS = 3
@@ -88,8 +89,7 @@ def http_edge(made: Company, slack: SlackApp, news: News | None = None) -> Lites
             slack=slack.answer,
             stripe_webhook_secret="",
             stripe_live=False,
-            last_job_at=lambda: None,
-            problems=lambda: (),
+            signs=signs_of(made.ledger),
         )
     )
 

@@ -12,7 +12,6 @@ import pytest
 from slack_bolt import App
 from sqlalchemy import select
 
-from bot.app import BOT_VERSIONS
 from bot.notices import ChannelAway, ChannelBack, ChannelsChanged
 from bot.ports import ChannelSeen
 from bot.sandbox.slack.faults import Fail, Fault, Limit, Refuse, Wrong
@@ -23,6 +22,7 @@ from bot.slack.answers import MEANINGS, Meaning
 from bot.slack.ids import Act, Form
 from bot.slack.listeners.events import CHANNEL_EVENTS
 from bot.states.alert_channel import ChannelPresence
+from bot.tables import BOT_VERSIONS
 from bot.wallets.alert_channels import (
     AlertChannel,
     alert_channels_of,

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from bot.app import BOT_VERSIONS, open_ledger
+from bot.app import open_ledger
 from bot.causes import (
     Amount,
     AmountDiffers,
@@ -30,7 +30,7 @@ from bot.reconciliation.open_differences import keep_differences, open_differenc
 from bot.slack.views.causes import difference_words, pause_words
 from bot.states.stripe_request import RequestOutcome
 from bot.surfaces.automatic import pause_facts
-from bot.tables import NIL_WALLET, deliveries, stripe_requests
+from bot.tables import BOT_VERSIONS, NIL_WALLET, deliveries, stripe_requests
 from ledger import Ledger, Pause, PauseCode, audit_books, open_store, read_notice
 from ledger.storage.schema import notices, policies, wallets
 from tests.ledger.test_books_of_before import BOOKS, FIRST, NOW, SECOND, THIRD

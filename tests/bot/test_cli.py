@@ -121,7 +121,7 @@ def test_run_without_a_network_waits_and_says_so_in_one_sentence(tmp_path: Path)
     port = _free_port()
     with _running(tmp_path, port, **LIVE) as running:
         said = running.stdout.readline().decode()
-        health = httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+        health = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
     assert said.startswith("127.0.0.1 cannot be reached.")
     assert "Redbar waits for it" in said
     assert "waits for Slack" in health.text
@@ -158,9 +158,9 @@ def test_a_key_is_made_beside_a_running_bot_and_without_one(
     assert "There is no database" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_demo_ends_cleanly(tmp_path: Path, how: signal.Signals) -> None:
-    """Ctrl-C and a polite kill: exit code 0, no traceback."""
+    """Ctrl-C, a polite kill, and a terminal that is closed: exit code 0, no traceback."""
     command = [
         sys.executable,
         "-m",
@@ -337,6 +337,40 @@ def test_a_long_path_keeps_nobody_from_trying(tmp_path: Path, caplog: pytest.Log
     finally:
         running.stop()
     assert "only while the bot is stopped" in caplog.text
+
+
+@pytest.mark.parametrize("command", ["run", "demo", "verify"])
+@pytest.mark.parametrize("env", [{}, {"REDBAR_ENV": "production"}, {"REDBAR_ENV": ""}])
+def test_failpoints_outside_a_test_are_refused(tmp_path: Path, command: str, env: dict[str, str]) -> None:
+    """One sentence, whatever the command; nothing was begun."""
+    result = redbar(command, cwd=tmp_path, REDBAR_FAILPOINTS="book.before_commit=kill", **env)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("REDBAR_FAILPOINTS breaks Redbar on purpose.")
+    assert len(result.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("env", "code"), [("test", -signal.SIGKILL), ("production", 0), ("", 0)])
+def test_the_environment_arms_failpoints_in_a_test_alone(env: str, code: int) -> None:
+    """Also for a program that embeds the ledger, which has no command line to refuse them."""
+    program = "from ledger import failpoint; failpoint('here')"
+    settings = {"REDBAR_FAILPOINTS": "here=kill", "REDBAR_ENV": env, "PYTHONPATH": ROOT}
+    assert subprocess.run([sys.executable, "-c", program], env=settings, check=False).returncode == code
+
+
+def test_nohup_outlives_the_terminal() -> None:
+    """A process that was told to ignore SIGHUP keeps ignoring it; another one ends by it."""
+    program = (
+        "import signal, sys, os; signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]));"
+        "from datetime import timedelta; from bot.operator.ending import Ending;"
+        "ending = Ending(); os.kill(os.getpid(), signal.SIGHUP);"
+        "sys.exit(ending.wait(timedelta(seconds=0.2)))"
+    )
+    asked = [
+        subprocess.run([sys.executable, "-c", program, how], cwd=ROOT, check=False).returncode
+        for how in ("SIG_IGN", "SIG_DFL")
+    ]
+    assert asked == [0, 1]
 
 
 def test_a_log_level_that_is_none_is_said(

@@ -7,19 +7,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from litestar import Litestar
-from litestar.testing import TestClient
 
 from bot.app import open_ledger
-from bot.http.server import Backend, build_http
-from bot.payments.inbox import News
 from bot.sandbox.clock import SandboxClock
 from bot.sandbox.world import Dated
 from bot.served import Served
 from bot.slack.connection import time_at_slack
 from bot.stripe.gateway import StripeGateway
 from bot.wallets.clock_watch import ClockWatch, clocks_outside, judge_beside, remember_clock
-from bot.wallets.usage import Usage
+from ledger import Dated as Heard
 from ledger import JudgedClock, Ledger
 from tests.faults.test_clock_in_doubt import EPOCH, Machine
 from tests.sandbox.slack_place import Place, SettableClock, lent_stage
@@ -116,6 +112,29 @@ def test_a_start_is_believed_where_everybody_agrees(
     ledger.close()
 
 
+def test_a_clock_that_drifts_is_compared_every_six_hours(tmp_path: Path, machine: Machine) -> None:
+    """It is believed, since it never leaps; how far it is from Slack's is known before Stripe minds."""
+    ledger = _opened(tmp_path, machine)
+    asked = []
+
+    def slack(clock: JudgedClock) -> list[Heard]:
+        asked.append(clock.now())
+        near, far = machine.true.now() - timedelta(seconds=5), machine.true.now() + timedelta(seconds=40)
+        return [clock.heard("Stripe", near), clock.heard("Slack", far)] if len(asked) > 1 else []
+
+    watch = ClockWatch(ledger, Served("T1"), slack)
+    watch.begin()
+    assert watch.skew == timedelta()
+    for _ in range(6 * 360):
+        assert len(asked) == 1
+        machine.true.skip(seconds=10)
+        watch.look(ledger.now())
+    assert len(asked) == 2
+    assert watch.skew == -timedelta(seconds=40)
+    assert watch.problems() == ()
+    ledger.close()
+
+
 def test_nobody_answers_and_the_books_remember(tmp_path: Path, machine: Machine) -> None:
     """The offset between the machine's two clocks is kept; a restart of the bot does not make a leap true."""
     first = _opened(tmp_path, machine)
@@ -138,35 +157,3 @@ def test_nobody_answers_and_the_books_remember(tmp_path: Path, machine: Machine)
     judge_beside(right)
     assert right.doubt is None
     right.close()
-
-
-def test_health_fails_while_the_time_is_in_doubt(tmp_path: Path, machine: Machine) -> None:
-    """With the words that say what to do."""
-    ledger = _opened(tmp_path, machine)
-    watch = ClockWatch(ledger, Served("T1"), lambda clock: ())
-    watch.begin()
-    with TestClient(_http(ledger, watch)) as client:
-        assert client.get("/healthz").status_code == 200
-        machine.error = DAY
-        answer = client.get("/healthz")
-        assert answer.status_code == 503
-        assert "redbar clock accept" in answer.json()["problems"][0]
-        machine.error = timedelta()
-        assert client.get("/healthz").json()["ok"] is True
-    ledger.close()
-
-
-def _http(ledger: Ledger, watch: ClockWatch) -> Litestar:
-    news: News = None  # type: ignore[assignment]  # no webhook arrives here
-    return build_http(
-        Backend(
-            ledger=ledger,
-            usage=Usage(ledger),
-            news=news,
-            slack=None,
-            stripe_webhook_secret="",
-            stripe_live=False,
-            last_job_at=lambda: None,
-            problems=watch.problems,
-        )
-    )

@@ -1,10 +1,11 @@
 """`redbar deliveries`: the operator reads who was not told and why, and sends it again."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bot.__main__ import main
 from bot.app import open_ledger
@@ -13,12 +14,15 @@ from bot.delivering.deliveries import Claim
 from bot.notices import CapReached
 from bot.ports import NotNow, RecipientGone
 from bot.served import Served
+from bot.surfaces.vitals import BookVitals
+from bot.tables import workspaces
 from bot.wallets.people import People
 from bot.wallets.workspaces import Workspaces
 from ledger import Currency, Ledger
 from ledger.storage.schema import notices
 from tests.blank_books import lay_books
 from tests.bot.courier_post import Workspace
+from tests.bot.vital_signs import signs_of
 from tests.persons import owner
 from tests.sandbox.slack_place import SettableClock
 
@@ -74,6 +78,30 @@ def books(tmp_path: Path) -> Books:
     made.trouble = {"A1": RecipientGone("user_disabled"), "A2": NotNow("ratelimited")}
     made.carry(fresh=True)
     return made
+
+
+def test_health_and_metrics_know_what_waits_and_what_was_set_aside(books: Books) -> None:
+    """With how long ago the oldest of each came up; of a workspace without the app nothing is counted."""
+    books.clock.skip(minutes=11)
+    ledger = open_ledger(books.url, books.clock)
+    found = signs_of(ledger).read().books
+    assert isinstance(found, BookVitals)
+    assert (found.waiting.count, found.set_aside.count) == (
+        2,
+        1,
+    )  # that A1 is gone waits behind what A2 was not told
+    assert found.waiting.oldest_for == found.set_aside.oldest_for == timedelta(minutes=11)
+    for (wallet_id,) in ledger.run(lambda tx: tx.connection.execute(select(workspaces.c.wallet_id)).all()):
+        ledger.run(lambda tx, one=wallet_id: tx.outbox.add(one, CapReached("day_cap")), wallet_id=wallet_id)  # type: ignore[misc]
+    Courier(ledger, lambda waiting: None, books._show, Served("T1")).hand_out()
+    newer = signs_of(ledger).read().books
+    assert isinstance(newer, BookVitals)
+    assert newer.waiting.oldest_for == timedelta(minutes=11)  # one of the two tells a newer notice now
+    Workspaces(ledger).forget("T1", "app_uninstalled")
+    left = signs_of(ledger).read().books
+    ledger.close()
+    assert isinstance(left, BookVitals)
+    assert (left.waiting.count, left.set_aside.count) == (0, 0)
 
 
 def test_what_waits_and_what_was_set_aside_is_listed(

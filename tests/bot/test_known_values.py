@@ -100,7 +100,9 @@ FOREIGN: Mapping[str, set[str]] = {
     # Words of the platform's API and of the command line.
     "bot/__main__.py": {"asked"},
     "bot/http/api.py": {"accepted", "rejected"},
-    "bot/http/server.py": {"ok"},
+    "bot/http/health.py": {"ok"},
+    "bot/http/metrics.py": {"set_aside", "waiting"},  # words of metrics
+    "bot/http/readiness.py": {"restored"},  # the name of a check
     # Actions of the audit log, reasons of policies, names of columns, jobs, prefixes and sums.
     "bot/payments/top_ups.py": {"charge"},
     "bot/reconciliation/difference.py": {"other"},

@@ -111,6 +111,8 @@ def test_without_a_bot_it_asks_stripe_itself(
     assert "Nothing is missing and nothing differs." in capsys.readouterr().out
 
     # The key that was right for trying is exchanged for one of real money, and the books are not.
+    for name in ("REDBAR_ENV", "REDBAR_STRIPE_API_BASE"):
+        monkeypatch.delenv(name)
     monkeypatch.setenv("REDBAR_STRIPE_API_KEY", "sk_live_1")
     monkeypatch.setenv("REDBAR_SLACK_APP_TOKEN", kept["app_token"])
     monkeypatch.setenv("REDBAR_DATABASE_URL", here[1])

@@ -18,12 +18,12 @@ import pytest
 from sqlalchemy import MetaData, Uuid, func, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bot.app import BOT_VERSIONS, open_ledger
+from bot.app import open_ledger
 from bot.states.dispute import DisputeStatus
 from bot.states.one_time_action import ActionPurpose
 from bot.states.payment import Purpose, State, Way
 from bot.states.stripe_request import Operation, RequestOutcome, RequestState
-from bot.tables import metadata, payments
+from bot.tables import BOT_VERSIONS, metadata, payments
 from ledger import StoreUnusable, migrate, open_store
 from ledger.storage.store import Store
 from tests.old_books import LEDGER, upgrade_to, write_rows

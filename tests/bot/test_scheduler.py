@@ -31,3 +31,30 @@ def test_jobs_go_on_after_a_clock_was_set_back() -> None:
         assert ran.wait(5)
     finally:
         scheduler.stop()
+
+
+def test_a_run_that_fails_is_no_beat() -> None:
+    """Each job's failures are counted, and end by its next success; others go on."""
+    broken = True
+
+    def breaks(now: datetime) -> None:
+        if broken:
+            raise ValueError("refused")
+
+    day = timedelta(days=1)
+    jobs = [Job("breaks", day, breaks), Job("works", day, lambda now: None)]
+    scheduler = Scheduler(SystemClock(), jobs)
+    fresh_at = scheduler.runs["breaks"].fresh_at
+    for _ in range(3):
+        scheduler.run_all()
+    runs = scheduler.runs["breaks"]
+    assert (runs.ended, runs.failed, runs.failing, runs.succeeded_at) == (3, 3, 3, None)
+    assert runs.fresh_at == fresh_at
+    assert scheduler.runs["works"].failing == 0
+    assert scheduler.beat_at == scheduler.runs["works"].succeeded_at is not None
+
+    broken = False
+    scheduler.run_all()
+    assert (runs.ended, runs.failed, runs.failing) == (4, 3, 0)
+    assert runs.succeeded_at is not None
+    assert runs.fresh_at > fresh_at

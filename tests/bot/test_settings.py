@@ -54,6 +54,7 @@ def test_all_mistakes_are_reported_together() -> None:
         ("REDBAR_TIME_ZONE", "../../etc"),
         ("REDBAR_ENV", "staging"),
         ("REDBAR_LOG_LEVEL", "LOUD"),
+        ("REDBAR_LOG_FORMAT", "xml"),
         ("REDBAR_SLACK_API_URL", "http://127.0.0.1:1/"),
         ("REDBAR_STRIPE_API_BASE", "http://127.0.0.1:1"),
         ("REDBAR_SLACK_BOT_TOKN", "xoxb-1"),
@@ -72,6 +73,17 @@ def test_another_address_is_taken_in_a_test_alone() -> None:
     """Money never goes to an address that was mistyped."""
     environ = {**GOOD, "REDBAR_STRIPE_API_BASE": "http://127.0.0.1:1", "REDBAR_ENV": "test"}
     assert Settings.from_env(environ).stripe_api_base == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1"])
+@pytest.mark.parametrize("address", ["", "http://127.0.0.1:1"])
+def test_a_test_never_has_a_live_key(key: str, address: str) -> None:
+    """Whatever Stripe it would go to; without REDBAR_ENV=test it is taken."""
+    (problem,) = _problems(
+        REDBAR_STRIPE_API_KEY=key, REDBAR_ENV="test", REDBAR_STRIPE_API_BASE=address, REDBAR_SLACK_API_URL=""
+    )
+    assert problem.startswith("REDBAR_STRIPE_API_KEY is a live key")
+    assert Settings.from_env({**GOOD, "REDBAR_STRIPE_API_KEY": key}).stripe_live
 
 
 def test_secrets_are_not_shown() -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from bot.app import BOT_VERSIONS
+from bot.tables import BOT_VERSIONS
 from ledger import open_store
 from ledger.storage.store import MIGRATION_LOCK
 from tests.old_books import LEDGER, upgrade_to

@@ -20,7 +20,7 @@ class Process:
         lay_books(data)
         environ = {name: value for name, value in os.environ.items() if name != "REDBAR_FAILPOINTS"}
         if failpoints:
-            environ["REDBAR_FAILPOINTS"] = failpoints
+            environ |= {"REDBAR_FAILPOINTS": failpoints, "REDBAR_ENV": "test"}
         words = ["demo", "--port", str(port), "--data", str(data), "--no-browser"]
         self._process = RedbarProcess(words, environ)
         self.said = self._process.stdout.readline().decode()

@@ -24,7 +24,7 @@ from sqlalchemy.schema import Constraint
 
 import bot.tables
 import ledger.storage.schema
-from bot.app import BOT_VERSIONS
+from bot.tables import BOT_VERSIONS
 from ledger import migrate, new_id, new_wallet_id
 from ledger.audit.chain_walk import _TEXTS, _TRANSFERS
 from ledger.storage.migrations.placing import placing

@@ -26,6 +26,7 @@ from ledger import (
 from ledger.deciding.planner import Planner
 from ledger.writing import writer as writer_module
 from ledger.writing.book import Book
+from ledger.writing.throughput import SIZES
 from ledger.writing.writer import Closed
 from tests.ledger.wallet_driver import WalletDriver, usd
 
@@ -356,3 +357,32 @@ def test_the_first_thing_after_a_start_may_be_a_repeat(driver: WalletDriver) -> 
         again = driver.one(call(1), Receipt)
         assert (again.seq, again.duplicate) == (first.seq, True)
         assert driver.one(call(number), Receipt).seq == first.seq + number - 1
+
+
+def test_the_writer_counts_what_it_answered(driver: WalletDriver) -> None:
+    """By kind, with the sizes of its commits; what it never took in is counted apart."""
+    figures = driver.ledger.writer.throughput
+    driver.top_up("20")
+    posted, commits = figures.posted, sum(figures.by_size)
+    driver.do(*(call(number) for number in range(100)))
+    driver.do(
+        call(1),
+        call(1, "0.02"),
+        OpenHold("h", OUTBOUND_CALL, usd("1")),
+        OpenHold("i", OUTBOUND_CALL, usd("99")),
+    )
+
+    assert (figures.posted - posted, figures.repeated) == (100, 1)
+    assert figures.holds == {"allowed": 1, "insufficient_available": 1}
+    assert figures.refused == {"KeyReused": 1}
+    assert sum(figures.by_size) == sum(figures.by_duration) == commits + 2
+    assert figures.by_size[SIZES.index(256)] == 1
+    assert figures.by_size[SIZES.index(4)] == 1
+    assert figures.nanoseconds > 0
+    assert (figures.failures, figures.busy) == (0, 0)
+    with pytest.raises(Busy):
+        driver.ledger.carry_out(driver.wallet_id, [call(1)] * (writer_module.WAITING_MAX + 1))
+    with pytest.raises(WalletUnknown):
+        driver.ledger.carry_out(new_wallet_id(), [call(1)])
+    assert (figures.failures, figures.busy) == (1, 1)
+    assert driver.ledger.writer.waiting == (0, 0)

@@ -1,6 +1,7 @@
 """Bringing a database to the newest schema. Alembic does the work; each package has its own line of versions."""
 
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +37,18 @@ def migrate(
         raise StoreUnusable(store.why_unusable(problem)) from None
 
 
+def is_current(
+    connection: Connection, *, versions: Path = HERE / "versions", version_table: str = LEDGER_VERSIONS
+) -> bool:
+    """Say whether a package's tables are of the version that this program was written for."""
+    return _stored(connection, version_table) == [_head_of(versions)]
+
+
+def _stored(connection: Connection, version_table: str) -> Sequence[str]:
+    stored = select(column("version_num", Text)).select_from(table(version_table))
+    return connection.execute(stored).scalars().all()
+
+
 def _config(versions: Path) -> Config:
     config = Config()
     config.set_main_option("script_location", str(HERE))
@@ -54,12 +67,9 @@ def _is_at(connection: Connection, head: str | None, version_table: str) -> bool
     found = set(inspect(connection).get_table_names()) - {MIGRATION_LOCK}
     if found and LEDGER_VERSIONS not in found:
         raise StoreUnusable("The database holds another program's tables. Name one of Redbar's own.")
-    stored: list[str] = []
-    if version_table in found:
-        versions = select(column("version_num", Text)).select_from(table(version_table))
-        stored = list(connection.execute(versions).scalars())
+    at_head = version_table in found and _stored(connection, version_table) == [head]
     connection.rollback()  # or the migrations would run inside this look, and nobody would commit them
-    return stored == [head]
+    return at_head
 
 
 def _upgrade(connection: Connection, head: str | None, versions: Path, version_table: str) -> None:
