@@ -29,6 +29,7 @@ from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Scheduler
 from bot.served import Served
 from bot.settings import Settings
+from bot.slack.books_trouble import BooksTrouble
 from bot.slack.channel_directory import SlackChannels
 from bot.slack.client import SlackClient
 from bot.slack.connection import (
@@ -199,8 +200,7 @@ def build(
     me = identify(plain)
     gateway, served = StripeGateway(settings.stripe_api_key, settings.stripe_api_base), Served(me.team_id)
     ask = clocks_outside(ledger, partial(time_at_slack, plain), gateway, asks_database=asks_database)
-    watch = ClockWatch(ledger, served, ask)
-    watch.begin()
+    watch = _begun(ClockWatch(ledger, served, ask))
     workspaces = Workspaces(ledger)
     wallet_id = workspaces.open(
         team_id=me.team_id,
@@ -231,9 +231,10 @@ def build(
         channels=context.channels,
         refresh=refresh,
         clock=watch,
+        books=BooksTrouble(ledger, presence, context.people, context.slack, wallet_id),
     )
     scheduler = Scheduler(clock, jobs)
-    http = _http(settings, cases, slack, scheduler, lambda: [*watch.problems(), *courier.problems_seen])
+    http = _http(settings, cases, slack, scheduler, partial(_problems, ledger, watch, courier))
     return Redbar(
         settings=settings,
         ledger=ledger,
@@ -248,6 +249,17 @@ def build(
         timers=timers,
         wallet_id=wallet_id,
     )
+
+
+def _begun(watch: ClockWatch) -> ClockWatch:
+    watch.begin()
+    return watch
+
+
+def _problems(ledger: Ledger, watch: ClockWatch, courier: Courier) -> Sequence[str]:
+    """Say what is wrong with this process, the database first: it may be why the rest is."""
+    trouble = ledger.store.trouble()
+    return [*([trouble.sentence] if trouble is not None else []), *watch.problems(), *courier.problems_seen]
 
 
 def _slack_access(settings: Settings) -> SlackAccess:

@@ -16,10 +16,11 @@ from litestar.openapi.config import OpenAPIConfig
 
 from bot.http.api import PlatformApi, platform_routes, problem_response, refusal_response
 from bot.http.openapi import BodiesRenderPlugin
+from bot.http.unavailable import unavailable_response
 from bot.payments.inbox import News
 from bot.stripe.gateway import SignatureWrong, webhook_event
 from bot.wallets.usage import Usage
-from ledger import Ledger, Refused
+from ledger import Ledger, Refused, StoreUnusable
 
 log = logging.getLogger("redbar.http")
 SlackEndpoint = Callable[[str, Mapping[str, str]], tuple[int, str, str] | None]
@@ -61,6 +62,7 @@ def build_http(backend: Backend) -> Litestar:
         handlers,
         exception_handlers={
             Refused: lambda request, refusal: refusal_response(refusal),
+            StoreUnusable: unavailable_response,
             HTTPException: problem_response,
             Exception: _broken,
         },

@@ -42,6 +42,8 @@ def run_bot(environ: Mapping[str, str], say: Say) -> int:
     except StoreUnusable as problem:
         say(str(problem))
         return 1
+    if ledger.is_new:
+        say(f"New books were begun at {ledger.store.place}.")
     try:
         keep_mode(ledger, live=settings.stripe_live)
         bot = build(settings, clock, ledger)

@@ -167,6 +167,8 @@ class Store(ABC):
                 raise Busy from None
             except Exception as problem:
                 typed = self._typed(problem, writing=False)
+                if isinstance(typed, StoreTroubled):
+                    typed.while_reading = True
                 if typed is problem:
                     raise
                 raise typed from problem

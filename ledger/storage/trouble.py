@@ -65,6 +65,8 @@ class StoreTroubled(StoreUnusable):
         self.code = code
         self.nothing_written = nothing_written
         """False where the transaction may have been committed; what carries keys may be asked again all the same."""
+        self.while_reading = False
+        """Whether it was met by a read, which says nothing of what the same caller wrote before."""
 
     def for_others(self) -> "StoreTroubled":
         """Give the refusal for callers whose transaction was never tried."""
