@@ -190,6 +190,7 @@ class PostgresStore(Store):
             self._watch.cut_all()
             return
         except psycopg.Error as problem:
+            self._is_silent = False  # it says no, or nobody is there: who asks hears that at once
             self._record.failed(self._lost_because(problem), caller=False)
             return
         self._is_silent = False

@@ -36,7 +36,7 @@ class Mode(Enum):
 
 
 class ServerSilent(Exception):
-    """The server took the question, and did not answer it in time."""
+    """The server did not answer in time: a question, or who connects."""
 
 
 class ServerWatch:
@@ -57,6 +57,8 @@ class ServerWatch:
             if self._connection is None:
                 self._connection = self._connect()
             return Mode(self._answer(self._connection.pgconn).decode())
+        except psycopg.errors.ConnectionTimeout:
+            raise ServerSilent from None
         except BaseException:
             self.close()
             raise

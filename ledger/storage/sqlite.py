@@ -169,20 +169,24 @@ class SqliteStore(Store):
             driver: Any = connection.connection.driver_connection
             driver.execute(_waiting(_PATIENT))
             (pages,) = driver.execute("PRAGMA page_count").fetchone()
+            file, shrank = self._file, self._file is not None and self._file.may_shrink
+            if file is not None:
+                file.may_shrink = True
             try:
                 yield connection
             finally:
                 driver.execute(_waiting(WAIT_MAX))
             (left,) = driver.execute("PRAGMA page_count").fetchone()
-            if self._file is not None and left < pages:
-                self._file.let_shrink()
+            if file is not None:
+                file.may_shrink = shrank or left < pages
 
     def _before_writing(self) -> None:
         if self._file is None:
             return
         try:
             self._file.look()
-            self._file.look_at_log()
+            if self._record.trouble is not None:  # else each commit has looked at it
+                self._file.look_at_log()
         except StoreTroubled as problem:
             raise self._refused(problem) from None
 
@@ -200,8 +204,7 @@ class SqliteStore(Store):
             return
         try:
             self._file.look()
-            self._file.log_is_open()
-            self._file.look_at_log()
+            self._file.look_at_open_log()
         except StoreTroubled as problem:
             if problem.code is not TroubleCode.READ_ONLY:
                 raise OutcomeUnknown(str(problem), problem.code) from None
