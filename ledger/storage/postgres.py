@@ -120,7 +120,7 @@ class PostgresStore(Store):
         Raises: Busy when a lock was not to be had, OutcomeUnknown, StoreLost, StoreTroubled.
         """
         give_up_at = machine_ticks() + WAIT_MAX
-        tries, may_be_written = 0, False
+        tries, met_key, may_be_written = 0, False, False
         while True:
             attempt = _Attempt(function, keyed=keyed)
             try:
@@ -134,7 +134,7 @@ class PostgresStore(Store):
                 code = _code(problem)
                 if code == _LOCK_TIMEOUT:
                     raise Busy from problem
-                gave_up = code in _ROLLED_BACK or (code == _KEY_IS_THERE and tries == 0)
+                gave_up = code in _ROLLED_BACK or (code == _KEY_IS_THERE and not met_key)
                 if not gave_up:
                     if not _lost(problem, code):
                         raise
@@ -149,6 +149,7 @@ class PostgresStore(Store):
                     ) from problem
                 tries += 1
                 if code == _KEY_IS_THERE:
+                    met_key = True
                     continue  # it is there, and will be seen at once
                 longest = min(500, 20 * 2**tries)
                 _pause(random.randrange(longest // 2, longest))  # noqa: S311 - spreads tries, no secret

@@ -214,6 +214,30 @@ def _crowd(server: Server, crowd: ExitStack) -> None:
             threading.Event().wait(0.1)
 
 
+def test_repeated_key_is_found_also_after_a_connection_that_failed(
+    driver: WalletDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first try finds no server, the second meets the key that an earlier request wrote."""
+    _works(driver, "written")
+    _works(driver, "another")
+    look = driver.ledger.store._before_writing
+    tries: list[int] = []
+
+    def fails_once() -> None:
+        look()
+        tries.append(1)
+        if len(tries) == 1:
+            raise psycopg.OperationalError("connection failed")
+
+    monkeypatch.setattr(driver.ledger.store, "_before_writing", fails_once)
+
+    outcome = _outcome(driver, "written")
+
+    assert isinstance(outcome, Receipt)
+    assert outcome.duplicate
+    assert len(tries) == 3
+
+
 def test_restarts_under_load_lose_nothing_and_double_nothing(
     driver: WalletDriver, own_server: Server
 ) -> None:
