@@ -138,13 +138,28 @@ def test_truncated_file_is_refused_until_a_restart(driver: WalletDriver, books: 
     _forgery(driver)
 
 
-def test_file_that_was_written_anew_may_be_shorter(driver: WalletDriver, books: Path) -> None:
-    """Erasing rewrites the file, and a later checkpoint cuts it."""
+def test_file_that_grew_and_was_cut_to_its_first_size_is_refused(driver: WalletDriver, books: Path) -> None:
+    """What it has to hold is what it was last seen to hold."""
+    first = books.stat().st_size
+    _fill(driver)
+    os.truncate(books, first)
+
+    _refused(driver, TroubleCode.FILE_TRUNCATED, "has become shorter")
+    _forgery(driver)
+
+
+def _fill(driver: WalletDriver) -> None:
+    """Let the file grow by a megabyte."""
     with driver.ledger.store.writing() as connection:
         connection.execute(text("CREATE TABLE filling (one BLOB)"))
         connection.execute(text("INSERT INTO filling VALUES (zeroblob(1000000))"))
     _checkpoint(driver)
     driver.use("1")
+
+
+def test_file_that_was_written_anew_may_be_shorter(driver: WalletDriver, books: Path) -> None:
+    """Erasing rewrites the file, and a later checkpoint cuts it."""
+    _fill(driver)
     before = books.stat().st_size
     with driver.ledger.store.writing() as connection:
         connection.execute(text("DROP TABLE filling"))
@@ -154,6 +169,20 @@ def test_file_that_was_written_anew_may_be_shorter(driver: WalletDriver, books: 
     assert books.stat().st_size < before - 900_000
     driver.use("1")
     assert driver.ledger.store.trouble() is None
+
+
+def test_reads_are_answered_while_the_file_is_written_anew(driver: WalletDriver, books: Path) -> None:
+    """They see the file become shorter before the writer is done with it."""
+    _fill(driver)
+    with driver.ledger.store.writing() as connection:
+        connection.execute(text("DROP TABLE filling"))
+
+    with driver.ledger.store.migrating() as connection:
+        line: Any = connection.connection.driver_connection
+        line.execute("VACUUM")
+        line.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        assert driver.view().balance_micros == usd("99")
 
 
 def test_log_that_was_deleted_is_noticed(driver: WalletDriver, books: Path) -> None:
