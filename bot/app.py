@@ -31,6 +31,7 @@ from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Job, Scheduler
 from bot.served import Served
 from bot.settings import Settings, database_file
+from bot.slack.books_trouble import BooksTrouble
 from bot.slack.channel_directory import SlackChannels
 from bot.slack.client import SlackClient
 from bot.slack.connection import (
@@ -56,10 +57,10 @@ from bot.surfaces.episodes import Episodes
 from bot.surfaces.vitals_reading import VitalSigns
 from bot.tables import BOT_VERSION_TABLE, BOT_VERSIONS
 from bot.timers import SurfaceRefresh, Timers, jobs_of
-from bot.wallets.books_file import BooksFile
 from bot.wallets.books_owner import Owner, remember
 from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import ClockWatch, clocks_outside
+from bot.wallets.id_file import IdFile
 from bot.wallets.people import People
 from bot.wallets.people_listing import PeopleListing
 from bot.wallets.policy_changes import fit_policies
@@ -69,7 +70,7 @@ from bot.wallets.usage import Usage
 from bot.wallets.workspaces import Workspace, Workspaces
 from ledger import Ledger, migrate
 
-IN_HOUSE = ("time", "lines", "clock")
+IN_HOUSE = ("time", "lines", "clock", "books")
 """The jobs that run on restored books too: they reach nobody."""
 FILE_EVERY = timedelta(hours=1)
 COPIES_EVERY = timedelta(minutes=1)
@@ -254,8 +255,11 @@ def assemble(
     timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news)
     courier = Courier(ledger, timers.heard, context.senders.show, served)
     refresh = SurfaceRefresh(ledger, served, context.senders, context.homes, me.team_id, wallet_id)
+    books = BooksTrouble(ledger, presence, context.people, context.slack, wallet_id)
     line = _line(slack, client, cases.restored, open_workspace, known=isinstance(me, Identity))
-    scheduler = Scheduler(clock, _jobs(settings, cases, context, timers, courier, refresh, watch, file))
+    scheduler = Scheduler(
+        clock, _jobs(settings, cases, context, timers, courier, refresh, watch, books, file)
+    )
     signs = VitalSigns(
         ledger,
         served,
@@ -290,7 +294,8 @@ def _jobs(
     courier: Courier,
     refresh: SurfaceRefresh,
     watch: ClockWatch,
-    file: BooksFile | None,
+    books: BooksTrouble,
+    file: IdFile | None,
 ) -> Sequence[Job]:
     jobs = jobs_of(
         settings.tick,
@@ -303,6 +308,7 @@ def _jobs(
         channels=context.channels,
         refresh=refresh,
         clock=watch,
+        books=books,
     )
     return _guarded(jobs, cases.restored, file)
 
@@ -324,11 +330,11 @@ def _clock_watch(
     return watch
 
 
-def _checked_file(settings: Settings, ledger: Ledger) -> BooksFile | None:
+def _checked_file(settings: Settings, ledger: Ledger) -> IdFile | None:
     path = database_file(settings.database_url)
     if path is None:
         return None
-    file = BooksFile(ledger, path)
+    file = IdFile(ledger, path)
     file.check()
     return file
 
@@ -385,7 +391,7 @@ def _met(watch: RestoredWatch, open_workspace: Callable[[Identity], UUID], me: I
     return True
 
 
-def _guarded(jobs: Sequence[Job], watch: RestoredWatch, file: BooksFile | None) -> Sequence[Job]:
+def _guarded(jobs: Sequence[Job], watch: RestoredWatch, file: IdFile | None) -> Sequence[Job]:
     """Let jobs rest while the books are restored, if they may reach people or a card; add those that watch for it."""
 
     def rest(job: Job) -> Job:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
+from ledger import StoreTroubled
+
 _SECRET = re.compile(
     r"(xox[abp]-|xapp-|sk_(?:test|live)_|rk_(?:test|live)_|whsec_|rbk_)[A-Za-z0-9_-]+"
     # Links that pay, and Slack's addresses and tickets by which anybody may answer in a person's conversation.
@@ -115,6 +117,19 @@ class Condensing(logging.StreamHandler[TextIO]):
                 super().emit(known.said)
 
 
+class RefusedByBooks(logging.Filter):
+    """Drops what failed because the database cannot be used: the store says that in one line a minute."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record is kept."""
+        problem = record.exc_info[1] if record.exc_info else None
+        while problem is not None:
+            if isinstance(problem, StoreTroubled):
+                return False
+            problem = problem.__cause__
+        return True
+
+
 def configure(level: str) -> None:
     """Log to standard error: our own lines from a level on, those of libraries from WARNING on.
 
@@ -124,6 +139,7 @@ def configure(level: str) -> None:
     handler = Condensing(sys.stderr)
     is_json = os.environ.get("REDBAR_LOG_FORMAT", "").strip().lower() == "json"
     handler.setFormatter(JsonLines() if is_json else Redacting())
+    handler.addFilter(RefusedByBooks())
     # Bolt gives its loggers the root's level when they are made, so a level of their parent's alone would not hold.
     logging.basicConfig(level=max(logging.WARNING, _number(level)), handlers=[handler], force=True)
     logging.getLogger("redbar").setLevel(level)

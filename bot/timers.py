@@ -21,6 +21,7 @@ from bot.payments.sweep import Sweep
 from bot.reconciliation.run import Reconciliation
 from bot.scheduler import Job
 from bot.served import Served
+from bot.slack.books_trouble import BooksTrouble
 from bot.slack.homes import Homes
 from bot.slack.presence import Presence
 from bot.slack.senders.table import Senders
@@ -198,6 +199,7 @@ def jobs_of(
     channels: ChannelWatch,
     refresh: SurfaceRefresh,
     clock: ClockWatch,
+    books: BooksTrouble,
 ) -> Sequence[Job]:
     """Give every job with its interval."""
     return (
@@ -219,6 +221,8 @@ def jobs_of(
         Job("pictures", tick * 2, refresh.draw),
         Job("presence", timedelta(minutes=1), presence.look),
         Job("clock", LOOK_EVERY, clock.look),
+        Job("books", timedelta(seconds=1), books.look),
+        Job("books told", tick * 5, books.tell),
     )
 
 

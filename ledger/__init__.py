@@ -178,13 +178,15 @@ from ledger.spending import Burn, Spike, cost_ahead, runway
 from ledger.standing import Funds, Permit, Reason, Standing, permit_at
 from ledger.storage.migrations import is_current, migrate
 from ledger.storage.spend_query import burn_of
-from ledger.storage.store import (
+from ledger.storage.store import assert_outside_transaction, open_store
+from ledger.storage.trouble import (
     OutcomeUnknown,
     StoreBusy,
     StoreLost,
+    StoreTroubled,
     StoreUnusable,
-    assert_outside_transaction,
-    open_store,
+    Trouble,
+    TroubleCode,
 )
 from ledger.sums import ASK_EXAMPLE_DOLLARS, PRESETS_DOLLARS, TOP_UP_EXAMPLE_DOLLARS
 from ledger.time_judgement import BACK_MAX, Anchor, Dated, Doubt, Known
@@ -216,10 +218,12 @@ class Ledger:
 
         Raises: StoreBusy, StoreUnusable.
         """
-        self.store = open_store(url, write=write)
+        self.store = open_store(url, write=write, clock=clock)
+        self.is_new = False
+        """Whether this opening made the books: the database held no tables before."""
         try:
             if write:
-                migrate(self.store)
+                self.is_new = migrate(self.store)
                 self.store.prove_locking()
         except BaseException:
             self.store.close()

@@ -16,6 +16,7 @@ LOOKS = {
     "matrix": "tests/faults/test_matrix.py",  # every POST to Stripe, every trouble, every place of death
     "orders": "tests/faults/test_orders.py",  # 2,000 orders of one payment's news
     "pairs": "tests/journeys/test_alarm_pairs.py",  # 10,000 moves of a balance around its lines
+    "restarts": "tests/ledger/test_server_troubles.py",  # 20 immediate restarts of PostgreSQL under load
     "reads": "tests/faults/test_reads.py",  # every GET from Stripe, every trouble
     "slack_away": "tests/faults/test_slack_away.py",  # every order of states while Slack is away
     "telling": "tests/faults/test_telling.py",  # every kind of message, every trouble, everybody who may be hit

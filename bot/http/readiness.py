@@ -77,7 +77,7 @@ def _database(books: BookVitals | Trouble) -> Check:
         return _check(
             "database",
             [
-                f"{books.says} The books cannot be read since {books.since:%Y-%m-%d %H:%M:%S} UTC; nothing is lost."
+                f"{books.says} The books cannot be used since {books.since:%Y-%m-%d %H:%M:%S} UTC; nothing is lost."
             ],
         )
     if not books.current:

@@ -17,11 +17,12 @@ from litestar.openapi.config import OpenAPIConfig
 from bot.http.api import PlatformApi, platform_routes, problem_response, refusal_response
 from bot.http.health import health_routes
 from bot.http.openapi import BodiesRenderPlugin
+from bot.http.unavailable import unavailable_response
 from bot.payments.inbox import News
 from bot.stripe.gateway import SignatureWrong, webhook_event
 from bot.surfaces.vitals_reading import VitalSigns
 from bot.wallets.usage import Usage
-from ledger import Ledger, Refused
+from ledger import Ledger, Refused, StoreUnusable
 
 log = logging.getLogger("redbar.http")
 SlackEndpoint = Callable[[str, Mapping[str, str]], tuple[int, str, str] | None]
@@ -63,6 +64,7 @@ def build_http(backend: Backend) -> Litestar:
         handlers,
         exception_handlers={
             Refused: lambda request, refusal: refusal_response(refusal),
+            StoreUnusable: unavailable_response,
             HTTPException: problem_response,
             Exception: _broken,
         },

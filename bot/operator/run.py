@@ -51,6 +51,8 @@ def run_bot(environ: Mapping[str, str], say: Say) -> int:
     except StoreUnusable as problem:
         say(str(problem))
         return 1
+    if ledger.is_new:
+        say(f"New books were begun at {ledger.store.place}.")
     with ExitStack() as undo:
         undo.callback(ledger.close)
         made: list[Redbar] = []

@@ -13,8 +13,8 @@ from bot.rights import OPERATOR
 from bot.served import Served
 from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe.gateway import StripeGateway
-from bot.wallets.books_file import BooksFile
 from bot.wallets.clock_watch import judge_beside
+from bot.wallets.id_file import IdFile
 from ledger import Correct, Currency, JudgedClock, Ledger, PostMoney, Receipt, Refused, StoreUnusable, Tx
 
 Say = Callable[[str], None]
@@ -29,7 +29,7 @@ class Context:
     """At least one."""
     use_cases: Callable[[], AbstractContextManager[UseCases]]
     """Opened by what needs Stripe; without a bot it asks for the bot's settings."""
-    file: BooksFile | None = None
+    file: IdFile | None = None
     """The file of the books, where they are in one."""
 
     def wallet(self, named: str) -> UUID:
@@ -81,10 +81,10 @@ def inside(bot: Redbar) -> Context:
     return Context(bot.ledger, [bot.wallet_id], lambda: nullcontext(bot.use_cases), file)
 
 
-def file_of(ledger: Ledger, database_url: str) -> BooksFile | None:
+def file_of(ledger: Ledger, database_url: str) -> IdFile | None:
     """Give the file that the books are in; None for a server."""
     path = database_file(database_url)
-    return BooksFile(ledger, path) if path is not None else None
+    return IdFile(ledger, path) if path is not None else None
 
 
 def ask_or_do(

@@ -50,6 +50,7 @@ class SandboxClock:
             self._product.skip(span)
             if self._path is not None:
                 fresh = self._path.with_suffix(".new")
+                fresh.touch(0o600)
                 fresh.write_text(str(self._product.offset // timedelta(microseconds=1)), encoding="ascii")
                 fresh.replace(self._path)
 

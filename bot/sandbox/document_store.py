@@ -17,6 +17,9 @@ class DocumentStore:
     def __init__(self, path: Path | None, *, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
         self._lock = threading.RLock()
         self._depth = 0
+        if path is not None:  # for its owner alone; SQLite gives its log the same rights
+            path.touch(0o600)
+            path.chmod(0o600)
         self._file = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute(f"PRAGMA synchronous = {synchronous}")

@@ -1,6 +1,7 @@
 """The wire log: every request between the bot and the two stand-ins with its answer, one JSON line each."""
 
 import json
+import os
 import re
 import threading
 from collections import deque
@@ -15,12 +16,19 @@ _REF = re.compile(r"\b(?:pi|cs|plink|seti|pm|cus|ch|re)_[A-Za-z0-9_]+|\b[VF]0[A-
 """What a page opens the wire view of: a payment, a page, a card; a view, a file; a message by its timestamp."""
 
 
+def _of_owner(path: Path) -> int:
+    """Open a file to append to that no other user may read, also one that was made before."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.fchmod(number, 0o600)
+    return number
+
+
 class Wire:
     """Records what went over the wire; tokens never do, since headers are not recorded."""
 
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.Lock()
-        self._file = path.open("a", encoding="utf-8") if path is not None else None
+        self._file = os.fdopen(_of_owner(path), "a", encoding="utf-8") if path is not None else None
         self._path = path
         self._next = 1
         self._kept: deque[dict[str, Any]] = deque(maxlen=KEPT)

@@ -60,6 +60,10 @@ class Presence:
             log.error("Slack says %s: nothing is sent or charged until the app is installed again", said)
             self._workspaces.forget(self.team_id, said)
 
+    def is_here(self) -> bool:
+        """Say whether the app is installed, as far as we know."""
+        return self._workspaces.gone_by(self.team_id) is None
+
     def came(self, team_id: str) -> None:
         """Ask Slack again when somebody of our workspace interacts while it counts as removed."""
         if team_id == self.team_id and self._workspaces.gone_by(team_id) is not None:

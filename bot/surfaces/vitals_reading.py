@@ -51,7 +51,10 @@ class VitalSigns:
 
     def read(self) -> Vitals:
         """Read everything. What the database raises is a part of the answer."""
-        process = self.process()
+        process, known = self.process(), self._ledger.store.trouble()
+        if known is not None:  # it may be read, and refuse whatever is written
+            self._trouble = Trouble(known.code.value, known.sentence, known.since)
+            return Vitals(process, self._trouble)
         try:
             mode = self._mode()
             with self._ledger.reading() as connection:

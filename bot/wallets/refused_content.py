@@ -1,9 +1,11 @@
 """What Slack refused to show in one workspace: parts of messages and Home tabs, by their keys, until it is tried again.
 
-A part is tried again when its time is over. Each refusal after that lengthens the time fourfold, up to a day.
+A part is tried again when its time is over. Each refusal after that lengthens the time fourfold, up to a day. While the
+database cannot be used every part is tried each time: what Slack took must not count as failed for want of a note.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select
 
 from bot.tables import named_values, workspaces
 from bot.wallets.named_values import set_named_value
-from ledger import Ledger, Tx
+from ledger import Ledger, StoreTroubled, Tx
 
 LONGEST = timedelta(days=1)
 """No part is left out for longer without another try, and rows are kept as long after that."""
@@ -28,19 +30,27 @@ class RefusedContent:
 
     def known(self) -> frozenset[str]:
         """Give the keys that are left out for now."""
-        now = self._ledger.now()
-        with self._ledger.reading() as connection:
-            found = _rows(connection, self._wallet_id(connection))
+        now, found = self._ledger.now(), self._known()
         return frozenset(key for key, (_, until) in found.items() if until > now)
 
     def times(self, key: str) -> int:
         """Say how often a part was refused, each time after the time for which it was left out."""
-        with self._ledger.reading() as connection:
-            count, _ = _rows(connection, self._wallet_id(connection)).get(key, (0, None))
+        count, _ = self._known().get(key, (0, None))
         return count
+
+    def _known(self) -> dict[str, tuple[int, datetime]]:
+        try:
+            with self._ledger.reading() as connection:
+                return _rows(connection, self._wallet_id(connection))
+        except StoreTroubled:
+            return {}
 
     def remember(self, keys: Mapping[str, timedelta]) -> None:
         """Remember refused parts, each with the time for which it is left out after its first refusal."""
+        with suppress(StoreTroubled):
+            self._remember(keys)
+
+    def _remember(self, keys: Mapping[str, timedelta]) -> None:
         with self._ledger.reading() as connection:
             wallet_id = self._wallet_id(connection)
         if wallet_id is None:

@@ -30,24 +30,28 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
+from ledger.clock import Clock, machine_ticks
 from ledger.errors import Busy
 from ledger.storage.pipeline import FORGOTTEN, UTF8
-from ledger.storage.postgres_address import ServerAddress, read_address
-from ledger.storage.store import (
-    MIGRATION_LOCK,
-    READERS_MAX,
+from ledger.storage.postgres_address import CROWDED, READ_ONLY, ServerAddress, read_address
+from ledger.storage.server_watch import Mode, ServerSilent, ServerWatch
+from ledger.storage.store import MIGRATION_LOCK, READERS_MAX, Store
+from ledger.storage.trouble import (
+    WAIT_MAX,
     OutcomeUnknown,
-    Store,
     StoreClosed,
     StoreLost,
+    StoreTroubled,
     StoreUnusable,
+    TroubleCode,
 )
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 15
-"""How long a lost database is waited for before callers are told."""
 _OLDEST = 14_00_00
+_IMPATIENT = f"SET lock_timeout = '{WAIT_MAX // timedelta(seconds=1)}s'"
+_PATIENT = "SET lock_timeout = '20s'"
+"""For migrations, which lock whole tables."""
 _SESSION = (
     # What the address, the environment, the role or the database says of these must not decide what is written, or
     # whether. `client_encoding` is not among them: it goes with the connection's first message (postgres_address).
@@ -58,7 +62,7 @@ _SESSION = (
     # The hot path says only BEGIN, and reads under the lock what was committed before it had it.
     "SET default_transaction_isolation = 'read committed'",
     "SET statement_timeout = '30s'",
-    "SET lock_timeout = '20s'",
+    _IMPATIENT,
     # A frozen process must not keep a wallet's lock.
     "SET idle_in_transaction_session_timeout = '60s'",
     # An export takes as long as it takes, and a quiet night must not end the pool's connections.
@@ -78,7 +82,7 @@ _READERS = (
     "SET enable_bitmapscan = off",
 )
 _DEADLINES = {
-    "connect_timeout": 5,
+    "connect_timeout": WAIT_MAX // timedelta(seconds=1),
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -90,6 +94,12 @@ _LOCK_TIMEOUT = "55P03"
 _LOCK_ROW = Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False)
 _MIGRATION_LOCK = Table(MIGRATION_LOCK, MetaData(), _LOCK_ROW)
 _TABLE_IS_THERE = "42P07"
+_TROUBLES = {
+    READ_ONLY: TroubleCode.READ_ONLY,
+    "53100": TroubleCode.FULL,
+    CROWDED: TroubleCode.SERVER_CROWDED,
+}
+"""Codes of the server that speak of the database and not of a statement."""
 _KEY_IS_THERE = "23505"
 """The same key was written before, and not looked for, or by another process meanwhile: the second time it is found.
 Once, since it may be a bug."""
@@ -100,59 +110,158 @@ class PostgresStore(Store):
 
     commits_together = False
 
-    def __init__(self, address: ServerAddress, writer: Engine, reader: Engine, *, writable: bool) -> None:
-        super().__init__(writer, reader, writable=writable)
+    def __init__(
+        self,
+        address: ServerAddress,
+        writer: Engine,
+        reader: Engine,
+        watch: ServerWatch,
+        *,
+        clock: Clock,
+        writable: bool,
+    ) -> None:
+        super().__init__(writer, reader, writable=writable, clock=clock)
         self._address = address
+        self._watch = watch
+        self._is_silent = False
+        """The server did not answer the last look: nobody else has to find that out by waiting."""
+
+    @property
+    def place(self) -> str:
+        """Where the database lies, for people."""
+        return f"{self._address.where}/{self._address.database}"
 
     def transact(self, function: Callable[[Connection], T], *, keyed: bool = False) -> T:
         """Run a function in one write transaction; again when the server gave it up or was lost.
 
-        Raises: Busy when a lock was not to be had, OutcomeUnknown, StoreLost.
+        Raises: Busy when a lock was not to be had, OutcomeUnknown, StoreLost, StoreTroubled.
         """
-        give_up_at = time.monotonic_ns() + PATIENCE_SECONDS * 10**9
-        tries = 0
+        give_up_at = machine_ticks() + WAIT_MAX
+        tries, met_key, may_be_written = 0, False, False
         while True:
             attempt = _Attempt(function, keyed=keyed)
             try:
                 with self.writing() as connection:
                     attempt.run(connection)
+            except StoreTroubled as problem:
+                if may_be_written:
+                    problem.unsure()
+                raise
             except (DBAPIError, psycopg.Error) as problem:
                 code = _code(problem)
                 if code == _LOCK_TIMEOUT:
                     raise Busy from problem
-                if code not in _ROLLED_BACK and not (code == _KEY_IS_THERE and tries == 0):
+                gave_up = code in _ROLLED_BACK or (code == _KEY_IS_THERE and not met_key)
+                if not gave_up:
                     if not _lost(problem, code):
                         raise
                     if attempt.committing and not keyed and self._was_committed(attempt.number, give_up_at):
                         return attempt.result
-                if time.monotonic_ns() >= give_up_at:
-                    raise StoreLost("The database does not answer. Try again in a moment.") from problem
+                    may_be_written |= keyed and attempt.began
+                if machine_ticks() >= give_up_at:
+                    if gave_up:
+                        raise Busy from problem
+                    raise self._refused(
+                        self._lost_because(problem, nothing_written=not may_be_written)
+                    ) from problem
                 tries += 1
                 if code == _KEY_IS_THERE:
+                    met_key = True
                     continue  # it is there, and will be seen at once
-                longest = min(1_000, 20 * 2**tries)
+                longest = min(500, 20 * 2**tries)
                 _pause(random.randrange(longest // 2, longest))  # noqa: S311 - spreads tries, no secret
             else:
                 return attempt.result
 
-    def _was_committed(self, number: str, give_up_at: int) -> bool:
+    def _was_committed(self, number: str, give_up_at: timedelta) -> bool:
         """Ask what became of a transaction. Raises: OutcomeUnknown."""
-        while time.monotonic_ns() < give_up_at:
+        while machine_ticks() < give_up_at:
             try:
                 with self.reading() as connection:
                     status = connection.execute(
                         text("SELECT pg_xact_status(CAST(:number AS xid8))"), {"number": number}
                     ).scalar_one()
-            except DBAPIError:
-                status = "in progress"
             except StoreClosed:
                 break
+            except (DBAPIError, StoreTroubled, Busy):
+                status = "in progress"
             if status in ("committed", "aborted"):
                 return bool(status == "committed")
             _pause(100)
-        raise OutcomeUnknown(
-            "The database was lost while it wrote. Look whether it happened before you try again."
+        lost = OutcomeUnknown(
+            f"{self._address.name} was lost while it wrote. Look whether it happened before you try again.",
+            TroubleCode.SERVER_AWAY,
         )
+        self._refused(lost)
+        raise lost
+
+    def look(self) -> None:
+        """Ask the server whether it answers and may write; where it is silent, wake up whoever waits for it."""
+        try:
+            with self._uses:
+                mode = self._watch.ask()
+        except StoreClosed:
+            return
+        except ServerSilent:
+            self._is_silent = True
+            self._record.failed(self._silent(), caller=False)
+            self._watch.cut_all()
+            return
+        except psycopg.Error as problem:
+            self._is_silent = False  # it says no, or nobody is there: who asks hears that at once
+            self._record.failed(self._lost_because(problem), caller=False)
+            return
+        self._is_silent = False
+        if mode is Mode.WRITES or not self._writable:
+            self._record.worked(wrote=False)
+            return
+        sentence = self._address.read_only_words(standby=mode is Mode.STANDBY)
+        self._record.failed(StoreTroubled(sentence, TroubleCode.READ_ONLY), caller=False)
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """Give a write connection whose transactions the migration tool opens itself. It waits long for a lock."""
+        with super().migrating() as connection:
+            driver: Any = connection.connection.driver_connection
+            _run_alone(driver, _PATIENT)
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+                _run_alone(driver, _IMPATIENT)
+
+    def _before_writing(self) -> None:
+        if self._is_silent:
+            raise self._refused(self._silent())
+
+    def _before_reading(self) -> None:
+        self._before_writing()
+
+    def _after_commit(self) -> None:
+        """Nothing: the server has said that it is committed."""
+
+    def _silent(self) -> StoreLost:
+        words = "does not answer. Look whether the server runs and can be reached; Redbar goes on by itself."
+        return StoreLost(f"{self._address.name} {words}", TroubleCode.SERVER_AWAY)
+
+    def _lost_because(self, problem: Exception, *, nothing_written: bool = True) -> StoreLost:
+        cause = problem.orig if isinstance(problem, DBAPIError) else problem
+        sentence = self._address.why_unusable(cause)
+        code = TroubleCode.SERVER_CROWDED if self._address.is_crowded(cause) else TroubleCode.SERVER_AWAY
+        return StoreLost(sentence, code, nothing_written=nothing_written)
+
+    def _typed(self, problem: BaseException, *, writing: bool, committing: bool = False) -> BaseException:
+        if not isinstance(problem, DBAPIError | psycopg.Error):
+            return problem
+        code = _code(problem)
+        if _lost(problem, code):
+            # Whoever writes tries again first, and asks what became of it.
+            return problem if writing else self._refused(self._lost_because(problem))
+        trouble = _TROUBLES.get(code or "")
+        if trouble is None:
+            return problem
+        cause = problem.orig if isinstance(problem, DBAPIError) else problem
+        return self._refused(StoreTroubled(self._address.why_unusable(cause), trouble))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -210,7 +319,12 @@ class PostgresStore(Store):
 
     def why_unusable(self, problem: DBAPIError) -> str:
         """Say in words what a problem of the driver means for the one who named the database."""
-        return self._address.why_unusable(problem)
+        return self._address.why_unusable(problem.orig)
+
+    def close(self) -> None:
+        """Let go of the database. May be called twice."""
+        super().close()
+        self._watch.close()
 
 
 class _Attempt(Generic[T]):
@@ -220,6 +334,7 @@ class _Attempt(Generic[T]):
         self._function = function
         self._keyed = keyed
         self.number = ""
+        self.began = False
         self.committing = False
         self._result: list[T] = []
 
@@ -228,6 +343,7 @@ class _Attempt(Generic[T]):
         return self._result[0]
 
     def run(self, connection: Connection) -> None:
+        self.began = True
         if not self._keyed:
             self.number = connection.exec_driver_sql("SELECT pg_current_xact_id()::text").scalar_one()
         self._result = [self._function(connection)]
@@ -252,7 +368,7 @@ def _lost(problem: Exception, code: str | None) -> bool:
     return code is None or code.startswith("08") or code in _ENDED_BY_SERVER
 
 
-def open_postgres(url: URL, *, write: bool) -> PostgresStore:
+def open_postgres(url: URL, *, write: bool, clock: Clock) -> PostgresStore:
     """Open a database on a server. Raises: StoreUnusable."""
     address = read_address(url)
     writer = _engine(
@@ -270,7 +386,10 @@ def open_postgres(url: URL, *, write: bool) -> PostgresStore:
         isolation_level="REPEATABLE READ",
         settings=_SESSION + _READERS,
     ).execution_options(postgresql_readonly=True)
-    store = PostgresStore(address, writer, reader, writable=write)
+    watch = ServerWatch(lambda: _watching(writer, address, write=write))
+    for engine in (writer, reader):
+        event.listen(engine, "connect", lambda connection, record: watch.knows(connection))
+    store = PostgresStore(address, writer, reader, watch, clock=clock, writable=write)
     try:
         with reader.begin() as connection:
             _check_server(connection, address, write=write)
@@ -298,6 +417,7 @@ def _engine(
         pool_size=min(connections, 8),
         max_overflow=connections - min(connections, 8),
         pool_pre_ping=connections > 2,  # the writer finds out by itself, and tries again
+        pool_timeout=WAIT_MAX.total_seconds(),
         connect_args={
             "prepare_threshold": prepare_threshold,
             **_DEADLINES,
@@ -308,11 +428,23 @@ def _engine(
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: object) -> None:
-        connection.autocommit = True  # one round trip, and no transaction that a timeout could end
-        connection.execute(at_once)
-        connection.autocommit = False
+        _run_alone(connection, at_once)
 
     return engine
+
+
+def _run_alone(connection: Any, statement: str) -> None:
+    """Run statements outside any transaction: one round trip, and nothing that a timeout could end."""
+    connection.autocommit = True
+    connection.execute(statement)
+    connection.autocommit = False
+
+
+def _watching(engine: Engine, address: ServerAddress, *, write: bool) -> "psycopg.Connection[Any]":
+    """Connect past the pool: the watch must not wait for a connection that others have."""
+    _, named = engine.dialect.create_connect_args(engine.url)
+    asked = {**named, **_DEADLINES, **address.connect_args(write=write)}
+    return psycopg.connect(**asked, autocommit=True)
 
 
 def _check_server(connection: Connection, address: ServerAddress, *, write: bool) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError
 
-from ledger.storage.store import POSTGRES_EXAMPLES, StoreUnusable
+from ledger.storage.store import POSTGRES_EXAMPLES
+from ledger.storage.trouble import StoreUnusable
 
-NO_RIGHT, NO_TABLE, NO_SCHEMA, READ_ONLY = "42501", "42P01", "3F000", "25006"
+NO_RIGHT, NO_TABLE, NO_SCHEMA, READ_ONLY, CROWDED = "42501", "42P01", "3F000", "25006", "53300"
 _MADE_BY_ANOTHER = ("23505", "42P07", "42710", "42723")
 """A table, trigger or function is there already: another process makes the tables at the same time."""
 _PRIMARY = ("read-write", "primary")
@@ -22,6 +23,7 @@ _LAYERS = re.compile(
 _ATTEMPT = re.compile(
     r"^- host: '(?P<host>.*?)', port: '(?P<port>.*?)', hostaddr: .*?: (?P<reason>.*)$", re.M
 )
+_CROWDED_WORDS = r"too many |connection slots"
 _ADVICE = (
     (
         r"password authentication failed|no password supplied",
@@ -36,7 +38,12 @@ _ADVICE = (
     (r"pg_hba\.conf", "Let this user in from this machine, in the server's pg_hba.conf."),
     (r"^invalid port number", "Write a port from 1 to 65535 in its address."),
     (r"read-only|hot standby|standby mode", "Name the primary in its address."),
-    (r"too many |connection slots|starting up|shutting down|recovery", "Try again in a moment."),
+    (
+        _CROWDED_WORDS,
+        "Close what keeps connections, or raise max_connections; Redbar goes on by itself.",
+    ),
+    (r"starting up|shutting down|recovery", "Try again in a moment."),
+    (r"closed the connection|connection is (closed|lost)", "Look whether the server runs."),
     (
         r"refused|resolve|translate host|time.?d? ?out|unreachable|No route|No such file",
         "Check the host and the port in its address, and that the server runs.",
@@ -77,9 +84,22 @@ class ServerAddress:
             chosen["target_session_attrs"] = "read-write"
         return chosen
 
-    def why_unusable(self, problem: DBAPIError) -> str:
-        """Say in one or two sentences why the database cannot be used, and what to do."""
-        cause = problem.orig
+    def is_crowded(self, cause: BaseException | None) -> bool:
+        """Say whether the server has no connection left for us."""
+        code = cause.sqlstate if isinstance(cause, psycopg.Error) else None
+        return code == CROWDED or (code is None and re.search(_CROWDED_WORDS, str(cause)) is not None)
+
+    def read_only_words(self, *, standby: bool = False) -> str:
+        """Say that the database cannot be written, and what to do."""
+        if standby:
+            return f"{self.name} is on a standby, which cannot write. Promote it, or name the primary in the address."
+        return (
+            f"{self.name} is read-only: default_transaction_read_only is on. Turn it off for the database, and "
+            f"for the user: ALTER DATABASE {_quoted(self.database)} SET default_transaction_read_only = off."
+        )
+
+    def why_unusable(self, cause: BaseException | None) -> str:
+        """Say in one or two sentences what an error of the driver means, and what to do."""
         code = cause.sqlstate if isinstance(cause, psycopg.Error) else None
         if code is None or not isinstance(cause, psycopg.Error):
             return self._why_not_connected(str(cause).strip() or type(cause).__name__)
@@ -87,10 +107,7 @@ class ServerAddress:
         if code == NO_TABLE:
             return f"{self.name} has no tables of Redbar. Start the bot once, or name another database."
         if code == READ_ONLY:
-            return (
-                f"{self.name} is read-only: default_transaction_read_only is on. Turn it off for the database, and "
-                f"for the user: ALTER DATABASE {_quoted(self.database)} SET default_transaction_read_only = off."
-            )
+            return self.read_only_words()
         if code in _MADE_BY_ANOTHER:
             return f"{self.name} is being set up by another Redbar ({reason}). Start again."
         return f"{self.name} cannot be used: {reason}. {self._advice_by_code(code, reason)}".strip()

@@ -7,7 +7,8 @@ or until they have to lead; a leader passes the lead to the oldest batch in the 
 block it: a thread of ours leads for them. A function takes the turn without leading. Nothing waits for a timer.
 
 A batch that meets the unexpected is cut in halves until the one to blame stands alone: a poisonous command hurts only
-its sender.
+its sender. When the database itself cannot be used, nobody is to blame: everybody who waits is refused at once, so that
+no caller waits for a lock or a lost server longer than the first one did.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from datetime import datetime
 from itertools import chain, groupby, islice
 from operator import attrgetter
 from time import perf_counter_ns
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, select
@@ -30,7 +31,8 @@ from ledger.commands import Command, Outcome, Receipt
 from ledger.errors import Busy
 from ledger.instants import EPOCH
 from ledger.storage.schema import wallets
-from ledger.storage.store import Store, StoreLost
+from ledger.storage.store import Store
+from ledger.storage.trouble import StoreTroubled, TroubleCode
 from ledger.time_judgement import BACK_MAX
 from ledger.writing.book import Book, Unsure
 from ledger.writing.outbox import Outbox
@@ -274,7 +276,9 @@ class Writer:
         if not taken:
             return
         try:
-            self._commit(taken)
+            trouble = self._commit(taken)
+            if trouble is not None:
+                taken += self._refuse_waiting(trouble)
         except BaseException as problem:
             # The thread that writes was told to stop: nobody may be left waiting for it.
             for batch in taken:
@@ -283,6 +287,16 @@ class Writer:
             raise
         finally:
             self._wake(taken)
+
+    def _refuse_waiting(self, trouble: StoreTroubled) -> list[_Batch]:
+        """Refuse everybody who waits; gives them."""
+        with self._gate:
+            refused = list(self._waiting)
+            self._waiting.clear()
+            self._waiting_commands = 0
+        for batch in refused:
+            batch.problem = trouble.for_others()
+        return refused
 
     def _wake(self, batches: Sequence[_Batch]) -> None:
         """Tell everybody that the answer is there: threads one by one, event loops once each."""
@@ -298,36 +312,49 @@ class Writer:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_resolve, asked)
 
-    def _commit(self, batches: Sequence[_Batch]) -> None:
-        """Commit batches, in one transaction where the database allows it, else in one a wallet."""
+    def _commit(self, batches: Sequence[_Batch]) -> StoreTroubled | None:
+        """Commit batches, in one transaction where the database allows it, else in one a wallet.
+
+        Gives why the database cannot be used, if that is so; then every batch has its answer all the same.
+        """
         by_wallet: dict[UUID, list[_Batch]] = {}
         for batch in batches:
             by_wallet.setdefault(batch.wallet_id, []).append(batch)
         # In one order for all: two writers that lock the same wallets never wait for each other in a ring.
         ordered = [by_wallet[wallet_id] for wallet_id in sorted(by_wallet)]
         if self._store.commits_together:
-            self._commit_one([batch for mine in ordered for batch in mine])
-        else:
-            for mine in ordered:
-                self._commit_one(mine)
+            return self._commit_one([batch for mine in ordered for batch in mine])
+        trouble = None
+        for mine in ordered:
+            if trouble is None:
+                trouble = self._commit_one(mine)
+                continue
+            for batch in mine:
+                batch.problem = trouble.for_others()
+        return trouble
 
-    def _commit_one(self, batches: Sequence[_Batch]) -> None:
+    def _commit_one(self, batches: Sequence[_Batch]) -> StoreTroubled | None:
         began = perf_counter_ns()
         try:
             outcomes = self._transact(batches)
         except Exception as problem:  # noqa: BLE001 - whatever it is, only its sender hears of it
             self.throughput.failures += 1
-            if len(batches) == 1 or isinstance(problem, StoreLost):
+            trouble = problem if _hits_everybody(problem) else None
+            if len(batches) == 1 or trouble is not None:
                 for batch in batches:
                     batch.problem = problem
-                return
+                return trouble
             middle = len(batches) // 2
-            self._commit_one(batches[:middle])
-            self._commit_one(batches[middle:])
-            return
+            trouble = self._commit_one(batches[:middle])
+            if trouble is None:
+                return self._commit_one(batches[middle:])
+            for batch in batches[middle:]:
+                batch.problem = trouble.for_others()
+            return trouble
         for batch, outcome in zip(batches, outcomes, strict=True):
             batch.outcomes = outcome
         self.throughput.count(outcomes, perf_counter_ns() - began)
+        return None
 
     def _transact(self, batches: Sequence[_Batch]) -> list[list[Outcome]]:
         """Commit batches in one transaction.
@@ -371,6 +398,11 @@ class Writer:
             connection.execute(_LOCK, {"wallet": wallet_id})  # elsewhere the transaction is the lock
         now = self.now()
         return Tx(connection, Book(connection, now), Outbox(connection, now), now)
+
+
+def _hits_everybody(problem: Exception) -> TypeGuard[StoreTroubled]:
+    """Say whether the database itself cannot be used. A damaged page may be met by one wallet alone."""
+    return isinstance(problem, StoreTroubled) and problem.code is not TroubleCode.DAMAGED
 
 
 def _is_repeat(outcome: Outcome) -> bool:

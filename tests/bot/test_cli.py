@@ -21,6 +21,7 @@ from bot.control import ask
 from bot.operator import demo
 from bot.sandbox.slack.installation import SCOPES
 from ledger import StoreUnusable
+from tests.blank_books import lay_books
 from tests.journeys.process import demo_process
 from tests.redbar_process import RedbarProcess, redbar
 
@@ -119,7 +120,7 @@ def test_run_names_every_missing_setting_at_once(tmp_path: Path) -> None:
 def test_run_without_a_network_waits_and_says_so_in_one_sentence(tmp_path: Path) -> None:
     """No traceback; the operator reads which host cannot be reached. It is alive, and a polite kill ends it."""
     port = _free_port()
-    with _running(tmp_path, port, **LIVE) as running:
+    with _running(lay_books(tmp_path), port, **LIVE) as running:
         said = running.stdout.readline().decode()
         health = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
     assert said.startswith("127.0.0.1 cannot be reached.")
@@ -225,7 +226,7 @@ def test_what_keeps_run_from_starting_is_one_sentence(
     """A refused token, a port that is taken: said, and nothing more."""
     address = outside["REDBAR_STRIPE_API_BASE"].removesuffix("/stripe")
     wrong = {"REDBAR_HTTP_PORT": _free_port(), **outside, name: value or address.rpartition(":")[2]}
-    result = redbar("run", cwd=tmp_path, **wrong)
+    result = redbar("run", cwd=lay_books(tmp_path), **wrong)
     assert result.returncode == 1
     assert said in result.stdout
     assert len(result.stdout.splitlines()) == 1
@@ -253,7 +254,7 @@ def test_a_stranger_in_slacks_place_is_waited_out(tmp_path: Path, outside: dict[
     """What stands between may go away again; what to check is said."""
     address = outside["REDBAR_STRIPE_API_BASE"].removesuffix("/stripe")
     wrong = {**outside, "REDBAR_SLACK_API_URL": f"{address}/nowhere/"}
-    with _running(tmp_path, _free_port(), **wrong) as running:
+    with _running(lay_books(tmp_path), _free_port(), **wrong) as running:
         said = running.stdout.readline().decode()
     assert said.startswith("127.0.0.1 does not answer as Slack does. Check REDBAR_SLACK_API_URL")
 
@@ -262,10 +263,12 @@ def test_run_serves_makes_keys_and_ends_politely(tmp_path: Path, outside: dict[s
     """The bot for a real workspace, in front of stand-ins: it listens, and a polite kill ends it with 0."""
     port = _free_port()
     with _running(tmp_path, port, **outside) as running:
+        began = running.stdout.readline().decode()
         said = running.stdout.readline().decode()
         key = redbar("key", "create", cwd=tmp_path).stdout.splitlines()[0]
         url = f"http://127.0.0.1:{port}/v1/wallet"
         answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+    assert began == f"New books were begun at {tmp_path}/redbar.db.\n"
     assert said == f"Redbar runs. Its HTTP API listens on http://127.0.0.1:{port}.\n"
     assert answer.json()["standing"] == "not_connected"
     assert key.startswith("rbk_")
@@ -284,8 +287,7 @@ def test_run_says_what_the_stripe_key_cannot_do(tmp_path: Path, outside: dict[st
         )
     ):
         folder = tmp_path / str(number)
-        folder.mkdir()
-        with _running(folder, _free_port(), **{**outside, **settings}) as running:
+        with _running(lay_books(folder), _free_port(), **{**outside, **settings}) as running:
             assert running.stdout.readline().startswith(b"Redbar runs.")
             assert running.stdout.readline().decode().startswith(said)
 
@@ -297,7 +299,7 @@ def test_run_says_which_scopes_slack_did_not_grant(tmp_path: Path, outside: dict
     grant = f"{base}/sandbox/api/slack/scopes"
     assert httpx.post(grant, json=before, trust_env=False).status_code == 200
     try:
-        with _running(tmp_path, _free_port(), **outside) as running:
+        with _running(lay_books(tmp_path), _free_port(), **outside) as running:
             assert running.stdout.readline().startswith(b"Redbar runs.")
             said = running.stdout.readline().decode()
     finally:

@@ -15,8 +15,8 @@ import pytest
 
 from bot.app import open_ledger
 from bot.operator import demo
-from bot.wallets.books_file import BooksFile
 from bot.wallets.books_owner import Owner, remember, stranger
+from bot.wallets.id_file import IdFile
 from bot.wallets.restored_mode import RestoredCause, restored
 from ledger import Ledger, SystemClock
 from tests.redbar_process import RedbarProcess, redbar
@@ -136,7 +136,7 @@ OWN = {
 
 
 @pytest.mark.parametrize("name", [one for one in OWN if one.startswith("slack")])
-def test_books_of_another_team_or_app_are_strange(books: tuple[Ledger, BooksFile, Path], name: str) -> None:
+def test_books_of_another_team_or_app_are_strange(books: tuple[Ledger, IdFile, Path], name: str) -> None:
     """From the first start on; what is not known yet is no sign, and a team may change its name."""
     ledger, _, _ = books
     remember(ledger, Owner(**OWN))
@@ -155,11 +155,11 @@ def test_books_of_another_team_or_app_are_strange(books: tuple[Ledger, BooksFile
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[tuple[Ledger, BooksFile, Path]]:
+def books(tmp_path: Path) -> Iterator[tuple[Ledger, IdFile, Path]]:
     """Books in a file, named by their id file."""
     path = tmp_path / "redbar.db"
     ledger = open_ledger(f"sqlite:///{path}", SystemClock())
-    file = BooksFile(ledger, path)
+    file = IdFile(ledger, path)
     file.check()
     yield ledger, file, path
     ledger.close()
@@ -171,7 +171,7 @@ def _cause(ledger: Ledger) -> RestoredCause | None:
     return found.cause if found is not None else None
 
 
-def test_the_file_that_was_written_last_is_known(books: tuple[Ledger, BooksFile, Path]) -> None:
+def test_the_file_that_was_written_last_is_known(books: tuple[Ledger, IdFile, Path]) -> None:
     """At each start and each hour it gets another token, and stays the same file. The id file is its owner's alone."""
     ledger, file, path = books
     beside = path.with_name("redbar.db.id")
@@ -204,9 +204,7 @@ def _change(name: str, value: object) -> Callable[[Path], None]:
     [_lose, _garble, _change("id", "another"), _change("inode", 1), _change("tokens", ["older"])],
     ids=["no id file", "no JSON", "another id", "another inode", "an older token"],
 )
-def test_any_other_file_is_a_copy(
-    books: tuple[Ledger, BooksFile, Path], sign: Callable[[Path], None]
-) -> None:
+def test_any_other_file_is_a_copy(books: tuple[Ledger, IdFile, Path], sign: Callable[[Path], None]) -> None:
     """The first sign stays until the operator resumes; the id file is left as it is until then."""
     ledger, file, path = books
     beside = path.with_name("redbar.db.id")
@@ -220,17 +218,17 @@ def test_any_other_file_is_a_copy(
 
 @pytest.mark.parametrize("done", [1, 2])
 def test_a_start_that_is_killed_while_it_names_the_file_leaves_it_known(
-    books: tuple[Ledger, BooksFile, Path], monkeypatch: pytest.MonkeyPatch, done: int
+    books: tuple[Ledger, IdFile, Path], monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:
     """After the id file names both tokens, and after the books hold the new one."""
     ledger, file, _ = books
     written = 0
-    write = BooksFile._write
+    write = IdFile._write
 
     class Killed(Exception):
         pass
 
-    def count(self: BooksFile, named: object) -> None:
+    def count(self: IdFile, named: object) -> None:
         nonlocal written
         if written == done:
             raise Killed
@@ -239,7 +237,7 @@ def test_a_start_that_is_killed_while_it_names_the_file_leaves_it_known(
         if done == 1:
             raise Killed
 
-    monkeypatch.setattr(BooksFile, "_write", count)
+    monkeypatch.setattr(IdFile, "_write", count)
     for _ in range(done - 1):
         file.renew()
     with pytest.raises(Killed):

@@ -88,7 +88,7 @@ FAILURES = (
     (
         replace(WELL, books=Trouble("X", "It is away.", NOW)),
         "database",
-        "It is away. The books cannot be read since",
+        "It is away. The books cannot be used since",
     ),
     (_books(current=False), "database", "of another version"),
     (_jobs({"failing": 3}, {}), "heartbeat", "The job news failed 3 times in a row"),

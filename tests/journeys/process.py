@@ -23,6 +23,8 @@ class Process:
             environ |= {"REDBAR_FAILPOINTS": failpoints, "REDBAR_ENV": "test"}
         words = ["demo", "--port", str(port), "--data", str(data), "--no-browser"]
         self._process = RedbarProcess(words, environ)
+        self.pid = self._process.pid
+        self.stderr = self._process.stderr
         self.said = self._process.stdout.readline().decode()
         assert "is ready" in self.said, self.said + self._process.stderr.read().decode()
         self.info = json.loads((data / "demo.json").read_text(encoding="utf-8"))

@@ -150,7 +150,7 @@ SET = {
     "default_transaction_isolation": ("serializable", "read committed"),
     "synchronous_commit": ("off", "on"),
     "statement_timeout": ("0", "30s"),
-    "lock_timeout": ("0", "20s"),
+    "lock_timeout": ("0", "2s"),
     "idle_in_transaction_session_timeout": ("0", "1min"),
     "idle_session_timeout": ("1min", "0"),
     "transaction_timeout": ("1min", "0"),

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import psycopg
@@ -292,7 +293,7 @@ def test_what_is_not_known_is_said(
     far: WalletDriver, cutter: Cutter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody can be asked any more: the caller is told that it may have happened."""
-    monkeypatch.setattr("ledger.storage.postgres.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("ledger.storage.postgres.WAIT_MAX", timedelta())
 
     def flow(tx: Tx) -> None:
         cutter.cut_on = b"COMMIT\0"

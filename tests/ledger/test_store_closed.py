@@ -8,7 +8,7 @@ from sqlalchemy import event, select
 
 from ledger import Ledger, StoreUnusable
 from ledger.storage.schema import wallets
-from ledger.storage.store import StoreClosed
+from ledger.storage.trouble import StoreClosed
 from tests.ledger.wallet_driver import WalletDriver
 
 

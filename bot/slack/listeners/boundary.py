@@ -19,7 +19,7 @@ from bot.slack.views import errors, status
 from bot.slack.views.blocks import Message
 from bot.wallets.entitled import NotEntitled
 from bot.wallets.people import Standpoint
-from ledger import Refused
+from ledger import Refused, StoreTroubled
 
 log = logging.getLogger("redbar.slack")
 TiesOf = Callable[[Context, Standpoint, str], Collection[Tie]]
@@ -73,6 +73,8 @@ def _guarded(interaction: Interaction, run: Callable[[], None]) -> None:
         _tell(interaction, partial(errors.refused, str(refusal), getattr(refusal, "ref", "")))
     except NotShown as problem:
         _tell(interaction, partial(errors.not_shown, refused=problem.refused))
+    except StoreTroubled:  # the store has logged it
+        _tell(interaction, errors.books_unavailable)
     except Exception:  # noqa: BLE001 - the boundary: users see words, the log sees everything
         _tell(interaction, partial(errors.incident, log_incident()))
 

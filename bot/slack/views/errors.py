@@ -21,6 +21,15 @@ def incident(ref: str) -> Message:
     return Message(text=f"{line} Ref {ref}.", blocks=[section(line), context(f"Ref {ref}")])
 
 
+def books_unavailable() -> Message:
+    """Say that the books cannot be used now."""
+    line = (
+        "Redbar can't use its books right now, so it can't do this. Nothing is ever charged twice. Try again in a "
+        "minute."
+    )
+    return Message(text=line, blocks=[section(line)])
+
+
 def not_shown(*, refused: bool) -> Message:
     """Say that Slack did not show a form: it refused what is in it, gave too little time, or is failing."""
     if refused:

@@ -32,7 +32,7 @@ from bot.slack.views.words import (
     rule_words,
     stopped,
 )
-from ledger import Automatic, Standing
+from ledger import Automatic, Standing, TroubleCode
 
 NAMED_MAX = 3
 REQUESTS_MAX = 10
@@ -41,6 +41,19 @@ _WITHOUT_KEY = (
     "Nothing can be charged, asked for or heard of until whoever runs Redbar has mended it. What is paid by open links "
     "meanwhile comes in then."
 )
+_BOOKS = {
+    TroubleCode.FILE_GONE: "their file is gone",
+    TroubleCode.FILE_REPLACED: "their file was replaced",
+    TroubleCode.FILE_TRUNCATED: "a part of their file is lost",
+    TroubleCode.DAMAGED: "their file is damaged",
+    TroubleCode.READ_ONLY: "they are read-only",
+    TroubleCode.FULL: "the disk is full",
+    TroubleCode.IO_FAILED: "the disk is failing",
+    TroubleCode.NOT_OPENED: "their file can't be opened",
+    TroubleCode.LOCKED: "another program keeps them locked",
+    TroubleCode.SERVER_AWAY: "the database doesn't answer",
+    TroubleCode.SERVER_CROWDED: "the database has no free connection",
+}
 START = "Calls and AI tasks can't start until there is money in it. It takes about a minute."
 
 
@@ -160,6 +173,20 @@ def key_accepted() -> Message:
     return barred(
         GREEN, "*Stripe accepts Redbar's key again.*", ["What was paid meanwhile is coming in now."]
     )
+
+
+def books_not_written(code: TroubleCode) -> Message:
+    """Tell people that nothing can be written to the books, and why."""
+    return barred(
+        RED,
+        f"*Redbar can't write its books: {_BOOKS[code]}.*",
+        ["New calls are refused until it can; whoever runs Redbar has to look."],
+    )
+
+
+def books_written_again() -> Message:
+    """Tell people that the books can be written again."""
+    return barred(GREEN, "*Redbar can write its books again.*", ["New calls can start as before."])
 
 
 def settings_changed(f: SettingsChangeFacts, role: Role) -> Message:

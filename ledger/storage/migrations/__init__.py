@@ -12,7 +12,8 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Text, column, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 
-from ledger.storage.store import MIGRATION_LOCK, Store, StoreUnusable
+from ledger.storage.store import MIGRATION_LOCK, Store
+from ledger.storage.trouble import StoreUnusable
 
 HERE = Path(__file__).parent
 LEDGER_VERSIONS = "alembic_version_ledger"
@@ -20,15 +21,19 @@ LEDGER_VERSIONS = "alembic_version_ledger"
 
 def migrate(
     store: Store, *, versions: Path = HERE / "versions", version_table: str = LEDGER_VERSIONS
-) -> None:
-    """Bring a package's tables to the newest version. Raises: StoreUnusable when it can't be."""
+) -> bool:
+    """Bring a package's tables to the newest version; says whether the database held no tables at all.
+
+    Raises: StoreUnusable, when it can't be brought there.
+    """
     head = _head_of(versions)
     try:
         with store.migrating() as connection, warnings.catch_warnings():
-            if not _is_at(connection, head, version_table):
-                # Of processes that start at once, one makes the tables; the others wait, and find them made.
-                with store.alone():
-                    _upgrade(connection, head, versions, version_table)
+            if _is_at(connection, head, version_table):
+                return False
+            # Of processes that start at once, one makes the tables; the others wait, and find them made.
+            with store.alone():
+                return _upgrade(connection, head, versions, version_table)
     except CommandError as problem:
         raise StoreUnusable(
             f"The database was written by a newer Redbar (this one knows version {head}): {problem}"
@@ -72,10 +77,13 @@ def _is_at(connection: Connection, head: str | None, version_table: str) -> bool
     return at_head
 
 
-def _upgrade(connection: Connection, head: str | None, versions: Path, version_table: str) -> None:
+def _upgrade(connection: Connection, head: str | None, versions: Path, version_table: str) -> bool:
     if _is_at(connection, head, version_table):
-        return  # another process did it, while this one waited
+        return False  # another process did it, while this one waited
+    is_new = not set(inspect(connection).get_table_names()) - {MIGRATION_LOCK}
+    connection.rollback()
     config = _config(versions)
     config.attributes["connection"] = connection
     config.attributes["version_table"] = version_table
     command.upgrade(config, "head")
+    return is_new

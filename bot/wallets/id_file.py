@@ -28,8 +28,8 @@ class _Named(msgspec.Struct):
     """Two while a new one is written into the books."""
 
 
-class BooksFile:
-    """Knows the file of the books again."""
+class IdFile:
+    """Names the file that the books are in, and knows it again."""
 
     def __init__(self, ledger: Ledger, path: Path) -> None:
         self._ledger = ledger
