@@ -1,6 +1,6 @@
 """The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`, `redbar
 settle`, `redbar credit`, `redbar correct`, `redbar settings`, `redbar clock accept`, `redbar explain`, `redbar
-verify`, `redbar export`.
+verify`, `redbar export`, `redbar backup`, `redbar restore`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_adjustments(commands)
     _add_clock(commands)
     _add_readers(commands)
+    _add_copies(commands)
     return parser
 
 
@@ -186,6 +187,26 @@ def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     export.add_argument("--force", action="store_true", help="write over a file that exists")
     export.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
     export.set_defaults(work=_export)
+
+
+def _add_copies(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands that copy the books, and put a copy in their place."""
+    backup = commands.add_parser("backup", help="copy the whole books into a file; also while the bot runs")
+    backup.add_argument("file", type=Path, metavar="FILE", help="the file to write, for its owner alone")
+    backup.add_argument("--force", action="store_true", help="write over a file that exists")
+    restore = commands.add_parser("restore", help="put a backup in the books' place, while no bot runs")
+    restore.add_argument("file", type=Path, metavar="FILE", help="what redbar backup wrote")
+    restore.add_argument(
+        "--discard", action="store_true", help="also where the books have transactions that the backup lacks"
+    )
+    for command, work in ((backup, _backup), (restore, _restore)):
+        command.add_argument(
+            "--bin", default="", metavar="FOLDER", help="where PostgreSQL's programs are, if not on PATH"
+        )
+        command.add_argument(
+            "--database", default="", help="the database, where REDBAR_DATABASE_URL is not set"
+        )
+        command.set_defaults(work=work)
 
 
 def _say(text: str) -> None:
@@ -330,6 +351,21 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.force,
     )
     return export(options, _tell)
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from bot.operator.backup import Options, backup
+    from ledger import SystemClock
+
+    options = Options(_database(arguments), arguments.file, arguments.force, arguments.bin)
+    return backup(options, os.environ, SystemClock(), _say)
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from bot.operator.restore import Options, restore
+
+    options = Options(_database(arguments), arguments.file, arguments.discard, arguments.bin)
+    return restore(options, os.environ, _say)
 
 
 def _database(arguments: argparse.Namespace) -> str:

@@ -31,8 +31,11 @@ T = TypeVar("T")
 
 PATIENCE_SECONDS = 15
 """How long a lost database is waited for before callers are told."""
+APPLICATION = "redbar books"
+"""What every session of ours is called at the server, whatever the address says: a restore looks for it."""
 _OLDEST = 14_00_00
 _SESSION = (
+    f"SET application_name = '{APPLICATION}'",
     # What the address, the environment, the role or the database says of these must not decide what is written, or
     # whether. `client_encoding` is not among them: it goes with the connection's first message (postgres_address).
     "SET timezone = 'UTC'",

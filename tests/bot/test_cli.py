@@ -62,6 +62,8 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "deliveries",
         "verify",
         "export",
+        "backup",
+        "restore",
     ]
 
 
