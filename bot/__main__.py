@@ -1,6 +1,6 @@
-"""The command line: `redbar demo`, `redbar run`, `redbar key create`, `redbar charges`, `redbar reconcile`, `redbar
-settle`, `redbar credit`, `redbar correct`, `redbar settings`, `redbar clock accept`, `redbar explain`, `redbar
-verify`, `redbar export`, `redbar backup`, `redbar restore`.
+"""The command line: `redbar demo`, `redbar run`, `redbar check`, `redbar key create`, `redbar charges`, `redbar
+reconcile`, `redbar settle`, `redbar credit`, `redbar correct`, `redbar settings`, `redbar clock accept`, `redbar
+explain`, `redbar verify`, `redbar export`, `redbar backup`, `redbar restore`.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
@@ -62,6 +62,10 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="the bot for a real workspace, set up by environment variables")
     run.set_defaults(work=_run)
+
+    check = commands.add_parser("check", help="look at everything that a bot needs; also while it runs")
+    check.add_argument("--json", action="store_true", help="tell it in JSON")
+    check.set_defaults(work=_check)
 
     key = commands.add_parser("key", help="keys of the calling platform")
     keys = key.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -241,6 +245,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from bot.operator.run import run_bot
 
     return run_bot(os.environ, _say)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from bot.operator.check import check
+    from ledger import SystemClock
+
+    return check(os.environ, SystemClock(), _say, as_json=arguments.json)
 
 
 def _key_create(arguments: argparse.Namespace) -> int:

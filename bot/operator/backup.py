@@ -73,14 +73,14 @@ def backup(options: Options, environ: Mapping[str, str], clock: Clock, say: Say)
 
 def contents_of(connection: Connection) -> Contents:
     """Count what books hold."""
-    count = connection.execute(select(func.count()).select_from(wallets)).scalar_one()
-    total = connection.execute(select(func.coalesce(func.sum(wallets.c.seq), 0))).scalar_one()
+    counted = select(func.count(), func.coalesce(func.sum(wallets.c.seq), 0)).select_from(wallets)
+    count, total = connection.execute(counted.execution_options(cross_shard=True)).one()
     # The last transfer of each wallet has the newest instant of it: a wallet's time never runs back.
     last = wallets.join(
         transfers, (transfers.c.wallet_id == wallets.c.wallet_id) & (transfers.c.seq == wallets.c.seq)
     )
-    newest = connection.execute(select(func.max(transfers.c.recorded_at)).select_from(last)).scalar_one()
-    return Contents(count, int(total), newest)
+    newest = select(func.max(transfers.c.recorded_at)).select_from(last).execution_options(cross_shard=True)
+    return Contents(count, int(total), connection.execute(newest).scalar_one())
 
 
 def flag_statements(at: datetime) -> Sequence[UpdateBase]:

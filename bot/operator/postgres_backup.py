@@ -79,8 +79,10 @@ def _head(connection: Connection) -> Head:
     schema = connection.execute(
         text("SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('named_values')")
     ).scalar_one()
-    rows = connection.execute(select(wallets.c.wallet_id, wallets.c.seq, wallets.c.chain_head)).all()
-    ends = {wallet_id: (seq, hash_.hex()) for wallet_id, seq, hash_ in rows}
+    last = select(wallets.c.wallet_id, wallets.c.seq, wallets.c.chain_head).execution_options(
+        cross_shard=True
+    )
+    ends = {wallet_id: (seq, hash_.hex()) for wallet_id, seq, hash_ in connection.execute(last)}
     return Head(str(schema), contents.wallets, contents.transfers, contents.newest, ends)
 
 

@@ -40,10 +40,16 @@ def keep_mode(ledger: Ledger, *, live: bool) -> None:
     mode = "live" if live else "test"
     with ledger.reading() as connection:
         kept = named_value(connection, NIL_WALLET, _MODE)
-        if kept is not None and kept.value != mode and _anything_asked(connection):
+        if begun_mode(connection) not in (None, mode):
             raise OtherMode(live=live)
     if kept is None or kept.value != mode:
         ledger.run(lambda tx: set_named_value(tx, NIL_WALLET, _MODE, mode), wallet_id=None)
+
+
+def begun_mode(connection: Connection) -> str | None:
+    """Give the mode that the books are bound to, "live" or "test"; None while nothing was asked for."""
+    kept = named_value(connection, NIL_WALLET, _MODE)
+    return kept.value if kept is not None and _anything_asked(connection) else None
 
 
 def _anything_asked(connection: Connection) -> bool:

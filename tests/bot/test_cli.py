@@ -50,6 +50,7 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
     assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith("    ")] == [
         "demo",
         "run",
+        "check",
         "key",
         "charges",
         "reconcile",
