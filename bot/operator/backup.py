@@ -11,11 +11,11 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.sql.dml import UpdateBase
 
-from bot.operator.open_for_reading import CommandImpossible, open_for_reading
+from bot.operator.open_for_reading import CommandImpossible, has_books, open_for_reading
 from bot.operator.part_file import check_free, move_into_place, part_of
 from bot.operator.progress import Meter
 from bot.operator.running_bot import Say
-from bot.operator.sqlite_backup import SIDES, check_copy, copy_books, has_books, open_copy
+from bot.operator.sqlite_backup import SIDES, check_copy, copy_books, open_copy
 from bot.settings import database_file
 from bot.tables import NIL_WALLET, named_values
 from bot.wallets.restored_mode import RESTORED, RestoredCause, flag
@@ -67,7 +67,7 @@ def backup(options: Options, environ: Mapping[str, str], clock: Clock, say: Say)
     except OSError as problem:
         say(f"{options.file} cannot be written: {problem.strerror}.")
         return 2
-    say(f"{options.file}: {contents}. Keep it where this machine's disk is not, and for its reader alone.")
+    say(f"{options.file}: {contents}. Keep it on another machine.")
     return 0
 
 

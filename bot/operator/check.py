@@ -107,12 +107,12 @@ def _bot(settings: Settings, clock: Clock) -> Line:
         answer = httpx.get(f"{url}/healthz", trust_env=False, timeout=5)
         told = answer.json()
         problems, beat_at = told.get("problems", []), told["beat_at"]
-    except httpx.HTTPError:
+    except httpx.ConnectError:
         if runs:
             return Line("bot", False, f"One runs on these books, and its HTTP API does not answer at {url}.")
         return Line("bot", True, "none runs on these books here: redbar run starts one")
-    except (ValueError, KeyError, AttributeError, TypeError):
-        words = f"Another program answers at {url}. Set REDBAR_HTTP_PORT to a free port."
+    except (httpx.HTTPError, ValueError, KeyError, AttributeError, TypeError):
+        words = f"What listens at {url} does not answer as Redbar does. Set REDBAR_HTTP_PORT to a free port."
         return Line("bot", False, words)
     if not runs:
         words = f"A Redbar on other books, or of another user, answers at {url}. Set REDBAR_HTTP_PORT to a free port."

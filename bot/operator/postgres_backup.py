@@ -17,11 +17,10 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects import postgresql
 
 from bot.operator.backup import NO_BOOKS, Contents, Options, contents_of, flag_statements
-from bot.operator.open_for_reading import CommandImpossible, open_for_reading
+from bot.operator.open_for_reading import CommandImpossible, has_books, open_for_reading
 from bot.operator.part_file import check_free, move_into_place, part_of
 from bot.operator.postgres_programs import environment_for, find_program, last_words
 from bot.operator.progress import Meter
-from bot.operator.sqlite_backup import has_books
 from ledger import failpoint
 from ledger.storage.schema import wallets
 

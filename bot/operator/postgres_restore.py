@@ -7,15 +7,13 @@ from tempfile import TemporaryFile
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import inspect
 
 from bot.operator.backup import Contents
-from bot.operator.open_for_reading import CommandImpossible, open_for_reading
+from bot.operator.open_for_reading import CommandImpossible, has_books, has_other_tables, open_for_reading
 from bot.operator.postgres_backup import CHUNK, FIRST_LINE, LAST_LINE, Head
 from bot.operator.postgres_programs import environment_for, find_program, last_words
 from bot.operator.progress import Meter
 from bot.operator.restore import NO_BACKUP, Options, OtherTables, check_loss
-from bot.operator.sqlite_backup import has_books
 from bot.tables import metadata as bot_metadata
 from ledger import failpoint, history_lost_to
 from ledger.storage.postgres import APPLICATION
@@ -46,7 +44,7 @@ def load_books(options: Options, environ: Mapping[str, str]) -> Contents:
             )
         if has_books(connection):
             check_loss(history_lost_to(connection, _Known(options.file, head)), discard=options.discard)
-        elif inspect(connection).get_table_names():
+        elif has_other_tables(connection):
             raise OtherTables("The database holds another program's tables. Name a database of Redbar's own.")
     _run([str(program), *PSQL], reaching, _script(options.file, head))
     return Contents(head.wallets, head.transfers, head.newest)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
 
 from bot.operator.backup import Contents, contents_of
-from bot.operator.open_for_reading import CommandImpossible, open_for_reading
+from bot.operator.open_for_reading import CommandImpossible, has_books, has_other_tables, open_for_reading
 from bot.operator.part_file import part_of
 from bot.operator.progress import Meter
 from bot.operator.running_bot import Say
-from bot.operator.sqlite_backup import check_copy, copy_books, has_books, open_copy, replace_books
+from bot.operator.sqlite_backup import check_copy, copy_books, open_copy, replace_books
 from bot.settings import database_file
 from bot.wallets.restored_mode import RestoredCause, restored
 from ledger import LostHistory, StoreBusy, failpoint, history_lost_to
@@ -129,7 +129,7 @@ def _check_books(options: Options, books: Path, backup: Connection) -> None:
 
     try:
         with open_for_reading(options.database_url) as connection:
-            if not has_books(connection) and inspect(connection).get_table_names():
+            if has_other_tables(connection):
                 raise OtherTables(f"{books} holds another program's tables. Name a database of Redbar's own.")
             lost = history_lost_to(connection, knows) if has_books(connection) else None
     except OtherTables:

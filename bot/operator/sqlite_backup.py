@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from bot.operator.open_for_reading import CommandImpossible
 from bot.operator.part_file import flush, move_into_place
-from bot.tables import named_values, workspaces
 from ledger import failpoint
-from ledger.storage.schema import transfers, wallets
 from ledger.storage.sqlite import sqlite_module
 
 PAGES = 256
@@ -25,7 +23,6 @@ PAGES = 256
 SIDES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file, by the ends of its names."""
 _WAIT_MS = 5_000
-_TABLES = {one.name for one in (wallets, transfers, workspaces, named_values)}
 Watch = Callable[[int, int], None]
 """Is told how many pages of how many are copied."""
 
@@ -77,11 +74,6 @@ def open_copy(file: Path, *, write: bool) -> Iterator[Connection]:
         ) from None
     finally:
         engine.dispose()
-
-
-def has_books(connection: Connection) -> bool:
-    """Say whether a database holds the tables of a bot."""
-    return set(inspect(connection).get_table_names()) >= _TABLES
 
 
 def check_copy(file: Path) -> None:

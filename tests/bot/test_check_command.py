@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -401,6 +403,35 @@ def test_good_postgres_database_passes(outside: Outside, postgres: Server, blank
     assert {name for name, (ok, _) in found.items() if ok is not True} == {"disk"}
     assert found["clock"][1] == "agrees with Slack, Stripe, the database's server"
     assert found["database"][1].startswith("PostgreSQL ")
+
+
+@pytest.mark.parametrize("answer", [b"hello\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"])
+def test_port_that_another_program_has_is_said(
+    outside: Outside, good: Lines, tmp_path: Path, answer: bytes
+) -> None:
+    """One that does not speak HTTP, and one that does."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answering = threading.Thread(target=_answer_once, args=(listening, answer))
+        answering.start()
+        port = str(listening.getsockname()[1])
+        settings = {**outside.settings, "REDBAR_DATABASE_URL": _laid(tmp_path), "REDBAR_HTTP_PORT": port}
+        only(good, looked(settings), "bot", "does not answer as Redbar does. Set REDBAR_HTTP_PORT")
+        answering.join()
+
+
+def _answer_once(listening: socket.socket, answer: bytes) -> None:
+    line, _ = listening.accept()
+    with line:
+        line.recv(65_536)
+        line.sendall(answer)
+
+
+def test_books_of_an_earlier_version_are_no_mistake(outside: Outside, good: Lines, tmp_path: Path) -> None:
+    """The first start of this version brings them up; until then some of it cannot be looked at."""
+    earlier = _laid(tmp_path, "ALTER TABLE deliveries RENAME COLUMN tries TO attempts")
+    found = looked({**outside.settings, "REDBAR_DATABASE_URL": earlier, "REDBAR_HTTP_PORT": "9"})
+    assert {name for name, (ok, _) in found.items() if ok is not True} == {"restored mode", "deliveries"}
+    assert "its first start brings earlier ones up" in found["deliveries"][1]
 
 
 def test_check_that_breaks_off_is_a_line(outside: Outside, good: Lines) -> None:

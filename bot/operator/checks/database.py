@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError
 
 from bot.delivering.open_deliveries import open_deliveries
 from bot.operator.backup import contents_of
 from bot.operator.checks.line import Line, unseen
-from bot.operator.open_for_reading import CommandImpossible, open_for_reading
-from bot.operator.sqlite_backup import has_books
+from bot.operator.open_for_reading import CommandImpossible, has_books, has_other_tables, open_for_reading
 from bot.settings import database_file
 from bot.states.delivery import DeliveryState
 from bot.stripe.key_health import begun_mode
@@ -26,6 +26,7 @@ from ledger.storage.sqlite import sqlite_module, wal_is_safe
 DISK_FREE_MIN = 200 << 20
 """Bytes: the write-ahead log and a night's books need some; a full disk stops everything that writes."""
 NAMES = ("rights", "durability", "disk", "restored mode", "deliveries")
+_EARLIER = "the tables are not those of this version: its first start brings earlier ones up"
 _NO_BOOKS = (
     Line("restored mode", True, "no books yet"),
     Line("deliveries", True, "no books yet"),
@@ -57,13 +58,16 @@ def look_at_database(url: str) -> tuple[list[Line], Books | None]:
         with open_for_reading(url) as connection:
             lines = _of_postgres(connection) if file is None else _of_sqlite(connection, file)
             if not has_books(connection):
-                other = inspect(connection).get_table_names()
-                if other:
+                if has_other_tables(connection):
                     lines[0] = Line(
                         "database", False, "It holds another program's tables. Name one of Redbar's own."
                     )
                 return [*lines, *_NO_BOOKS], None
-            return [*lines, _restored(connection), _deliveries(connection)], _books(connection)
+            try:
+                with connection.begin_nested():
+                    return [*lines, _restored(connection), _deliveries(connection)], _books(connection)
+            except DBAPIError:
+                return [*lines, *unseen(NAMES[-2:], _EARLIER)], None
     except CommandImpossible as problem:
         return [Line("database", False, str(problem)), *unseen(NAMES, "the database comes first")], None
 
