@@ -1,6 +1,4 @@
-"""The command line: `redbar demo`, `redbar run`, `redbar check`, `redbar key create`, `redbar charges`, `redbar
-reconcile`, `redbar settle`, `redbar credit`, `redbar correct`, `redbar settings`, `redbar clock accept`, `redbar
-explain`, `redbar verify`, `redbar export`, `redbar backup`, `redbar restore`.
+"""The command line: `redbar demo`, `redbar run`, and the commands of the operator.
 
 Imports what a command needs when it is asked for, so that help is instant and a missing library is named.
 """
