@@ -191,9 +191,9 @@ def test_password_is_on_no_command_line(books: Books, postgres: Server, tmp_path
     with suppress(psycopg.errors.DuplicateObject), psycopg.connect(postgres.url("postgres")) as connection:
         connection.execute(f"CREATE ROLE {SWORN} LOGIN")
     with psycopg.connect(books.url) as connection:
-        connection.execute(f"ALTER ROLE {SWORN} LOGIN SUPERUSER PASSWORD 'another'")
+        connection.execute(f"ALTER ROLE {SWORN} LOGIN SUPERUSER PASSWORD 'pa55word'")
         version = connection.info.server_version // 10_000
-    url = books.url.replace("postgres@", f"{SWORN}:another@")
+    url = books.url.replace("postgres@", f"{SWORN}:pa55word@")
     folder = Path(_programs_that_say(tmp_path / "bin", f"{version}.0"))
     seen, real = tmp_path / "seen", postgres.programs / "pg_dump"
     wrapper = folder / "pg_dump"
@@ -204,4 +204,4 @@ def test_password_is_on_no_command_line(books: Books, postgres: Server, tmp_path
         connection.execute(f"ALTER ROLE {SWORN} NOSUPERUSER")
 
     assert result.returncode == 0, result.stdout
-    assert "another" not in seen.read_text() + (tmp_path / "kept.sql").read_text() + result.stdout
+    assert "pa55word" not in seen.read_text() + (tmp_path / "kept.sql").read_text() + result.stdout
