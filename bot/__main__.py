@@ -76,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="the bot for a real workspace, set up by environment variables")
     run.set_defaults(work=_run)
 
+    check = commands.add_parser("check", help="look at everything that a bot needs; also while it runs")
+    check.add_argument("--json", action="store_true", help="tell it in JSON")
+    check.set_defaults(work=_check)
+
     key = commands.add_parser("key", help="keys of the calling platform")
     keys = key.add_subparsers(title="commands", metavar="COMMAND", required=True)
     create = keys.add_parser("create", help="make a key and print it once; also while the bot runs")
@@ -110,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_adjustments(commands)
     _add_clock(commands)
     _add_readers(commands)
+    _add_copies(commands)
     return parser
 
 
@@ -210,6 +215,26 @@ def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     export.set_defaults(work=_export)
 
 
+def _add_copies(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands that copy the books, and put a copy in their place."""
+    backup = commands.add_parser("backup", help="copy the whole books into a file; also while the bot runs")
+    backup.add_argument("file", type=Path, metavar="FILE", help="the file to write, for its owner alone")
+    backup.add_argument("--force", action="store_true", help="write over a file that exists")
+    restore = commands.add_parser("restore", help="put a backup in the books' place, while no bot runs")
+    restore.add_argument("file", type=Path, metavar="FILE", help="what redbar backup wrote")
+    restore.add_argument(
+        "--discard", action="store_true", help="also where the books have transactions that the backup lacks"
+    )
+    for command, work in ((backup, _backup), (restore, _restore)):
+        command.add_argument(
+            "--bin", default="", metavar="FOLDER", help="where PostgreSQL's programs are, if not on PATH"
+        )
+        command.add_argument(
+            "--database", default="", help="the database, where REDBAR_DATABASE_URL is not set"
+        )
+        command.set_defaults(work=work)
+
+
 def _say(text: str) -> None:
     print(text, flush=True)
 
@@ -245,6 +270,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from bot.operator.run import run_bot
 
     return run_bot(os.environ, _say)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from bot.operator.check import check
+    from ledger import SystemClock
+
+    return check(os.environ, SystemClock(), _say, as_json=arguments.json)
 
 
 def _key_create(arguments: argparse.Namespace) -> int:
@@ -361,6 +393,21 @@ def _export(arguments: argparse.Namespace) -> int:
         arguments.force,
     )
     return export(options, _tell)
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from bot.operator.backup import Options, backup
+    from ledger import SystemClock
+
+    options = Options(_database(arguments), arguments.file, arguments.force, arguments.bin)
+    return backup(options, os.environ, SystemClock(), _say)
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from bot.operator.restore import Options, restore
+
+    options = Options(_database(arguments), arguments.file, arguments.discard, arguments.bin)
+    return restore(options, os.environ, _say)
 
 
 def _database(arguments: argparse.Namespace) -> str:

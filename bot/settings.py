@@ -57,6 +57,11 @@ TABLE = (
         "Where the ledger lives: a file, or postgresql://USER:PASSWORD@HOST/NAME.",
     ),
     Setting(
+        "REDBAR_PG_BIN",
+        "",
+        "Folder of PostgreSQL's pg_dump and psql for backup and restore; else they are looked for on PATH.",
+    ),
+    Setting(
         "REDBAR_CURRENCY",
         "USD",
         "Currency of a new wallet, one of about 25; fixed after its first transaction.",

@@ -55,6 +55,7 @@ from ledger.audit.checkpoints import (
     read_checkpoint,
 )
 from ledger.audit.erasure import erase_before, erase_numbers, erase_reference, overwrite_erased
+from ledger.audit.lost_history import LostHistory, history_lost_to
 from ledger.audit.verification import Audit, Finding, audit_books, audit_strays, verify_books
 from ledger.chart import CORRECTION, CREDITS, USAGE_KIND, Account
 from ledger.clock import Clock, JudgedClock, SystemClock, machine_ticks

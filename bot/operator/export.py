@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
 from bot.operator.open_for_reading import CommandImpossible, open_for_reading, wallet_named
+from bot.operator.part_file import check_free, move_into_place, part_of
 from bot.operator.progress import with_progress
 from bot.stripe.keys import credit_key
 from bot.tables import payments, workspaces
@@ -57,7 +58,7 @@ def export(options: Options, say: Say) -> int:
         if options.month is not None and not _MONTH.fullmatch(options.month):
             raise CommandImpossible(f"{options.month!r} is not a month. Write it like 2026-11.")
         if options.output is not None:
-            _check_free(options.output, force=options.force)
+            check_free(options.output, force=options.force)
         with open_for_reading(options.database_url) as connection:
             _export(connection, options, say)
     except CommandImpossible as problem:
@@ -69,17 +70,6 @@ def export(options: Options, say: Say) -> int:
     except BrokenPipeError:
         return PIPE_CLOSED  # who read it has enough, as `| head` does, and wants no words about it
     return 0
-
-
-def _check_free(output: Path, *, force: bool) -> None:
-    """Refuse to write over what exists. Raises: CommandImpossible."""
-    if not os.path.lexists(output):
-        return
-    # Moving a file there would take the place of a device or a pipe, with root's rights even of /dev/null.
-    if not output.is_file():
-        raise CommandImpossible(f"{output} is no ordinary file. Name another file.")
-    if not force:
-        raise CommandImpossible(f"{output} exists. Name another file, or say --force.")
 
 
 def _export(connection: Connection, options: Options, say: Say) -> None:
@@ -142,23 +132,12 @@ def _to_standard_output(lines: Iterable[str], count: int) -> None:
 
 
 def _to_file(output: Path, lines: Iterable[str], *, force: bool) -> None:
-    """Write beside the file and move at the end: half an export is never mistaken for a whole one."""
-    unfinished = output.with_name(f"{output.name}.{os.getpid()}.part")
     try:
-        with _owners_own(unfinished) as file:
-            try:
+        with part_of(output) as part:
+            with part.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(lines)
-                file.flush()
-                os.fsync(file.fileno())
-                # Somebody may have put a file there in the meantime.
-                _check_free(output, force=force)
-                unfinished.replace(output)
-            except BaseException:
-                unfinished.unlink(missing_ok=True)
-                raise
+            # Somebody may have put a file there in the meantime.
+            check_free(output, force=force)
+            move_into_place(part, output)
     except OSError as problem:
         raise CommandImpossible(f"{output} cannot be written: {problem.strerror}.") from None
-
-
-def _owners_own(path: Path) -> TextIO:
-    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8", newline="")

@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DatabaseError
 
 from bot.settings import database_file
+from bot.tables import named_values, workspaces
 from ledger import StoreUnusable, open_store
+from ledger.storage.schema import transfers, wallets
+from ledger.storage.store import MIGRATION_LOCK
+
+_OF_A_BOT = {one.name for one in (wallets, transfers, workspaces, named_values)}
 
 
 class CommandImpossible(Exception):
@@ -39,6 +44,16 @@ def open_for_reading(database_url: str) -> Iterator[Connection]:
         ) from None
     finally:
         store.close()
+
+
+def has_books(connection: Connection) -> bool:
+    """Say whether a database holds the tables of a bot, of whichever version."""
+    return set(inspect(connection).get_table_names()) >= _OF_A_BOT
+
+
+def has_other_tables(connection: Connection) -> bool:
+    """Say whether a database without books holds something else."""
+    return bool(set(inspect(connection).get_table_names()) - {MIGRATION_LOCK}) and not has_books(connection)
 
 
 def wallet_named(text: str) -> UUID | None:

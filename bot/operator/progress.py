@@ -9,19 +9,34 @@ T = TypeVar("T")
 _EVERY_SECONDS = 1
 
 
+class Meter:
+    """Shows how much is done on a terminal; where nobody watches, in lines if `always`, else not at all."""
+
+    def __init__(self, *, always: bool = False) -> None:
+        there = sys.stderr is not None  # None when it was closed before we began
+        self._on_terminal = there and sys.stderr.isatty()
+        self.watched = self._on_terminal or (there and always)
+        self._shown_at = time.monotonic()
+
+    def show(self, words: str) -> None:
+        """Show it, at most once a second."""
+        if self.watched and time.monotonic() - self._shown_at >= _EVERY_SECONDS:
+            self._shown_at = time.monotonic()
+            sys.stderr.write(f"\r{words} " if self._on_terminal else f"{words}\n")
+            sys.stderr.flush()
+
+    def end(self, words: str = "") -> None:
+        """Clear the terminal's line; elsewhere show how it ended."""
+        if self.watched:
+            sys.stderr.write("\r" + " " * 40 + "\r" if self._on_terminal else f"{words}\n")
+            sys.stderr.flush()
+
+
 def with_progress(pieces: Iterable[T], total: int, *, always: bool = False) -> Iterator[T]:
     """Pass pieces on, and show how many of about `total` have passed; `always` also where nobody watches, in lines."""
-    there = sys.stderr is not None  # None when it was closed before we began
-    on_terminal = there and sys.stderr.isatty()
-    watched = on_terminal or (there and always)
-    shown_at = time.monotonic()
+    meter = Meter(always=always)
     for done, piece in enumerate(pieces):
         yield piece
-        if watched and done % 100 == 0 and time.monotonic() - shown_at >= _EVERY_SECONDS:
-            shown_at = time.monotonic()
-            words = f"{min(done, total):,} of {total:,}"
-            sys.stderr.write(f"\r{words} " if on_terminal else f"{words}\n")
-            sys.stderr.flush()
-    if watched:
-        sys.stderr.write("\r" + " " * 40 + "\r" if on_terminal else f"{total:,} of {total:,}\n")
-        sys.stderr.flush()
+        if meter.watched and done % 100 == 0:
+            meter.show(f"{min(done, total):,} of {total:,}")
+    meter.end(f"{total:,} of {total:,}")

@@ -161,6 +161,19 @@ class StripeGateway:
             "Radar's fraud warnings": api.radar.early_fraud_warnings.list,
         }
 
+    def account(self) -> Ok[str] | Rejected | Unknown:
+        """Give the id of the account that our key is of."""
+        return _answered(lambda: str(self._client.v1.accounts.retrieve_current().id))
+
+    def webhook_addresses(self) -> Ok[Sequence[str]] | Rejected | Unknown:
+        """List where Stripe sends the account's news, as far as that is switched on."""
+
+        def ask() -> Sequence[str]:
+            found = self._client.v1.webhook_endpoints.list(_any({"limit": 100})).auto_paging_iter()
+            return [str(one.url) for one in found if one.status == "enabled"]
+
+        return _answered(ask)
+
     def create_customer(self, body: Body, key: str) -> Ok[str] | Rejected | Unknown:
         """Make the wallet's customer; gives its id."""
         return _answered(lambda: str(self._client.v1.customers.create(_any(body), _key(key)).id))
@@ -334,10 +347,6 @@ class StripeGateway:
         return _answered(
             lambda: [intent_seen(one) for one in self._client.v1.payment_intents.list(_any(page)).data]
         )
-
-    def account(self) -> Ok[str] | Rejected | Unknown:
-        """Give the id of the account that our key is of."""
-        return _answered(lambda: str(self._client.v1.accounts.retrieve_current().id))
 
     def refunds(self, since: datetime, until: datetime) -> Ok[Sequence[RefundSeen]] | Rejected | Unknown:
         """List the account's refunds that were made in a stretch of time."""

@@ -48,11 +48,14 @@ from ledger.storage.trouble import (
 
 T = TypeVar("T")
 
+APPLICATION = "redbar books"
+"""What every session of ours is called at the server, whatever the address says: a restore looks for it."""
 _OLDEST = 14_00_00
 _IMPATIENT = f"SET lock_timeout = '{WAIT_MAX // timedelta(seconds=1)}s'"
 _PATIENT = "SET lock_timeout = '20s'"
 """For migrations, which lock whole tables."""
 _SESSION = (
+    f"SET application_name = '{APPLICATION}'",
     # What the address, the environment, the role or the database says of these must not decide what is written, or
     # whether. `client_encoding` is not among them: it goes with the connection's first message (postgres_address).
     "SET timezone = 'UTC'",

@@ -280,7 +280,7 @@ def _open_file(path: Path, *, write: bool, clock: Clock) -> SqliteStore:
     if not write and not path.exists():
         raise StoreUnusable(f"There is no database at {path}.")
     module = sqlite_module()
-    lock = _take_lock(path, module) if write else None
+    lock = take_lock(path, module) if write else None
     if write:
         make_file(path)
         keep_from_others(path)
@@ -339,7 +339,7 @@ def _prove_locking(writer: Engine, path: Path, module: ModuleType) -> None:
     raise StoreUnusable(f"{path} lies on a file system without locks. Put the database on a local disk.")
 
 
-def _take_lock(path: Path, module: ModuleType) -> Closable:
+def take_lock(path: Path, module: ModuleType) -> Closable:
     """Keep other processes from writing to a file. Raises: StoreBusy."""
     beside = path.with_name(path.name + ".lock")
     lock = _flock(beside) if HAS_FLOCK else _exclusive(beside, module)

@@ -51,6 +51,7 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
     assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith("    ")] == [
         "demo",
         "run",
+        "check",
         "key",
         "charges",
         "reconcile",
@@ -64,6 +65,8 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "deliveries",
         "verify",
         "export",
+        "backup",
+        "restore",
     ]
 
 

@@ -62,6 +62,8 @@ def _play(driver: BotDriver) -> None:
     use_cases_of(driver.ledger, driver.gateway, Served(None)).reconciliation.run(driver.ledger.now())
     assert driver.gateway.unreadable() == Ok([])
     driver.gateway.time()
+    assert driver.gateway.account() == Ok("acct_sandbox")
+    assert isinstance(driver.gateway.webhook_addresses(), Ok)
     cards = driver.cards
     cards.sync(card)
     cards.remove(driver.wallet_id, card, actor=owner("U1"))

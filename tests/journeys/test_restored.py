@@ -6,12 +6,11 @@ resume` nothing is charged and nobody is told anything.
 
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,11 @@ from bot.__main__ import main
 from bot.operator import demo
 from bot.sandbox.loopback import loopback
 from bot.sandbox.scenario import url_in
-from bot.tables import NIL_WALLET
-from bot.wallets.restored_mode import RESTORED, RestoredCause, flag
 from tests.blank_books import lay_books
 from tests.journeys.conftest import TICK
 from tests.journeys.world import FINANCE_VISA, World, until
+from tests.postgres_server import Server
+from tests.redbar_process import redbar
 
 Told = dict[str, Counter[str]]
 Usage = list[tuple[str, str]]
@@ -36,15 +35,15 @@ TODAY: Usage = [("call-3", "160.00"), ("call-4", "2.25"), ("task-1", "1.25")]
 
 @dataclass
 class Company:
-    """A demo, and where its books are."""
+    """A demo, and the address of its books."""
 
     running: demo.Demo
     world: World
-    books: Path
+    url: str
 
     @property
     def database(self) -> list[str]:
-        return ["--database", f"sqlite:///{self.books}"]
+        return ["--database", self.url]
 
     def charges(self) -> list[Any]:
         """Give what Stripe has charged, oldest first."""
@@ -61,12 +60,12 @@ class Company:
 
 
 @contextmanager
-def _company(data: Path) -> Iterator[Company]:
-    running = demo.start(data, 0, tick=TICK)
+def _company(data: Path, url: str) -> Iterator[Company]:
+    running = demo.start(data, 0, tick=TICK, database_url=url)
     running.world.slack.tickets.clock.stop()
     try:
         with loopback(running.url, timeout=30) as client:
-            yield Company(running, World(client, running.info["api_key"]), data / "redbar.db")
+            yield Company(running, World(client, running.info["api_key"]), running.bot.settings.database_url)
     finally:
         running.stop()
 
@@ -101,41 +100,46 @@ def _ask(world: World, amount: str) -> None:
     world.reads("owner", f"${amount}.00")
 
 
-def _copy(books: Path, to: Path) -> None:
+def _plain_copy(books: Path, to: Path) -> None:
     # Another process: a second SQLite library in this one would take the first one's locks away.
     code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).backup(sqlite3.connect(sys.argv[2]))"
     subprocess.run([sys.executable, "-c", code, str(books), str(to)], check=True)
 
 
-def _as_backup(copy: Path) -> None:
-    with closing(sqlite3.connect(copy)) as books, books:
-        books.execute(
-            "INSERT INTO named_values (wallet_id, name, value, at) VALUES (?, ?, ?, 1)",
-            (str(NIL_WALLET), RESTORED, flag(RestoredCause.BACKUP)),
-        )
-
-
-@pytest.mark.parametrize("way", ["backup", "plain copy"])
+@pytest.mark.parametrize("way", ["backup", "plain copy", "postgresql"])
 def test_restored_books_end_as_those_that_were_never_lost(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], way: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, way: str
 ) -> None:
-    """By a backup, which says so itself, and by a plain copy, which Stripe gives away."""
-    data, kept = lay_books(tmp_path / "demo"), tmp_path / "yesterday.db"
-    with _company(data) as company:
+    """By a backup, which says so itself, on both databases; and by a plain copy, which Stripe gives away."""
+    data, kept, url, programs = tmp_path / "demo", tmp_path / "yesterday", "", ""
+    if way == "postgresql":
+        server: Server = request.getfixturevalue("postgres")
+        url = server.create("restored", template=request.getfixturevalue("blank_books"))
+        programs = str(server.programs)
+    else:
+        lay_books(data)
+    with _company(data, url) as company:
         _yesterday(company.world)
-        _copy(company.books, kept)
+        if way == "plain copy":
+            _plain_copy(data / "redbar.db", kept)
+        else:
+            assert redbar("backup", str(kept), *company.database, REDBAR_PG_BIN=programs).returncode == 0
         _today(company.world)
         company.world.skip(1)
         wallet, charges = company.world.wallet(), company.charges()
         told = company.told()
         _, last_ref = max((len(one), one) for one in _refs(company))
-    for side in ("-wal", "-shm"):
-        company.books.with_name(company.books.name + side).unlink(missing_ok=True)
-    shutil.copyfile(kept, company.books)
-    if way == "backup":
-        _as_backup(company.books)
+    if way == "plain copy":
+        for side in ("-wal", "-shm"):
+            (data / f"redbar.db{side}").unlink(missing_ok=True)
+        shutil.copyfile(kept, data / "redbar.db")
+    else:
+        refused = redbar("restore", str(kept), *company.database, REDBAR_PG_BIN=programs)
+        assert (refused.returncode, "--discard" in refused.stdout) == (2, True), refused.stdout
+        restored = redbar("restore", str(kept), "--discard", *company.database, REDBAR_PG_BIN=programs)
+        assert restored.returncode == 0, restored.stdout
 
-    with _company(data) as company:
+    with _company(data, url) as company:
         world = company.world
         assert company.running.bot.use_cases.restored.is_on()
         for name, amount in TODAY + YESTERDAY:  # the dialler doesn't know what was kept
@@ -152,7 +156,7 @@ def test_restored_books_end_as_those_that_were_never_lost(
         assert main(["resume", *company.database]) == 0
         said = capsys.readouterr().out
         assert "Automatic payments are on: nothing is charged at once." in said
-        until(lambda: not company.running.bot.use_cases.restored.is_on() or None, lambda: "still restored")
+        until(company.running.world.slack.delivery.connected, lambda: "Slack is not connected")
         world.skip(30)
         again = world.wallet()
         assert {one: again[one] for one in ("balance", "standing")} == {

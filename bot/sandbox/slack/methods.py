@@ -291,8 +291,13 @@ class Methods:
         if name == "view":
             found = slack_blocks.view_problems(value, value.get("type", slack_blocks.MODAL), ask)
         else:
-            blocks = value if name == "blocks" else value.get("blocks", [])
-            found = slack_blocks.problems(blocks, slack_blocks.MESSAGE, ask)
+            message = value if name == "message" else {"blocks": value}
+            beside = [one.get("blocks") or [] for one in message.get("attachments") or []]
+            found = [
+                problem
+                for blocks in (message.get("blocks") or [], *beside)
+                for problem in slack_blocks.problems(blocks, slack_blocks.MESSAGE, ask)
+            ]
         if found:
             raise refused(f"invalid_{name}", found)
         return {"errors": []}

@@ -39,6 +39,7 @@ _URLS = {
     "refund": "/v1/refunds",
     "transaction": "/v1/balance_transactions",
     "dispute": "/v1/disputes",
+    "endpoint": "/v1/webhook_endpoints",
 }
 
 
@@ -300,4 +301,5 @@ METHODS: Sequence[Method] = (
     Method("GET", "/v1/events", known.EVENTS, _list_events),
     Method("GET", f"/v1/events{_ID}", known.NONE, _see_event),
     Method("GET", "/v1/account", known.NONE, _account),
+    Method("GET", "/v1/webhook_endpoints", known.page(), _list("endpoint", "")),
 )

@@ -72,6 +72,12 @@ class StripeStandIn:
     ) -> None:
         webhooks = settings.stripe_webhook_url is not None
         self.state = StripeState(store, live, clock, settings.base_url, webhooks=webhooks)
+        if settings.stripe_webhook_url is not None:
+            with store.transaction():
+                endpoint = {"id": "we_sandbox", "object": "webhook_endpoint", "created": self.state.now()}
+                self.state.keep(
+                    "endpoint", {**endpoint, "url": settings.stripe_webhook_url, "status": "enabled"}
+                )
         self.pages = HostedPages(self.state)
         self.faults = Faults()
         self._wire = wire
