@@ -101,15 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     reconcile.set_defaults(work=_reconcile)
 
-    resume = commands.add_parser("resume", help="go on with books that were restored from a copy")
-    resume.add_argument(
-        "--moved",
-        action="store_true",
-        help="the file, the account, the team or the app moved, and that is right",
-    )
-    resume.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
-    resume.set_defaults(work=_resume)
-
     _add_decisions(commands)
     _add_adjustments(commands)
     _add_clock(commands)
@@ -233,6 +224,15 @@ def _add_copies(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
             "--database", default="", help="the database, where REDBAR_DATABASE_URL is not set"
         )
         command.set_defaults(work=work)
+
+    resume = commands.add_parser("resume", help="go on with books that were restored from a copy")
+    resume.add_argument(
+        "--moved",
+        action="store_true",
+        help="the file, the account, the team or the app moved, and that is right",
+    )
+    resume.add_argument("--database", default="", help="the database, where REDBAR_DATABASE_URL is not set")
+    resume.set_defaults(work=_resume)
 
 
 def _say(text: str) -> None:

@@ -14,20 +14,8 @@ from litestar import Litestar
 from bot.delivering.courier import Courier
 from bot.delivering.posted_messages import PostedMessages
 from bot.http.server import Backend, build_http
-from bot.payments.cards import Cards
-from bot.payments.disputes import Disputes
-from bot.payments.inbox import News
-from bot.payments.recharge import Recharge
-from bot.payments.refunds import Refunds
-from bot.payments.requests import Payments
 from bot.payments.restored_watch import RestoredWatch
-from bot.payments.sending import RequestSender
-from bot.payments.sweep import Sweep
-from bot.payments.sync import Sync
-from bot.payments.top_ups import Charges
-from bot.ports import Clock, PaymentGateway
-from bot.reconciliation.manual_credit import ManualCredit
-from bot.reconciliation.run import Reconciliation
+from bot.ports import Clock
 from bot.scheduler import Job, Scheduler
 from bot.served import Served
 from bot.settings import Settings, database_file
@@ -57,6 +45,7 @@ from bot.surfaces.episodes import Episodes
 from bot.surfaces.vitals_reading import VitalSigns
 from bot.tables import BOT_VERSION_TABLE, BOT_VERSIONS
 from bot.timers import SurfaceRefresh, Timers, jobs_of
+from bot.use_cases import UseCases, use_cases_of
 from bot.wallets.books_owner import Owner, remember
 from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import ClockWatch, clocks_outside
@@ -74,29 +63,6 @@ IN_HOUSE = ("time", "lines", "clock", "books")
 """The jobs that run on restored books too: they reach nobody."""
 FILE_EVERY = timedelta(hours=1)
 COPIES_EVERY = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class UseCases:
-    """Everything that is done to wallets and payments, complete, in a running bot and in a command beside it."""
-
-    ledger: Ledger
-    gateway: PaymentGateway
-    served: Served
-    workspaces: Workspaces
-    sender: RequestSender
-    payments: Payments
-    sync: Sync
-    sweep: Sweep
-    recharge: Recharge
-    charges: Charges
-    cards: Cards
-    refunds: Refunds
-    disputes: Disputes
-    news: News
-    reconciliation: Reconciliation
-    manual_credit: ManualCredit
-    restored: RestoredWatch
 
 
 @dataclass
@@ -159,58 +125,6 @@ def open_ledger(url: str, clock: Clock) -> Ledger:
     return ledger
 
 
-def use_cases_of(
-    ledger: Ledger,
-    gateway: PaymentGateway,
-    served: Served,
-    *,
-    owner: Owner | None = None,
-    return_url: str = "",
-    webhook: bool = False,
-) -> UseCases:
-    """Tie the use cases together: the same objects for a running bot, a command beside it, and tests.
-
-    `return_url` is where people go after paying; the default is Slack, in the browser.
-    """
-    workspaces = Workspaces(ledger)
-    install = workspaces.install_id()
-    watch = RestoredWatch(ledger, gateway, install=install, owner=owner or Owner())
-    sender = RequestSender(ledger, gateway, served, watch)
-    sync = Sync(ledger, gateway, served, install=install)
-    payments = Payments(
-        ledger, gateway, sender, install=install, return_url=return_url or _slack_page(workspaces, served)
-    )
-    refunds, disputes = Refunds(gateway, sync), Disputes(gateway, sync)
-    cards = Cards(ledger, gateway, sender, served)
-    news = News(ledger, gateway, sync, refunds, disputes, cards, served, webhook=webhook)
-    return UseCases(
-        ledger=ledger,
-        gateway=gateway,
-        served=served,
-        workspaces=workspaces,
-        sender=sender,
-        payments=payments,
-        sync=sync,
-        sweep=Sweep(ledger, gateway, served, sender, sync),
-        recharge=Recharge(ledger, payments, served),
-        charges=Charges(ledger, payments, served),
-        cards=cards,
-        refunds=refunds,
-        disputes=disputes,
-        news=news,
-        reconciliation=Reconciliation(
-            ledger, gateway, sync, refunds, disputes, served, install=install, count_reads=news.count_reads
-        ),
-        manual_credit=ManualCredit(ledger, gateway, sync),
-        restored=watch,
-    )
-
-
-def _slack_page(workspaces: Workspaces, served: Served) -> str:
-    teams = [served.team_id] if served.team_id else [one.team_id for one in workspaces.all()]
-    return f"https://app.slack.com/client/{teams[0]}" if len(teams) == 1 else "https://app.slack.com/"
-
-
 def build(
     settings: Settings, clock: Clock, ledger: Ledger, *, return_url: str = "", in_sandbox: bool = False
 ) -> Redbar:
@@ -220,7 +134,7 @@ def build(
 
 def meet(settings: Settings) -> Identity:
     """Ask Slack who we are. Raises: NotConnected."""
-    return identify(plain_client(_slack_access(settings)))
+    return identify(plain_client(slack_access(settings)))
 
 
 def assemble(
@@ -237,7 +151,7 @@ def assemble(
     No request has to be answered for it, by Slack or by Stripe. `in_sandbox` says that what is outside is kept beside
     the books: whoever copies one copies both. Its clock skips, and a database server's knows nothing of that.
     """
-    plain = plain_client(access := _slack_access(settings))
+    plain = plain_client(access := slack_access(settings))
     gateway, served = StripeGateway(settings.stripe_api_key, settings.stripe_api_base), Served(me.team_id)
     watch = _clock_watch(ledger, served, partial(time_at_slack, plain), gateway, asks_database=not in_sandbox)
     workspaces = Workspaces(ledger)
@@ -255,11 +169,8 @@ def assemble(
     timers = Timers(ledger, served, cases.sweep, cases.recharge, cases.news)
     courier = Courier(ledger, timers.heard, context.senders.show, served)
     refresh = SurfaceRefresh(ledger, served, context.senders, context.homes, me.team_id, wallet_id)
-    books = BooksTrouble(ledger, presence, context.people, context.slack, wallet_id)
     line = _line(slack, client, cases.restored, open_workspace, known=isinstance(me, Identity))
-    scheduler = Scheduler(
-        clock, _jobs(settings, cases, context, timers, courier, refresh, watch, books, file)
-    )
+    scheduler = Scheduler(clock, _jobs(settings, cases, context, timers, courier, refresh, watch, file))
     signs = VitalSigns(
         ledger,
         served,
@@ -294,7 +205,6 @@ def _jobs(
     courier: Courier,
     refresh: SurfaceRefresh,
     watch: ClockWatch,
-    books: BooksTrouble,
     file: IdFile | None,
 ) -> Sequence[Job]:
     jobs = jobs_of(
@@ -308,7 +218,7 @@ def _jobs(
         channels=context.channels,
         refresh=refresh,
         clock=watch,
-        books=books,
+        books=BooksTrouble(cases.ledger, context.presence, context.people, context.slack, refresh.wallet_id),
     )
     return _guarded(jobs, cases.restored, file)
 
@@ -405,7 +315,8 @@ def _guarded(jobs: Sequence[Job], watch: RestoredWatch, file: IdFile | None) -> 
     ]
 
 
-def _slack_access(settings: Settings) -> SlackAccess:
+def slack_access(settings: Settings) -> SlackAccess:
+    """Say how a process reaches Slack."""
     return SlackAccess(
         bot_token=settings.slack_bot_token,
         app_token=settings.slack_app_token,

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from bot.app import UseCases
 from bot.causes import (
     AmountDiffers,
     DifferenceCause,
@@ -21,6 +20,7 @@ from bot.operator.restored import MOVED, OtherOwner
 from bot.operator.running_bot import Context, Say, ask_or_do
 from bot.reconciliation.difference import as_answer
 from bot.slack.views.causes import difference_words, not_bookable_words
+from bot.use_cases import UseCases
 from ledger import Currency, Money, from_minor
 
 NAME = "reconcile"

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from bot.app import UseCases
 from bot.control import Answer, Arguments, Step
 from bot.delivering.open_deliveries import open_deliveries
 from bot.operator.restored import MOVED, remedy, sign
 from bot.operator.running_bot import Context, Say, ask_or_do
 from bot.reconciliation.difference import Digest
 from bot.states.delivery import DeliveryState
+from bot.use_cases import UseCases
 from bot.wallets.books_owner import move
 from bot.wallets.restored_mode import Restored, RestoredCause, leave
 from ledger import Automatic, Currency, Money, Refused, Tx

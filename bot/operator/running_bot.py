@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from uuid import UUID
 
-from bot.app import Redbar, UseCases, open_ledger, owner_of, use_cases_of
+from bot.app import Redbar, open_ledger, owner_of
 from bot.control import Answer, Arguments, Step, address_of, ask
 from bot.payments.recharge_end import close_gap
 from bot.reconciliation.run import NotReconciled
@@ -13,6 +13,7 @@ from bot.rights import OPERATOR
 from bot.served import Served
 from bot.settings import Settings, SettingsWrong, database_file
 from bot.stripe.gateway import StripeGateway
+from bot.use_cases import UseCases, use_cases_of
 from bot.wallets.clock_watch import judge_beside
 from bot.wallets.id_file import IdFile
 from ledger import Correct, Currency, JudgedClock, Ledger, PostMoney, Receipt, Refused, StoreUnusable, Tx

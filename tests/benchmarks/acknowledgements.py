@@ -22,7 +22,7 @@ from litestar import Litestar, WebSocket, post, websocket
 from litestar.exceptions import WebSocketDisconnect
 from slack_bolt import Ack
 
-from bot.app import context_of, open_ledger, use_cases_of
+from bot.app import context_of, open_ledger
 from bot.sandbox.slack.seed import BOT_USER, TEAM
 from bot.served import Served
 from bot.slack import listeners
@@ -30,6 +30,7 @@ from bot.slack.connection import SlackAccess, SlackApp, plain_client
 from bot.slack.presence import ListeningClient, Presence
 from bot.slack.workers import threads
 from bot.stripe.gateway import StripeGateway
+from bot.use_cases import use_cases_of
 from bot.wallets.workspaces import Workspaces
 from ledger import Currency, SystemClock
 from tests.benchmarks.contest import Contest, Done, Ratio, Work

@@ -24,7 +24,7 @@ import msgspec
 from slack_sdk import WebClient
 from sqlalchemy import func, insert, select
 
-from bot.app import open_ledger, use_cases_of
+from bot.app import open_ledger
 from bot.delivering.courier import Courier
 from bot.delivering.posted_messages import PostedMessages
 from bot.notices import CardExpiring
@@ -39,6 +39,7 @@ from bot.states.delivery import DeliveryState
 from bot.stripe.gateway import StripeGateway
 from bot.surfaces.episodes import Episodes
 from bot.tables import alert_channels, billing, cards, deliveries, people, workspaces
+from bot.use_cases import use_cases_of
 from bot.wallets.people import People
 from bot.wallets.workspaces import Workspaces
 from ledger import MICROS, CreditKind, Ledger, PostMoney, PostUsage, SystemClock, Tx, new_wallet_id

@@ -16,7 +16,7 @@ from slack_sdk import WebClient
 from sqlalchemy import delete, insert
 
 from bot import payment_rows
-from bot.app import UseCases, context_of, use_cases_of
+from bot.app import context_of
 from bot.delivering.courier import Courier
 from bot.rights import Action, Actor, Person, Role, Tie
 from bot.sandbox.slack import seed
@@ -30,6 +30,7 @@ from bot.slack.workers import Workers
 from bot.states.card_slot import CardSlot
 from bot.states.payment import Purpose, Way
 from bot.tables import cards, people
+from bot.use_cases import UseCases, use_cases_of
 from bot.wallets.workspaces import Workspaces
 from ledger import MICROS, USD, CreditKind, Ledger, Money, PostMoney, PostUsage, RechargeRule, Tx, new_id
 from tests.faults.driver import driver_in

@@ -55,7 +55,6 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "key",
         "charges",
         "reconcile",
-        "resume",
         "settle",
         "settings",
         "credit",
@@ -67,6 +66,7 @@ def test_help_lists_what_works_today_and_nothing_else() -> None:
         "export",
         "backup",
         "restore",
+        "resume",
     ]
 
 

@@ -8,12 +8,12 @@ from stripe.params._payment_intent_confirm_params import PaymentIntentConfirmPar
 from stripe.params._payment_intent_create_params import PaymentIntentCreateParams
 from stripe.params.checkout._session_create_params import SessionCreateParams
 
-from bot.app import use_cases_of
 from bot.payments.top_ups import Charges
 from bot.ports import Ok
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.requests import NotReached
+from bot.use_cases import use_cases_of
 from tests.bot.typed_params import Recorder, params_of, problems
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
 from tests.persons import owner

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import insert, select
 
-from bot.app import open_ledger, use_cases_of
+from bot.app import open_ledger
 from bot.notices import BotNotice
 from bot.payments.cards import Cards
 from bot.payments.disputes import Disputes
@@ -29,6 +29,7 @@ from bot.reconciliation.run import Reconciliation
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, workspaces
+from bot.use_cases import use_cases_of
 from bot.wallets.workspaces import Workspaces
 from ledger import (
     Automatic,

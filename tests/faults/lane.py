@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from bot.app import open_ledger, use_cases_of
+from bot.app import open_ledger
 from bot.payments.inbox import News
 from bot.payments.requests import Payments
 from bot.payments.saved_cards import card_slots
@@ -25,6 +25,7 @@ from bot.served import Served
 from bot.states.card_slot import CardSlot
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.requests import NotReached
+from bot.use_cases import use_cases_of
 from bot.wallets.rules import Rules
 from bot.wallets.workspaces import Workspaces
 from ledger import Ledger, RechargeRule

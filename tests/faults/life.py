@@ -17,7 +17,6 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from bot.app import use_cases_of
 from bot.ports import PaymentGateway
 from bot.reconciliation.run import NotReconciled
 from bot.served import Served
@@ -28,6 +27,7 @@ from bot.stripe import requests as stripe_requests
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, cards, disputes, inbox, payments
 from bot.tables import stripe_requests as request_rows
+from bot.use_cases import use_cases_of
 from ledger import Currency, Ledger, Money, Refused, failpoints, verify_books
 from ledger.storage.schema import transfers
 from tests.persons import owner

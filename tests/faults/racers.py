@@ -10,10 +10,10 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from bot.app import use_cases_of
 from bot.payments.recharge import Recharge
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
+from bot.use_cases import use_cases_of
 from ledger import Ledger, PostUsage, RechargeBlock, Tx
 from tests.sandbox.slack_place import SettableClock
 from tests.sandbox.stripe_place import KEY

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.app import use_cases_of
 from bot.notices import ManuallyCredited, MoneyParked, RefundBooked
 from bot.payments.sync import Sync
 from bot.reconciliation.manual_credit import ManualCredit, leave_be
 from bot.reconciliation.open_differences import NotCredited, parked_news
 from bot.reconciliation.run import Reconciliation
 from bot.served import Served
+from bot.use_cases import use_cases_of
 from ledger import Automatic, CreditKind, PostMoney, history, verify_books
 from ledger.storage.schema import audit_log
 from tests.faults.driver import DOLLARS, BotDriver, automatic, open_beside, rule_on

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.app import use_cases_of
 from bot.notices import (
     ChargesSwitched,
     ConfirmationDue,
@@ -32,6 +31,7 @@ from bot.states.payment import Purpose, State, Way
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import CONFIRMATION_WANTED, DECLINES_MAX, FORGOTTEN, NOT_ACCEPTED
 from bot.stripe.requests import Unreachable
+from bot.use_cases import use_cases_of
 from ledger import MICROS, Automatic, Pause, PauseCode, Tx
 from ledger.storage.schema import audit_log
 from tests.faults.driver import DOLLARS, BotDriver, automatic

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from bot.app import use_cases_of
 from bot.causes import Amount, MovedUnknown, PaymentUnknown, Unmarked
 from bot.notices import BooksDiffer, MoneyParked
 from bot.operator.reconcile import lines_of
@@ -15,6 +14,7 @@ from bot.reconciliation.open_differences import keep_differences
 from bot.reconciliation.run import NotReconciled, Reconciliation
 from bot.served import Served
 from bot.tables import NIL_WALLET, inbox
+from bot.use_cases import use_cases_of
 from ledger import Automatic, CreditKind, PostMoney
 from tests.faults.driver import DOLLARS, BotDriver, automatic, rule_on
 from tests.persons import owner

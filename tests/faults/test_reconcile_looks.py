@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from bot.app import use_cases_of
 from bot.causes import CouldNotBook, NamesNoPayment, PaymentUnknown, Refusal
 from bot.notices import BooksDiffer
 from bot.reconciliation.difference import Difference, Digest
@@ -12,6 +11,7 @@ from bot.reconciliation.open_differences import keep_differences
 from bot.reconciliation.run import NotReconciled
 from bot.served import Served
 from bot.tables import NIL_WALLET
+from bot.use_cases import use_cases_of
 from bot.wallets.named_values import set_named_value
 from ledger import Automatic, CreditKind, PostMoney, new_id
 from tests.faults.driver import BotDriver, automatic, open_beside, rule_on

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.app import use_cases_of
 from bot.notices import KeyAccepted, KeyRefused, RechargeFailed
 from bot.payments.top_ups import Charges
 from bot.ports import Denied, Ok
@@ -21,6 +20,7 @@ from bot.stripe.key_health import key_refused_at, note_access
 from bot.surfaces.automatic import card_facts
 from bot.tables import NIL_WALLET, differences, inbox, payments
 from bot.tables import stripe_requests as request_rows
+from bot.use_cases import use_cases_of
 from bot.wallets.books_owner import Owner, remember, stranger
 from bot.wallets.named_values import forget_named_value
 from bot.wallets.restored_mode import RestoredCause

@@ -17,7 +17,6 @@ from sqlalchemy import Table, insert, select, update
 import bot.tables
 import ledger.storage.schema
 from bot import payment_rows
-from bot.app import use_cases_of
 from bot.causes import MovedUnknown, as_stored
 from bot.operator import demo
 from bot.payment_rows import Payment
@@ -35,6 +34,7 @@ from bot.states.stripe_request import Operation
 from bot.stripe import requests as stripe_requests
 from bot.stripe.key_health import note_access
 from bot.tables import NIL_WALLET, cards, differences, inbox
+from bot.use_cases import use_cases_of
 from bot.wallets.platform_keys import create_key
 from ledger import USD, Automatic, Money, PostUsage, RechargeRule, Tx
 from ledger.storage.schema import wallets

@@ -17,7 +17,6 @@ import pytest
 from slack_sdk.web import SlackResponse
 from sqlalchemy import select
 
-from bot.app import UseCases
 from bot.delivering.courier import Courier
 from bot.delivering.deliveries import Claim
 from bot.rights import Person, Role
@@ -28,6 +27,7 @@ from bot.slack.presence import ListeningClient
 from bot.states.delivery import Recipient, SubjectKind
 from bot.tables import alert_messages
 from bot.timers import Timers
+from bot.use_cases import UseCases
 from bot.wallets.alert_channels import set_channels
 from ledger import (
     MICROS,

@@ -5,17 +5,16 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from bot.app import slack_access
 from bot.operator.checks.database import Books
 from bot.operator.checks.line import Line, caught, unseen
 from bot.operator.checks.setup import APP_TOKEN, BOT_TOKEN, Setup
 from bot.ports import NotTold
-from bot.settings import Settings
 from bot.slack.channel_directory import SlackChannels
 from bot.slack.connection import (
     Identity,
     NotConnected,
     NotSlack,
-    SlackAccess,
     TokenRefused,
     identify,
     plain_client,
@@ -37,7 +36,7 @@ def look_at_slack(setup: Setup, books: Books | None, clock: Clock) -> tuple[list
     """Look at Slack; gives by how much our clock is ahead of its, too."""
     settings = setup.settings
     host = urlsplit(settings.slack_api_url).hostname or ""
-    client = plain_client(_access(settings))
+    client = plain_client(slack_access(settings))
     if BOT_TOKEN in setup.wrong:
         token, ahead = Line(TOKEN, None, f"{BOT_TOKEN} comes first"), None
     else:
@@ -65,15 +64,6 @@ def look_at_slack(setup: Setup, books: Books | None, clock: Clock) -> tuple[list
     return lines, ahead
 
 
-def _access(settings: Settings) -> SlackAccess:
-    return SlackAccess(
-        bot_token=settings.slack_bot_token,
-        app_token=settings.slack_app_token,
-        signing_secret=settings.slack_signing_secret,
-        api_url=settings.slack_api_url,
-    )
-
-
 def _why_not(host: str, problem: NotConnected) -> str:
     if isinstance(problem, NotSlack):
         return f"{host} does not answer as Slack does. Check what stands between, and REDBAR_SLACK_API_URL."
@@ -96,7 +86,7 @@ def _socket(setup: Setup, host: str) -> Line:
     if APP_TOKEN in setup.wrong:
         return Line(SOCKET, None, f"{APP_TOKEN} comes first")
     try:
-        open_socket(plain_client(_access(setup.settings)), setup.settings.slack_app_token)
+        open_socket(plain_client(slack_access(setup.settings)), setup.settings.slack_app_token)
     except NotAccepted as refused:
         if str(refused) in ("socket_mode_not_enabled", "not_allowed"):
             return Line(
