@@ -33,6 +33,7 @@ from ledger.storage.store import Store, StoreLost
 from ledger.time_judgement import BACK_MAX
 from ledger.writing.book import Book, Unsure
 from ledger.writing.outbox import Outbox
+from ledger.writing.schedule import Schedule
 
 T = TypeVar("T")
 
@@ -58,6 +59,11 @@ class Tx:
     book: Book
     outbox: Outbox
     now: datetime
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule inside this transaction."""
+        return Schedule(self.connection, self.now)
 
 
 @dataclass(slots=True, eq=False)

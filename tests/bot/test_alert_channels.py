@@ -27,11 +27,11 @@ from bot.wallets.alert_channels import (
     AlertChannel,
     alert_channels_of,
     came_back,
+    next_look,
     presence_of,
     set_away,
     set_channels,
 )
-from bot.wallets.channel_watch import is_due
 from ledger import Tx, migrate, new_wallet_id, open_store
 from ledger.storage.schema import notices
 from tests.bot.interactions import send_in, shown
@@ -361,7 +361,7 @@ def test_channels_are_looked_at_again_after_a_while(
 ) -> None:
     """Sooner where somebody was just told to mend it, and at once where nobody looked yet."""
     looked_at = NOW - timedelta(minutes=minutes) if minutes is not None else None
-    assert is_due(AlertChannel("C1", presence, None, looked_at), NOW) is due
+    assert (next_look(AlertChannel("C1", presence, None, looked_at), NOW) <= NOW) is due
 
 
 def test_a_lost_event_is_made_up_for(made: Company) -> None:

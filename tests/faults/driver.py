@@ -29,7 +29,7 @@ from bot.reconciliation.run import Reconciliation
 from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, workspaces
-from bot.wallets.workspaces import Workspaces
+from bot.wallets.workspaces import Workspaces, begin_work
 from ledger import (
     Automatic,
     Clock,
@@ -190,6 +190,7 @@ def open_beside(ledger: Ledger, team_id: str, *, name: str = "Two") -> UUID:
                 created_at=tx.now,
             )
         )
+        begin_work(tx, wallet_id)
 
     ledger.run(make, wallet_id=None)
     return wallet_id
