@@ -11,6 +11,7 @@ from uuid import UUID
 from bot.delivering.courier import Courier
 from bot.delivering.repeats import Repeats
 from bot.due_work import DueWork
+from bot.housekeeping import Housekeeping
 from bot.notices import RechargeFailed, RuleChanged, decode
 from bot.payment_rows import next_lapse
 from bot.payments.cards import Cards
@@ -61,6 +62,7 @@ class Timers:
         self._sweep = sweep
         self._recharge = recharge
         self._news = news
+        self._housekeeping = Housekeeping(ledger, served)
         self._looked_for_lost = False
 
     def observe(self, now: datetime) -> None:
@@ -104,6 +106,10 @@ class Timers:
     def tell_in_the_morning(self, now: datetime) -> None:
         """Tell of money that ends soon, where people want to hear of it."""
         self._runway.run_once(now)
+
+    def clear(self, now: datetime) -> None:
+        """Clear what ended long ago."""
+        self._housekeeping.run_once(now)
 
     def heard(self, waiting: Waiting) -> None:
         """Do what a notice asks for inside the house, before anybody is told of it.
@@ -198,6 +204,7 @@ def jobs_of(
         Job("pictures", tick * 2, refresh.draw),
         Job("presence", timedelta(minutes=1), presence.look),
         Job("clock", LOOK_EVERY, clock.look),
+        Job("housekeeping", timedelta(hours=1), timers.clear),
     )
 
 
