@@ -67,7 +67,7 @@ class Timers:
 
     def observe(self, now: datetime) -> None:
         """Let wallets judge what time alone did."""
-        if not self._looked_for_lost:
+        if not self._looked_for_lost and self._ledger.doubt is None:
             self._find_lost()
         self._due.each_in_one(DueKind.TIME, _observe)
 

@@ -55,6 +55,8 @@ def let_fall_due(ledger: Ledger, wallet_ids: list[UUID]) -> None:
     """Let something fall due in wallets that time alone does."""
 
     def change(tx: Tx) -> None:
+        known = (wallet_schedule.c.kind == DueKind.TIME) & wallet_schedule.c.wallet_id.in_(wallet_ids[:1])
+        assert tx.connection.execute(select(wallet_schedule).where(known)).first() is None
         for first in range(0, len(wallet_ids), 500):
             some = wallet_ids[first : first + 500]
             due = {"time_due_at": tx.now}

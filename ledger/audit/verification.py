@@ -447,7 +447,10 @@ class _Check:
                 notices.c.wallet_id == self._wallet_id
             )
         )
-        told, cleared = self._wallet.notice_seq, self._wallet.notices_cleared
+        told = self._wallet.notice_seq
+        (cleared,) = self._one(
+            select(wallets.c.notices_cleared).where(wallets.c.wallet_id == self._wallet_id)
+        )
         if count + cleared != told or last > told or (not cleared and last != told):
             words = (
                 f"the wallet told {told} notices, {count} are there, {cleared} cleared, the last is {last}"

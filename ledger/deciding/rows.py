@@ -165,8 +165,6 @@ class WalletRow(NamedTuple):
     falls_at: int | None
     time_due_at: int | None
     pace_due_at: int | None
-    lines_drawn_at: int | None
-    notices_cleared: int
     policy: str
 
 
@@ -203,10 +201,10 @@ class Wallet:
     open_holds: int
     holds_used: bool
     """Whether an id may be a hold's, or another name of what was charged."""
-    time_due_at: datetime | None
-    """When somebody looks at what time alone changes, as it is scheduled."""
-    pace_due_at: datetime | None
-    """When somebody looks at the pace of spending, as it is scheduled."""
+    time_due_at: int | None
+    """When somebody looks at what time alone changes, as it is scheduled: a stamp, since nearly no batch needs more."""
+    pace_due_at: int | None
+    """When somebody looks at the pace of spending, the same."""
     seldom_read: tuple[object, ...]
     """The columns of `SELDOM` as they were read."""
 
@@ -339,8 +337,8 @@ def wallet_of(row: WalletRow) -> Wallet:
         stopped_until=_instant(row.stopped_until),
         open_holds=row.open_holds,
         holds_used=bool(row.holds_used),
-        time_due_at=_instant(row.time_due_at),
-        pace_due_at=_instant(row.pace_due_at),
+        time_due_at=row.time_due_at,
+        pace_due_at=row.pace_due_at,
         seldom_read=_seldom_in(row),
     )
 
@@ -418,8 +416,8 @@ def seldom(wallet: Wallet) -> tuple[object, ...]:
         _stamp(wallet.stopped_until),
         watch.announced_line_micros,
         _stamp(watch.falls_at),
-        _stamp(wallet.time_due_at),
-        _stamp(wallet.pace_due_at),
+        wallet.time_due_at,
+        wallet.pace_due_at,
     )
 
 

@@ -184,7 +184,9 @@ class Book:
         self._update(wallet_id, policy_version=version + 1, ceiling_month=0)
         self.audit(wallet_id, actor, "policy", msgspec.to_builtins(before), msgspec.to_builtins(policy))
         self.redraw_lines(wallet_id)
-        self._schedule(wallet_id, {DueKind.MORNING: self._now if policy.info else None})
+        pace = self._now if self._lock(wallet_id).seq else None  # a day stands out by other rules now
+        self._update(wallet_id, pace_due_at=pace)
+        self._schedule(wallet_id, {DueKind.MORNING: self._now if policy.info else None, DueKind.PACE: pace})
         Schedule(self._connection, self._now).hurry(wallet_id, DueKind.RECHARGE, DueKind.STOPPED)
         return version + 1
 
@@ -203,7 +205,9 @@ class Book:
     def follow_pace(self, wallet_id: UUID) -> None:
         """Draw the alert lines anew, at most hourly, and schedule the next look. Refuses: WalletUnknown."""
         row = self._lock(wallet_id)
-        drawn_at = None if row.lines_drawn_at is None else from_stamp(row.lines_drawn_at)
+        drawn_at = self._connection.execute(
+            select(wallets.c.lines_drawn_at).where(wallets.c.wallet_id == wallet_id)
+        ).scalar_one()
         if drawn_at is None or self._now - drawn_at >= DRAW_EVERY:
             self.redraw_lines(wallet_id)
             drawn_at = self._now
@@ -353,7 +357,8 @@ class Book:
         self._write_episodes(wallet_id, draft)
         self._write_stops(wallet_id, draft)
         Outbox(self._connection, draft.now).add(wallet_id, *draft.notices)
-        self._schedule(wallet_id, due)
+        if due:
+            self._schedule(wallet_id, due)
         self._hot_path.write(draft, ends=ends)
         failpoint("book.before_commit")
 
