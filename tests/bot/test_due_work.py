@@ -15,11 +15,13 @@ from sqlalchemy import ColumnElement, delete, select, update
 from bot.app import open_ledger
 from bot.due_work import AGAIN_AFTER, BotDue, DueWork
 from bot.operator import demo
+from bot.payment_rows import change, plan
 from bot.served import Served
+from bot.states.payment import News, Purpose, Way
 from bot.tables import workspaces
 from bot.wallets.named_values import named_value, set_named_value
 from bot.wallets.workspaces import begin_work
-from ledger import DueKind, Ledger, OpenHold, Tx
+from ledger import MICROS, USD, DueKind, Ledger, Money, OpenHold, Tx
 from ledger.storage.schema import wallet_schedule, wallets
 from tests.blank_books import lay_books
 from tests.due_books import add_wallets, let_fall_due, round_of
@@ -95,6 +97,39 @@ def test_a_round_costs_what_is_due(running: demo.Demo) -> None:
     twenty = _round(running)["time"]
     assert (ten[0] - idle[0]) * 2 == twenty[0] - idle[0] > 0
     assert _round(running)["time"][0] == idle[0]
+
+
+def test_a_clock_that_skips_stops_at_every_due_moment_in_order(running: demo.Demo) -> None:
+    """Of the schedule, and of requests that lapse; then where it was to stop."""
+    ledger, wallet_id, now = running.bot.ledger, running.bot.wallet_id, running.clock.now()
+    ledger.carry_out(wallet_id, [OpenHold("call-1", "outbound_call", 0)])
+
+    def add(tx: Tx) -> None:
+        for kind, minutes in ((DueKind.MORNING, 3), (DueKind.STOPPED, 7), (DueKind.RECHARGE, 7)):
+            tx.schedule.set(wallet_id, kind, now + timedelta(minutes=minutes))
+        asked = plan(
+            tx,
+            wallet_id,
+            purpose=Purpose.ASK,
+            way=Way.LINK,
+            currency=USD,
+            amount=Money(20 * MICROS, USD),
+            expires_at=now + timedelta(minutes=4),
+        )
+        change(tx, asked, News.ACCEPTED)
+
+    ledger.run(add, wallet_id=wallet_id)
+    with ledger.reading() as connection:
+        expires_at = connection.execute(
+            select(wallets.c.time_due_at).where(wallets.c.wallet_id == wallet_id)
+        ).scalar_one()
+    until = now + timedelta(hours=1)
+    found, at = [], now
+    while at < until:
+        at = running.bot.timers.next_moment(at, until)
+        found.append(at)
+    minutes = [now + timedelta(minutes=one) for one in (3, 4, 7, 60)]
+    assert found == sorted({*minutes, expires_at})
 
 
 # --- In each wallet ----------------------------------------------------------------------------------------
