@@ -16,7 +16,7 @@ from bot.due_work import BotDue, DueWork
 from bot.served import Served
 from bot.states.delivery import LIVING, DeliveryState, SubjectKind
 from bot.tables import NIL_WALLET, deliveries, inbox, one_time_actions
-from ledger import Ledger, Tx
+from ledger import Ledger, Tx, clear_notices, clear_refused_holds
 from ledger.storage.schema import episodes
 
 KEPT_FOR = timedelta(days=90)
@@ -50,8 +50,8 @@ def _clear(tx: Tx, wallet_id: UUID, *, most: int) -> None:
     kept = select(deliveries.c.notice_id).where(deliveries.c.wallet_id == wallet_id)
     counts = (
         _clear_deliveries(tx, wallet_id, before, most),
-        tx.outbox.clear_done(wallet_id, before, kept=kept, most=most),
-        tx.book.clear_refused(wallet_id, before, most=most),
+        clear_notices(tx.connection, wallet_id, before, kept=kept, most=most),
+        clear_refused_holds(tx.connection, wallet_id, before, most=most),
         _clear_actions(tx, wallet_id, before, most),
     )
     if most in counts:

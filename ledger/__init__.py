@@ -199,6 +199,7 @@ from ledger.wallet_policy import (
     within_one_charge,
 )
 from ledger.writing.book import REDBAR, policy_of
+from ledger.writing.clearing import clear_notices, clear_refused_holds
 from ledger.writing.outbox import Outbox, Waiting, any_waiting, due_notices, read_notice
 from ledger.writing.rescaling import policies_that_do_not_fit, rescale_policy
 from ledger.writing.schedule import DueClaim, LeaseLost

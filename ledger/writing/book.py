@@ -37,7 +37,7 @@ from ledger.notices import Level
 from ledger.spending import cost_ahead
 from ledger.standing import STOPS_KEPT, standing_at
 from ledger.storage.hot_path import DECIDED_AHEAD, hot_path_for
-from ledger.storage.schema import audit_log, charges, episodes, holds, policies, stops, transfers, wallets
+from ledger.storage.schema import audit_log, episodes, holds, policies, stops, transfers, wallets
 from ledger.storage.spend_query import burn_of, usage_of_month_before
 from ledger.storage.statements import statements_for
 from ledger.wallet_policy import WalletPolicy
@@ -233,25 +233,6 @@ class Book:
             DueKind.MORNING: self._now if _policy_in(row.policy).info else None,
         }
         self._schedule(wallet_id, due)
-
-    def clear_refused(self, wallet_id: UUID, before: datetime, *, most: int) -> int:
-        """Delete holds that were refused before an instant and never charged; gives their number.
-
-        Who asks with such an id again is judged anew. What was charged stays known, so it is charged once (I6).
-        """
-        mine = holds.c.wallet_id == wallet_id
-        charged = select(charges.c.hold_id).where(
-            charges.c.wallet_id == wallet_id, charges.c.hold_id == holds.c.hold_id
-        )
-        found = (
-            select(holds.c.hold_id)
-            .where(mine, holds.c.state == "refused", holds.c.ended_at < before, ~charged.exists())
-            .order_by(holds.c.expires_at)
-            .limit(most)
-        )
-        cleared = self._connection.execute(found).scalars().all()
-        self._connection.execute(delete(holds).where(mine, holds.c.hold_id.in_(cleared)))
-        return len(cleared)
 
     def set_lines(self, wallet_id: UUID, lines: Lines) -> None:
         """Set the alert lines and judge the wallet by them."""

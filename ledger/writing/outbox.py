@@ -13,7 +13,6 @@ from sqlalchemy import (
     Connection,
     Select,
     bindparam,
-    delete,
     func,
     insert,
     select,
@@ -122,22 +121,6 @@ class Outbox:
     def dead(self, waiting: Waiting, error: str) -> bool:
         """Set a notice aside for good; says whether it was still this claim's to end."""
         return self._end(waiting, state="dead", attempts=waiting.attempts + 1, error=error)
-
-    def clear_done(self, wallet_id: UUID, before: datetime, *, kept: Select[UUID], most: int) -> int:
-        """Delete notices that were handed out and committed before an instant, the oldest first; gives their number.
-
-        `kept` gives the ids that somebody still reads. The wallet counts what is cleared.
-        """
-        mine = notices.c.wallet_id == wallet_id
-        old = (notices.c.state == "done") & (notices.c.created_at < before) & notices.c.notice_id.not_in(kept)
-        found = select(notices.c.notice_id).where(mine, old).order_by(notices.c.seq).limit(most)
-        cleared = self._connection.execute(found).scalars().all()
-        self._connection.execute(delete(notices).where(mine, notices.c.notice_id.in_(cleared)))
-        counted = wallets.c.notices_cleared + len(cleared)
-        self._connection.execute(
-            update(wallets).where(wallets.c.wallet_id == wallet_id).values(notices_cleared=counted)
-        )
-        return len(cleared)
 
     def _end(self, waiting: Waiting, **values: Any) -> bool:
         # The lease is the fencing token: a courier that slept past it must not undo what the next one did.
