@@ -59,7 +59,7 @@ from bot.wallets.usage import Usage
 from bot.wallets.workspaces import Workspace, Workspaces
 from ledger import Ledger, migrate
 
-IN_HOUSE = ("time", "lines", "clock", "books")
+IN_HOUSE = ("time", "pace", "clock", "books", "housekeeping")
 """The jobs that run on restored books too: they reach nobody."""
 FILE_EVERY = timedelta(hours=1)
 COPIES_EVERY = timedelta(minutes=1)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from bot.rights import Tie
 from bot.states.payment import NEXT, OPEN, News, Purpose, State, Way
 from bot.tables import billing, payments
-from ledger import Currency, Money, Tx, new_id
+from ledger import Currency, DueKind, Money, Tx, ahead_after, new_id, not_ahead
 
 FIRST_REF = 1000
 
@@ -209,18 +209,36 @@ def count_by_state(connection: Connection) -> dict[str, int]:
     return {**{state.value: 0 for state in State}, **{row.state: row[1] for row in rows}}
 
 
-def overdue(connection: Connection, wallet_ids: Sequence[UUID], now: datetime) -> list[tuple[UUID, UUID]]:
-    """Give the wallets' requests, and payments that wait for a person, whose time is over: wallet and payment ids."""
+_LAPSING = (State.OFFERED.value, State.WAITING.value)
+
+
+def overdue(connection: Connection, now: datetime, *, among: ColumnElement[bool]) -> list[tuple[UUID, UUID]]:
+    """Give requests, and payments that wait for a person, whose time is over: wallet and payment ids.
+
+    `among` is a condition on `payments`; of wallets whose time is in doubt there are none.
+    """
     rows = connection.execute(
         select(payments.c.wallet_id, payments.c.payment_id)
         .where(
-            payments.c.wallet_id.in_(wallet_ids),
-            payments.c.state.in_([State.OFFERED.value, State.WAITING.value]),
+            payments.c.state.in_(_LAPSING),
             payments.c.expires_at <= now,
+            among,
+            not_ahead(payments.c.wallet_id),
         )
-        .execution_options(cross_shard=True)
+        .execution_options(cross_shard=True),
+        {"ahead": ahead_after(now)},
     ).all()
     return [(row.wallet_id, row.payment_id) for row in rows]
+
+
+def next_lapse(connection: Connection, after: datetime, *, among: ColumnElement[bool]) -> datetime | None:
+    """Give the next instant after another at which the time of one of these is over."""
+    ends_at: datetime | None = connection.execute(
+        select(func.min(payments.c.expires_at))
+        .where(payments.c.state.in_(_LAPSING), payments.c.expires_at > after, among)
+        .execution_options(cross_shard=True)
+    ).scalar_one()
+    return ends_at
 
 
 def payment_of(row: Any) -> Payment:
@@ -272,3 +290,4 @@ def forget_retries(tx: Tx, wallet_id: UUID) -> None:
         )
         .values(next_try_at=None)
     )
+    tx.schedule.hurry(wallet_id, DueKind.RECHARGE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, select, true
 
 from bot.tables import workspaces
 from ledger import Refused
@@ -35,12 +35,21 @@ class Served:
         """Give the wallets for which something may be sent and charged."""
         return connection.execute(_listed(self.team_id, living=True)).scalars().all()
 
-    def living_query(self) -> Select[UUID]:
-        """Give the query of these wallets, as a part of others: a list of thousands costs more than most of them.
+    def where_living(self, wallet_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+        """Give the condition that a column names such a wallet: one look-up a row, however many wallets there are.
 
-        It is the same query each time, so that others may keep what they made of it.
+        It is the same condition each time, so that others may keep what they made of it.
         """
-        return _wallets(self.team_id, living=True)
+        return _where(self.team_id, wallet_id, living=True)
+
+    def where_own(self, wallet_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+        """The same for the living wallets and the dead ones."""
+        return _where(self.team_id, wallet_id, living=False)
+
+    def dead(self, connection: Connection) -> Sequence[UUID]:
+        """Give the wallets whose app was removed."""
+        mine = _wallets(self.team_id, living=False).where(workspaces.c.dead_at.is_not(None))
+        return connection.execute(mine.order_by(workspaces.c.dead_at)).scalars().all()
 
     def own(self, connection: Connection) -> Sequence[UUID]:
         """Give the living wallets and the dead ones: what is open for a dead one is still closed and booked."""
@@ -68,6 +77,12 @@ class Served:
 def _wallets(team_id: str | None, *, living: bool) -> Select[UUID]:
     team = workspaces.c.team_id == team_id if team_id is not None else true()
     return select(workspaces.c.wallet_id).where(team, workspaces.c.dead_at.is_(None) if living else true())
+
+
+@lru_cache(maxsize=64)
+def _where(team_id: str | None, wallet_id: ColumnElement[UUID], *, living: bool) -> ColumnElement[bool]:
+    one = _wallets(team_id, living=living).where(workspaces.c.wallet_id == wallet_id)
+    return exists(one).correlate_except(workspaces)
 
 
 @lru_cache(maxsize=64)

@@ -73,6 +73,8 @@ def _instant(name: str, *, optional: bool = False) -> Column[Any]:
     return Column(name, UtcInstant, nullable=optional)
 
 
+_DEAD = text("dead_at IS NOT NULL")
+
 workspaces = _table(
     "workspaces",  # found by Slack's ids before the wallet is known: the one table not led by wallet_id
     _text("team_id", key=True),
@@ -82,6 +84,8 @@ workspaces = _table(
     _text("bot_user_id"),
     _instant("created_at"),
     _instant("dead_at", optional=True),
+    Index("ix_workspaces_wallet", "wallet_id"),
+    Index("ix_workspaces_dead", "dead_at", sqlite_where=_DEAD, postgresql_where=_DEAD),
 )
 
 billing = _table(
@@ -118,6 +122,7 @@ people_listings = _table(
     _instant("listed_at", optional=True),  # when the last complete listing began
     _instant("due_at"),
     Column("tries", Integer, nullable=False),
+    Index("ix_people_listings_due", "due_at"),  # across wallets, as are those of requests and payments
 )
 
 _MAIN = text(_one_of("slot", [CardSlot.MAIN]))
@@ -188,6 +193,7 @@ payments = _table(
         postgresql_where=_IN_FLIGHT,
     ),
     Index("ix_payments_state", "wallet_id", "state"),
+    Index("ix_payments_due", "state", "expires_at"),
 )
 
 disputes = _table(
@@ -238,6 +244,7 @@ stripe_requests = _table(
     ),
     Index("uq_stripe_requests_key", "wallet_id", "key", unique=True),
     Index("ix_stripe_requests_state", "wallet_id", "state"),
+    Index("ix_stripe_requests_due", "state", "created_at"),
 )
 
 payment_messages = _table(
@@ -291,9 +298,17 @@ inbox = _table(
     Column("tries", Integer, nullable=False),
     _instant("due_at"),
     _text("error"),  # of `causes.InboxError`
+    Index("ix_inbox_handled", "wallet_id", "handled_at"),
 )
 
-named_values = _table("named_values", _wallet(), _text("name", key=True), _text("value"), _instant("at"))
+named_values = _table(
+    "named_values",
+    _wallet(),
+    _text("name", key=True),
+    _text("value"),
+    _instant("at"),
+    Index("ix_named_values_name", "name"),  # across wallets: of which wallets something is remembered
+)
 
 one_time_actions = _table(
     "one_time_actions",

@@ -1,5 +1,6 @@
 """What time brings: the table of jobs, each a plain function of now that is safe to run twice or never."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -7,14 +8,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
-
 from bot.delivering.courier import Courier
 from bot.delivering.repeats import Repeats
+from bot.due_work import DueWork
+from bot.housekeeping import Housekeeping
 from bot.notices import RechargeFailed, RuleChanged, decode
+from bot.payment_rows import next_lapse
 from bot.payments.cards import Cards
 from bot.payments.inbox import News
-from bot.payments.outcomes import CONFIRM_LIFETIME
 from bot.payments.recharge import Recharge
 from bot.payments.runway_watch import RunwayWatch
 from bot.payments.sweep import Sweep
@@ -25,14 +26,25 @@ from bot.slack.books_trouble import BooksTrouble
 from bot.slack.homes import Homes
 from bot.slack.presence import Presence
 from bot.slack.senders.table import Senders
-from bot.states.payment import Purpose, State
 from bot.stripe.requests import NotMade
 from bot.tables import payments
 from bot.wallets.channel_watch import ChannelWatch
 from bot.wallets.clock_watch import LOOK_EVERY, ClockWatch
+from bot.wallets.pace_watch import PaceWatch
 from bot.wallets.people_listing import PeopleListing
-from bot.wallets.spike_watch import SpikeWatch
-from ledger import Ledger, RechargeWanted, Tx, UsageCorrected, Waiting, due_wallets, next_due
+from ledger import (
+    DueKind,
+    Ledger,
+    RechargeWanted,
+    Tx,
+    UsageCorrected,
+    Waiting,
+    next_due,
+    unscheduled_wallets,
+)
+from ledger.storage.schema import wallet_schedule
+
+log = logging.getLogger("redbar.timers")
 
 STRIDE_MAX = timedelta(hours=12)
 """A clock that skips looks around at least this often, since the pace and its lines change with the hour."""
@@ -43,20 +55,31 @@ class Timers:
 
     def __init__(self, ledger: Ledger, served: Served, sweep: Sweep, recharge: Recharge, news: News) -> None:
         self._ledger = ledger
+        self._due = DueWork(ledger, served)
         self._repeats = Repeats(ledger, served)
-        self._spikes = SpikeWatch(ledger, served)
+        self._pace = PaceWatch(ledger, served)
         self._runway = RunwayWatch(ledger, served, recharge)
         self._served = served
         self._sweep = sweep
         self._recharge = recharge
         self._news = news
+        self._housekeeping = Housekeeping(ledger, served)
+        self._looked_for_lost = False
 
     def observe(self, now: datetime) -> None:
         """Let wallets judge what time alone did."""
+        if not self._looked_for_lost and self._ledger.doubt is None:
+            self._find_lost()
+        self._due.each_in_one(DueKind.TIME, _observe)
+
+    def _find_lost(self) -> None:
+        """Schedule, once after the start, what no row of the schedule knows of: nothing stays forgotten."""
         with self._ledger.reading() as connection:
-            due = due_wallets(connection, self._ledger.now(), wallet_ids=self._believed(connection))
-        for wallet_id in due:
-            self._ledger.run(partial(_observe, wallet_id=wallet_id), wallet_id=wallet_id)
+            lost = unscheduled_wallets(connection)
+        for wallet_id in lost:
+            log.warning("wallet %s has work that was not scheduled", wallet_id)
+            self._ledger.run(partial(_reschedule, wallet_id=wallet_id), wallet_id=wallet_id)
+        self._looked_for_lost = True
 
     def hear_news(self, now: datetime) -> None:
         """Read what is new outside, and handle what waits."""
@@ -65,9 +88,8 @@ class Timers:
         self._news.handle_waiting(now)
 
     def recharge(self, now: datetime) -> None:
-        """Look at every wallet whose money is below its rule's threshold."""
-        for wallet_id in self._awake():
-            self._recharge.consider(wallet_id)
+        """Look at the wallets whose money is below their rule's threshold, and remind of what the bank asks."""
+        self._recharge.run_due()
         self._recharge.remind(self._ledger.now())
 
     def sweep(self, now: datetime) -> None:
@@ -78,26 +100,17 @@ class Timers:
         """Say the alarms again that nobody answers."""
         self._repeats.run_once(now)
 
-    def look_for_spikes(self, now: datetime) -> None:
-        """Tell of what costs far more than usual today."""
-        self._spikes.run_once(now)
+    def follow_pace(self, now: datetime) -> None:
+        """Draw the alert lines by the present pace, and tell of what costs far more than usual today."""
+        self._pace.run_once(now)
 
     def tell_in_the_morning(self, now: datetime) -> None:
         """Tell of money that ends soon, where people want to hear of it."""
         self._runway.run_once(now)
 
-    def draw_lines(self, now: datetime) -> None:
-        """Draw the alert lines anew from the present pace."""
-        for wallet_id in self._awake():
-            self._ledger.run(partial(_redraw, wallet_id=wallet_id), wallet_id=wallet_id)
-
-    def _awake(self) -> Sequence[UUID]:
-        """Give the wallets that time may do something to."""
-        with self._ledger.reading() as connection:
-            return self._believed(connection)
-
-    def _believed(self, connection: Connection) -> Sequence[UUID]:
-        return self._ledger.believed(connection, self._served.living(connection))
+    def clear(self, now: datetime) -> None:
+        """Clear what ended long ago."""
+        self._housekeeping.run_once(now)
 
     def heard(self, waiting: Waiting) -> None:
         """Do what a notice asks for inside the house, before anybody is told of it.
@@ -119,40 +132,13 @@ class Timers:
     def next_moment(self, after: datetime, until: datetime) -> datetime:
         """Give the next instant up to a limit at which something falls due, for a clock that skips."""
         soonest = min(until, after + STRIDE_MAX)
+        scheduled = self._served.where_living(wallet_schedule.c.wallet_id)
         with self._ledger.reading() as connection:
-            own = self._served.own(connection)
-            mine = payments.c.wallet_id.in_(own)
             found = [
-                next_due(connection, after, wallet_ids=own),
-                self._repeats.next_due(connection, own),
-                self._runway.next_due(connection, own),
+                next_due(connection, after, among=scheduled),
+                next_lapse(connection, after, among=self._served.where_own(payments.c.wallet_id)),
+                *self._recharge.reminders_at(connection),
             ]
-            for column, states in (
-                (payments.c.expires_at, (State.OFFERED.value, State.WAITING.value)),
-                (payments.c.next_try_at, (State.FAILED.value,)),
-            ):
-                found.append(
-                    connection.execute(
-                        select(func.min(column))
-                        .where(mine, column > after, payments.c.state.in_(states))
-                        .execution_options(cross_shard=True)
-                    ).scalar_one_or_none()
-                )
-            last = connection.execute(
-                select(func.max(payments.c.created_at))
-                .where(mine, payments.c.purpose == Purpose.RECHARGE)
-                .execution_options(cross_shard=True)
-            ).scalar_one_or_none()
-            waiting = connection.execute(
-                select(payments.c.expires_at)
-                .where(mine, payments.c.state == State.WAITING.value)
-                .execution_options(cross_shard=True)
-            ).scalars()
-            kept = [self._ledger.look(connection, wallet_id)[1] for wallet_id in own]
-            remind_hours = {one for policy in kept for one in policy.remind_hours}
-            found += [at - CONFIRM_LIFETIME + timedelta(hours=one) for at in waiting for one in remind_hours]
-        if last is not None:
-            found += [last + policy.rule.spacing for policy in kept if policy.rule is not None]
         return min((at for at in (*found, soonest) if at is not None and at > after), default=soonest)
 
 
@@ -207,8 +193,7 @@ def jobs_of(
         Job("news", tick, timers.hear_news),
         Job("recharge", tick * 5, timers.recharge),
         Job("sweep", tick * 30, timers.sweep),
-        Job("lines", timedelta(minutes=5), timers.draw_lines),
-        Job("spikes", timedelta(minutes=5), timers.look_for_spikes),
+        Job("pace", timedelta(minutes=5), timers.follow_pace),
         Job("morning", timedelta(minutes=5), timers.tell_in_the_morning),
         Job("cards", timedelta(hours=1), cards.look_ahead),
         Job("reconcile", timedelta(minutes=10), reconciliation.run_if_due),
@@ -223,12 +208,15 @@ def jobs_of(
         Job("clock", LOOK_EVERY, clock.look),
         Job("books", timedelta(seconds=1), books.look),
         Job("books told", tick * 5, books.tell),
+        Job("housekeeping", timedelta(hours=1), timers.clear),
     )
 
 
-def _observe(tx: Tx, *, wallet_id: UUID) -> None:
+def _observe(tx: Tx, wallet_id: UUID) -> None:
     tx.book.observe(wallet_id)
+    if tx.schedule.is_due(wallet_id, DueKind.TIME):
+        tx.book.reschedule(wallet_id)  # the row said otherwise than its wallet
 
 
-def _redraw(tx: Tx, *, wallet_id: UUID) -> None:
-    tx.book.redraw_lines(wallet_id)
+def _reschedule(tx: Tx, *, wallet_id: UUID) -> None:
+    tx.book.reschedule(wallet_id)

@@ -38,7 +38,7 @@ batch on facts that are passed in. Below them stand the nouns of the field, whic
 `failpoints`.
 """
 
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -86,6 +86,7 @@ from ledger.commands import (
 from ledger.currencies import OFFERED, Scale, offered_currency, rounded_up, scale_of
 from ledger.deciding.checks import BACK_MAX as OCCURRED_BACK_MAX
 from ledger.deciding.checks import QUANTITY_MAX, storable
+from ledger.due_work import DueKind
 from ledger.errors import (
     AboveItemMax,
     AmountOutOfRange,
@@ -141,6 +142,7 @@ from ledger.notices import (
     WalletResumed,
 )
 from ledger.reading.database_time import database_time
+from ledger.reading.due import due_wallets, next_due, unscheduled_wallets
 from ledger.reading.export import BooksBroken, Extract, beancount_lines, csv_lines, extract_of
 from ledger.reading.history import (
     Episode,
@@ -155,14 +157,11 @@ from ledger.reading.history import (
     transfers_of_source,
 )
 from ledger.reading.summaries import (
-    ahead_of,
     daily,
-    due_wallets,
     hours_of,
     look,
     month_summary,
     months_of,
-    next_due,
     references_of,
     spikes_of,
 )
@@ -189,6 +188,7 @@ from ledger.storage.trouble import (
     Trouble,
     TroubleCode,
 )
+from ledger.storage.wallets_ahead import ahead_after, ahead_of, not_ahead
 from ledger.sums import ASK_EXAMPLE_DOLLARS, PRESETS_DOLLARS, TOP_UP_EXAMPLE_DOLLARS
 from ledger.time_judgement import BACK_MAX, Anchor, Dated, Doubt, Known
 from ledger.wallet_policy import (
@@ -202,8 +202,10 @@ from ledger.wallet_policy import (
     within_one_charge,
 )
 from ledger.writing.book import REDBAR, policy_of
+from ledger.writing.clearing import clear_notices, clear_refused_holds
 from ledger.writing.outbox import Outbox, Waiting, any_waiting, due_notices, read_notice
 from ledger.writing.rescaling import policies_that_do_not_fit, rescale_policy
+from ledger.writing.schedule import DueClaim, LeaseLost
 from ledger.writing.throughput import DURATIONS, SIZES, Throughput
 from ledger.writing.time_acceptance import FutureRows, accept_present
 from ledger.writing.writer import WAITING_MAX, Tx, Writer
@@ -248,12 +250,8 @@ class Ledger:
         """
         if self.doubt is not None:
             return []
-        ahead = ahead_of(connection, self.now() + BACK_MAX, wallet_ids)
+        ahead = ahead_of(connection, ahead_after(self.now()), wallet_ids)
         return [wallet_id for wallet_id in wallet_ids if wallet_id not in ahead]
-
-    def disbelieved(self, connection: Connection) -> Collection[UUID]:
-        """Give the wallets whose own time is in doubt, for what must not list all others. Usually there are none."""
-        return ahead_of(connection, self.now() + BACK_MAX)
 
     def require_believed(self, connection: Connection, wallet_id: UUID) -> None:
         """Keep money from being charged while the time is in doubt. Refuses: ClockInDoubt."""

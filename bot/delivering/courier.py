@@ -7,25 +7,27 @@ up for its age: it waits as long as Slack does.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import ColumnElement, Connection
 
 from bot.causes import NameUnknown, as_stored, failed
 from bot.delivering.deliveries import Claim, claim, due_deliveries, fail, name_owners, want
 from bot.delivering.known import read_known, silence_of
-from bot.delivering.open_deliveries import untold_since
+from bot.delivering.open_deliveries import untold_wallets
 from bot.delivering.recipients import is_outdated, wanted
 from bot.notices import NoticeUnknown, decode
 from bot.ports import NotNow
 from bot.served import Served
 from bot.states.delivery import OWNERS
+from bot.tables import deliveries
 from ledger import Ledger, Tx, Waiting, due_notices
+from ledger.storage.schema import notices
 
 log = logging.getLogger("redbar.courier")
 
@@ -40,7 +42,7 @@ LOOK_SECONDS = 1.0
 
 
 class Due(Protocol):
-    """Looks for what is due, as wallets and ids, of the wallets of a query that are not among `but`."""
+    """Looks for what is due, as wallets and ids, of the wallets that a condition lets through."""
 
     def __call__(
         self,
@@ -48,8 +50,7 @@ class Due(Protocol):
         now: datetime,
         *,
         limit: int,
-        wallet_ids: Select[UUID],
-        but: Collection[UUID],
+        among: ColumnElement[bool],
     ) -> Sequence[tuple[UUID, UUID]]: ...
 
 
@@ -83,7 +84,7 @@ class Courier:
             while True:
                 if not queue:
                     tried += self.hand_out()
-                    queue.extend(self._due(due_deliveries))
+                    queue.extend(self._due(due_deliveries, deliveries.c.wallet_id))
                 while queue and len(running) < SIDE_BY_SIDE:
                     running.add(pool.submit(self._carry_one, *queue.popleft()))
                     tried += 1
@@ -100,18 +101,16 @@ class Courier:
     def problems(self) -> Sequence[str]:
         """Say what keeps people from being told, in words for the operator."""
         with self._ledger.reading() as connection:
-            untold = [
-                one for one in self._served.living(connection) if untold_since(connection, one) is not None
-            ]
+            untold = untold_wallets(connection, self._served)
         return [
             f"Nobody can be told of wallet {wallet_id}: no billing admin can be reached, and no owner is known."
-            for wallet_id in sorted(untold)
+            for wallet_id in untold
         ]
 
     def hand_out(self) -> int:
         """Turn the due notices into deliveries; gives their number."""
         tried = 0
-        while due := self._due(due_notices):
+        while due := self._due(due_notices, notices.c.wallet_id):
             for wallet_id, notice_id in due:
                 take = partial(_take, wallet_id=wallet_id, notice_id=notice_id)
                 waiting = self._ledger.run(take, wallet_id=wallet_id)
@@ -120,14 +119,13 @@ class Courier:
                     tried += 1
         return tried
 
-    def _due(self, look: Due) -> Sequence[tuple[UUID, UUID]]:
+    def _due(self, look: Due, wallet_id: ColumnElement[UUID]) -> Sequence[tuple[UUID, UUID]]:
         """Look what is due of the living wallets whose time is not in doubt."""
         if self._ledger.doubt is not None:
             return ()
-        living = self._served.living_query()
+        among = self._served.where_living(wallet_id)
         with self._ledger.reading() as connection:
-            but = self._ledger.disbelieved(connection)
-            return look(connection, self._ledger.now(), limit=BATCH, wallet_ids=living, but=but)
+            return look(connection, self._ledger.now(), limit=BATCH, among=among)
 
     def _hand_out(self, waiting: Waiting) -> None:
         if self._is_outdated(waiting):

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     bindparam,
@@ -48,7 +49,7 @@ from bot.states.delivery import (
 from bot.tables import deliveries
 from bot.wallets.alert_channels import set_away
 from bot.wallets.named_values import LOST, forget_named_value, named_value, set_named_value
-from ledger import EPOCH, Ledger, Tx, Waiting, new_id, read_notice
+from ledger import EPOCH, Ledger, Tx, Waiting, ahead_after, new_id, not_ahead, read_notice
 
 log = logging.getLogger("redbar.delivery")
 
@@ -179,8 +180,7 @@ def due_deliveries(
     now: datetime,
     *,
     limit: int,
-    wallet_ids: Select[UUID],
-    but: Collection[UUID] = (),
+    among: ColumnElement[bool],
 ) -> Sequence[tuple[UUID, UUID]]:
     """Give what can be claimed now, as wallets and deliveries: alarms first, people before channels.
 
@@ -188,14 +188,14 @@ def due_deliveries(
     lets all of a workspace wait is met by one recipient again and again, and keeps nobody else waiting.
 
     Of each recipient at most one: the most urgent, and of those the oldest; none while one of theirs is on its way.
-    Only those of the wallets of a query that are not among `but`. Only a hint, since it locks nothing.
+    `among` is a condition on `deliveries`, the same object each time. Only a hint, since it locks nothing.
     """
-    rows = connection.execute(_due(wallet_ids), {"now": now, "but": list(but), "most": limit})
+    rows = connection.execute(_due(among), {"now": now, "ahead": ahead_after(now), "most": limit})
     return [(wallet_id, delivery_id) for wallet_id, delivery_id in rows]
 
 
 @lru_cache(maxsize=64)  # couriers ask it several times a second, and making it takes longer than the look
-def _due(wallet_ids: Select[UUID]) -> Select[UUID, UUID]:
+def _due(among: ColumnElement[bool]) -> Select[UUID, UUID]:
     mine, other = deliveries, deliveries.alias("before_it")
     now = bindparam("now", type_=mine.c.due_at.type)
     before = or_(
@@ -218,8 +218,8 @@ def _due(wallet_ids: Select[UUID]) -> Select[UUID, UUID]:
             mine.c.state == DeliveryState.WAITING,
             mine.c.due_at <= now,
             mine.c.lease_until <= now,
-            mine.c.wallet_id.in_(wallet_ids),
-            mine.c.wallet_id.not_in(bindparam("but", expanding=True)),
+            among,
+            not_ahead(mine.c.wallet_id),
             ~is_behind,
         )
         .order_by(mine.c.urgency.desc(), mine.c.tries, case((is_channel, 1), else_=0), mine.c.delivery_id)

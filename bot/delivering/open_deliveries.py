@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from bot.causes import in_short
 from bot.delivering.deliveries import revive
+from bot.served import Served
 from bot.states.delivery import OWNERS, DeliveryState, Recipient, Subject
 from bot.tables import deliveries
 from ledger import Ledger, Tx, read_notice
@@ -71,6 +72,18 @@ def untold_since(connection: Connection, wallet_id: UUID) -> datetime | None:
         )
     ).scalars()
     return min((read_notice(connection, wallet_id, one).created_at for one in found), default=None)
+
+
+def untold_wallets(connection: Connection, served: Served) -> Sequence[UUID]:
+    """Give the served wallets of which something waits for the owners because nobody can be told."""
+    waits = (deliveries.c.state == DeliveryState.WAITING) & (deliveries.c.recipient == str(OWNERS))
+    found = (
+        select(deliveries.c.wallet_id)
+        .where(waits, deliveries.c.tries > 0, served.where_living(deliveries.c.wallet_id))
+        .distinct()
+        .order_by(deliveries.c.wallet_id)
+    )
+    return connection.execute(found.execution_options(cross_shard=True)).scalars().all()
 
 
 def send_again(ledger: Ledger, wallet_ids: Sequence[UUID], delivery_id: UUID) -> bool:

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from bot.due_work import DueWork
 from bot.notices import StillStopped
 from bot.served import Served
 from bot.tables import alert_messages
 from bot.wallets.named_values import NamedValue, named_value, set_named_value
-from ledger import Episode, Ledger, Level, Tx, last_episode, look
+from ledger import DueKind, Episode, Ledger, Level, Tx, last_episode, look
 
 STOPPED = "stopped:"
 """Begins the named value of an episode at zero: since when, and how often it was said again."""
@@ -39,44 +39,31 @@ class Repeats:
     """Commits the repeats of alarms that nobody answers."""
 
     def __init__(self, ledger: Ledger, served: Served) -> None:
-        self._ledger = ledger
-        self._served = served
+        self._due = DueWork(ledger, served)
 
     def run_once(self, now: datetime) -> None:
-        """Look at every wallet in which things have stopped. Nobody is told while its time is in doubt."""
-        with self._ledger.reading() as connection:
-            living = self._ledger.believed(connection, self._served.living(connection))
-            stopped = [one for one in living if _stopped(connection, one) is not None]
-        for wallet_id in stopped:
-            self._ledger.run(partial(_repeat, wallet_id=wallet_id), wallet_id=wallet_id)
-
-    def next_due(self, connection: Connection, wallet_ids: Sequence[UUID]) -> datetime | None:
-        """Give the instant of the next repeat, for a clock that skips."""
-        found = []
-        for wallet_id in wallet_ids:
-            stopped = _stopped(connection, wallet_id)
-            if stopped is None:
-                continue
-            if not _answered(connection, wallet_id, stopped):
-                said = _said(connection, wallet_id, stopped, self._ledger.now())
-                _, policy = self._ledger.look(connection, wallet_id)
-                after = next_repeat(int(said.value), policy.repeat_minutes)
-                found += [said.at + after] if after is not None else []
-        return min(found, default=None)
+        """Look at the wallets whose repeat is due. Nobody is told while a wallet's time is in doubt."""
+        self._due.each_in_one(DueKind.STOPPED, _repeat)
 
 
-def _repeat(tx: Tx, *, wallet_id: UUID) -> None:
+def _repeat(tx: Tx, wallet_id: UUID) -> None:
+    """Say it again where that is due, and schedule the next repeat."""
     stopped = _stopped(tx.connection, wallet_id)
     if stopped is None:
+        tx.schedule.set(wallet_id, DueKind.STOPPED, None)
         return
     said = _said(tx.connection, wallet_id, stopped, tx.now)
-    number = int(said.value)
-    if not _answered(tx.connection, wallet_id, stopped):
-        number = repeats_due(tx.now - said.at, tx.book.policy(wallet_id)[0].repeat_minutes)
+    minutes = tx.book.policy(wallet_id)[0].repeat_minutes
+    number, is_answered = int(said.value), _answered(tx.connection, wallet_id, stopped)
+    if not is_answered:
+        number = repeats_due(tx.now - said.at, minutes)
     if number > int(said.value) or named_value(tx.connection, wallet_id, _name(stopped)) is None:
         set_named_value(tx, wallet_id, _name(stopped), str(number), at=said.at)
     if number > int(said.value):
         tx.outbox.add(wallet_id, StillStopped(episode_id=stopped.episode_id, number=number))
+    # The alarm lasts, so the row stays: an admin may ask for repeats, and the operator may take an answer back.
+    after = None if is_answered else next_repeat(number, minutes)
+    tx.schedule.set(wallet_id, DueKind.STOPPED, said.at + after if after is not None else tx.now + DAY)
 
 
 def _name(stopped: Episode) -> str:

@@ -4,12 +4,13 @@ What is kept of a card is what people may see of it. Stripe says what became of 
 looked at here. A card that is gone takes automatic payments with it: nobody agreed to another one being charged.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy import select, update
 
+from bot.due_work import BotDue, DueWork
 from bot.notices import CardExpiring, CardGone
 from bot.payments.recharge_end import say_changed
 from bot.payments.sending import RequestSender
@@ -40,6 +41,7 @@ class Cards:
     ) -> None:
         self._ledger = ledger
         self._served = served
+        self._due = DueWork(ledger, served)
         self._gateway = gateway
         self._sender = sender
 
@@ -119,25 +121,7 @@ class Cards:
 
     def look_ahead(self, now: datetime) -> None:
         """Tell of cards that expire soon: thirty days before, seven, and one, each once."""
-        with self._ledger.reading() as connection:
-            rows = connection.execute(
-                select(cards.c.wallet_id, cards.c.card_id, cards.c.exp_month, cards.c.exp_year)
-                .where(
-                    cards.c.wallet_id.in_(self._ledger.believed(connection, self._served.living(connection))),
-                    cards.c.slot != CardSlot.REMOVED,
-                )
-                .execution_options(cross_shard=True)
-            ).all()
-        for row in rows:
-            # Judged by UTC: a card's last day lasts longer than any zone's.
-            left = (last_day(row.exp_year, row.exp_month) - now.date()).days
-            due = due_warning(left)
-            if due is not None:
-                mark = f"expiring:{row.card_id}:{row.exp_year}-{row.exp_month}:{due}"
-                tell = partial(
-                    _tell_once, wallet_id=row.wallet_id, card_id=row.card_id, mark=mark, days_left=left
-                )
-                self._ledger.run(tell, wallet_id=row.wallet_id)
+        self._due.each_in_one(BotDue.CARDS, _look_ahead)
 
 
 def last_day(year: int, month: int) -> date:
@@ -151,6 +135,32 @@ def due_warning(days_left: int) -> int | None:
     if days_left < 0:
         return None
     return min((one for one in WARN_DAYS if days_left <= one), default=None)
+
+
+def next_warning(days_left: int) -> int | None:
+    """Say after how many days the next warning is due; None after the last. Pure."""
+    return min((days_left - one for one in WARN_DAYS if one < days_left), default=None)
+
+
+def _look_ahead(tx: Tx, wallet_id: UUID) -> None:
+    """Tell of the wallet's cards that expire soon, and schedule the next look."""
+    rows = tx.connection.execute(
+        select(cards.c.card_id, cards.c.exp_month, cards.c.exp_year).where(
+            cards.c.wallet_id == wallet_id, cards.c.slot != CardSlot.REMOVED
+        )
+    ).all()
+    today, waits = tx.now.date(), []
+    for row in rows:
+        # Judged by UTC: a card's last day lasts longer than any zone's.
+        left = (last_day(row.exp_year, row.exp_month) - today).days
+        due, wait = due_warning(left), next_warning(left)
+        if due is not None and remember_once(
+            tx, wallet_id, f"expiring:{row.card_id}:{row.exp_year}-{row.exp_month}:{due}"
+        ):
+            tx.outbox.add(wallet_id, CardExpiring(card_id=row.card_id, days_left=left))
+        waits += [wait] if wait is not None else []
+    at = datetime.combine(today + timedelta(days=min(waits)), time(), UTC) if waits else None
+    tx.schedule.set(wallet_id, BotDue.CARDS, at)
 
 
 def _take_out(tx: Tx, *, wallet_id: UUID, card_id: str, actor: str) -> bool:
@@ -193,8 +203,4 @@ def _refresh(tx: Tx, *, wallet_id: UUID, card: CardSeen) -> None:
             fingerprint=card.fingerprint,
         )
     )
-
-
-def _tell_once(tx: Tx, *, wallet_id: UUID, card_id: str, mark: str, days_left: int) -> None:
-    if remember_once(tx, wallet_id, mark):
-        tx.outbox.add(wallet_id, CardExpiring(card_id=card_id, days_left=days_left))
+    tx.schedule.set(wallet_id, BotDue.CARDS, tx.now)

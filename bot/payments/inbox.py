@@ -8,11 +8,11 @@ finds (`open_checks.py`) is a hint of the same kind.
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from threading import Lock
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, insert, select, update
 
 from bot.causes import as_stored, failed
 from bot.notices import MoneyParked
@@ -55,15 +55,7 @@ _WAITING = (
     .order_by(inbox.c.created_at, inbox.c.event_id)
     .limit(100)
 )
-_OPEN_SINCE = (
-    select(func.max(payments.c.created_at))
-    .where(
-        payments.c.wallet_id.in_(bindparam("among", expanding=True)),
-        payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]),
-    )
-    .execution_options(cross_shard=True)
-)
-# Made once, since a job asks them several times a second.
+# Made once, since a job asks it several times a second.
 
 
 class News:
@@ -161,7 +153,7 @@ class News:
         with self._ledger.reading() as connection:
             polled = named_value(connection, NIL_WALLET, _POLLED)
             looked = named_value(connection, NIL_WALLET, _LOOKED)
-            watched_at, stopped = _watched(connection, self._served.own(connection))
+            watched_at, stopped = _watched(connection, self._served.where_own(payments.c.wallet_id))
             budget = budget_of(connection, now)
             refused = key_refused_at(connection, NIL_WALLET) is not None
         wait = poll_every(now, watched_at, webhook=self._webhook, tight=budget.tight)
@@ -199,7 +191,7 @@ class News:
     def _look_around(self, now: datetime) -> bool:
         """Look at all that may be paid at this moment; gives whether there was anything to look at."""
         with self._ledger.reading() as connection:
-            watched = what_is_open(connection, self._served.own(connection), now)
+            watched = what_is_open(connection, now, among=self._served.where_own(payments.c.wallet_id))
             whole = named_value(connection, NIL_WALLET, _LOOKED_WHOLE)
         whole_at = whole.at if whole is not None else None
         looked = look_at(self._gateway, watched.requests, now=now, whole_at=whole_at)
@@ -235,22 +227,27 @@ class News:
             self._ledger.run(partial(add_reads, taken=taken), wallet_id=None)
 
 
-def _watched(connection: Connection, wallet_ids: Sequence[UUID]) -> tuple[datetime | None, bool]:
-    """Say when a request that is open was last worth a look, and whether calls are stopped while one is open.
+def _watched(connection: Connection, among: ColumnElement[bool]) -> tuple[datetime | None, bool]:
+    """Say when a request that is open was last worth a look, and whether calls are stopped where one is open.
 
     It is when it was made, when somebody pressed Pay, and when the wallet ran dry.
     """
-    made_at = connection.execute(_OPEN_SINCE, {"among": list(wallet_ids)}).scalar_one_or_none()
+    made_at, emptied_at = connection.execute(_open_since(among)).one()
     if made_at is None:
         return None, False
     pressed = named_value(connection, NIL_WALLET, _PRESSED)
     pressed_at = pressed.at if pressed is not None else None
-    emptied_at = connection.execute(
-        select(func.max(wallets.c.emptied_at))
-        .where(wallets.c.wallet_id.in_(wallet_ids))
-        .execution_options(cross_shard=True)
-    ).scalar_one_or_none()
     return max(at for at in (made_at, pressed_at, emptied_at) if at is not None), emptied_at is not None
+
+
+@lru_cache(maxsize=64)  # a job asks it several times a second
+def _open_since(among: ColumnElement[bool]) -> Select[datetime | None, datetime | None]:
+    return (
+        select(func.max(payments.c.created_at), func.max(wallets.c.emptied_at))
+        .join(wallets, wallets.c.wallet_id == payments.c.wallet_id)
+        .where(payments.c.state.in_([State.ASKED.value, State.OFFERED.value, State.COLLECTING.value]), among)
+        .execution_options(cross_shard=True)
+    )
 
 
 def _keep(tx: Tx, *, events: Sequence[EventSeen]) -> None:

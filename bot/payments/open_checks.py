@@ -7,9 +7,8 @@ again by the same rules, and one bad piece holds up no other.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from bot.payment_rows import Payment, payment_of
 from bot.ports import EventSeen, Ok, PageStatus, PaymentGateway, Rejected, SessionSeen, Unknown
@@ -48,13 +47,13 @@ class Looked:
     """How many looks had no answer."""
 
 
-def what_is_open(connection: Connection, wallet_ids: Sequence[UUID], now: datetime) -> Open:
-    """Give what may be paid at this moment in some wallets."""
+def what_is_open(connection: Connection, now: datetime, *, among: ColumnElement[bool]) -> Open:
+    """Give what may be paid at this moment; `among` is a condition on `payments`."""
     rows = connection.execute(
         select(payments)
         .where(
-            payments.c.wallet_id.in_(wallet_ids),
             payments.c.state.in_([State.OFFERED.value, State.COLLECTING.value]),
+            among,
         )
         .order_by(payments.c.created_at.desc())
         .execution_options(cross_shard=True)

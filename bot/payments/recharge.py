@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select
 
 from bot import payment_rows
+from bot.due_work import DueWork
 from bot.notices import CapNear, CapReached, ConfirmationDue
 from bot.payment_rows import Payment
 from bot.payments.operator_stop import charges_are_off
@@ -35,6 +36,7 @@ from ledger import (
     Automatic,
     CapWindow,
     Currency,
+    DueKind,
     Ledger,
     Money,
     Pause,
@@ -46,16 +48,20 @@ from ledger import (
     WalletPolicy,
     WalletView,
     admits_full_charge,
+    ahead_after,
     day_bounds,
     funds_of,
     local_day,
     month_bounds,
+    not_ahead,
     recharge_decision,
     recharge_wanted,
     scale_of,
 )
 
 log = logging.getLogger("redbar.recharge")
+LOOK_AGAIN = timedelta(minutes=1)
+"""How long a recharge waits for a look where nothing tells us that its block has ended."""
 _COUNTS_MONEY = (State.PAID, State.ASKED, State.COLLECTING, State.WAITING)
 
 
@@ -85,6 +91,7 @@ class Recharge:
         self._ledger = ledger
         self._payments = payments_flow
         self._served = served
+        self._due = DueWork(ledger, served)
 
     def consider(self, wallet_id: UUID) -> Payment | None:
         """Charge the card if the rule says so at this instant; gives the try that was made."""
@@ -92,22 +99,47 @@ class Recharge:
             view, policy = self._ledger.look(connection, wallet_id)
         if not recharge_wanted(funds_of(view), policy):
             return None
-        request = self._ledger.run(lambda tx: self._decide(tx, wallet_id), wallet_id=wallet_id)
+        request = self._ledger.run(lambda tx: self._decide(tx, wallet_id)[0], wallet_id=wallet_id)
         return self._payments.carry_out(request) if request is not None else None
+
+    def run_due(self) -> None:
+        """Look at the wallets whose available money is below their rule's threshold."""
+        self._due.each(DueKind.RECHARGE, self._look)
+
+    def _look(self, wallet_id: UUID) -> None:
+        request = self._ledger.run(lambda tx: self._follow(tx, wallet_id), wallet_id=wallet_id)
+        if request is not None:
+            self._payments.carry_out(request)
+
+    def _follow(self, tx: Tx, wallet_id: UUID) -> StripeRequest | None:
+        """Decide where a look is due, and schedule the next one."""
+        if not tx.schedule.is_due(wallet_id, DueKind.RECHARGE):
+            return None
+        tx.book.observe(wallet_id)  # what is wanted may have ended by time alone
+        request, decision = self._decide(tx, wallet_id)
+        policy, _ = tx.book.policy(wallet_id)
+        if not recharge_wanted(funds_of(tx.book.view(wallet_id)), policy):
+            # When it is wanted again, the ledger schedules it again.
+            tx.schedule.set(wallet_id, DueKind.RECHARGE, None)
+        elif decision is not None and (at := next_recharge_look(decision, tx.now)) is not None:
+            tx.schedule.set(wallet_id, DueKind.RECHARGE, at)
+        return request
 
     def remind(self, now: datetime) -> None:
         """Remind people of automatic payments that the bank wants confirmed."""
+        if self._ledger.doubt is not None:
+            return
         with self._ledger.reading() as connection:
             rows = connection.execute(
                 select(payments.c.wallet_id, payments.c.payment_id, payments.c.expires_at)
                 .where(
-                    payments.c.wallet_id.in_(
-                        self._ledger.believed(connection, self._served.living(connection))
-                    ),
-                    payments.c.purpose == Purpose.RECHARGE,
                     payments.c.state == State.WAITING.value,
+                    payments.c.purpose == Purpose.RECHARGE,
+                    self._served.where_living(payments.c.wallet_id),
+                    not_ahead(payments.c.wallet_id),
                 )
-                .execution_options(cross_shard=True)
+                .execution_options(cross_shard=True),
+                {"ahead": ahead_after(now)},
             ).all()
             remind_hours = {
                 row.wallet_id: self._ledger.look(connection, row.wallet_id)[1].remind_hours for row in rows
@@ -117,6 +149,19 @@ class Recharge:
             if hours is not None:
                 tell = partial(_remind, wallet_id=row.wallet_id, payment_id=row.payment_id, hours=hours)
                 self._ledger.run(tell, wallet_id=row.wallet_id)
+
+    def reminders_at(self, connection: Connection) -> Sequence[datetime]:
+        """Give the instants at which reminders of what waits now are due, or were."""
+        waiting = connection.execute(
+            select(payments.c.wallet_id, payments.c.expires_at)
+            .where(payments.c.state == State.WAITING.value, self._served.where_living(payments.c.wallet_id))
+            .execution_options(cross_shard=True)
+        ).all()
+        return [
+            row.expires_at - CONFIRM_LIFETIME + timedelta(hours=one)
+            for row in waiting
+            for one in self._ledger.look(connection, row.wallet_id)[1].remind_hours
+        ]
 
     def outlook(
         self, connection: Connection, view: WalletView, policy: WalletPolicy, now: datetime
@@ -140,11 +185,12 @@ class Recharge:
         past = _past(connection, view, now).counted
         return not past.switched_off and admits_full_charge(policy.rule, past, scale_of(view.currency))
 
-    def _decide(self, tx: Tx, wallet_id: UUID) -> StripeRequest | None:
+    def _decide(self, tx: Tx, wallet_id: UUID) -> tuple[StripeRequest | None, RechargeDecision | None]:
+        """Decide, and plan the charge where there is one; None for both where nobody may decide now."""
         if not self._served.lives(tx.connection, wallet_id):
-            return None
+            return None, None
         if not self._ledger.believed(tx.connection, [wallet_id]):
-            return None
+            return None, None
         view = tx.book.view(wallet_id)
         policy, _ = tx.book.policy(wallet_id)
         past = _past(tx.connection, view, tx.now)
@@ -159,19 +205,19 @@ class Recharge:
         if decision.block in (RechargeBlock.DAY_CAP, RechargeBlock.MONTH_CAP, RechargeBlock.DAY_COUNT):
             self._say_capped(tx, wallet_id, view, decision.block)
         if decision.amount_micros is None:
-            return None
+            return None, decision
         slots = card_slots(tx.connection, wallet_id)
         card_id = (
             past.unfinished.next_card_id if past.unfinished is not None else slots.get(CardSlot.MAIN, "")
         )
         if card_id not in slots.values():
             rules.pause(tx, wallet_id, Pause(PauseCode.NO_CARD))
-            return None
+            return None, decision
         if _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
             card_id = slots.get(CardSlot.BACKUP, "")
             if not card_id or _is_worn_out(tx.connection, wallet_id, card_id, tx.now):
                 rules.pause(tx, wallet_id, Pause(PauseCode.DECLINED_OFTEN))
-                return None
+                return None, decision
         currency = Currency.of(view.currency)
         # From here on nothing may refuse: the attempt is counted whatever becomes of it.
         if past.unfinished is None:
@@ -191,7 +237,7 @@ class Recharge:
             tx.outbox.add(wallet_id, CapReached(held="cut"))
         if decision.one_left is not None:
             _say_near(tx, wallet_id, decision.one_left, local_day(tx.now, ZoneInfo(view.zone)))
-        return self._payments.charge(tx, payment)
+        return self._payments.charge(tx, payment), decision
 
     def _say_capped(self, tx: Tx, wallet_id: UUID, view: WalletView, held: RechargeBlock) -> None:
         trouble = f"capped:{held.value}"
@@ -287,6 +333,16 @@ def _say_near(tx: Tx, wallet_id: UUID, window: CapWindow, today: date) -> None:
     which = f"{today:%Y-%m-%d}" if window is CapWindow.DAY else f"{today:%Y-%m}"
     if remember_newer(tx, wallet_id, f"cap_near:{window.value}", which):
         tx.outbox.add(wallet_id, CapNear(window))
+
+
+def next_recharge_look(decision: RechargeDecision, now: datetime) -> datetime | None:
+    """Give when a blocked recharge is looked at again; None where each look is worth it. Pure.
+
+    A changed rule hurries the look. What no instant ends and no change of ours is looked at less often.
+    """
+    if decision.block in (RechargeBlock.MONTH_CAP, RechargeBlock.UNUSED):
+        return now + LOOK_AGAIN
+    return decision.until
 
 
 def due_reminder(waited: timedelta, remind_hours: Sequence[int]) -> int | None:

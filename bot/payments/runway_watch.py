@@ -3,19 +3,19 @@
 It is silent while automatic payments refill the wallet, and while an alarm says more.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from bot.due_work import DueWork
 from bot.notices import RunwayShort
 from bot.payments.recharge import Recharge
 from bot.served import Served
-from bot.wallets.named_values import remember_newer
+from bot.wallets.named_values import named_value, set_named_value
 from ledger import (
+    DueKind,
     Ledger,
     Lines,
     Moment,
@@ -39,40 +39,30 @@ class RunwayWatch:
     """Commits the notice of the morning, at most one a day and wallet."""
 
     def __init__(self, ledger: Ledger, served: Served, recharge: Recharge) -> None:
-        self._ledger = ledger
-        self._served = served
+        self._due = DueWork(ledger, served)
         self._recharge = recharge
 
     def run_once(self, now: datetime) -> None:
-        """Look at the wallets whose people want the notice and whose morning it is, at those that are believed."""
-        with self._ledger.reading() as connection:
-            living = self._ledger.believed(connection, self._served.living(connection))
-            due = [
-                one
-                for one in living
-                if self._is_due(connection, *self._ledger.look(connection, one), self._ledger.now())
-            ]
-        for wallet_id in due:
-            self._ledger.run(partial(self._tell, wallet_id=wallet_id), wallet_id=wallet_id)
+        """Look at the wallets whose people want the notice and whose morning it is."""
+        self._due.each_in_one(DueKind.MORNING, self._tell)
 
-    def next_due(self, connection: Connection, wallet_ids: Sequence[UUID]) -> datetime | None:
-        """Give the beginning of the next morning on which a wallet's people may be told, for a clock that skips."""
-        now = self._ledger.now()
-        looked = (self._ledger.look(connection, one) for one in wallet_ids)
-        return min((next_morning(now, view.zone) for view, policy in looked if policy.info), default=None)
-
-    def _tell(self, tx: Tx, *, wallet_id: UUID) -> None:
+    def _tell(self, tx: Tx, wallet_id: UUID) -> None:
         policy, _ = tx.book.policy(wallet_id)
         view = tx.book.view(wallet_id)
-        if not self._is_due(tx.connection, view, policy, tx.now):
+        if not policy.info:
+            tx.schedule.set(wallet_id, DueKind.MORNING, None)
             return
-        today = local_day(tx.now, ZoneInfo(view.zone)).isoformat()
-        if remember_newer(tx, wallet_id, INFO_TOLD, today):
-            tx.outbox.add(wallet_id, RunwayShort())
+        if is_morning(tx.now, view.zone):
+            today = local_day(tx.now, ZoneInfo(view.zone)).isoformat()
+            told = named_value(tx.connection, wallet_id, INFO_TOLD)
+            if told is None or told.value < today:
+                if not self._is_due(tx.connection, view, policy, tx.now):
+                    return  # stays due while the morning lasts
+                set_named_value(tx, wallet_id, INFO_TOLD, today)
+                tx.outbox.add(wallet_id, RunwayShort())
+        tx.schedule.set(wallet_id, DueKind.MORNING, next_morning(tx.now, view.zone))
 
     def _is_due(self, connection: Connection, view: WalletView, policy: WalletPolicy, now: datetime) -> bool:
-        if not policy.info or not is_morning(now, view.zone):
-            return False
         return short_runway_now(connection, self._recharge, view, policy, now) is not None
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 
 from bot.causes import AmountDiffers, NotBookableCause
+from bot.due_work import BotDue
 from bot.facts import RequestState
 from bot.notices import CardConnected, PaidTwice, PaymentChanged, RechargeMade
 from bot.payment_rows import Payment, change, forget_retries
@@ -189,6 +190,7 @@ def save_card(tx: Tx, payment: Payment, card: CardSeen) -> None:
         tx.connection.execute(of_wallet.where(cards.c.card_id == card.card_id).values(**values))
     else:
         tx.connection.execute(insert(cards).values(wallet_id=wallet_id, card_id=card.card_id, **values))
+    tx.schedule.set(wallet_id, BotDue.CARDS, tx.now)
     if same is None or payment.purpose is Purpose.CONNECT:
         again = same is not None
         tx.outbox.add(wallet_id, CardConnected(card.card_id, payment.payment_id, actor, again=again))

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from bot import payment_rows
+from bot import payment_rows, tables
 from bot.payment_rows import change, fresh, payment_by_id
 from bot.payments.charge_stops import stop_of_request
 from bot.payments.recharge_end import notice_of_change
@@ -24,6 +24,7 @@ from bot.stripe import customers
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import FORGOTTEN
 from bot.stripe.requests import StripeRequest
+from bot.tables import payments
 from ledger import Ledger, Tx
 
 
@@ -41,11 +42,14 @@ class Sweep:
 
     def run(self, now: datetime) -> int:
         """Finish what a crash or an outage left open; gives how much was done. Safe to run twice or never."""
+        if self._ledger.doubt is not None:
+            return 0
         with self._ledger.reading() as connection:
-            own = self._ledger.believed(connection, self._served.own(connection))
-            due = stripe_requests.due(connection, own, now)
-            overdue = payment_rows.overdue(connection, own, now)
-            removed = [one for one in own if is_to_close(self._ledger, connection, one, now)]
+            own = self._served.where_own
+            due = stripe_requests.due(connection, now, among=own(tables.stripe_requests.c.wallet_id))
+            overdue = payment_rows.overdue(connection, now, among=own(payments.c.wallet_id))
+            dead = self._ledger.believed(connection, self._served.dead(connection))
+            removed = [one for one in dead if is_to_close(self._ledger, connection, one, now)]
         for wallet_id in removed:
             for request in self._ledger.run(partial(close_down, wallet_id=wallet_id), wallet_id=wallet_id):
                 self._sender.send_all(request)

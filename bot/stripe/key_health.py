@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from bot.notices import KeyAccepted, KeyRefused
 from bot.ports import Declined, Denied, NeedsAction, Ok
 from bot.served import Served
-from bot.tables import NIL_WALLET, inbox
+from bot.tables import NIL_WALLET, inbox, named_values
 from bot.wallets.named_values import forget_named_value, named_value, set_named_value
 from ledger import Ledger, Tx
 
@@ -51,7 +51,17 @@ def _note_accepted(ledger: Ledger, served: Served) -> None:
     with ledger.reading() as connection:
         known = key_refused_at(connection, NIL_WALLET) is not None
         # A replica with another key may have marked a wallet while the installation's refused was taken away.
-        marked = [one for one in served.own(connection) if key_refused_at(connection, one) is not None]
+        refused = (named_values.c.name == _REFUSED) & (named_values.c.wallet_id != NIL_WALLET)
+        marked = (
+            connection.execute(
+                select(named_values.c.wallet_id)
+                .where(refused, served.where_own(named_values.c.wallet_id))
+                .order_by(named_values.c.wallet_id)
+                .execution_options(cross_shard=True)
+            )
+            .scalars()
+            .all()
+        )
     for wallet_id in marked:
         ledger.run(partial(_accept, wallet_id=wallet_id), wallet_id=wallet_id)
     if known:

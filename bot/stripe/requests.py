@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from bot.payment_rows import Payment
 from bot.ports import (
@@ -34,7 +34,7 @@ from bot.states.payment import State
 from bot.states.stripe_request import CLOSING, NEXT, UNFINISHED, Operation, RequestOutcome, RequestState
 from bot.stripe.declines import NEVER_CONFIRMED
 from bot.tables import stripe_requests
-from ledger import Refused, Tx, failpoint, new_id
+from ledger import Refused, Tx, ahead_after, failpoint, new_id, not_ahead
 
 KEY_LIFETIME = timedelta(hours=20)
 """Keys are kept for at least 24 hours at Stripe; older unknowns are never sent again."""
@@ -307,15 +307,19 @@ def was_denied(connection: Connection, wallet_id: UUID, payment_id: UUID) -> boo
 
 
 def due(
-    connection: Connection, wallet_ids: Sequence[UUID], now: datetime
+    connection: Connection, now: datetime, *, among: ColumnElement[bool]
 ) -> Sequence[tuple[StripeRequest, bool]]:
-    """Give the wallets' unfinished requests that are due to be sent again, and whether they are too old for that."""
+    """Give the unfinished requests that are due to be sent again, and whether they are too old for that.
+
+    `among` is a condition on `stripe_requests`; of wallets whose time is in doubt there are none.
+    """
     rows = connection.execute(
         select(stripe_requests)
-        .where(stripe_requests.c.wallet_id.in_(wallet_ids), stripe_requests.c.state.in_(UNFINISHED))
+        .where(stripe_requests.c.state.in_(UNFINISHED), among, not_ahead(stripe_requests.c.wallet_id))
         .order_by(stripe_requests.c.created_at)
         .limit(100)
-        .execution_options(cross_shard=True)
+        .execution_options(cross_shard=True),
+        {"ahead": ahead_after(now)},
     ).mappings()
     return [
         (_request(row), now - row["created_at"] > _lifetime(Operation(row["operation"])))

@@ -126,7 +126,7 @@ class VitalSigns:
         )
 
     def _deliveries(self, connection: Connection, state: DeliveryState, now: datetime) -> DeliveryVitals:
-        mine: Any = (deliveries.c.state == state) & deliveries.c.wallet_id.in_(self._served.living_query())
+        mine: Any = (deliveries.c.state == state) & self._served.where_living(deliveries.c.wallet_id)
         count = select(func.count()).where(mine).execution_options(cross_shard=True)
         # A notice's id begins with its time, so the least is of the oldest notice.
         oldest = (

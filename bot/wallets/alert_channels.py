@@ -6,11 +6,12 @@ The change is told once, with the first word of it, to those who can mend it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from bot.due_work import BotDue
 from bot.notices import ChannelAway, ChannelBack, ChannelsChanged
 from bot.ports import ChannelSeen
 from bot.rights import Action, Person
@@ -32,6 +33,18 @@ class AlertChannel:
     """Since when that is known; None while nothing is."""
     looked_at: datetime | None
     """When Slack was last asked, whatever it answered."""
+
+
+LOOK_EVERY = timedelta(hours=1)
+"""Events say it at once; one may be lost."""
+LOOK_EVERY_AWAY = timedelta(minutes=5)
+"""Somebody was just told how to mend it."""
+
+
+def next_look(channel: AlertChannel, now: datetime) -> datetime:
+    """Give when a channel is worth another look. Pure."""
+    every = LOOK_EVERY_AWAY if channel.presence.is_away else LOOK_EVERY
+    return now if channel.looked_at is None else channel.looked_at + every
 
 
 def presence_of(seen: ChannelSeen) -> ChannelPresence:
@@ -83,6 +96,7 @@ def set_channels(
             tx.connection.execute(insert(alert_channels).values(**row, added_at=tx.now))
         for channel_id, presence in (known or {}).items():
             keep_presence(tx, wallet_id, channel_id, presence)
+        _schedule_look(tx, wallet_id)
         if added or removed:
             changed = {"channels": after}
             tx.book.audit(wallet_id, actor.user_id, "alert_channels", {"channels": before}, changed)
@@ -130,6 +144,7 @@ def keep_presence(
     if presence is not before.presence and presence is not ChannelPresence.UNKNOWN:
         values |= {"presence": presence, "presence_since": tx.now}
     tx.connection.execute(update(alert_channels).where(mine).values(**values))
+    _schedule_look(tx, wallet_id)
     if presence is ChannelPresence.UNKNOWN or presence.is_away is before.presence.is_away:
         return False
     told = f"{LOST}{Recipient.channel(channel_id)}"
@@ -141,6 +156,11 @@ def keep_presence(
         set_named_value(tx, wallet_id, told, presence)
         tx.outbox.add(wallet_id, ChannelAway(channel_id, presence))
     return True
+
+
+def _schedule_look(tx: Tx, wallet_id: UUID) -> None:
+    looks = [next_look(one, tx.now) for one in alert_channels_of(tx.connection, wallet_id)]
+    tx.schedule.set(wallet_id, BotDue.CHANNELS, min(looks, default=None))
 
 
 def _channel(row: Row[tuple[object, ...]]) -> AlertChannel:

@@ -5,30 +5,26 @@ there decides.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
 from uuid import UUID
 
+from bot.due_work import BotDue, DueWork
 from bot.ports import ChannelDirectory, NotTold, RecipientGone
 from bot.rights import Person
 from bot.served import Served
 from bot.states.alert_channel import ChannelPresence
 from bot.wallets.alert_channels import (
-    AlertChannel,
     alert_channels_of,
     channels_of,
     keep_presence,
+    next_look,
     presence_of,
     set_channels,
 )
 from bot.wallets.people import CannotAsk
-from ledger import Ledger, Refused, Tx
-
-LOOK_EVERY = timedelta(hours=1)
-"""Events say it at once; one may be lost."""
-LOOK_EVERY_AWAY = timedelta(minutes=5)
-"""Somebody was just told how to mend it."""
+from ledger import LeaseLost, Ledger, Refused, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ class ChannelWatch:
 
     def __init__(self, ledger: Ledger, served: Served, directory: ChannelDirectory) -> None:
         self._ledger = ledger
-        self._served = served
+        self._due = DueWork(ledger, served)
         self._directory = directory
 
     def choose(
@@ -92,12 +88,32 @@ class ChannelWatch:
 
     def run_once(self, now: datetime) -> None:
         """Look at the channels whose last look is long ago; a failure is one more look later."""
-        for wallet_id, channel_id in self._due():
-            try:
-                presence = self._look(channel_id).presence
-            except NotTold:
-                presence = ChannelPresence.UNKNOWN
-            self._keep(wallet_id, channel_id, presence, by_look=True)
+        self._due.each(BotDue.CHANNELS, self._look_at_due)
+
+    def _look_at_due(self, wallet_id: UUID) -> None:
+        claim = self._due.claim(wallet_id, BotDue.CHANNELS)
+        if claim is None:
+            return
+        now = self._ledger.now()
+        with self._ledger.reading() as connection:
+            channels = alert_channels_of(connection, wallet_id)
+        said = {
+            one.channel_id: self._presence(one.channel_id) for one in channels if next_look(one, now) <= now
+        }
+
+        def keep(tx: Tx) -> None:
+            tx.schedule.finish(claim, None)
+            for channel_id, presence in said.items():
+                keep_presence(tx, wallet_id, channel_id, presence, by_look=True)
+
+        with suppress(LeaseLost):  # another process looked meanwhile
+            self._ledger.run(keep, wallet_id=wallet_id)
+
+    def _presence(self, channel_id: str) -> ChannelPresence:
+        try:
+            return self._look(channel_id).presence
+        except NotTold:
+            return ChannelPresence.UNKNOWN
 
     def _look(self, channel_id: str) -> Looked:
         """Ask Slack about one channel. Raises: NotTold."""
@@ -109,29 +125,5 @@ class ChannelWatch:
             return Looked(channel_id, "", ChannelPresence.UNKNOWN)
         return Looked(channel_id, seen.name, presence_of(seen))
 
-    def _keep(
-        self, wallet_id: UUID, channel_id: str, presence: ChannelPresence, *, by_look: bool = False
-    ) -> None:
-        keep = partial(_keep, wallet_id=wallet_id, channel_id=channel_id, presence=presence, by_look=by_look)
-        self._ledger.run(keep, wallet_id=wallet_id)
-
-    def _due(self) -> Sequence[tuple[UUID, str]]:
-        now = self._ledger.now()
-        with self._ledger.reading() as connection:
-            living = self._ledger.believed(connection, self._served.living(connection))
-            return [
-                (wallet_id, one.channel_id)
-                for wallet_id in living
-                for one in alert_channels_of(connection, wallet_id)
-                if is_due(one, now)
-            ]
-
-
-def is_due(channel: AlertChannel, now: datetime) -> bool:
-    """Say whether a channel is worth another look. Pure."""
-    every = LOOK_EVERY_AWAY if channel.presence.is_away else LOOK_EVERY
-    return channel.looked_at is None or channel.looked_at + every <= now
-
-
-def _keep(tx: Tx, *, wallet_id: UUID, channel_id: str, presence: ChannelPresence, by_look: bool) -> None:
-    keep_presence(tx, wallet_id, channel_id, presence, by_look=by_look)
+    def _keep(self, wallet_id: UUID, channel_id: str, presence: ChannelPresence) -> None:
+        self._ledger.run(lambda tx: keep_presence(tx, wallet_id, channel_id, presence), wallet_id=wallet_id)

@@ -6,19 +6,20 @@ clock is from the machine's monotonic one: a start at which nobody can be asked 
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
+from uuid import UUID
 
 from sqlalchemy import Connection, inspect
 
 from bot.served import Served
 from bot.tables import NIL_WALLET, named_values
 from bot.wallets.named_values import named_value, set_named_value
-from ledger import BACK_MAX, Anchor, Dated, JudgedClock, Known, Ledger, Tx, ahead_of, database_time
+from ledger import Anchor, Dated, JudgedClock, Known, Ledger, Tx, ahead_after, ahead_of, database_time
 
 log = logging.getLogger("redbar.clock")
 LOOK_EVERY = timedelta(seconds=10)
@@ -30,6 +31,10 @@ _REMEMBER_EVERY = 60
 """Believed looks between two that the books remember."""
 _COMPARE_EVERY = 6 * 360
 """Believed looks between two questions to other clocks: six hours, since each question is a read of Stripe's ration."""
+_WHOLE_EVERY = 360
+"""Looks between two at every wallet, an hour. A wallet gets ahead by a clock that was wrong, here or elsewhere: so all
+ are looked at once at the start and whenever a doubt begins or ends, and else those that are known to be ahead.
+"""
 _NAME = "clock"
 Ask = Callable[[JudgedClock], Sequence[Dated]]
 """Asks other clocks what time it is."""
@@ -88,6 +93,9 @@ class ClockWatch:
         """How far the machine's clock was ahead of the clock that differed most, when others were last asked."""
         self._said: tuple[str, ...] = ()
         self._ahead: tuple[str, ...] = ()
+        self._known: Collection[UUID] = ()
+        """The wallets that were ahead at the last look."""
+        self._doubted = False
 
     def begin(self) -> None:
         """Judge the start, before anything is written."""
@@ -95,7 +103,7 @@ class ClockWatch:
             return
         self._clock.begin(self._asked(self._clock), _known(self._ledger))
         remember_clock(self._ledger)
-        self._say()
+        self._say(whole=True)
 
     def look(self, now: datetime) -> None:
         """Ask again in doubt, remember what is believed, find the wallets ahead, and log what changed."""
@@ -108,7 +116,7 @@ class ClockWatch:
             self._asked(self._clock)  # a clock that drifts slowly never leaps: health says how far it is
         if self._looks % _REMEMBER_EVERY == 0:
             remember_clock(self._ledger)
-        self._say()
+        self._say(whole=self._looks % _WHOLE_EVERY == 0)
 
     def problems(self) -> Sequence[str]:
         """Say what is wrong with the time, for health; nothing while it is believed."""
@@ -120,11 +128,17 @@ class ClockWatch:
         self.skew = max((clock.ahead_of(one) for one in dates), key=abs, default=self.skew)
         return dates
 
-    def _say(self) -> None:
-        with self._ledger.reading() as connection:
-            self._ahead = wallets_ahead(self._ledger, connection, self._served)
-        # What is said of a doubt changes with the clock; that there is one since then does not.
+    def _say(self, *, whole: bool) -> None:
         doubt = self._ledger.doubt
+        whole = whole or self._doubted
+        self._doubted = doubt is not None
+        ahead: dict[UUID, datetime] = {}
+        if doubt is None:
+            with self._ledger.reading() as connection:
+                ahead = _ahead_of(self._ledger, connection, self._served, None if whole else [*self._known])
+        self._known = ahead.keys()
+        self._ahead = tuple(_words_of(wallet_id, at) for wallet_id, at in sorted(ahead.items()))
+        # What is said of a doubt changes with the clock; that there is one since then does not.
         saying = self._ahead if doubt is None else (f"doubt since {doubt.since}", *self._ahead)
         if saying == self._said:
             return
@@ -135,16 +149,19 @@ class ClockWatch:
             log.warning("the clock of this machine is believed again")
 
 
-def wallets_ahead(ledger: Ledger, connection: Connection, served: Served) -> tuple[str, ...]:
-    """Say which wallets are ahead of a believed clock. They wait for it, or for the operator."""
-    if ledger.doubt is not None:
-        return ()
-    ahead = ahead_of(connection, ledger.now() + BACK_MAX, served.own(connection))
-    return tuple(
+def _ahead_of(
+    ledger: Ledger, connection: Connection, served: Served, among: Sequence[UUID] | None
+) -> dict[UUID, datetime]:
+    """Give which of our wallets are ahead of a believed clock, and until when. They wait for it or for the operator."""
+    ahead = ahead_of(connection, ahead_after(ledger.now()), among)
+    return {one: at for one, at in ahead.items() if not served.is_others(connection, one)}
+
+
+def _words_of(wallet_id: UUID, touched_at: datetime) -> str:
+    return (
         f"Wallet {wallet_id} was last changed at {touched_at:%Y-%m-%d %H:%M:%S} UTC, which is in the future: a clock "
         "was wrong then. Nothing is charged, nothing expires and nobody is told of it until `redbar clock accept` "
         "takes the present time as true."
-        for wallet_id, touched_at in sorted(ahead.items())
     )
 
 

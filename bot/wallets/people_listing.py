@@ -9,17 +9,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, insert, select, update
 
 from bot.ports import Directory, NotNow, NotTold, PeoplePage, PersonSeen
 from bot.served import Served
 from bot.tables import people_listings
 from bot.wallets.workspace_people import forget_unlisted, is_news, keep_people
-from ledger import Ledger, Tx
+from ledger import Ledger, Tx, ahead_after, not_ahead
 
 log = logging.getLogger("redbar.people")
 
@@ -30,16 +30,6 @@ PAGE_EVERY = timedelta(seconds=3)
 LEASE = timedelta(minutes=2)
 """How long a process may take for one page before another process reads it too."""
 PAUSE_MAX = timedelta(minutes=5)
-
-_LATER = (
-    select(people_listings.c.wallet_id)
-    .where(
-        people_listings.c.wallet_id.in_(bindparam("among", expanding=True)),
-        people_listings.c.due_at > bindparam("now"),
-    )
-    .execution_options(cross_shard=True)
-)
-"""Made once, since a job asks it several times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +78,12 @@ class PeopleListing:
         self._ledger.run(lambda tx: keep_people(tx, wallet_id, [seen], tx.now), wallet_id=wallet_id)
 
     def _due(self) -> Sequence[UUID]:
+        if self._ledger.doubt is not None:
+            return ()
+        now = self._ledger.now()
+        due = _due_query(self._served.where_living(people_listings.c.wallet_id))
         with self._ledger.reading() as connection:
-            living = self._ledger.believed(connection, self._served.living(connection))
-            rows = connection.execute(_LATER, {"among": living, "now": self._ledger.now()})
-            later = frozenset(rows.scalars())
-        return [wallet_id for wallet_id in living if wallet_id not in later]
+            return connection.execute(due, {"now": now, "ahead": ahead_after(now)}).scalars().all()
 
     def _read(self, claim: Claim) -> None:
         try:
@@ -105,18 +96,34 @@ class PeopleListing:
         self._ledger.run(save, wallet_id=claim.wallet_id)
 
 
+@lru_cache(maxsize=64)  # a job asks it several times a second
+def _due_query(among: ColumnElement[bool]) -> Select[UUID]:
+    now = bindparam("now", type_=people_listings.c.due_at.type)
+    return (
+        select(people_listings.c.wallet_id)
+        .where(people_listings.c.due_at <= now, among, not_ahead(people_listings.c.wallet_id))
+        .order_by(people_listings.c.due_at, people_listings.c.wallet_id)
+        .limit(100)
+        .execution_options(cross_shard=True)
+    )
+
+
+def begin_listing(tx: Tx, wallet_id: UUID) -> None:
+    """Have the people of a workspace listed, where that has not begun."""
+    mine = people_listings.c.wallet_id == wallet_id
+    if tx.connection.execute(select(people_listings.c.due_at).where(mine)).first() is None:
+        first = {"wallet_id": wallet_id, "cursor": "", "started_at": tx.now, "due_at": tx.now, "tries": 0}
+        tx.connection.execute(insert(people_listings).values(**first))
+
+
 def _claim(tx: Tx, wallet_id: UUID) -> Claim | None:
     """Take the next page of a workspace, for the time of a lease; None when another process was faster."""
     row = tx.connection.execute(
         select(people_listings).where(people_listings.c.wallet_id == wallet_id)
     ).one_or_none()
-    lease_until = tx.now + LEASE
-    if row is None:
-        first = {"wallet_id": wallet_id, "started_at": tx.now, "due_at": lease_until, "tries": 0}
-        tx.connection.execute(insert(people_listings).values(**first))
-        return Claim(wallet_id, "", tx.now, tx.now, lease_until, tries=0)
-    if row.due_at > tx.now:
+    if row is None or row.due_at > tx.now:
         return None
+    lease_until = tx.now + LEASE
     # Of a listing that was interrupted for long, the first pages would be old when it ends.
     cursor = row.cursor if tx.now - row.due_at <= LIST_EVERY else ""
     started_at = row.started_at if cursor else tx.now

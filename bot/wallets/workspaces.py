@@ -15,9 +15,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert, select, update
 
+from bot.due_work import BotDue
 from bot.notices import CameBack
 from bot.tables import billing, workspaces
 from bot.wallets.named_values import forget_named_value, named_value, set_first_value, set_named_value
+from bot.wallets.people_listing import begin_listing
 from bot.wallets.rules import OffCode, turn_off
 from ledger import (
     Currency,
@@ -84,6 +86,7 @@ class Workspaces:
             ).scalar_one_or_none()
             if found is not None:
                 assert isinstance(found, UUID)
+                begin_work(tx, found)
                 tx.connection.execute(
                     update(workspaces).where(workspaces.c.team_id == team_id).values(name=name)
                 )
@@ -101,6 +104,7 @@ class Workspaces:
                     created_at=tx.now,
                 )
             )
+            begin_work(tx, wallet_id)
             return wallet_id
 
         wallet_id = self._ledger.run(make, wallet_id=None)
@@ -195,6 +199,12 @@ def came_back_at(connection: Connection, wallet_id: UUID) -> datetime | None:
     """Give when a wallet's workspace came back from its last removal; None where it was never removed."""
     found = named_value(connection, wallet_id, _CAME_BACK)
     return found.at if found is not None else None
+
+
+def begin_work(tx: Tx, wallet_id: UUID) -> None:
+    """Have done for a workspace what is always due now and then, where that has not begun."""
+    begin_listing(tx, wallet_id)
+    tx.schedule.begin(wallet_id, BotDue.HOUSEKEEPING)
 
 
 def _come_back(tx: Tx, wallet_id: UUID) -> None:

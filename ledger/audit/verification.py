@@ -447,9 +447,13 @@ class _Check:
                 notices.c.wallet_id == self._wallet_id
             )
         )
-        if not count == last == self._wallet.notice_seq:
+        told = self._wallet.notice_seq
+        (cleared,) = self._one(
+            select(wallets.c.notices_cleared).where(wallets.c.wallet_id == self._wallet_id)
+        )
+        if count + cleared != told or last > told or (not cleared and last != told):
             words = (
-                f"the wallet told {self._wallet.notice_seq} notices, {count} are there, the last is {last}"
+                f"the wallet told {told} notices, {count} are there, {cleared} cleared, the last is {last}"
             )
             yield self._finding("notices", words)
 

@@ -163,6 +163,8 @@ class WalletRow(NamedTuple):
     holds_used: int
     announced_line: int
     falls_at: int | None
+    time_due_at: int | None
+    pace_due_at: int | None
     policy: str
 
 
@@ -199,6 +201,10 @@ class Wallet:
     open_holds: int
     holds_used: bool
     """Whether an id may be a hold's, or another name of what was charged."""
+    time_due_at: int | None
+    """When somebody looks at what time alone changes, as it is scheduled: a stamp, since nearly no batch needs more."""
+    pace_due_at: int | None
+    """When somebody looks at the pace of spending, the same."""
     seldom_read: tuple[object, ...]
     """The columns of `SELDOM` as they were read."""
 
@@ -221,6 +227,17 @@ class Wallet:
             trouble=bool(self.trouble),
             grace_cost_micros=self.grace_cost,
         )
+
+    def changes_at(self) -> datetime | None:
+        """Give the next instant at which time alone changes the wallet: a hold expires, grace ends, an alarm falls."""
+        found = self.next_hold_expires_at
+        falls_at = self.watch.falls_at
+        if falls_at is not None and (found is None or falls_at < found):
+            found = falls_at
+        ends_at = self.grace_ends_at
+        if ends_at is not None and not self.watch.paused_said and (found is None or ends_at < found):
+            found = ends_at
+        return found
 
     def stops_now(self) -> tuple[Stop, ...]:
         """Give the stops that have not ended. One that time alone will begin is among them."""
@@ -320,6 +337,8 @@ def wallet_of(row: WalletRow) -> Wallet:
         stopped_until=_instant(row.stopped_until),
         open_holds=row.open_holds,
         holds_used=bool(row.holds_used),
+        time_due_at=row.time_due_at,
+        pace_due_at=row.pace_due_at,
         seldom_read=_seldom_in(row),
     )
 
@@ -354,6 +373,8 @@ SELDOM = (
     "stopped_until",
     "announced_line",
     "falls_at",
+    "time_due_at",
+    "pace_due_at",
 )
 """Those that a batch may change, too: writing them all costs as much again."""
 _seldom_in = itemgetter(*map(WalletRow._fields.index, SELDOM))
@@ -395,6 +416,8 @@ def seldom(wallet: Wallet) -> tuple[object, ...]:
         _stamp(wallet.stopped_until),
         watch.announced_line_micros,
         _stamp(watch.falls_at),
+        wallet.time_due_at,
+        wallet.pace_due_at,
     )
 
 

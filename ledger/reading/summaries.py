@@ -1,15 +1,14 @@
-"""The wallet as it is now, sums from rollups, spikes, and what is due.
+"""The wallet as it is now, sums from rollups, and spikes.
 
 They take the same time however long the history is: they read the wallet's row and the rollups. Charts and months go
 by the day of use in the wallet's zone.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, true
+from sqlalchemy import Connection, func, select
 
 from ledger.chart import CREDITS, Account
 from ledger.commands import KindSum, WalletView
@@ -18,7 +17,7 @@ from ledger.local_time import day_bounds
 from ledger.reading.history import WITH_WORDS, WORDS, zone_of
 from ledger.spending import BURN_WEEKS, Spike, spikes_on
 from ledger.storage.accepted_times import first_number_from
-from ledger.storage.schema import hourly, texts, transfers, wallets
+from ledger.storage.schema import hourly, texts, transfers
 from ledger.wallet_policy import WalletPolicy
 from ledger.writing.book import policy_in, row_of, view_of
 
@@ -134,79 +133,3 @@ def references_of(
         .limit(limit)
     )
     return [(str(reference), int(amount)) for reference, amount in rows]
-
-
-# --- Due moments ------------------------------------------------------------------------------------------
-
-
-def due_wallets(
-    connection: Connection, now: datetime, *, wallet_ids: Sequence[UUID] | None = None
-) -> list[UUID]:
-    """Give the wallets in which time alone has changed something.
-
-    Grace ran out, holds expired, or money stayed above an alarm's line for long enough.
-
-    With `wallet_ids` only those among them.
-    """
-    if wallet_ids is None:
-        return list(connection.execute(_DUE, {"now": now}).scalars())
-    return list(connection.execute(_DUE_AMONG, {"now": now, "among": list(wallet_ids)}).scalars())
-
-
-_NOW = bindparam("now", type_=wallets.c.touched_at.type)
-_DUE = (
-    select(wallets.c.wallet_id)
-    .where(
-        ((wallets.c.grace_ends_at <= _NOW) & (wallets.c.paused_said == 0))
-        | (wallets.c.next_hold_expires_at <= _NOW)
-        | (wallets.c.falls_at <= _NOW)
-    )
-    .execution_options(cross_shard=True)
-)
-_DUE_AMONG = _DUE.where(wallets.c.wallet_id.in_(bindparam("among", expanding=True)))
-# Made once, since jobs ask them several times a second.
-
-
-def next_due(
-    connection: Connection, after: datetime, *, wallet_ids: Sequence[UUID] | None = None
-) -> datetime | None:
-    """Give the next instant at which time alone changes a wallet; with `wallet_ids` one of those."""
-    mine = _among(wallet_ids)
-    grace = select(func.min(wallets.c.grace_ends_at)).where(
-        wallets.c.grace_ends_at > after, wallets.c.paused_said == 0, mine
-    )
-    held = select(func.min(wallets.c.next_hold_expires_at)).where(
-        wallets.c.next_hold_expires_at > after, mine
-    )
-    falls = select(func.min(wallets.c.falls_at)).where(wallets.c.falls_at > after, mine)
-    found = [
-        connection.execute(one, execution_options={"cross_shard": True}).scalar_one_or_none()
-        for one in (grace, held, falls)
-    ]
-    return min((at for at in found if at is not None), default=None)
-
-
-_AHEAD = select(wallets.c.wallet_id, wallets.c.touched_at).where(wallets.c.touched_at > bindparam("after"))
-_AHEAD_ONE = _AHEAD.where(wallets.c.wallet_id == bindparam("of_wallet"))
-# Made once, since jobs ask them several times a second.
-
-
-def ahead_of(
-    connection: Connection, instant: datetime, wallet_ids: Sequence[UUID] | None = None
-) -> dict[UUID, datetime]:
-    """Give those wallets, of some or of all, whose last instant is after an instant, with that last instant."""
-    if wallet_ids is not None and not wallet_ids:
-        return {}
-    after = {"after": instant}
-    if wallet_ids is None:
-        rows = connection.execute(_AHEAD, after, execution_options={"cross_shard": True})
-    elif len(wallet_ids) == 1:  # also inside a write transaction, which looks at its own wallet alone
-        rows = connection.execute(_AHEAD_ONE, {**after, "of_wallet": wallet_ids[0]})
-    else:
-        some = _AHEAD.where(_among(wallet_ids))
-        rows = connection.execute(some, after, execution_options={"cross_shard": True})
-    return {row.wallet_id: row.touched_at for row in rows}
-
-
-def _among(wallet_ids: Sequence[UUID] | None) -> ColumnElement[bool]:
-    return wallets.c.wallet_id.in_(wallet_ids) if wallet_ids is not None else true()

@@ -145,6 +145,10 @@ wallets = Table(
     _number("holds_used", 0),  # whether any id may be a hold's, or an alias of what was charged
     _number("announced_line", 0),
     Column("falls_at", UtcInstant),
+    Column("time_due_at", UtcInstant),  # as scheduled, so that a posting knows it without a look
+    Column("pace_due_at", UtcInstant),  # the same
+    Column("lines_drawn_at", UtcInstant),  # when the pace was followed last
+    _number("notices_cleared", 0),  # how many of the notices handed out are not kept any more
     CheckConstraint("(balance > 0 OR funded = 0) = (emptied_at IS NULL)", name="emptied"),
     CheckConstraint("(emptied_at IS NULL) = (grace_ends_at IS NULL)", name="grace"),
     CheckConstraint("held >= 0", name="held"),
@@ -329,6 +333,22 @@ notices = Table(
         postgresql_where=text("state = 'waiting'"),
     ),
     sqlite_strict=True,
+)
+
+wallet_schedule = Table(
+    "wallet_schedule",
+    metadata,
+    _wallet(),
+    Column("kind", PlainText, primary_key=True),  # of `DueKind`, or of the program around the ledger
+    Column("due_at", UtcInstant, nullable=False),
+    Column("lease_until", UtcInstant, nullable=False),
+    _number("token"),  # of the newest claim; later claims have greater ones
+    CheckConstraint("token >= 0", name="token"),
+    Index(
+        "ix_wallet_schedule_due", "kind", "due_at"
+    ),  # across wallets: what is due is looked for every moment
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 audit_log = Table(

@@ -6,7 +6,7 @@ what decides is read under it and written before it is given back.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -21,10 +21,12 @@ from ledger.commands import Command, Outcome, WalletView
 from ledger.currencies import offered_currency
 from ledger.deciding.batch import SALT_BYTES, Draft
 from ledger.deciding.chain import GENESIS
+from ledger.deciding.due import falls_due
 from ledger.deciding.loaded import Loaded
 from ledger.deciding.planner import Planner
 from ledger.deciding.rows import Wallet, WalletRow, wallet_of
 from ledger.deciding.wanted import Wanted, wanted_by
+from ledger.due_work import DRAW_EVERY, DueKind, next_pace_look
 from ledger.errors import CurrencyMismatch, PolicyChanged, Refused, WalletUnknown
 from ledger.failpoints import failpoint
 from ledger.ids import new_id, new_number
@@ -35,11 +37,12 @@ from ledger.notices import Level
 from ledger.spending import cost_ahead
 from ledger.standing import STOPS_KEPT, standing_at
 from ledger.storage.hot_path import DECIDED_AHEAD, hot_path_for
-from ledger.storage.schema import audit_log, episodes, holds, policies, stops, wallets
+from ledger.storage.schema import audit_log, episodes, holds, policies, stops, transfers, wallets
 from ledger.storage.spend_query import burn_of, usage_of_month_before
 from ledger.storage.statements import statements_for
 from ledger.wallet_policy import WalletPolicy
 from ledger.writing.outbox import Outbox
+from ledger.writing.schedule import Schedule
 
 REDBAR = "redbar"
 """The actor in the rows of what no person did."""
@@ -151,6 +154,7 @@ class Book:
             )
         )
         self._insert_policy(wallet_id, 1, rules, actor=REDBAR, reason="opened")
+        self._schedule(wallet_id, {DueKind.MORNING: self._now if rules.info else None})
         return self.view(wallet_id)
 
     def policy(self, wallet_id: UUID) -> tuple[WalletPolicy, int]:
@@ -180,6 +184,10 @@ class Book:
         self._update(wallet_id, policy_version=version + 1, ceiling_month=0)
         self.audit(wallet_id, actor, "policy", msgspec.to_builtins(before), msgspec.to_builtins(policy))
         self.redraw_lines(wallet_id)
+        pace = self._now if self._lock(wallet_id).seq else None  # a day stands out by other rules now
+        self._update(wallet_id, pace_due_at=pace)
+        self._schedule(wallet_id, {DueKind.MORNING: self._now if policy.info else None, DueKind.PACE: pace})
+        Schedule(self._connection, self._now).hurry(wallet_id, DueKind.RECHARGE, DueKind.STOPPED)
         return version + 1
 
     def redraw_lines(self, wallet_id: UUID) -> None:
@@ -193,6 +201,38 @@ class Book:
         )
         lines = lines_for(policy, day_ahead_micros=day, four_hours_ahead_micros=four_hours)
         self.set_lines(wallet_id, lines)
+
+    def follow_pace(self, wallet_id: UUID) -> None:
+        """Draw the alert lines anew, at most hourly, and schedule the next look. Refuses: WalletUnknown."""
+        row = self._lock(wallet_id)
+        drawn_at = self._connection.execute(
+            select(wallets.c.lines_drawn_at).where(wallets.c.wallet_id == wallet_id)
+        ).scalar_one()
+        if drawn_at is None or self._now - drawn_at >= DRAW_EVERY:
+            self.redraw_lines(wallet_id)
+            drawn_at = self._now
+        moved_at = self._connection.execute(
+            select(transfers.c.recorded_at).where(
+                transfers.c.wallet_id == wallet_id, transfers.c.seq == row.seq
+            )
+        ).scalar_one_or_none()
+        at = next_pace_look(self._now, drawn_at, moved_at)
+        self._update(wallet_id, lines_drawn_at=drawn_at, pace_due_at=at)
+        self._schedule(wallet_id, {DueKind.PACE: at})
+
+    def reschedule(self, wallet_id: UUID) -> None:
+        """Schedule all that may be due by the wallet's rows, whatever was scheduled before. Refuses: WalletUnknown."""
+        row = self._lock(wallet_id)
+        at, moved = wallet_of(row).changes_at(), self._now if row.seq else None
+        self._update(wallet_id, time_due_at=at, pace_due_at=moved)
+        due = {
+            DueKind.TIME: at,
+            DueKind.PACE: moved,
+            DueKind.RECHARGE: self._now if row.recharge_said else None,
+            DueKind.STOPPED: self._now if row.episode_id and row.episode_level >= Level.ZERO else None,
+            DueKind.MORNING: self._now if _policy_in(row.policy).info else None,
+        }
+        self._schedule(wallet_id, due)
 
     def set_lines(self, wallet_id: UUID, lines: Lines) -> None:
         """Set the alert lines and judge the wallet by them."""
@@ -292,11 +332,14 @@ class Book:
 
     def _write(self, draft: Draft, *, ends: bool = False) -> None:
         wallet_id = draft.wallet.wallet_id
-        if draft.episodes or draft.notices or draft.stops:
+        due = falls_due(draft)
+        if draft.episodes or draft.notices or draft.stops or due:
             self._hot_path.settle()
         self._write_episodes(wallet_id, draft)
         self._write_stops(wallet_id, draft)
         Outbox(self._connection, draft.now).add(wallet_id, *draft.notices)
+        if due:
+            self._schedule(wallet_id, due)
         self._hot_path.write(draft, ends=ends)
         failpoint("book.before_commit")
 
@@ -330,6 +373,11 @@ class Book:
                 for stop in draft.stops
             ],
         )
+
+    def _schedule(self, wallet_id: UUID, due: Mapping[DueKind, datetime | None]) -> None:
+        schedule = Schedule(self._connection, self._now)
+        for kind, at in due.items():
+            schedule.set(wallet_id, kind, at)
 
     def _update(self, wallet_id: UUID, **values: Any) -> None:
         self._connection.execute(update(wallets).where(wallets.c.wallet_id == wallet_id).values(**values))

@@ -1,6 +1,6 @@
 """Where committed facts wait to be told, and in what order they are handed out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -8,11 +8,22 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Select, and_, bindparam, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from ledger.ids import new_id
 from ledger.instants import EPOCH
 from ledger.storage.schema import notices, wallets
+from ledger.storage.wallets_ahead import ahead_after, not_ahead
 
 NoticeT = TypeVar("NoticeT")
 
@@ -131,25 +142,22 @@ def due_notices(
     now: datetime,
     *,
     limit: int,
-    wallet_ids: Select[UUID] | None = None,
-    but: Collection[UUID] = (),
+    among: ColumnElement[bool] | None = None,
 ) -> Sequence[tuple[UUID, UUID]]:
     """Give what can be taken now, as wallets and notices: of each wallet its oldest, none while that one is out.
 
-    With `wallet_ids`, a query, only those of its wallets that are not among `but`: a list of thousands would cost more
-    than the look. Only a hint, since it locks nothing: who takes one asks again.
+    `among` is a condition on `notices`, the same object each time: a list of thousands of wallets would cost more than
+    the look. Only a hint, since it locks nothing: who takes one asks again.
     """
-    rows = connection.execute(_due(wallet_ids), {"now": now, "but": list(but), "most": limit})
+    rows = connection.execute(_due(among), {"now": now, "ahead": ahead_after(now), "most": limit})
     return [(wallet_id, notice_id) for wallet_id, notice_id in rows]
 
 
 @lru_cache(maxsize=64)  # couriers ask it several times a second, and making it takes longer than the look
-def _due(wallet_ids: Select[UUID] | None) -> Select[UUID, UUID]:
-    among = notices.c.wallet_id.in_(wallet_ids) if wallet_ids is not None else true()
-    mine = and_(among, notices.c.wallet_id.not_in(bindparam("but", expanding=True)))
+def _due(among: ColumnElement[bool] | None) -> Select[UUID, UUID]:
     oldest = (
         select(notices.c.wallet_id, func.min(notices.c.seq).label("seq"))
-        .where(notices.c.state == "waiting", mine)
+        .where(notices.c.state == "waiting")
         .group_by(notices.c.wallet_id)
         .subquery()
     )
@@ -157,7 +165,12 @@ def _due(wallet_ids: Select[UUID] | None) -> Select[UUID, UUID]:
     return (
         select(notices.c.wallet_id, notices.c.notice_id)
         .join(oldest, (oldest.c.wallet_id == notices.c.wallet_id) & (oldest.c.seq == notices.c.seq))
-        .where(mine, notices.c.due_at <= now, notices.c.lease_until <= now)
+        .where(
+            notices.c.due_at <= now,
+            notices.c.lease_until <= now,
+            not_ahead(notices.c.wallet_id),
+            among if among is not None else true(),
+        )
         .order_by(notices.c.due_at, notices.c.wallet_id)
         .limit(bindparam("most"))
         .execution_options(cross_shard=True)

@@ -33,9 +33,11 @@ from ledger.storage.schema import (
     policies,
     stops,
     transfers,
+    wallet_schedule,
     wallets,
 )
 from ledger.wallet_policy import WalletPolicy
+from ledger.writing.book import Book
 
 _Hour = tuple[str, int, str]
 
@@ -79,6 +81,7 @@ def accept_present(
     due = _bring_holds_back(connection, wallet_id, now, wallet.policy_version)
     _bring_wallet_back(connection, wallet_id, now, due)
     _bring_others_back(connection, wallet_id, now)
+    Book(connection, now).reschedule(wallet_id)
     return FutureRows(wallet_id, wallet.touched_at, numbers)
 
 
@@ -172,6 +175,7 @@ def _bring_wallet_back(connection: Connection, wallet_id: UUID, now: datetime, d
         # Drawn and judged anew by the next look.
         "ceiling_month": 0,
         "falls_at": None,
+        "lines_drawn_at": None,
         "stopped_until": _bring_stops_back(connection, wallet_id, now),
     }
     if wallet.ceiling_hit_at is not None:
@@ -202,6 +206,8 @@ def _bring_others_back(connection: Connection, wallet_id: UUID, now: datetime) -
         (notices, notices.c.due_at, now),
         (notices, notices.c.lease_until, EPOCH),
         (policies, policies.c.changed_at, now),
+        (wallet_schedule, wallet_schedule.c.due_at, now),
+        (wallet_schedule, wallet_schedule.c.lease_until, EPOCH),
     ):
         connection.execute(
             update(table).where(table.c.wallet_id == wallet_id, column > now).values({column: instant})

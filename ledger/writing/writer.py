@@ -36,6 +36,7 @@ from ledger.storage.trouble import StoreTroubled, TroubleCode
 from ledger.time_judgement import BACK_MAX
 from ledger.writing.book import Book, Unsure
 from ledger.writing.outbox import Outbox
+from ledger.writing.schedule import Schedule
 from ledger.writing.throughput import Throughput
 
 T = TypeVar("T")
@@ -62,6 +63,11 @@ class Tx:
     book: Book
     outbox: Outbox
     now: datetime
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule inside this transaction."""
+        return Schedule(self.connection, self.now)
 
 
 @dataclass(slots=True, eq=False)

@@ -17,6 +17,7 @@ from bot.ports import ChannelSeen
 from bot.sandbox.slack.faults import Fail, Fault, Limit, Refuse, Wrong
 from bot.sandbox.slack.installation import SCOPES
 from bot.sandbox.slack.seed import BOT_USER, TEAM
+from bot.served import Served
 from bot.slack import listeners
 from bot.slack.answers import MEANINGS, Meaning
 from bot.slack.ids import Act, Form
@@ -27,11 +28,12 @@ from bot.wallets.alert_channels import (
     AlertChannel,
     alert_channels_of,
     came_back,
+    next_look,
     presence_of,
     set_away,
     set_channels,
 )
-from bot.wallets.channel_watch import is_due
+from bot.wallets.channel_watch import ChannelWatch
 from ledger import Tx, migrate, new_wallet_id, open_store
 from ledger.storage.schema import notices
 from tests.bot.interactions import send_in, shown
@@ -361,7 +363,7 @@ def test_channels_are_looked_at_again_after_a_while(
 ) -> None:
     """Sooner where somebody was just told to mend it, and at once where nobody looked yet."""
     looked_at = NOW - timedelta(minutes=minutes) if minutes is not None else None
-    assert is_due(AlertChannel("C1", presence, None, looked_at), NOW) is due
+    assert (next_look(AlertChannel("C1", presence, None, looked_at), NOW) <= NOW) is due
 
 
 def test_a_lost_event_is_made_up_for(made: Company) -> None:
@@ -425,3 +427,24 @@ def test_a_channel_that_looks_sound_and_takes_no_message_is_told_once(made: Comp
         assert _channel(made).presence is P.PRESENT
     assert _told(made) == before + 1
     assert _told(made, ChannelBack.name) >= 3
+
+
+def test_a_look_that_took_longer_than_its_lease_stores_nothing(made: Company) -> None:
+    """Another process has looked meanwhile, and knows better."""
+    set_channels(made.ledger, made.wallet_id, [CALLS], actor=U1)
+    asked = []
+
+    class Slow:
+        """Answers what was true before the other process looked."""
+
+        def channel(self, channel_id: str) -> ChannelSeen:
+            asked.append(channel_id)
+            made.context.channels.run_once(made.ledger.now())  # while the lease lasts, this one has it alone
+            assert _channel(made).looked_at is None
+            made.place.clock.skip(minutes=3)
+            made.context.channels.run_once(made.ledger.now())
+            return ChannelSeen(channel_id, "calls", is_member=False, is_archived=True)
+
+    ChannelWatch(made.ledger, Served(TEAM), Slow()).run_once(made.ledger.now())
+    assert asked == [CALLS]
+    assert (_channel(made).presence, _channel(made).looked_at) == (P.PRESENT, made.ledger.now())

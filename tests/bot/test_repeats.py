@@ -13,6 +13,7 @@ from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
 from bot.slack.views import alerts, failed_charges, money_in
 from bot.states.recharge import RechargePhase
+from ledger import DueKind, next_due
 from tests.bot import view_facts as v
 from tests.bot.rights_company import USERS, Company, company
 from tests.persons import owner
@@ -119,8 +120,9 @@ def test_a_process_that_begins_later_counts_from_the_stop(tmp_path: Path) -> Non
         one.bring_to(10)
         one.bring_to(-1)
         one.carry()
+        Repeats(one.ledger, Served(TEAM)).run_once(one.ledger.now())
         with one.ledger.reading() as connection:
-            due = Repeats(one.ledger, Served(TEAM)).next_due(connection, [one.wallet_id])
+            due = next_due(connection, one.ledger.now(), kinds=[DueKind.STOPPED])
         assert due is not None
         assert timedelta(minutes=29) < due - one.ledger.now() < timedelta(minutes=30)
         _goes_by(one, minutes=16)

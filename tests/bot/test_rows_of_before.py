@@ -19,12 +19,15 @@ from sqlalchemy import MetaData, Uuid, func, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.app import open_ledger
+from bot.due_work import BotDue
 from bot.states.dispute import DisputeStatus
 from bot.states.one_time_action import ActionPurpose
 from bot.states.payment import Purpose, State, Way
 from bot.states.stripe_request import Operation, RequestOutcome, RequestState
-from bot.tables import BOT_VERSIONS, metadata, payments
-from ledger import StoreUnusable, migrate, open_store
+from bot.tables import BOT_VERSIONS, metadata, payments, people_listings
+from ledger import StoreUnusable, migrate, new_id, open_store
+from ledger.instants import from_stamp
+from ledger.storage.schema import wallet_schedule
 from ledger.storage.store import Store
 from tests.old_books import LEDGER, upgrade_to, write_rows
 from tests.postgres_server import Server
@@ -181,6 +184,70 @@ def test_the_bot_goes_on_with_books_of_before(store: Store, url: str) -> None:
             kept = connection.execute(select(func.count()).select_from(payments)).scalar_one()
         ledger.close()
         assert kept == len(BEFORE["payments"])
+
+
+def test_the_work_of_a_wallet_of_before_is_scheduled(store: Store) -> None:
+    """Its cards, its alert channels, its people and what ended long ago are looked at; nothing is scheduled twice."""
+    upgrade_to(store, "bot_0012", BOT)
+    wallet_id, bare = (str(new_id()) for _ in range(2))
+    rows: Rows = {
+        "workspaces": [
+            {
+                "team_id": f"T{one}",
+                "enterprise_id": "",
+                "wallet_id": one,
+                "name": "",
+                "bot_user_id": "",
+                "created_at": 7,
+            }
+            for one in (wallet_id, bare)
+        ],
+        "alert_channels": [
+            {"wallet_id": wallet_id, "channel_id": one, "added_by": "U1", "added_at": 7}
+            for one in ("C1", "C2")
+        ],
+        "cards": [
+            {
+                "wallet_id": one,
+                "card_id": f"pm_{slot}",
+                "brand": "Visa",
+                "last4": "4242",
+                "exp_month": 1,
+                "exp_year": 2030,
+                "fingerprint": "",
+                "slot": slot,
+                "connected_by": "",
+                "connected_at": 7,
+            }
+            for one, slot in ((wallet_id, "main"), (wallet_id, "spare"), (bare, "removed"))
+        ],
+        "people_listings": [
+            {
+                "wallet_id": wallet_id,
+                "cursor": "next",
+                "started_at": 5,
+                "listed_at": None,
+                "due_at": 9,
+                "tries": 1,
+            }
+        ],
+    }
+    with store.writing() as connection:
+        write_rows(connection, rows)
+    _migrate(store)
+
+    with store.migrating() as connection:
+        due = connection.execute(select(wallet_schedule)).all()
+        listings = {row.wallet_id: row for row in connection.execute(select(people_listings))}
+    mine = {(str(row.wallet_id), row.kind) for row in due if str(row.wallet_id) in (wallet_id, bare)}
+    assert mine == {
+        (wallet_id, BotDue.CHANNELS),
+        (wallet_id, BotDue.CARDS),
+        (wallet_id, BotDue.HOUSEKEEPING),
+        (bare, BotDue.HOUSEKEEPING),
+    }
+    assert (listings[UUID(wallet_id)].cursor, listings[UUID(wallet_id)].tries) == ("next", 1)
+    assert (listings[UUID(bare)].cursor, listings[UUID(bare)].due_at) == ("", from_stamp(7))
 
 
 def test_a_migration_that_fails_leaves_the_books_as_they_were(store: Store) -> None:

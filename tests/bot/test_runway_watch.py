@@ -16,7 +16,7 @@ from bot.served import Served
 from bot.slack import listeners
 from bot.slack.ids import Act, Form
 from bot.wallets.workspaces import Workspaces
-from ledger import MICROS, Automatic, WalletPolicy
+from ledger import MICROS, Automatic, DueKind, WalletPolicy, next_due
 from tests.bot.interactions import send_in, shown
 from tests.bot.rights_company import RULE, USERS, Company, company
 from tests.bot.spending import set_policy, use
@@ -173,11 +173,16 @@ def test_morning_is_that_of_the_wallets_zone(
 
 def test_clock_that_skips_stops_in_the_morning_where_people_want_it(made: Company) -> None:
     """Else nothing is due."""
-    with made.ledger.reading() as connection:
-        assert _watch(made).next_due(connection, [made.wallet_id]) == NINE + timedelta(days=1)
+
+    def due() -> datetime | None:
+        _watch(made).run_once(made.ledger.now())
+        with made.ledger.reading() as connection:
+            return next_due(connection, made.ledger.now(), kinds=[DueKind.MORNING])
+
+    made.place.clock.set(NINE + timedelta(hours=3))
+    assert due() == NINE + timedelta(days=1)
     set_policy(made, info=False)
-    with made.ledger.reading() as connection:
-        assert _watch(made).next_due(connection, [made.wallet_id]) is None
+    assert due() is None
 
 
 # --- The switch --------------------------------------------------------------------------------------------

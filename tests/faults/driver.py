@@ -30,7 +30,7 @@ from bot.served import Served
 from bot.stripe.gateway import StripeGateway
 from bot.tables import billing, workspaces
 from bot.use_cases import use_cases_of
-from bot.wallets.workspaces import Workspaces
+from bot.wallets.workspaces import Workspaces, begin_work
 from ledger import (
     Automatic,
     Clock,
@@ -191,6 +191,7 @@ def open_beside(ledger: Ledger, team_id: str, *, name: str = "Two") -> UUID:
                 created_at=tx.now,
             )
         )
+        begin_work(tx, wallet_id)
 
     ledger.run(make, wallet_id=None)
     return wallet_id

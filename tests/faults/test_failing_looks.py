@@ -103,7 +103,7 @@ def test_three_looks_without_an_answer_are_enough_for_one_round(driver: BotDrive
     asked = _pages(driver, MISSES_MAX + 2)
     now = driver.ledger.now()
     with driver.ledger.reading() as connection:
-        requests = what_is_open(connection, [driver.wallet_id], now).requests
+        requests = what_is_open(connection, now, among=payments.c.wallet_id == driver.wallet_id).requests
     assert [one.payment_id for one in requests] == [one.payment_id for one in reversed(asked)]
 
     driver.shop.arm(match="GET /v1/checkout/sessions*", mode="status", status=503, times=100)

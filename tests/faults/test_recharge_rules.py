@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bot import tables
 from bot.notices import (
     ChargesSwitched,
     ConfirmationDue,
@@ -265,7 +266,9 @@ def test_two_replicas_that_have_one_answer_go_on_once(driver: BotDriver) -> None
     charges.charge(driver.wallet_id, wish, actor=owner("U1"))
     driver.shop.clock.skip(minutes=2)
     with driver.ledger.reading() as connection:
-        ((request, _),) = stripe_requests.due(connection, [driver.wallet_id], driver.ledger.now())
+        ((request, _),) = stripe_requests.due(
+            connection, driver.ledger.now(), among=tables.stripe_requests.c.wallet_id == driver.wallet_id
+        )
     answers = [stripe_requests.send(driver.gateway, request) for _ in range(2)]
 
     following = [

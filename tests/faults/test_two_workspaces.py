@@ -18,6 +18,7 @@ import bot.tables
 import ledger.storage.schema
 from bot import payment_rows
 from bot.causes import MovedUnknown, as_stored
+from bot.due_work import BotDue
 from bot.operator import demo
 from bot.payment_rows import Payment
 from bot.payments.inbox import News
@@ -53,7 +54,7 @@ TABLES = [
     for table in metadata.sorted_tables
     if "wallet_id" in table.c and table.name != "workspaces"
 ]
-WORKS = ("time", "news", "recharge", "sweep", "lines", "cards", "reconcile", "courier")
+WORKS = ("time", "news", "recharge", "sweep", "pace", "cards", "reconcile", "courier")
 """The jobs that would do something for the second workspace, if they did not ask whom they serve."""
 
 
@@ -189,6 +190,7 @@ def _more_work(tx: Tx, wallet_id: UUID) -> None:
 def _expire_soon(tx: Tx, wallet_id: UUID) -> None:
     mine = cards.c.wallet_id == wallet_id
     tx.connection.execute(update(cards).where(mine).values(exp_year=tx.now.year, exp_month=tx.now.month))
+    tx.schedule.set(wallet_id, BotDue.CARDS, tx.now)
 
 
 def test_no_job_does_anything_for_another_workspace(second: Second) -> None:

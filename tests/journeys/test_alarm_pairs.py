@@ -173,7 +173,7 @@ class Moves:
         """Let what goes on beside the moves happen now and then: jobs, a press, trouble at Slack, the courier."""
         chance, now = self.chance, self.company.place.clock.now()
         if chance.random() < 0.1:
-            self.timers.draw_lines(now)
+            self.timers.follow_pace(now)
         if chance.random() < 0.2:
             self.timers.repeat_alarms(now)
         if chance.random() < 0.2:

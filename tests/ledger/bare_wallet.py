@@ -40,5 +40,7 @@ def wallet(balance: int = 0, *, funded: bool = False, emptied: bool = False) -> 
         stopped_until=None,
         open_holds=0,
         holds_used=False,
+        time_due_at=None,
+        pace_due_at=None,
         seldom_read=(),
     )

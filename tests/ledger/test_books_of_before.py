@@ -5,7 +5,8 @@ every state, a wallet that fell through its ceiling, and one that was used befor
 """
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from ledger import (
     INBOUND_CALL,
     OUTBOUND_CALL,
     CaptureHold,
+    DueKind,
     HoldAnswer,
     KeyReused,
     Ledger,
@@ -24,9 +26,13 @@ from ledger import (
     Reason,
     Receipt,
     Standing,
+    Tx,
     audit_books,
+    due_wallets,
     open_store,
+    unscheduled_wallets,
 )
+from ledger.writing.book import row_of
 from tests.ledger.wallet_driver import ManualClock, usd
 from tests.old_books import upgrade_to, write_rows
 from tests.postgres_server import Server
@@ -87,6 +93,30 @@ def test_nothing_is_charged_once_more(ledger: Ledger, again: PostUsage | Capture
 
     assert isinstance(outcome, Receipt)
     assert outcome.duplicate
+
+
+def test_what_is_due_of_them_is_scheduled(ledger: Ledger) -> None:
+    """Filled by the migration from the wallets' rows: holds that expire, money that moved, a wallet that is stopped."""
+    with ledger.reading() as connection:
+        assert unscheduled_wallets(connection) == []
+        due = {kind: due_wallets(connection, kind, NOW + timedelta(days=30), among=None) for kind in DueKind}
+        first, second, third = (row_of(connection, one) for one in (FIRST, SECOND, THIRD))
+    assert due[DueKind.TIME] == [FIRST]  # the second has said that it is paused
+    assert set(due[DueKind.PACE]) == {
+        one for one, row in ((FIRST, first), (SECOND, second), (THIRD, third)) if row.seq
+    }
+    assert due[DueKind.STOPPED] == [SECOND]
+    assert due[DueKind.RECHARGE] == due[DueKind.MORNING] == []
+    assert first.time_due_at == first.next_hold_expires_at
+    for wallet_id in (FIRST, SECOND, THIRD):
+        ledger.run(partial(_follow, wallet_id=wallet_id), wallet_id=wallet_id)
+    with ledger.reading() as connection:
+        assert [one.findings for one in audit_books(connection)] == [[], [], []]
+
+
+def _follow(tx: Tx, wallet_id: UUID) -> None:
+    tx.book.observe(wallet_id)
+    tx.book.follow_pace(wallet_id)
 
 
 def test_holds_go_on_as_they_were(ledger: Ledger) -> None:

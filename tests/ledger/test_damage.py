@@ -49,6 +49,9 @@ NOWHERE_ELSE = {
         "ceiling_hit_at": "the ceiling of that day, which nothing tells",
         "announced_line": "drawn by the pace of that day",
         "falls_at": "drawn by the policy of that moment",
+        "time_due_at": "when somebody looks; decides nothing",
+        "pace_due_at": "when somebody looks; decides nothing",
+        "lines_drawn_at": "drawn by the pace of that day",
     },
     "policies": {"changed_by": "a note", "reason": "a note"},
     "holds": {
@@ -65,6 +68,9 @@ NOWHERE_ELSE = {
     "notices": dict.fromkeys(
         "notice_id name body created_at due_at attempts state lease_until error".split(),
         "how its delivery goes",
+    ),
+    "wallet_schedule": dict.fromkeys(
+        ("kind", "due_at", "lease_until", "token"), "when somebody looks, and who does; decides nothing"
     ),
     "audit_log": dict.fromkeys(("audit_id", "at", "actor", "action", "before", "after"), "a note"),
 }

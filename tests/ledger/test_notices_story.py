@@ -12,6 +12,7 @@ from ledger import (
     OUTBOUND_CALL,
     Automatic,
     CreditKind,
+    DueKind,
     Level,
     OpenHold,
     PostMoney,
@@ -156,7 +157,7 @@ def test_an_alarm_ends_by_half_an_hour_well_above_its_line(
     assert "wallet.recovered" not in driver.told()
     driver.clock.skip(seconds=1)
     with driver.ledger.reading() as connection:
-        assert (driver.wallet_id in due_wallets(connection, driver.clock.at)) is ends
+        assert (driver.wallet_id in due_wallets(connection, DueKind.TIME, driver.clock.at)) is ends
     driver.observe()
 
     assert ("wallet.recovered" in driver.told()) is ends
@@ -175,7 +176,9 @@ def test_a_dip_begins_the_half_hour_anew(driver: WalletDriver) -> None:
     assert "wallet.recovered" not in driver.told()
 
     with driver.ledger.reading() as connection:
-        assert next_due(connection, driver.clock.at) == driver.clock.at + timedelta(minutes=1)
+        assert next_due(connection, driver.clock.at, kinds=[DueKind.TIME]) == driver.clock.at + timedelta(
+            minutes=1
+        )
     driver.clock.skip(minutes=1)
     driver.observe()
 

@@ -10,6 +10,7 @@ from ledger import (
     OUTBOUND_CALL,
     Correct,
     CreditKind,
+    DueKind,
     Reason,
     Receipt,
     Standing,
@@ -277,16 +278,20 @@ def test_due_moments_are_found_by_whoever_keeps_the_clock(driver: WalletDriver) 
     read = driver.ledger.reading
 
     with read() as connection:
-        assert next_due(connection, MORNING) == MORNING + timedelta(minutes=5)
-        assert next_due(connection, MORNING + timedelta(minutes=5)) == MORNING + GRACE
-        assert due_wallets(connection, MORNING) == []
-        assert due_wallets(connection, MORNING + GRACE) == [driver.wallet_id]
-    driver.clock.at += GRACE
+        assert next_due(connection, MORNING, kinds=[DueKind.TIME]) == MORNING + timedelta(minutes=5)
+        assert due_wallets(connection, DueKind.TIME, MORNING) == []
+        assert due_wallets(connection, DueKind.TIME, MORNING + timedelta(minutes=5)) == [driver.wallet_id]
+    driver.clock.at += timedelta(minutes=5)
+    driver.observe()
+    with read() as connection:
+        assert due_wallets(connection, DueKind.TIME, driver.clock.at) == []
+        assert next_due(connection, driver.clock.at, kinds=[DueKind.TIME]) == MORNING + GRACE
+    driver.clock.at = MORNING + GRACE
     driver.observe()
 
     with read() as connection:
-        assert due_wallets(connection, driver.clock.at) == []
-        assert next_due(connection, driver.clock.at) is None
+        assert due_wallets(connection, DueKind.TIME, driver.clock.at) == []
+        assert next_due(connection, driver.clock.at, kinds=[DueKind.TIME]) is None
     assert driver.told()[-1] == "wallet.paused"
 
 

@@ -34,6 +34,7 @@ from ledger import (
     due_notices,
     history,
     new_wallet_id,
+    unscheduled_wallets,
     verify_books,
 )
 from ledger.deciding.rows import Transfer
@@ -264,4 +265,5 @@ class WalletDriver:
         """Give what is wrong with the books, in words; of this wallet alone where a database is shared."""
         with self.ledger.reading() as connection:
             found = verify_books(connection, None if everybody else self.wallet_id)
+            assert self.wallet_id not in unscheduled_wallets(connection), "nobody would look at what is due"
             return [str(finding) for finding in found]

@@ -1,17 +1,20 @@
-"""Looks for days that cost far more than usual, and tells of each once, while the day lasts."""
+"""Looks at the pace of spending after money moved: the alert lines follow it, and a day may cost far more than usual.
+
+Of such a day each kind is told once, while the day lasts.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from bot.due_work import DueWork
 from bot.notices import SpikeSeen
 from bot.served import Served
 from bot.wallets.named_values import remember_newer
-from ledger import CREDITS, Ledger, Spike, Tx, WalletPolicy, WalletView, daily, local_day, spikes_of
+from ledger import CREDITS, DueKind, Ledger, Spike, Tx, WalletPolicy, WalletView, daily, local_day, spikes_of
 
 SPIKE_TOLD = "spike:"
 """Begins the named value of a kind: the last day of which a spike was told."""
@@ -19,31 +22,24 @@ LOOK_BACK = timedelta(hours=1)
 """A day is judged for so long after its end: its last calls are posted when they end."""
 
 
-class SpikeWatch:
-    """Commits a notice for each kind that stands out on the present day of its wallet."""
+class PaceWatch:
+    """Follows the pace of wallets in which money moved: draws the alert lines, and tells of days that stand out."""
 
     def __init__(self, ledger: Ledger, served: Served) -> None:
-        self._ledger = ledger
-        self._served = served
+        self._due = DueWork(ledger, served)
 
     def run_once(self, now: datetime) -> None:
-        """Look at every wallet's day. Nobody is told while its time is in doubt."""
-        with self._ledger.reading() as connection:
-            living = self._ledger.believed(connection, self._served.living(connection))
-            found = [
-                one
-                for one in living
-                if _spikes(connection, *self._ledger.look(connection, one), self._ledger.now())
-            ]
-        for wallet_id in found:
-            self._ledger.run(partial(_tell, wallet_id=wallet_id), wallet_id=wallet_id)
+        """Look at the wallets in which money moved. Nobody is told while a wallet's time is in doubt."""
+        self._due.each_in_one(DueKind.PACE, _follow)
 
 
-def _tell(tx: Tx, *, wallet_id: UUID) -> None:
+def _follow(tx: Tx, wallet_id: UUID) -> None:
+    """Tell of each kind that stands out on the present day, and let the alert lines follow the pace."""
     policy, _ = tx.book.policy(wallet_id)
     for spike in _spikes(tx.connection, tx.book.view(wallet_id), policy, tx.now):
         if remember_newer(tx, wallet_id, f"{SPIKE_TOLD}{spike.kind}", spike.day):
             tx.outbox.add(wallet_id, SpikeSeen(spike.day, spike.kind))
+    tx.book.follow_pace(wallet_id)
 
 
 def _spikes(connection: Connection, view: WalletView, policy: WalletPolicy, now: datetime) -> Sequence[Spike]:

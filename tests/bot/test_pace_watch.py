@@ -15,7 +15,7 @@ from bot.sandbox.slack.seed import TEAM
 from bot.served import Served
 from bot.slack import listeners
 from bot.slack.ids import Act
-from bot.wallets.spike_watch import SpikeWatch
+from bot.wallets.pace_watch import PaceWatch
 from bot.wallets.workspaces import Workspaces
 from ledger import AI_TASK, OUTBOUND_CALL, Outbox
 from ledger.storage.schema import notices
@@ -40,7 +40,7 @@ def made(tmp_path: Path) -> Iterator[Company]:
 
 def _look(one: Company) -> None:
     """Look as a process that has just begun does."""
-    SpikeWatch(one.ledger, Served(TEAM)).run_once(one.ledger.now())
+    PaceWatch(one.ledger, Served(TEAM)).run_once(one.ledger.now())
 
 
 def _told(one: Company) -> list[SpikeSeen]:
@@ -125,11 +125,11 @@ def test_crash_leaves_it_untold_and_the_next_look_tells_it(
     use(made, 20)
 
     def breaks(self: Outbox, *facts: Any) -> None:
-        raise RuntimeError
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(Outbox, "add", breaks)
-        with pytest.raises(RuntimeError):
+        with pytest.raises(KeyboardInterrupt):
             _look(made)
     _look(made)
     assert _told(made) == [CALLS]
