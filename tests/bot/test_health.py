@@ -270,7 +270,7 @@ def test_a_refused_database_is_said_and_ends(postgres: Server) -> None:
         with _served(ledger) as client:
             assert _check(client, "database", "ok", "") == 200
             let_in(False)
-            assert _check(client, "database", "failed", "cannot be read since") == 503
+            assert _check(client, "database", "failed", "cannot be used since") == 503
             assert "restored" not in client.get("/readyz").json()["checks"]
             found = _metrics(client)
             assert found["redbar_database_up", ""] == 0

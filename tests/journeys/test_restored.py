@@ -30,7 +30,7 @@ from tests.redbar_process import redbar
 Told = dict[str, Counter[str]]
 Usage = list[tuple[str, str]]
 YESTERDAY: Usage = [("call-1", "3.00"), ("call-2", "4.50")]
-TODAY: Usage = [("call-3", "160.00"), ("call-4", "2.25"), ("task-1", "1.25")]
+TODAY: Usage = [("call-3", "2.25"), ("task-1", "1.25"), ("call-4", "160.00")]
 
 
 @dataclass
