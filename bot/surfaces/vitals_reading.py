@@ -51,18 +51,17 @@ class VitalSigns:
 
     def read(self) -> Vitals:
         """Read everything. What the database raises is a part of the answer."""
-        process, known = self.process(), self._ledger.store.trouble()
-        if known is not None:  # it may be read, and refuse whatever is written
-            self._trouble = Trouble(known.code.value, known.sentence, known.since)
-            return Vitals(process, self._trouble)
+        process = self.process()
         try:
             mode = self._mode()
             with self._ledger.reading() as connection:
                 books = self._books(connection, process.at, mode)
         except (StoreUnusable, SQLAlchemyError) as problem:
             return self.unread(*self._words(problem))
-        self._trouble = None
-        return Vitals(process, books)
+        known = self._ledger.store.trouble()
+        # It may be read, and refuse whatever is written.
+        self._trouble = Trouble(known.code.value, known.sentence, known.since) if known is not None else None
+        return Vitals(process, self._trouble or books)
 
     def unread(self, code: str, says: str) -> Vitals:
         """Give how the process is while its database cannot be read, and since when."""
