@@ -51,14 +51,16 @@ class VitalSigns:
 
     def read(self) -> Vitals:
         """Read everything. What the database raises is a part of the answer."""
-        process = self.process()
+        process, store = self.process(), self._ledger.store
+        if store.trouble() is not None:
+            store.look()  # reading alone ends no trouble
         try:
             mode = self._mode()
             with self._ledger.reading() as connection:
                 books = self._books(connection, process.at, mode)
         except (StoreUnusable, SQLAlchemyError) as problem:
             return self.unread(*self._words(problem))
-        known = self._ledger.store.trouble()
+        known = store.trouble()
         # It may be read, and refuse whatever is written.
         self._trouble = Trouble(known.code.value, known.sentence, known.since) if known is not None else None
         return Vitals(process, self._trouble or books)
