@@ -120,7 +120,7 @@ def test_killed_restore_changes_nothing(
     books.ledger.close()
     newer = ends_of(books.url)
     words = ("restore", str(file), "--discard")
-    killed = books.command(*words, REDBAR_FAILPOINTS=f"{point}=kill", **programs)
+    killed = books.command(*words, REDBAR_ENV="test", REDBAR_FAILPOINTS=f"{point}=kill", **programs)
     assert killed.returncode == -signal.SIGKILL
     _wait_for_the_program(books.url)
     assert ends_of(books.url) == newer
@@ -145,7 +145,9 @@ def test_killed_backup_leaves_no_file(
 ) -> None:
     """And the next one is whole."""
     file = tmp_path / "kept.sql"
-    killed = books.command("backup", str(file), REDBAR_FAILPOINTS=f"{point}=kill", **programs)
+    killed = books.command(
+        "backup", str(file), REDBAR_ENV="test", REDBAR_FAILPOINTS=f"{point}=kill", **programs
+    )
     assert (killed.returncode, file.exists()) == (-signal.SIGKILL, False)
     assert books.command("backup", str(file), **programs).returncode == 0
     assert [one.name for one in tmp_path.iterdir()] == ["kept.sql"]

@@ -29,7 +29,7 @@ from bot.states.alert import AlertPhase
 from bot.states.alert_channel import ChannelPresence
 from bot.states.card_slot import CardSlot
 from bot.states.recharge import RechargePhase
-from ledger import USD, Automatic, CapWindow, Currency, Level, Standing
+from ledger import USD, Automatic, CapWindow, Currency, Level, Standing, TroubleCode
 from tests.bot import view_facts as v
 from tests.bot.test_views_causes import DIFFERENCES, NOT_BOOKABLE
 
@@ -182,6 +182,7 @@ BY_TYPE: dict[object, st.SearchStrategy[Any]] = {
     ),
     f.AutomaticConfirmFacts: changed(v.automatic_confirm, card=cards, charges_now=maybe_money),
     Automatic: some(*Automatic),
+    TroubleCode: some(*TroubleCode),
     f.AutomaticFacts: automatics,
     f.AutomaticFormFacts: changed(
         v.automatic_form, current=automatics, cards=st.lists(cards, unique=True, max_size=3).map(tuple)

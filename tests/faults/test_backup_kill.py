@@ -33,7 +33,7 @@ def _lay(folder: Path) -> Path:
 
 
 def _killed(url: str, point: str, *words: str) -> None:
-    result = command(url, *words, REDBAR_FAILPOINTS=f"{point}=kill")
+    result = command(url, *words, REDBAR_ENV="test", REDBAR_FAILPOINTS=f"{point}=kill")
     assert result.returncode == -signal.SIGKILL, result.stdout
 
 
