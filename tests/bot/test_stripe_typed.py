@@ -64,6 +64,8 @@ def _play(driver: BotDriver) -> None:
     driver.gateway.time()
     assert driver.gateway.account() == Ok("acct_sandbox")
     assert isinstance(driver.gateway.webhook_addresses(), Ok)
+    assert isinstance(driver.gateway.sessions(driver.ledger.now()), Ok)
+    assert isinstance(driver.gateway.active_links(), Ok)
     cards = driver.cards
     cards.sync(card)
     cards.remove(driver.wallet_id, card, actor=owner("U1"))

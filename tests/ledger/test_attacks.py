@@ -49,6 +49,10 @@ ATTACKS = {
     "a charge is half a charge": ("ck_charges_alias", "UPDATE charges SET alias = 2"),
     "a stop stops something else": ("ck_stops_scope", "UPDATE stops SET scope = 'sms'"),
     "a stop ends before it began": ("ck_stops_order", "UPDATE stops SET ended_at = began_at"),
+    "a claim has a number below zero": (
+        "ck_wallet_schedule_token",
+        "UPDATE wallet_schedule SET token = -1",
+    ),
     "a notice has another state": ("ck_notices_state", "UPDATE notices SET state = 'lost'"),
     "two notices have one place": ("uq_notices_seq", "UPDATE notices SET seq = 1"),
     "two episodes are open": (
