@@ -6,6 +6,7 @@ of the newest hundred: before a charge of that wallet's customer, at the start o
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 from time import monotonic
@@ -19,7 +20,7 @@ from bot.stripe.keys import credit_key
 from bot.tables import NIL_WALLET, billing
 from bot.wallets.books_owner import Owner, account_of_key, remember, stranger
 from bot.wallets.named_values import is_left, named_value, set_named_value
-from bot.wallets.restored_mode import Restored, RestoredCause, enter, restored
+from bot.wallets.restored_mode import RESTORED, Restored, RestoredCause, enter, restored
 from ledger import Ledger
 
 log = logging.getLogger("redbar.restored")
@@ -97,7 +98,7 @@ class RestoredWatch:
     def look(self) -> bool:
         """Ask Stripe whose our key is, if need be, and for payments unknown here; False without an answer."""
         self._learn_account()
-        looked = not self._finds_strangers("")
+        looked = isinstance(self._look_for_strangers(""), Ok)
         self._answered = self._answered or looked
         return looked
 
@@ -106,35 +107,39 @@ class RestoredWatch:
         if not self._answered and not self.is_on():
             self.look()
 
-    def may_charge(self, wallet_id: UUID) -> bool:
-        """Say whether a wallet's saved card may be charged now; Stripe is asked. False also where it doesn't answer."""
+    def why_not_charge(self, wallet_id: UUID) -> Rejected | Unknown | None:
+        """Ask Stripe whether a wallet's saved card may be charged now; None where it may.
+
+        Where Stripe did not say so, this is its answer. Nothing was sent then.
+        """
         if self.is_on():
-            return False
+            return Unknown(sent=False, message=RESTORED)
         with self._ledger.reading() as connection:
             customer = connection.execute(
                 select(billing.c.customer_id).where(billing.c.wallet_id == wallet_id)
             ).scalar_one()
-        return not self._finds_strangers(customer) and not self.is_on()
+        answer = self._look_for_strangers(customer)
+        if not isinstance(answer, Ok):
+            return answer
+        return Unknown(sent=False, message=RESTORED) if answer.seen or self.is_on() else None
 
-    def _finds_strangers(self, customer_id: str) -> bool:
-        """Begin restored mode where Stripe has what the books don't; True also where Stripe doesn't answer."""
+    def _look_for_strangers(self, customer_id: str) -> Ok[Sequence[str]] | Rejected | Unknown:
+        """Begin restored mode where Stripe has payments that the books don't know; gives their ids."""
         with self._ledger.reading() as connection:
             known = named_value(connection, NIL_WALLET, _KNOWN)
         now = self._ledger.now()
         since = (known.at if known is not None else now - FIRST_LOOK) - OVERLAP
         answer = self._gateway.newest_intents(since, customer_id=customer_id)
         if not isinstance(answer, Ok):
-            return True
+            return answer
         with self._ledger.reading() as connection:
-            strange = [one for one in answer.seen if self.is_unknown(connection, one)]
+            strange = [one.intent_id for one in answer.seen if self.is_unknown(connection, one)]
         if strange:
-            about = strange[0].intent_id
-            self._ledger.run(lambda tx: enter(tx, RestoredCause.PAYMENT, about), wallet_id=None)
+            self._ledger.run(lambda tx: enter(tx, RestoredCause.PAYMENT, strange[0]), wallet_id=None)
             self.forget()
-            return True
-        if not customer_id:
+        elif not customer_id:
             self._ledger.run(lambda tx: set_named_value(tx, NIL_WALLET, _KNOWN, at=now), wallet_id=None)
-        return False
+        return Ok(strange)
 
     def is_unknown(self, connection: Connection, seen: IntentSeen) -> bool:
         """Say whether an intent is of this install, and the books know nothing of it."""

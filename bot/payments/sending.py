@@ -13,6 +13,7 @@ from bot.payments.charge_stops import stop_of
 from bot.payments.restored_watch import RestoredWatch
 from bot.ports import (
     Declined,
+    Denied,
     IntentSeen,
     IntentStatus,
     LinkSeen,
@@ -53,12 +54,15 @@ class RequestSender:
 
     def send(self, request: StripeRequest) -> tuple[stripe_requests.Answer, StripeRequest | None]:
         """Make one request and commit its answer; gives it, and the request that follows from it."""
-        if request.operation is Operation.INTENT and not self._watch.may_charge(request.wallet_id):
+        problem = (
+            self._watch.why_not_charge(request.wallet_id) if request.operation is Operation.INTENT else None
+        )
+        if problem is not None and not isinstance(problem, Denied):
             return Unknown(sent=False, message=NOT_LOOKED), None
         # Meanwhile the sweep of this process keeps away from it, however the clock jumps.
         self._sending.add(request.request_id)
         try:
-            answer = stripe_requests.send(self._gateway, request)
+            answer = problem or stripe_requests.send(self._gateway, request)
             following = self._ledger.run(
                 partial(self.follow, request=request, answer=answer), wallet_id=request.wallet_id
             )
