@@ -1,89 +1,20 @@
 """Copies of the books, and settings that lead elsewhere: each process says so, and reaches neither people nor cards."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from bot.app import open_ledger
-from bot.operator import demo
 from bot.wallets.books_owner import Owner, remember, stranger
 from bot.wallets.id_file import IdFile
 from bot.wallets.restored_mode import RestoredCause, restored
 from ledger import Ledger, SystemClock
-from tests.redbar_process import RedbarProcess, redbar
-from tests.sandbox.slack_place import unused_port
-
-PATIENCE_SECONDS = 30
-
-
-@pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[demo.Demo, dict[str, str]]]:
-    """A Slack and a Stripe, and the settings that lead there: those of a demo."""
-    data = tmp_path_factory.mktemp("outside") / "demo"
-    running = demo.start(data, 0)
-    kept = json.loads((data / "secrets.json").read_text(encoding="utf-8"))
-    yield (
-        running,
-        {
-            "REDBAR_ENV": "test",
-            "REDBAR_SLACK_BOT_TOKEN": kept["bot_token"],
-            "REDBAR_SLACK_APP_TOKEN": kept["app_token"],
-            "REDBAR_STRIPE_API_KEY": kept["stripe_key"],
-            "REDBAR_SLACK_API_URL": f"{running.url}/slack/api/",
-            "REDBAR_STRIPE_API_BASE": f"{running.url}/stripe",
-        },
-    )
-    running.stop()
-
-
-class Running:
-    """A bot, what it said, and its API."""
-
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        self.port = str(unused_port())
-        environ = {**os.environ, **settings, "REDBAR_HTTP_PORT": self.port}
-        self.process = RedbarProcess(["run"], environ, folder)
-
-    def says(self, words: str) -> str:
-        """Read until it says some words; gives all that it said."""
-        said = ""
-        while words not in said:
-            line = self.process.stdout.readline().decode()
-            assert line, said + self.process.stderr.read().decode()
-            said += line
-        return said
-
-    def answers(self) -> int:
-        """Ask the API without a key; gives the status."""
-        return httpx.get(f"http://127.0.0.1:{self.port}/v1/wallet", trust_env=False).status_code
-
-
-@contextmanager
-def _bot(folder: Path, settings: dict[str, str]) -> Iterator[Running]:
-    running = Running(folder, settings)
-    try:
-        yield running
-        running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(PATIENCE_SECONDS) == 0
-    finally:
-        running.process.send_signal(signal.SIGKILL)
-        running.process.close()
-
-
-def _until(look: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.bot.run_process import Outside, bot_running, until_true
+from tests.redbar_process import redbar
 
 
 def _copied(books: Path, to: Path) -> None:
@@ -92,9 +23,7 @@ def _copied(books: Path, to: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(books), str(to)], check=True)
 
 
-def test_a_copy_beside_the_original_says_so_and_takes_no_event(
-    tmp_path: Path, outside: tuple[demo.Demo, dict[str, str]]
-) -> None:
+def test_a_copy_beside_the_original_says_so_and_takes_no_event(tmp_path: Path, outside: Outside) -> None:
     """The original goes on, also after a redeploy on its volume; the copy serves its API and connects to nobody."""
     stand_in, settings = outside
     connected = stand_in.world.slack.delivery.connected
@@ -102,26 +31,26 @@ def test_a_copy_beside_the_original_says_so_and_takes_no_event(
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     home.mkdir()
     for _ in range(2):  # the second is the redeploy
-        with _bot(home, settings) as original:
+        with bot_running(home, settings) as original:
             original.says("Redbar runs.")
-            _until(lambda: connected() == before + 1)
-        _until(lambda: connected() == before)
-    with _bot(home, settings) as original:
-        _until(lambda: connected() == before + 1)
+            until_true(lambda: connected() == before + 1)
+        until_true(lambda: connected() == before)
+    with bot_running(home, settings) as original:
+        until_true(lambda: connected() == before + 1)
         _copied(home / "redbar.db", elsewhere / "redbar.db")
-        with _bot(elsewhere, settings) as copy:
+        with bot_running(elsewhere, settings) as copy:
             said = copy.says("redbar resume --moved")
             assert f"{elsewhere / 'redbar.db'} is not the file that Redbar wrote last" in said
             assert copy.answers() == 401, "the API serves, and wants a key"
             assert connected() == before + 1
         assert original.answers() == 401
-    with _bot(elsewhere, settings) as copy:
+    with bot_running(elsewhere, settings) as copy:
         copy.says("redbar resume --moved")
         refused = redbar("resume", cwd=elsewhere)
         assert (refused.returncode, "Restored mode goes on" in refused.stdout) == (1, True)
         assert connected() == before
         assert redbar("resume", "--moved", cwd=elsewhere).returncode == 0
-        _until(lambda: connected() == before + 1)
+        until_true(lambda: connected() == before + 1)
         copy.says("Restored mode is over.")
 
 
