@@ -53,29 +53,31 @@ def clocks_outside(
     """
 
     def ask(clock: JudgedClock) -> Sequence[Dated]:
-        heard: SimpleQueue[Dated | None] = SimpleQueue()
+        heard: SimpleQueue[tuple[str, Dated | None]] = SimpleQueue()
 
         def look(name: str, time_there: Callable[[], datetime | None]) -> None:
             at = None
             try:
                 at = time_there()
             finally:
-                heard.put(clock.heard(name, at) if at is not None else None)
+                heard.put((name, clock.heard(name, at) if at is not None else None))
 
         for name, time_there in clocks.items():
             Thread(target=look, args=(name, time_there), name=f"time at {name}", daemon=True).start()
-        said = []
+        books: list[Dated] = []
         if asks_database:
             with ledger.reading() as connection:
                 at = database_time(connection)
             if at is not None:
-                said.append(clock.heard("the database", at, independent=False))
+                books.append(clock.heard("the database", at, independent=False))
+        said: dict[str, Dated] = {}
         until = monotonic() + patience.total_seconds()
         for _ in clocks:
             with suppress(Empty):
-                answer = heard.get(timeout=max(0, until - monotonic()))
-                said += [answer] if answer is not None else []
-        return said
+                name, answer = heard.get(timeout=max(0, until - monotonic()))
+                if answer is not None:
+                    said[name] = answer
+        return [*(said[name] for name in clocks if name in said), *books]
 
     return ask
 

@@ -176,7 +176,13 @@ def test_the_demo_ends_cleanly(tmp_path: Path, how: signal.Signals) -> None:
         str(tmp_path / "d"),
         "--no-browser",
     ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # not as under `nohup`
+    ) as running:
         assert running.stdout is not None
         assert running.stderr is not None
         assert "is ready" in running.stdout.readline()
