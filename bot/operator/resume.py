@@ -17,6 +17,7 @@ from bot.wallets.restored_mode import Restored, RestoredCause, leave
 from ledger import Automatic, Currency, Money, Refused, Tx
 
 NAME = "resume"
+_GOES_ON = "A bot that runs goes on within a second; otherwise: redbar run."
 
 
 class NotResumed(Refused):
@@ -45,7 +46,8 @@ def go_on(context: Context, arguments: Arguments, step: Step) -> Answer:
         for line in what_follows(context, cases):
             step(line)
         end(context, cases, found)
-    return {"words": "Restored mode is over. A bot that runs goes on within a second; otherwise: redbar run."}
+    again = "Stop a bot that runs, then: redbar run." if found.cause is RestoredCause.SLACK_TEAM else _GOES_ON
+    return {"words": f"Restored mode is over. {again}"}
 
 
 def agree(digest: Digest) -> None:

@@ -162,10 +162,9 @@ def _until_signal(
     bot: Redbar, settings: Settings, served: _Served, ending: Ending, say: Say, undo: ExitStack
 ) -> int:
     bot.start()
-    if isinstance(
-        problem := bot.line.problem, TokenRefused
-    ):  # by a Slack that has named our workspace just now
-        say(_why_not(settings, problem))
+    refused = bot.line.problem
+    if isinstance(refused, TokenRefused):  # by a Slack that has named our workspace just now
+        say(_why_not(settings, refused))
         return 1
     address = address_of(settings.database_url)
     if address is not None:
@@ -175,24 +174,28 @@ def _until_signal(
     if bot.ledger.doubt is not None:
         say(str(bot.ledger.doubt))
     # Beside it: what it asks may be silent for as long as it likes.
-    threading.Thread(target=_advise, args=(bot, settings, say), name="advice", daemon=True).start()
+    threading.Thread(target=_advise, args=(bot, say), name="advice", daemon=True).start()
     before: Restored | None = None
+    away: NotConnected | None = bot.line.problem
     while not ending.wait(timedelta(seconds=1)):
         found = bot.use_cases.restored.now()
         if (found is None) != (before is None):
             for line in restored_words(found) if found is not None else ("Restored mode is over.",):
                 say(line)
         before = found
+        if (problem := bot.line.problem) is not None and type(problem) is not type(away):
+            say(_why_not(settings, problem))
+        away = problem
         if not served.thread.is_alive():
             say("The HTTP API has stopped; the log says why. Redbar ends, to be started again.")
             return 1
     return 0
 
 
-def _advise(bot: Redbar, settings: Settings, say: Say) -> None:
+def _advise(bot: Redbar, say: Say) -> None:
     """Say what is wrong with the tokens and keys, where something is. It keeps nobody from calling."""
     try:
-        _say_scopes(bot, settings, say)
+        _say_scopes(bot, say)
         _say_rights(bot, say)
     except Exception:
         log.exception("what Slack and Stripe allow could not be looked at")
@@ -217,9 +220,7 @@ def _say_rights(bot: Redbar, say: Say) -> None:
             say("Stripe cannot be asked now. Redbar keeps trying; calls go on while the balance lasts.")
 
 
-def _say_scopes(bot: Redbar, settings: Settings, say: Say) -> None:
-    if bot.line.problem is not None:
-        say(_why_not(settings, bot.line.problem))
+def _say_scopes(bot: Redbar, say: Say) -> None:
     missing = missing_scopes(bot.slack.client)
     if missing:
         say(

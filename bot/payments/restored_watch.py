@@ -21,7 +21,7 @@ from bot.tables import NIL_WALLET, billing
 from bot.wallets.books_owner import Owner, account_of_key, remember, stranger
 from bot.wallets.named_values import is_left, named_value, set_named_value
 from bot.wallets.restored_mode import RESTORED, Restored, RestoredCause, enter, restored
-from ledger import Ledger
+from ledger import Busy, Ledger, StoreUnusable
 
 log = logging.getLogger("redbar.restored")
 OVERLAP = timedelta(hours=1)
@@ -42,6 +42,7 @@ class RestoredWatch:
         self.owner = owner
         self._lock = Lock()
         self._looked: float | None = None
+        self._was_read = False
         self._found: Restored | None = None
         self._said: Restored | None = None
         self._beginning = Lock()
@@ -74,12 +75,17 @@ class RestoredWatch:
             self._looked = None
 
     def _read(self) -> None:
-        with self._ledger.reading() as connection:
-            found = restored(connection)
-            if found is None and (foreign := stranger(connection, self.owner)) is not None:
-                cause, about = foreign
-                found = Restored(cause, about, self._ledger.now())
-        self._found, self._looked = found, monotonic()
+        try:
+            with self._ledger.reading() as connection:
+                found = restored(connection)
+                if found is None and (foreign := stranger(connection, self.owner)) is not None:
+                    cause, about = foreign
+                    found = Restored(cause, about, self._ledger.now())
+        except (StoreUnusable, Busy):
+            if not self._was_read:
+                raise
+            found = self._found  # books that cannot be read begin and end nothing
+        self._found, self._looked, self._was_read = found, monotonic(), True
         if (found is None) != (self._said is None):
             self._said = found
             if found is not None:

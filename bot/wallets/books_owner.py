@@ -8,9 +8,9 @@ test key become those of a live one.
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
-from bot.tables import NIL_WALLET, billing, payments
+from bot.tables import NIL_WALLET, billing, payments, workspaces
 from bot.wallets.named_values import named_value, set_first_value, set_named_value
 from bot.wallets.restored_mode import RestoredCause
 from ledger import Ledger, Tx
@@ -83,7 +83,18 @@ def account_of_key(connection: Connection, digest: str) -> str:
 
 
 def move(tx: Tx, owner: Owner) -> None:
-    """Let the books belong to what a process's settings lead to, from now on."""
+    """Let the books belong to what a process's settings lead to, from now on.
+
+    Where the team is another, the wallet goes with its people's team; a process that runs works for the one before.
+    """
+    before = named_value(tx.connection, NIL_WALLET, _NAMES[RestoredCause.SLACK_TEAM])
+    if owner.slack_team and before is not None and _id(before.value) != _id(owner.slack_team):
+        team_id, _, name = owner.slack_team.partition(" ")
+        tx.connection.execute(
+            update(workspaces)
+            .where(workspaces.c.team_id == _id(before.value))
+            .values(team_id=team_id, name=name)
+        )
     for cause, name in _NAMES.items():
         if own := getattr(owner, cause.value):
             set_named_value(tx, NIL_WALLET, name, own)

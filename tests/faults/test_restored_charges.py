@@ -11,6 +11,7 @@ from bot.ports import Ok
 from bot.states.payment import State, Withdrawer
 from bot.stripe.request_bodies import ROW
 from bot.use_cases import UseCases, use_cases_of
+from bot.wallets.books_owner import Owner, move, stranger
 from bot.wallets.restored_mode import RestoredCause, enter, leave, restored
 from ledger import new_id
 from tests.faults.driver import DOLLARS, BotDriver, driver_in
@@ -153,3 +154,29 @@ def test_each_object_carries_its_payments_row(driver: BotDriver, cases: UseCases
     for row in rows:
         assert len(row) <= 500
         assert not {"U1", "U2", "Ann"} & set(row.replace('"', " ").split())
+
+
+def test_books_that_cannot_be_read_begin_and_end_nothing(driver: BotDriver, cases: UseCases) -> None:
+    """What was known last is kept while they are in trouble, and nobody who asks breaks."""
+    assert cases.restored.now() is None
+    driver.ledger.run(lambda tx: enter(tx, RestoredCause.BACKUP), wallet_id=None)
+    cases.restored.forget()
+    assert cases.restored.is_on()
+    driver.ledger.close()
+    cases.restored.forget()
+    assert cases.restored.is_on()
+
+
+def test_a_team_that_moved_takes_its_wallet_along(driver: BotDriver, cases: UseCases) -> None:
+    """`redbar resume --moved`: the next process of the new team finds the wallet."""
+    before = cases.workspaces.only()
+    assert before is not None
+    moved = Owner(slack_team="T9 Northwind Calls")
+    with driver.ledger.reading() as connection:
+        assert stranger(connection, moved) == (RestoredCause.SLACK_TEAM, f"{before.team_id} {before.name}")
+    driver.ledger.run(lambda tx: move(tx, moved), wallet_id=None)
+    with driver.ledger.reading() as connection:
+        assert stranger(connection, moved) is None
+    found = cases.workspaces.of_team("T9")
+    assert found is not None
+    assert (found.wallet_id, found.name) == (before.wallet_id, "Northwind Calls")
