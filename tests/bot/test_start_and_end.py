@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,6 +75,10 @@ def test_a_silent_database_keeps_no_process_from_ending(
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
+            ready = f"http://127.0.0.1:{running.port}/readyz"
+            until_true(lambda: httpx.get(ready, trust_env=False, timeout=30).status_code == 503)
+            time.sleep(2)  # it looks at its books each second
+            assert httpx.get(ready, trust_env=False, timeout=30).status_code == 503, "it runs on"
             running.process.send_signal(signal.SIGTERM)
             assert running.process.wait(ENDS_WITHIN_SECONDS + BUSY_SECONDS) == 0
         finally:
