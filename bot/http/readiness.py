@@ -152,17 +152,21 @@ def _restored(books: BookVitals) -> Check:
     )
 
 
+def _messages(count: int, one: str, several: str) -> str:
+    return f"1 message {one}" if count == 1 else f"{count} messages {several}"
+
+
 def _deliveries(books: BookVitals) -> list[str]:
     found = []
     if books.waiting.oldest_for > WAITING_MAX:
         found.append(
-            f"{books.waiting.count} messages wait to be shown in Slack, the oldest for "
+            f"{_messages(books.waiting.count, 'waits', 'wait')} to be shown in Slack, the oldest for "
             f"{books.waiting.oldest_for // timedelta(minutes=1)} minutes. `redbar deliveries` says why."
         )
     if books.set_aside.count:
         found.append(
-            f"{books.set_aside.count} messages were set aside, since Slack did not take them. `redbar deliveries` "
-            "lists them and sends one again."
+            f"{_messages(books.set_aside.count, 'was', 'were')} set aside, since Slack did not take it. "
+            "`redbar deliveries` lists each and sends one again."
         )
     return found
 

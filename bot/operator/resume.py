@@ -80,11 +80,11 @@ def _of_wallet(context: Context, cases: UseCases, connection: Connection, wallet
     else:
         yield "Automatic payments are not on: nothing is charged."
     waiting = [one for one in open_deliveries(connection, wallet_id) if one.state == DeliveryState.WAITING]
-    yield (
-        f"{len(waiting)} messages wait for their people, who are told how things stand now."
-        if waiting
-        else "No message waits; what people were shown is brought up to date."
-    )
+    if waiting:
+        what = "One message waits" if len(waiting) == 1 else f"{len(waiting)} messages wait"
+        yield f"{what}; people are told how things stand now."
+    else:
+        yield "No message waits; what people were shown is brought up to date."
 
 
 def end(context: Context, cases: UseCases, found: Restored) -> None:

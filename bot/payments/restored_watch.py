@@ -90,7 +90,8 @@ class RestoredWatch:
             self._said = found
             if found is not None:
                 log.error(
-                    "restored mode begins (%s %s): nothing is charged or told", found.cause, found.about
+                    "restored mode begins (%s): nothing is charged or told",
+                    " ".join((found.cause, found.about)).strip(),
                 )
             else:
                 log.warning("restored mode is over")

@@ -78,7 +78,7 @@ WARNINGS = (
         "3 messages wait to be shown in Slack, the oldest for 11",
     ),
     (_process(slack_away=True), "slack", "Slack is not connected"),
-    (_books(set_aside=DeliveryVitals(1, MINUTE)), "deliveries", "1 messages were set aside"),
+    (_books(set_aside=DeliveryVitals(1, MINUTE)), "deliveries", "1 message was set aside"),
     (_books(key_refused_at=NOW), "stripe", "Stripe refuses the key since 2026-11-25 09:00 UTC"),
     (_books(unknown_charges=2), "stripe", "Stripe has not answered 2 charges"),
     (_books(reads=9_001), "stripe", "9001 of the 10000 reads"),
