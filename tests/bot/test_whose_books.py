@@ -29,7 +29,7 @@ SAID = (
     "These books belong to another Slack workspace: {} ({}). Give each workspace a database of its own: name another "
     "one in REDBAR_DATABASE_URL.\n"
 )
-ROUNDS = 12
+ROUNDS = 6
 _numbers = count(1)
 
 
