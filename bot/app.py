@@ -1,6 +1,5 @@
 """The one place where objects are made and tied together, and where they are started and stopped."""
 
-import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -286,7 +285,6 @@ def owner_of(settings: Settings, me: Identity | Workspace | None = None) -> Owne
     app = re.fullmatch(r"xapp-\d+-([A-Z0-9]+)-.*", settings.slack_app_token)
     return Owner(
         stripe_mode="live" if settings.stripe_live else "test",
-        stripe_key=hashlib.sha256(settings.stripe_api_key.encode()).hexdigest()[:16],
         slack_app=app[1] if app is not None else "",
         slack_team=_team(me) if isinstance(me, Identity) else "",
     )

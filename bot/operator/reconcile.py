@@ -46,6 +46,7 @@ def compare(context: Context, arguments: Arguments, step: Step) -> Answer:
 
 def refuse_stranger(cases: UseCases) -> None:
     """Let nothing be held against an account that the books don't belong to. Refuses: OtherOwner."""
+    cases.restored.learn_account()
     cases.restored.forget()
     found = cases.restored.now()
     if found is not None and found.cause in MOVED:

@@ -35,6 +35,7 @@ def go_on(context: Context, arguments: Arguments, step: Step) -> Answer:
     """Compare with Stripe, say what will follow, and end restored mode. Refuses: NotResumed."""
     moved = bool(arguments.get("moved"))
     with context.use_cases() as cases:
+        cases.restored.learn_account()
         cases.restored.forget()
         found = cases.restored.now()
         if found is None:

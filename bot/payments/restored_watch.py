@@ -18,7 +18,7 @@ from bot.payment_rows import payment_by_id, payment_by_intent
 from bot.ports import Denied, IntentSeen, Ok, PaymentGateway, Rejected, Unknown
 from bot.stripe.keys import credit_key
 from bot.tables import NIL_WALLET, billing
-from bot.wallets.books_owner import Owner, account_of_key, remember, stranger
+from bot.wallets.books_owner import Owner, remember, stranger
 from bot.wallets.named_values import is_left, named_value, set_named_value
 from bot.wallets.restored_mode import RESTORED, Restored, RestoredCause, enter, restored
 from ledger import Busy, Ledger, StoreUnusable
@@ -48,6 +48,7 @@ class RestoredWatch:
         self._beginning = Lock()
         self._begun = False
         self._answered = False
+        self._asked_account = False
 
     def now(self) -> Restored | None:
         """Say why the books are restored; None while they are not. The books are asked at most once a second."""
@@ -104,7 +105,7 @@ class RestoredWatch:
 
     def look(self) -> bool:
         """Ask Stripe whose our key is, if need be, and for payments unknown here; False without an answer."""
-        self._learn_account()
+        self.learn_account()
         looked = isinstance(self._look_for_strangers(""), Ok)
         self._answered = self._answered or looked
         return looked
@@ -119,6 +120,7 @@ class RestoredWatch:
 
         Where Stripe did not say so, this is its answer. Nothing was sent then.
         """
+        self.learn_account()
         if self.is_on():
             return Unknown(sent=False, message=RESTORED)
         with self._ledger.reading() as connection:
@@ -165,18 +167,20 @@ class RestoredWatch:
             and not is_left(connection, credit_key(seen.intent_id))
         )
 
-    def _learn_account(self) -> None:
-        if self.owner.stripe_account:
+    def learn_account(self) -> None:
+        """Ask Stripe, until it has answered once, whose our key is. A key that may not read that says nothing."""
+        if self._asked_account:
             return
-        with self._ledger.reading() as connection:
-            account = account_of_key(connection, self.owner.stripe_key)
-        if not account:
-            answer = self._gateway.account()
-            match answer:
-                case Ok(seen):
-                    account = seen
-                case Denied() | Rejected() | Unknown():
-                    return
-        self.owner.stripe_account = account
-        remember(self._ledger, self.owner)
-        self.forget()
+        answer = self._gateway.account()
+        match answer:
+            case Ok(seen):
+                self.owner.stripe_account = seen
+                remember(self._ledger, self.owner)
+                self.forget()
+            case Denied() if answer.whole:
+                return  # until it is mended
+            case Denied() | Rejected():
+                pass
+            case Unknown():
+                return
+        self._asked_account = True

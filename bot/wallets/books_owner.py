@@ -22,8 +22,6 @@ class Owner:
 
     stripe_mode: str = ""
     stripe_account: str = ""
-    stripe_key: str = ""
-    """A digest of the key: while it is the same, nobody is asked whose it is."""
     slack_team: str = ""
     """The team's id, a blank and its name."""
     slack_app: str = ""
@@ -37,7 +35,6 @@ _NAMES = {
 }
 """The names of the values by which the books remember each."""
 _OF_STRIPE = (RestoredCause.STRIPE_MODE, RestoredCause.STRIPE_ACCOUNT)
-_KEY = "stripe_key"
 
 
 def stranger(connection: Connection, owner: Owner) -> tuple[RestoredCause, str] | None:
@@ -56,30 +53,13 @@ def remember(ledger: Ledger, owner: Owner) -> None:
     """Let the books belong to what they don't know yet, or don't depend on yet."""
     with ledger.reading() as connection:
         free = not anything_asked(connection)
-        known = {name: named_value(connection, NIL_WALLET, name) for name in (*_NAMES.values(), _KEY)}
-        foreign = stranger(connection, owner) is not None
+        known = {name: named_value(connection, NIL_WALLET, name) for name in _NAMES.values()}
     for cause, name in _NAMES.items():
         own, kept = getattr(owner, cause.value), known[name]
         if own and kept is None:
             ledger.run(partial(set_first_value, name=name, value=own), wallet_id=None)
         elif own and kept is not None and kept.value != own and cause in _OF_STRIPE and free:
             ledger.run(partial(set_named_value, wallet_id=NIL_WALLET, name=name, value=own), wallet_id=None)
-    key = known[_KEY]
-    if (
-        owner.stripe_key
-        and owner.stripe_account
-        and not foreign
-        and (key is None or key.value != owner.stripe_key)
-    ):
-        ledger.run(lambda tx: set_named_value(tx, NIL_WALLET, _KEY, owner.stripe_key), wallet_id=None)
-
-
-def account_of_key(connection: Connection, digest: str) -> str:
-    """Give the account that a key is known to be of; empty for a key that was not seen before."""
-    key, account = (
-        named_value(connection, NIL_WALLET, name) for name in (_KEY, _NAMES[RestoredCause.STRIPE_ACCOUNT])
-    )
-    return account.value if key is not None and key.value == digest and account is not None else ""
 
 
 def move(tx: Tx, owner: Owner) -> None:
@@ -98,7 +78,6 @@ def move(tx: Tx, owner: Owner) -> None:
     for cause, name in _NAMES.items():
         if own := getattr(owner, cause.value):
             set_named_value(tx, NIL_WALLET, name, own)
-    set_named_value(tx, NIL_WALLET, _KEY, owner.stripe_key)
 
 
 def anything_asked(connection: Connection) -> bool:

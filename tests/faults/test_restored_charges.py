@@ -9,6 +9,7 @@ from bot.payment_rows import payment_by_id
 from bot.payments.top_ups import Charges
 from bot.ports import Ok
 from bot.states.payment import State, Withdrawer
+from bot.stripe.gateway import StripeGateway
 from bot.stripe.request_bodies import ROW
 from bot.use_cases import UseCases, use_cases_of
 from bot.wallets.books_owner import Owner, move, stranger
@@ -79,6 +80,7 @@ def _charged(driver: BotDriver) -> list[int]:
 
 def test_a_charge_by_a_copy_stops_the_next_one_here(driver: BotDriver, cases: UseCases) -> None:
     """At most one read says so; what was planned is never sent, not after the end of restored mode either."""
+    assert cases.restored.look()
     driver.gateway.take_reads()
     strange = _strange(driver, cases)
     assert _charge(driver, cases) is State.ASKED
@@ -180,3 +182,18 @@ def test_a_team_that_moved_takes_its_wallet_along(driver: BotDriver, cases: UseC
     found = cases.workspaces.of_team("T9")
     assert found is not None
     assert (found.wallet_id, found.name) == (before.wallet_id, "Northwind Calls")
+
+
+def test_a_key_of_another_account_charges_nothing(
+    driver: BotDriver, cases: UseCases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where Stripe did not answer at the start: the account is asked before the first charge."""
+    assert _charge(driver, cases) is State.PAID
+    other = use_cases_of(driver.ledger, driver.gateway, driver.served)
+    monkeypatch.setattr(StripeGateway, "account", lambda _: Ok("acct_other"))
+    assert _charge(driver, other) is State.ASKED
+    found = other.restored.now()
+    assert found is not None
+    assert (found.cause, found.about) == (RestoredCause.STRIPE_ACCOUNT, "acct_sandbox")
+    assert _cause(driver) is None, "the books are not restored: another process with the right key goes on"
+    assert _charged(driver) == [DOLLARS.micros // 10_000]

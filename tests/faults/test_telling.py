@@ -19,7 +19,7 @@ from tests.faults.telling_round import Calm, Round, calm
 from tests.sizes import size
 
 SEED = 20261130
-NUMBER = size("telling", local=45, ci=45, full=len(CELLS))
+NUMBER = size("telling", local=30, ci=30, full=len(CELLS))
 PLAYED = sample(CELLS, NUMBER, SEED)
 
 

@@ -47,7 +47,7 @@ from tests.bot.rights_company import USERS, Company, company
 from tests.sizes import size
 
 SEEDS = 4
-MOVES = size("pairs", local=40, ci=80, full=2_500)
+MOVES = size("pairs", local=40, ci=50, full=2_500)
 """Of each seed."""
 CALLS = "C0CALLS01"
 HEARERS = frozenset(
