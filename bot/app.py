@@ -58,8 +58,8 @@ from bot.wallets.usage import Usage
 from bot.wallets.workspaces import Workspace, Workspaces
 from ledger import Ledger, migrate
 
-IN_HOUSE = ("time", "pace", "clock", "books", "housekeeping")
-"""The jobs that run on restored books too: they reach nobody."""
+IN_HOUSE = ("time", "clock", "books")
+"""The jobs that run on restored books too. Others reach people or cards, or judge days whose usage comes in anew."""
 FILE_EVERY = timedelta(hours=1)
 COPIES_EVERY = timedelta(minutes=1)
 

@@ -49,12 +49,12 @@ def read_known(connection: Connection, wallet_id: UUID, notice: AnyNotice) -> Kn
 
 
 def silence_of(connection: Connection, wallet_id: UUID) -> Silence:
-    """Give when nobody could be told anything of a wallet."""
+    """Give when nobody could be told anything of a wallet. It is read for each notice and each delivery."""
     rest = last_rest(connection)
     return Silence(
         came_back_at(connection, wallet_id),
         rested=(rest.began_at, rest.ended_at) if rest is not None else None,
-        episode_id=_episode(connection, wallet_id),
+        episode_id=_episode(connection, wallet_id) if rest is not None else None,
     )
 
 

@@ -142,7 +142,7 @@ class Silence:
     rested: tuple[datetime, datetime] | None = None
     """From when to when the books were in restored mode last; None where they never were."""
     episode_id: UUID | None = None
-    """The alarm that goes on, where one does."""
+    """The alarm that goes on, where one does and the books were in restored mode."""
 
 
 def is_outdated(notice: AnyNotice, committed_at: datetime, silence: Silence) -> bool:

@@ -17,10 +17,11 @@ from sqlalchemy import Connection, select
 from bot.payment_rows import payment_by_id, payment_by_intent
 from bot.ports import Denied, IntentSeen, Ok, PaymentGateway, Rejected, Unknown
 from bot.stripe.keys import credit_key
+from bot.stripe.requests import BOOKS_RESTORED
 from bot.tables import NIL_WALLET, billing
 from bot.wallets.books_owner import Owner, remember, stranger
 from bot.wallets.named_values import is_left, named_value, set_named_value
-from bot.wallets.restored_mode import RESTORED, Restored, RestoredCause, enter, restored
+from bot.wallets.restored_mode import Restored, RestoredCause, enter, restored
 from ledger import Busy, Ledger, StoreUnusable
 
 log = logging.getLogger("redbar.restored")
@@ -30,6 +31,7 @@ FIRST_LOOK = timedelta(days=30)
 _KNOWN = "payments_known"
 """The name of the instant at which all of Stripe's payments were last known."""
 _LOOK_AGAIN_SECONDS = 1
+_STOPPED = Rejected(code=BOOKS_RESTORED, message="")
 
 
 class RestoredWatch:
@@ -122,7 +124,7 @@ class RestoredWatch:
         """
         self.learn_account()
         if self.is_on():
-            return Unknown(sent=False, message=RESTORED)
+            return _STOPPED
         with self._ledger.reading() as connection:
             customer = connection.execute(
                 select(billing.c.customer_id).where(billing.c.wallet_id == wallet_id)
@@ -130,7 +132,7 @@ class RestoredWatch:
         answer = self._look_for_strangers(customer)
         if not isinstance(answer, Ok):
             return answer
-        return Unknown(sent=False, message=RESTORED) if answer.seen or self.is_on() else None
+        return _STOPPED if answer.seen or self.is_on() else None
 
     def _look_for_strangers(self, customer_id: str) -> Ok[Sequence[str]] | Rejected | Unknown:
         """Begin restored mode where Stripe has payments that the books don't know; gives their ids."""

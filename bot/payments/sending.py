@@ -33,9 +33,6 @@ from bot.stripe.key_health import note_access
 from bot.stripe.requests import StripeRequest
 from ledger import Ledger, Tx, failpoint
 
-NOT_LOOKED = "not_looked"
-"""Why nothing was sent: Stripe did not say that it knows of no payment that is not here, or it does know of one."""
-
 
 class RequestSender:
     """Makes planned requests and commits what comes of them."""
@@ -57,8 +54,10 @@ class RequestSender:
         problem = (
             self._watch.why_not_charge(request.wallet_id) if request.operation is Operation.INTENT else None
         )
-        if problem is not None and not isinstance(problem, Denied):
-            return Unknown(sent=False, message=NOT_LOOKED), None
+        if isinstance(problem, Rejected) and not request.unsent:
+            return problem, None  # it may have been sent before: what it came to is looked up later
+        if isinstance(problem, Unknown) and not isinstance(problem, Denied):
+            return problem, None
         # Meanwhile the sweep of this process keeps away from it, however the clock jumps.
         self._sending.add(request.request_id)
         try:

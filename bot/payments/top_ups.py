@@ -22,7 +22,7 @@ from bot.rights import Action, Person
 from bot.served import Served
 from bot.states.card_slot import CardSlot
 from bot.states.one_time_action import ActionPurpose
-from bot.states.payment import IN_FLIGHT, Outcome, Purpose, State, Way
+from bot.states.payment import IN_FLIGHT, Outcome, Purpose, State, Way, Withdrawer
 from bot.stripe import requests as stripe_requests
 from bot.stripe.declines import cause_of
 from bot.stripe.requests import StripeRequest
@@ -224,6 +224,7 @@ class Charges:
             view, _ = self._ledger.look(connection, payment.wallet_id)
             unmade = payment.state is State.ASKED
             denied = unmade and stripe_requests.was_denied(connection, payment.wallet_id, payment.payment_id)
+        stopped_by_copy = payment.withdrawn_by == Withdrawer.RESTORED
         outcome = {
             State.PAID: Outcome.PAID,
             State.WAITING: Outcome.NEEDS_ACTION,
@@ -231,7 +232,7 @@ class Charges:
             # An intent that isn't confirmed charges nothing; one whose confirmation has no answer may have.
             State.ASKED: Outcome.DENIED if denied else Outcome.UNREACHABLE,
             State.COLLECTING: Outcome.UNKNOWN,
-            State.WITHDRAWN: Outcome.TAKEN_BACK,
+            State.WITHDRAWN: Outcome.BOOKS_RESTORED if stopped_by_copy else Outcome.TAKEN_BACK,
         }.get(payment.state, Outcome.UNKNOWN)
         assert payment.amount is not None
         return PaymentFacts(

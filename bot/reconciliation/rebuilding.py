@@ -7,7 +7,7 @@ Nobody is told of it: they were, when it happened.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,7 @@ from bot.states.payment import Purpose, State, Way
 from bot.stripe.request_bodies import ROW
 from bot.tables import billing, payments
 from ledger import Currency, Ledger, Tx, from_minor
+from ledger.instants import from_stamp
 
 LIFETIME = timedelta(days=1)
 """How long something open is taken to live whose end is not on it."""
@@ -127,15 +128,11 @@ def _row(tx: Tx, wallet_id: UUID, payment_id: UUID, marks: Mapping[str, str]) ->
         "currency": kept.get("currency") or tx.book.view(wallet_id).currency,
         "card_id": kept.get("card", ""),
         "saves_card": kept.get("saves", 0),
-        "created_at": _instant(kept.get("created")) or tx.now,
-        "expires_at": _instant(kept.get("expires")) or tx.now + LIFETIME,
+        "created_at": from_stamp(kept["created"]) if "created" in kept else tx.now,
+        "expires_at": from_stamp(kept["expires"]) if "expires" in kept else tx.now + LIFETIME,
         "try_number": int(marks.get("redbar_attempt", "1")),
         "recharge_id": kept.get("recharge") or str(payment_id),
     }
-
-
-def _instant(micros: int | None) -> datetime | None:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros) if micros else None
 
 
 def _of_intent(*, seen: IntentSeen) -> dict[str, Any] | None:

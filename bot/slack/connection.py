@@ -123,10 +123,13 @@ class SlackApp:
         self._changing = Lock()
         self.hears = False
         """Whether what Slack sends is taken in. A socket that breaks opens itself again."""
+        self._stopped = False
 
     def start(self) -> None:
         """Take in what Slack sends; opens the socket in Socket Mode. Raises: NotConnected."""
         with self._changing:
+            if self._stopped:
+                return
             if self._access.app_token and self._socket is None:
                 opened = EnvelopeHandler(self.bolt, self._access.app_token, self.client)
                 with _connecting("app"):
@@ -153,7 +156,9 @@ class SlackApp:
                 self._socket.client.auto_reconnect_enabled = False
 
     def stop(self) -> None:
-        """Close the socket, and finish the work that was started."""
+        """Close the socket for good, and finish the work that was started."""
+        with self._changing:
+            self._stopped = True
         self.hear_nothing()
         self.workers.stop()
 

@@ -78,6 +78,9 @@ class Outcome(StrEnum):
     UNREACHABLE = "unreachable"  # Stripe could not be asked: nothing is charged, and the payment is kept
     DENIED = "denied"  # Stripe did not accept our key: nothing is charged, and the payment is kept
     TAKEN_BACK = "taken_back"  # the app was removed before the card was charged
+    BOOKS_RESTORED = (
+        "books_restored"  # the books may be a copy: nothing is charged until the operator has looked
+    )
     UNKNOWN = "unknown"  # whether money moved is not known yet
 
 

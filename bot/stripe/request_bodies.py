@@ -4,10 +4,10 @@ Names and rules of parameters: docs.stripe.com/api, version 2026-10-28.endive.
 """
 
 import json
-from datetime import UTC, datetime, timedelta
 
 from bot.payment_rows import Payment
 from ledger import Money, to_minor
+from ledger.instants import to_stamp
 
 Body = dict[str, object]
 
@@ -37,15 +37,11 @@ def _row(payment: Payment) -> dict[str, object]:
         "currency": payment.currency.code,
         "card": payment.card_id,
         "saves": int(payment.saves_card),
-        "created": _micros(payment.created_at),
-        "expires": _micros(payment.expires_at),
+        "created": to_stamp(payment.created_at),
+        "expires": to_stamp(payment.expires_at) if payment.expires_at is not None else None,
         "recharge": payment.recharge_id if payment.recharge_id != str(payment.payment_id) else "",
     }
     return {name: value for name, value in columns.items() if value}
-
-
-def _micros(at: datetime | None) -> int | None:
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) if at is not None else None
 
 
 def page(payment: Payment, *, customer: str, install: str, return_url: str) -> Body:

@@ -1,6 +1,5 @@
 """The command line: instant help, and a sentence for everything that keeps a command from working."""
 
-import json
 import os
 import re
 import signal
@@ -22,6 +21,7 @@ from bot.operator import demo
 from bot.sandbox.slack.installation import SCOPES
 from ledger import StoreUnusable
 from tests.blank_books import lay_books
+from tests.bot.run_process import Outside
 from tests.journeys.process import demo_process
 from tests.redbar_process import RedbarProcess, redbar
 
@@ -205,20 +205,10 @@ def test_the_story_plays_in_the_terminal(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def outside(outside: Outside) -> dict[str, str]:
     """Settings with which `redbar run` finds a Slack and a Stripe: those of a demo."""
-    data = tmp_path_factory.mktemp("outside") / "demo"
-    running = demo.start(data, 0)
-    kept = json.loads((data / "secrets.json").read_text(encoding="utf-8"))
-    yield {
-        **LIVE,
-        "REDBAR_SLACK_BOT_TOKEN": kept["bot_token"],
-        "REDBAR_SLACK_APP_TOKEN": kept["app_token"],
-        "REDBAR_STRIPE_API_KEY": kept["stripe_key"],
-        "REDBAR_SLACK_API_URL": f"{running.url}/slack/api/",
-        "REDBAR_STRIPE_API_BASE": f"{running.url}/stripe",
-    }
-    running.stop()
+    _, settings = outside
+    return settings
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,10 @@ FOREIGN: Mapping[str, set[str]] = {
     "bot/stripe/objects.py": {"card", "paid"},
     "bot/wallets/restored_mode.py": {"restored", "resumed"},  # names of values
     "bot/reconciliation/rebuilding.py": {"card", "recharge"},  # names in the row that Stripe keeps
-    "bot/stripe/requests.py": {"app_removed"},  # why a request was not made; a code of its own
+    "bot/stripe/requests.py": {
+        "app_removed",
+        "books_restored",
+    },  # why a request was not made; a code of its own
     "bot/stripe/request_bodies.py": {"card", "customer", "payment", "recharge", "setup"},
     # Words of Slack's requests and blocks, and values of our own buttons.
     "bot/slack/channel_directory.py": {"channel", "is_archived"},

@@ -5,10 +5,11 @@ from uuid import UUID
 
 import pytest
 
-from bot.payment_rows import payment_by_id
+from bot.notices import MoneyParked
+from bot.payment_rows import open_payments, payment_by_id
 from bot.payments.top_ups import Charges
 from bot.ports import Ok
-from bot.states.payment import State, Withdrawer
+from bot.states.payment import Outcome, Purpose, State, Withdrawer
 from bot.stripe.gateway import StripeGateway
 from bot.stripe.request_bodies import ROW
 from bot.use_cases import UseCases, use_cases_of
@@ -79,11 +80,11 @@ def _charged(driver: BotDriver) -> list[int]:
 
 
 def test_a_charge_by_a_copy_stops_the_next_one_here(driver: BotDriver, cases: UseCases) -> None:
-    """At most one read says so; what was planned is never sent, not after the end of restored mode either."""
+    """At most one read says so, and the one who pressed reads why; what Stripe has is made again and credited."""
     assert cases.restored.look()
     driver.gateway.take_reads()
     strange = _strange(driver, cases)
-    assert _charge(driver, cases) is State.ASKED
+    assert _charge(driver, cases) is State.WITHDRAWN
     assert driver.gateway.take_reads() == 1
     assert (_cause(driver), _charged(driver)) == (RestoredCause.PAYMENT, [700])
 
@@ -91,15 +92,47 @@ def test_a_charge_by_a_copy_stops_the_next_one_here(driver: BotDriver, cases: Us
     assert (digest.rebuilt, digest.differences) == (["RB-1009"], [])
     assert driver.credited(strange)
     driver.ledger.run(leave, wallet_id=None)
-    driver.shop.clock.skip(minutes=2)
-    cases.sweep.run(driver.ledger.now())
-    assert _charged(driver) == [700]
     cases.restored.forget()
     assert _charge(driver, cases) is State.PAID
     assert _charged(driver) == [700, DOLLARS.micros // 10_000]
     assert _cause(driver) is None
     asked = cases.payments.ask(driver.wallet_id, DOLLARS, asked_by=owner("U1"), payer="U2", note="")
     assert asked.ref == "RB-1011", "the charge before was RB-1010, since RB-1009 was given out"
+
+
+def test_what_was_planned_before_is_never_sent(driver: BotDriver, cases: UseCases) -> None:
+    """Neither in restored mode nor after it: whoever made the original may have sent it, and charged after it."""
+    driver.shop.arm(match="GET /v1/payment_intents", mode="status", status=503, times=1)
+    assert _charge(driver, cases) is State.ASKED
+    driver.ledger.run(lambda tx: enter(tx, RestoredCause.BACKUP), wallet_id=None)
+    driver.ledger.run(leave, wallet_id=None)
+    driver.shop.clock.skip(minutes=2)
+    cases.sweep.run(driver.ledger.now())
+    assert _charged(driver) == []
+    with driver.ledger.reading() as connection:
+        assert open_payments(connection, driver.wallet_id, purposes=[Purpose.TOP_UP]) == []
+
+
+def test_who_pressed_reads_that_the_books_may_be_a_copy(driver: BotDriver, cases: UseCases) -> None:
+    """Not that the app was removed, and not that Stripe could not be reached."""
+    _strange(driver, cases)
+    charges = Charges(driver.ledger, cases.payments, driver.served)
+    wish, _ = charges.prepare(driver.wallet_id, DOLLARS, actor=owner("U1"))
+    made = charges.charge(driver.wallet_id, wish, actor=owner("U1"))
+    assert charges.result(made).outcome is Outcome.BOOKS_RESTORED
+
+
+def test_news_waits_until_the_payments_are_there_that_it_is_about(driver: BotDriver, cases: UseCases) -> None:
+    """A webhook may still reach restored books: nobody is told of parked money that is made again a moment later."""
+    _strange(driver, cases)
+    driver.ledger.run(lambda tx: enter(tx, RestoredCause.PAYMENT), wallet_id=None)
+    cases.news.take(driver.happened())
+    assert cases.news.handle_waiting(driver.ledger.now()) == 0
+    assert driver.told(MoneyParked) == []
+    cases.reconciliation.run(driver.ledger.now())
+    driver.ledger.run(leave, wallet_id=None)
+    assert cases.news.handle_waiting(driver.ledger.now()) > 0
+    assert driver.told(MoneyParked) == []
 
 
 @pytest.mark.parametrize("marks", [{"redbar_install": "another"}, {"redbar_payment": "no id"}])
@@ -191,7 +224,7 @@ def test_a_key_of_another_account_charges_nothing(
     assert _charge(driver, cases) is State.PAID
     other = use_cases_of(driver.ledger, driver.gateway, driver.served)
     monkeypatch.setattr(StripeGateway, "account", lambda _: Ok("acct_other"))
-    assert _charge(driver, other) is State.ASKED
+    assert _charge(driver, other) is State.WITHDRAWN
     found = other.restored.now()
     assert found is not None
     assert (found.cause, found.about) == (RestoredCause.STRIPE_ACCOUNT, "acct_sandbox")

@@ -186,7 +186,11 @@ def books_not_written(code: TroubleCode) -> Message:
 
 def books_written_again() -> Message:
     """Tell people that the books can be written again."""
-    return barred(GREEN, "*Redbar can write its books again.*", ["New calls can start as before."])
+    return barred(
+        GREEN,
+        "*Redbar can write its books again.*",
+        ["The platform is answered again; the balance decides what may start."],
+    )
 
 
 def settings_changed(f: SettingsChangeFacts, role: Role) -> Message:

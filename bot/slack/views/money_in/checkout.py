@@ -253,6 +253,7 @@ def payment_result(f: PaymentFacts, role: Role) -> View:
         Outcome.UNREACHABLE: "Nothing was charged",
         Outcome.DENIED: "Nothing was charged",
         Outcome.TAKEN_BACK: "Nothing was charged",
+        Outcome.BOOKS_RESTORED: "Nothing was charged",
         Outcome.NEEDS_ACTION: "Not charged yet",
         Outcome.UNKNOWN: "Not known yet",
     }
@@ -326,6 +327,12 @@ def _result_lines(f: PaymentFacts) -> list[str]:
             return [
                 "*Nothing was charged: Redbar was removed from this workspace before the card was charged.*",
                 f"Start again if {f.amount} is still wanted.",
+            ]
+        case Outcome.BOOKS_RESTORED:
+            return [
+                "*Nothing was charged: Redbar's books may be a copy.*",
+                "Redbar charges nothing until whoever runs it has looked. "
+                f"Start again after that if {f.amount} is still wanted.",
             ]
         case Outcome.DENIED:
             return [
