@@ -5,17 +5,19 @@ what people can still pay is offered again, and what failed counts for the caps.
 Nobody is told of it: they were, when it happened.
 """
 
-import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import insert, select, update
 
 from bot.payment_rows import FIRST_REF, payment_by_id
 from bot.payments import settlement
+from bot.payments.settlement import NotBookable
 from bot.ports import (
     IntentSeen,
     IntentStatus,
@@ -31,13 +33,28 @@ from bot.ports import (
 from bot.states.payment import Purpose, State, Way
 from bot.stripe.request_bodies import ROW
 from bot.tables import billing, payments
-from ledger import Currency, Ledger, Tx, from_minor
+from ledger import Currency, Ledger, Refused, Tx, from_minor
 from ledger.instants import from_stamp
 
+log = logging.getLogger("redbar.reconcile")
 LIFETIME = timedelta(days=1)
 """How long something open is taken to live whose end is not on it."""
 _OPEN = frozenset({IntentStatus.PROCESSING, IntentStatus.REQUIRES_ACTION})
 """Where an intent may bring money yet; every other one that brought none failed."""
+
+
+class _Kept(msgspec.Struct):
+    """What an object keeps of its payment's row, as `request_bodies` writes it; a version before kept nothing."""
+
+    purpose: Purpose = Purpose.TOP_UP
+    way: Way = Way.PAGE
+    amount: int | None = None
+    currency: str = ""
+    card: str = ""
+    saves: int = 0
+    created: int = 0
+    expires: int = 0
+    recharge: str = ""
 
 
 class Rebuilding:
@@ -97,12 +114,26 @@ class Rebuilding:
                 # Both were given out by one copy each; the row here came first.
                 found["ref"] = f"{ref or 'RB'}-{str(payment_id)[-4:]}"
             row = _row(tx, wallet_id, payment_id, marks) | {"ref": ref} | found
+            if row["currency"] != tx.book.view(wallet_id).currency:
+                return  # never ours to credit: the comparison lists it
             tx.connection.execute(insert(payments).values(**row))
             if then is not None:
                 then(tx, wallet_id, payment_id)
             self.rebuilt.append(str(row["ref"]))
 
-        self._ledger.run(make, wallet_id=wallet_id)
+        try:
+            self._ledger.run(make, wallet_id=wallet_id)
+        except (Refused, NotBookable) as problem:
+            log.warning("%s of Stripe's is left to the comparison: %s", ref, problem)
+
+
+def _kept(marks: Mapping[str, str]) -> _Kept:
+    """Read it; whoever has the account may have changed it there."""
+    try:
+        return msgspec.json.decode(marks.get(ROW) or "{}", type=_Kept)
+    except msgspec.MsgspecError:
+        log.warning("%s does not say what its payment was", marks.get("redbar_ref", ""))
+        return _Kept()
 
 
 def _keep_ref(tx: Tx, wallet_id: UUID, ref: str) -> None:
@@ -117,28 +148,27 @@ def _keep_ref(tx: Tx, wallet_id: UUID, ref: str) -> None:
 
 
 def _row(tx: Tx, wallet_id: UUID, payment_id: UUID, marks: Mapping[str, str]) -> dict[str, Any]:
-    """Read the columns that an object carries; an object of a version before carries few."""
-    kept: dict[str, Any] = json.loads(marks.get(ROW) or "{}")
+    kept, tries = _kept(marks), marks.get("redbar_attempt", "")
     return {
         "wallet_id": wallet_id,
         "payment_id": payment_id,
-        "purpose": kept.get("purpose", Purpose.TOP_UP.value),
-        "way": kept.get("way", Way.PAGE.value),
-        "amount_micros": kept.get("amount"),
-        "currency": kept.get("currency") or tx.book.view(wallet_id).currency,
-        "card_id": kept.get("card", ""),
-        "saves_card": kept.get("saves", 0),
-        "created_at": from_stamp(kept["created"]) if "created" in kept else tx.now,
-        "expires_at": from_stamp(kept["expires"]) if "expires" in kept else tx.now + LIFETIME,
-        "try_number": int(marks.get("redbar_attempt", "1")),
-        "recharge_id": kept.get("recharge") or str(payment_id),
+        "purpose": kept.purpose,
+        "way": kept.way,
+        "amount_micros": kept.amount,
+        "currency": kept.currency or tx.book.view(wallet_id).currency,
+        "card_id": kept.card,
+        "saves_card": int(bool(kept.saves)),
+        "created_at": from_stamp(kept.created) if kept.created else tx.now,
+        "expires_at": from_stamp(kept.expires) if kept.expires else tx.now + LIFETIME,
+        "try_number": int(tries) if tries.isdecimal() else 1,
+        "recharge_id": kept.recharge or str(payment_id),
     }
 
 
 def _of_intent(*, seen: IntentSeen) -> dict[str, Any] | None:
     """Give the columns of a payment by what its intent says; None for a page's, whose page says more."""
     paid = seen.status is IntentStatus.SUCCEEDED
-    is_charge = json.loads(seen.metadata.get(ROW) or "{}").get("way") == Way.SAVED_CARD
+    is_charge = _kept(seen.metadata).way is Way.SAVED_CARD
     if not paid and not is_charge:
         return None
     amount = from_minor(seen.received_minor if paid else seen.amount_minor, Currency.of(seen.currency))

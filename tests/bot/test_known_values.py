@@ -82,7 +82,6 @@ FOREIGN: Mapping[str, set[str]] = {
     "bot/stripe/gateway.py": {"customer"},
     "bot/stripe/objects.py": {"card", "paid"},
     "bot/wallets/restored_mode.py": {"restored", "resumed"},  # names of values
-    "bot/reconciliation/rebuilding.py": {"card", "recharge"},  # names in the row that Stripe keeps
     "bot/stripe/requests.py": {
         "app_removed",
         "books_restored",

@@ -42,7 +42,7 @@ def _charge(driver: BotDriver, cases: UseCases) -> State:
     return charges.charge(driver.wallet_id, wish, actor=owner("U1")).state
 
 
-def _strange(driver: BotDriver, cases: UseCases, **marks: str) -> str:
+def _strange(driver: BotDriver, cases: UseCases, *, currency: str = "usd", **marks: str) -> str:
     """Have a copy of these books charge the card; gives the intent."""
     own = {
         "redbar_install": cases.workspaces.install_id(),
@@ -55,7 +55,7 @@ def _strange(driver: BotDriver, cases: UseCases, **marks: str) -> str:
     made = driver.shop.api.payment_intents.create(
         {
             "amount": 700,
-            "currency": "usd",
+            "currency": currency,
             "customer": _customer(driver),
             "payment_method": card,
             "metadata": own,
@@ -230,3 +230,28 @@ def test_a_key_of_another_account_charges_nothing(
     assert (found.cause, found.about) == (RestoredCause.STRIPE_ACCOUNT, "acct_sandbox")
     assert _cause(driver) is None, "the books are not restored: another process with the right key goes on"
     assert _charged(driver) == [DOLLARS.micros // 10_000]
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["", "{", '{"purpose":"lottery"}', '{"amount":"much"}', "[]"],
+    ids=["none", "cut", "purpose", "amount", "list"],
+)
+def test_a_row_that_somebody_changed_at_stripe_stops_no_comparison(
+    driver: BotDriver, cases: UseCases, row: str
+) -> None:
+    """What was paid is credited all the same, as a top-up; no object keeps the others from being made again."""
+    _strange(driver, cases, **{ROW: row, "redbar_attempt": "first"})
+    driver.ledger.run(lambda tx: enter(tx, RestoredCause.BACKUP), wallet_id=None)
+    digest = cases.reconciliation.run(driver.ledger.now())
+    assert (digest.rebuilt, digest.differences) == (["RB-1009"], [])
+    assert driver.view().balance_micros == 7_000_000
+
+
+def test_money_of_another_currency_is_listed_and_not_credited(driver: BotDriver, cases: UseCases) -> None:
+    """Seven euros are not seven dollars."""
+    _strange(driver, cases, currency="eur")
+    driver.ledger.run(lambda tx: enter(tx, RestoredCause.BACKUP), wallet_id=None)
+    digest = cases.reconciliation.run(driver.ledger.now())
+    assert (digest.rebuilt, len(digest.differences)) == ([], 1)
+    assert driver.view().balance_micros == 0
